@@ -1,0 +1,417 @@
+"""What a model can do and what a call needs: facts in three states, needs as text, and the match between them.
+
+::
+
+    needs  = "" | term { ("," | newline) term }
+    term   = ["!"] name ["?"]  |  name op number ["?"]  |  name ("=" | "!=") word ["?"]
+    op     = ">=" | "<=" | ">" | "<" | "=" | "!="
+    number = digits ["." digits] ["k" | "m"]          k = 1,000; m = 1,000,000; "_" may stand between digits
+
+Spaces may stand between any two of these, a newline only between terms. A fact that is unknown meets
+no need, unless the need ends in ``?``. Prices are in USD per million tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, NoReturn, TypeAlias
+
+from .errors import NeedsSyntaxError
+
+Value: TypeAlias = bool | int | float | str
+"""What a fact or a need says: a flag, a number, or a word."""
+
+Op: TypeAlias = Literal["is", ">=", "<=", ">", "<", "=", "!="]
+"""How a need compares; ``is`` is the flag alone."""
+
+_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_DIGITS: Final = frozenset("0123456789")
+_NAME: Final = _LETTERS | _DIGITS | {"_"}
+_WORD: Final = _NAME | frozenset("-./:")
+_NEWLINES: Final = frozenset("\n\r")
+_UNITS: Final[Mapping[str, int]] = {"": 1, "k": 1_000, "m": 1_000_000}
+_COMPARISONS: Final[tuple[Literal[">=", "<=", "!=", ">", "<", "="], ...]] = (">=", "<=", "!=", ">", "<", "=")
+# Between these every number has a fixed-point text of at most _MAX_DIGITS digits that reads back equal.
+_SMALLEST: Final = 1e-18
+_LARGEST: Final = 10**18
+_MAX_DIGITS: Final = 60
+_SHOWN: Final = 8
+
+
+# ── facts ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that is known of a model, or known to be unknown (``value`` None), and who says so."""
+
+    value: Value | None
+    source: str = "declared"
+
+    @property
+    def state(self) -> Literal["yes", "no", "unknown"]:
+        """``no`` is False alone: every number, 0 too, and every word is ``yes``."""
+        if self.value is None:
+            return "unknown"
+        return "no" if self.value is False else "yes"
+
+
+UNKNOWN: Final[Fact] = Fact(None, "")
+"""The fact of which nobody said anything."""
+
+
+class Capabilities(Mapping[str, Fact]):
+    """The facts of one model, by name; immutable and hashable.
+
+    Plain values become facts of ``source``, None an unknown one. Names are lower-case letters, digits
+    and ``_``, a letter first; any other is a ValueError.
+    """
+
+    __slots__ = ("_facts",)
+
+    def __init__(self, facts: Mapping[str, Fact | Value | None] | None = None, *, source: str = "declared") -> None:
+        self._facts: dict[str, Fact]
+        if isinstance(facts, Capabilities):
+            self._facts = facts._facts
+            return
+        self._facts = {}
+        for name, value in (facts or {}).items():
+            _check_name(name)
+            if isinstance(value, Fact):
+                self._facts[name] = value
+            elif value is None or isinstance(value, (bool, int, float, str)):
+                self._facts[name] = Fact(value, source)
+            else:
+                raise TypeError(f"{name} is of type {type(value).__name__}; a fact is a bool, a number, a word or None")
+
+    def __getitem__(self, name: str) -> Fact:
+        return self._facts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def __eq__(self, other: object) -> bool:
+        return self._facts == other._facts if isinstance(other, Capabilities) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._facts.items()))
+
+    def __repr__(self) -> str:
+        shown = [_short(name, fact) for name, fact in list(self._facts.items())[:_SHOWN]]
+        if len(self._facts) > _SHOWN:
+            shown.append(f"{len(self._facts) - _SHOWN} more")
+        return f"Capabilities({', '.join(shown)})"
+
+    def fact(self, name: str) -> Fact:
+        """The fact of that name; ``UNKNOWN`` where nothing was stated."""
+        return self._facts.get(name, UNKNOWN)
+
+    def merged(self, other: Capabilities) -> Capabilities:
+        """Both; what ``other`` states stands above what this states, also where it states an unknown."""
+        merged = Capabilities()
+        merged._facts = self._facts | other._facts
+        return merged
+
+
+# ── needs ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One term of a needs expression; its ``str`` is the canonical text."""
+
+    name: str
+    op: Op = "is"
+    value: Value = True
+    negated: bool = False
+    unknown_ok: bool = False
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        match self.value:
+            case bool():
+                fits = self.value and self.op == "is"
+            case str():
+                fits = self.op in {"=", "!="} and _is_word(self.value)
+            case _:
+                fits = self.op != "is" and _is_in_range(self.value)
+        if not fits or (self.negated and self.op != "is"):
+            raise ValueError(f"{self.name}: no need can say {'not ' if self.negated else ''}{self.op} {self.value!r}")
+        if isinstance(self.value, float) and self.value.is_integer():
+            object.__setattr__(self, "value", int(self.value))
+
+    def __str__(self) -> str:
+        text = f"!{self.name}" if self.negated else self.name
+        if self.op != "is":
+            text += f"{self.op}{_show(self.value)}"
+        return f"{text}?" if self.unknown_ok else text
+
+    def judge(self, fact: Fact) -> str | None:
+        """None where the fact meets this need, or else the reason in a few words."""
+        told = fact.value
+        told_by = f" ({fact.source})" if fact.source not in {"", "declared"} else ""
+        if told is None:
+            return None if self.unknown_ok else f"{self.name} unknown{told_by}"
+        if self.op == "is":
+            if (fact.state == "yes") is not self.negated:
+                return None
+            return f"{self.name} is {_show(told)} ({fact.source}), must {'not be' if self.negated else 'be'}"
+        wanted = f"needs {self.op}{_show(self.value)}"
+        if isinstance(self.value, str):
+            if not isinstance(told, str):
+                return f"{self.name} is not a word{told_by}, {wanted}"
+            holds = (told == self.value) is (self.op == "=")
+        else:
+            if isinstance(told, (bool, str)):
+                return f"{self.name} is not a number{told_by}, {wanted}"
+            holds = _compare(told, self.op, self.value)
+        return None if holds else f"{self.name} is {_show(told)}{told_by}, {wanted}"
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class Needs:
+    """What a call needs of a model: ``Needs("tools, context>=128k", working=True)``.
+
+    As a keyword a bool is a flag (``audio=False`` is ``!audio``), a word is ``=``, and a number is
+    "at least", or "at most" for ``latency`` and names that end in ``_price``. Text that cannot be read
+    is a NeedsSyntaxError, a keyword that cannot be a need a ValueError. Equal with the same terms in any
+    order; no terms are met by everything, and false.
+    """
+
+    terms: tuple[Need, ...]
+    """Each once, in canonical order: by name."""
+
+    def __init__(self, needs: str | Iterable[Need] = "", /, **flags: Value) -> None:
+        terms = set(_Parser(needs).terms() if isinstance(needs, str) else needs)
+        terms.update(_keyword(name, value) for name, value in flags.items())
+        object.__setattr__(self, "terms", tuple(sorted(terms, key=lambda term: (term.name, str(term)))))
+
+    def __iter__(self) -> Iterator[Need]:
+        return iter(self.terms)
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.terms))
+
+    def __repr__(self) -> str:
+        return f"Needs({str(self)!r})"
+
+    def __and__(self, other: Needs) -> Needs:
+        return Needs((*self.terms, *other.terms)) if isinstance(other, Needs) else NotImplemented
+
+    def with_(self, other: Needs | str) -> Needs:
+        """These needs and the other ones."""
+        return self & (Needs(other) if isinstance(other, str) else other)
+
+    def missing(self, capabilities: Capabilities) -> tuple[str, ...]:
+        """Why these capabilities do not do, a reason for each need that is not met; empty when all are."""
+        reasons = (term.judge(capabilities.fact(term.name)) for term in self.terms)
+        return tuple(reason for reason in reasons if reason is not None)
+
+
+# ── the parser ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Parser:
+    """One pass over the text, never backwards."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def terms(self) -> Iterator[Need]:
+        self.skip_space(newlines=True)
+        if not self.here:
+            return
+        while True:
+            yield self.term()
+            self.skip_space()
+            if self.here and self.here != "," and self.here not in _NEWLINES:
+                self.fail(f"expected ',' before {self.next_token()}")
+            self.skip_space(newlines=True)
+            if not self.here:
+                return
+            if self.here == ",":
+                comma = self.at
+                self.at += 1
+                self.skip_space(newlines=True)
+                if not self.here:
+                    self.fail("expected a need after ','", comma)
+
+    def term(self) -> Need:
+        if self.here == ",":
+            self.fail("expected a need before ','")
+        negated = self.take("!")
+        self.skip_space()
+        name = self.name(after="!" if negated else "")
+        self.skip_space()
+        op = next((op for op in _COMPARISONS if self.text.startswith(op, self.at)), None)
+        if op is None:
+            return Need(name, negated=negated, unknown_ok=self.take("?"))
+        if negated:
+            self.fail(f"'!' stands before a name alone, not with {op!r}")
+        start = self.at
+        self.at += len(op)
+        if op == "=" and self.here in {"=", ">", "<"}:
+            self.fail(f"use {'=' if self.here == '=' else self.here + '='!r}, not '={self.here}'", start)
+        self.skip_space()
+        value: int | float | str
+        if self.here in _DIGITS:
+            value = self.number()
+        elif op in {"=", "!="} and self.here in _LETTERS:
+            value = self.run(_WORD)
+        else:
+            self.fail(f"expected a number{' or a word' if op in {'=', '!='} else ''} after {op!r}")
+        self.skip_space()
+        return Need(name, op, value, unknown_ok=self.take("?"))
+
+    def name(self, *, after: str) -> str:
+        start = self.at
+        if self.here not in _LETTERS:
+            where = f" after {after!r}" if after else ""
+            self.fail(f"expected a name{where}, not {self.next_token()}" if self.here else f"expected a name{where}")
+        name = self.run(_NAME)
+        if name != name.lower():
+            self.fail(f"use {name.lower()!r} (lower case)", start)
+        return name
+
+    def number(self) -> int | float:
+        start = self.at
+        digits = self.digits()
+        decimals = ""
+        if self.take("."):
+            if self.here not in _DIGITS:
+                self.fail("expected a digit after '.'")
+            decimals = self.digits()
+        unit_at = self.at
+        unit = self.run(_NAME)
+        if unit.lower() not in _UNITS:
+            self.fail(f"unknown unit {unit!r} (k = 1,000, m = 1,000,000)", unit_at)
+        if len(digits) + len(decimals) > _MAX_DIGITS:
+            self.fail(f"a number has at most {_MAX_DIGITS} digits", start)
+        # In whole numbers, so that 0.07k is 70; a division of ints is rounded once, as float() does.
+        numerator, denominator = int(digits + decimals) * _UNITS[unit.lower()], int("1" + "0" * len(decimals))
+        whole, rest = divmod(numerator, denominator)
+        value = numerator / denominator if rest else whole
+        if not _is_in_range(value):
+            self.fail(f"a number is 0 or between {_SMALLEST:g} and {_LARGEST:g}", start)
+        return value
+
+    def digits(self) -> str:
+        digits = self.run(_DIGITS)
+        groups = [digits]
+        while self.here == "_":
+            if self.text[self.at + 1 : self.at + 2] not in _DIGITS:
+                self.fail("'_' stands only between digits")
+            self.at += 1
+            groups.append(self.run(_DIGITS))
+        return "".join(groups)
+
+    @property
+    def here(self) -> str:
+        """The next character; empty at the end of the text, and then in none of the sets."""
+        return self.text[self.at : self.at + 1]
+
+    def take(self, character: str) -> bool:
+        taken = self.here == character
+        self.at += taken
+        return taken
+
+    def run(self, characters: frozenset[str]) -> str:
+        start = self.at
+        while self.here in characters:
+            self.at += 1
+        return self.text[start : self.at]
+
+    def skip_space(self, *, newlines: bool = False) -> None:
+        while self.here.isspace() and (newlines or self.here not in _NEWLINES):
+            self.at += 1
+
+    def next_token(self) -> str:
+        start = self.at
+        token = self.run(_NAME) or self.here
+        self.at = start
+        return ascii(token)
+
+    def fail(self, reason: str, position: int | None = None) -> NoReturn:
+        # One line and as long as the text was, so that the caret stands under the place.
+        line = "".join(character if character.isprintable() else " " for character in self.text)
+        raise NeedsSyntaxError(reason, text=line, position=self.at if position is None else position)
+
+
+# ── small things of both ─────────────────────────────────────────────────────────────────────────────
+
+
+def _keyword(name: str, value: Value) -> Need:
+    match value:
+        case bool():
+            return Need(name, negated=not value)
+        case str():
+            return Need(name, "=", value)
+        case _:
+            return Need(name, "<=" if name == "latency" or name.endswith("_price") else ">=", value)
+
+
+def _compare(told: float, op: Op, wanted: float) -> bool:
+    match op:
+        case ">=":
+            return told >= wanted
+        case "<=":
+            return told <= wanted
+        case ">":
+            return told > wanted
+        case "<":
+            return told < wanted
+        case "=":
+            return told == wanted
+        case _:
+            return told != wanted
+
+
+def _check_name(name: str) -> None:
+    if not (name.isascii() and name.isidentifier() and name == name.lower() and name[0] != "_"):
+        raise ValueError(f"{name!r} is no capability name (lower-case letters, digits and '_', a letter first)")
+
+
+def _is_word(text: str) -> bool:
+    return text[:1] in _LETTERS and _WORD.issuperset(text)
+
+
+def _is_in_range(number: object) -> bool:
+    return isinstance(number, (int, float)) and (number == 0 or _SMALLEST <= number <= _LARGEST)
+
+
+def _short(name: str, fact: Fact) -> str:
+    match fact.value:
+        case None:
+            return f"{name}?"
+        case bool():
+            return name if fact.value else f"!{name}"
+        case value:
+            return f"{name}={_show(value)}"
+
+
+def _show(value: Value) -> str:
+    if isinstance(value, bool):
+        return "there" if value else "not there"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and not value.is_integer():
+        text = repr(value)
+        if "e" in text:
+            from decimal import Decimal  # noqa: PLC0415 - seldom needed
+
+            text = format(Decimal(text), "f")
+        return text
+    number = int(value)
+    if number and number % 1_000_000 == 0:
+        return f"{number // 1_000_000}m"
+    if number and number % 1_000 == 0:
+        return f"{number // 1_000}k"
+    return str(number)

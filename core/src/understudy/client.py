@@ -1,0 +1,334 @@
+"""The front door: ask, stream, select, list."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
+from urllib.parse import urlsplit
+
+
+from .capabilities import Needs
+from .chain import Chain, Ready, Resolution, Run, in_turn
+from .config import Config, ProviderConfig, Source, load, secret
+from .errors import ConfigError, NoCandidateError, PluginError, ProviderError
+from .events import Notice, TextDelta
+from .messages import SETTING_NAMES, MessagesInput, Request, Settings, read_messages
+from .observation import HealthSnapshot
+from .provider import Context, ProviderSettings
+from .registry import Registry
+from .selection import Candidate, Offer, Preferences, Selection, select
+from .transport import AiohttpTransport, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from .events import Event, Reply
+    from .observation import Attempt, Observer
+    from .provider import Model
+    from .transport import Transport
+
+NeedsInput: TypeAlias = "str | Needs"
+ChainInput: TypeAlias = "Chain | str"
+
+_MOST_RESOLUTIONS = 1024
+
+
+class Client:
+    """Finds plugins, reads configuration and environment, and asks.
+
+    ``config`` is True (the usual files), False (none), a path, or a mapping of the file's form.
+    ``providers`` are given in code, beside or (``plugins=False``) instead of installed ones; with
+    ``config=False, plugins=False`` nothing outside is looked at but the environment's keys.
+    ``timeout``, ``proxy``, ``ca_file`` and ``api_keys`` stand above what is configured.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Source = True,
+        plugins: bool = True,
+        providers: Iterable[object] = (),
+        api_keys: Mapping[str, str] | None = None,
+        timeout: Timeout | None = None,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        observers: Sequence[Observer] = (),
+        transport: Transport | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._config: Config = load(config, environ=self._environ)
+        self._registry = Registry(plugins=plugins, providers=providers)
+        self._api_keys = dict(api_keys or {})
+        self._observers = tuple(observers)
+        self._timeout = timeout or self._config.timeout or Timeout()
+        self._proxy = proxy or self._config.proxy
+        self._own_transport = (
+            AiohttpTransport(timeout=self._timeout, proxy=self._proxy, ca_file=ca_file or self._config.ca_file)
+            if transport is None
+            else None
+        )
+        self._transport: Transport = cast("Transport", transport or self._own_transport)
+        self._offers: tuple[Offer, ...] | None = None
+        self._resolutions: dict[tuple[str | None, Needs], Resolution] = {}
+        self._check_names()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._own_transport is not None:
+            await self._own_transport.aclose()
+
+    @property
+    def registry(self) -> Registry:
+        """What is installed, and what is broken."""
+        return self._registry
+
+    @property
+    def config(self) -> Config:
+        """The settings as they were read."""
+        return self._config
+
+    # ── asking ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def chat(
+        self,
+        messages: MessagesInput,
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        **settings: Any,
+    ) -> Reply:
+        """The whole answer; as nothing of it was seen before, a cut one is simply asked of the next candidate.
+
+        Raises the error of a single candidate, AllFailedError from two on, NoCandidateError where there is none.
+        """
+        async with self._ask(messages, model, needs, chain, settings, whole=True) as stream:
+            return await stream.reply()
+
+    def stream(
+        self,
+        messages: MessagesInput,
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        **settings: Any,
+    ) -> Stream:
+        """The answer as it comes: ``async with client.stream(…) as stream``, then iterate it.
+
+        Errors come while it is iterated; those of the arguments at once.
+        """
+        return self._ask(messages, model, needs, chain, settings, whole=False)
+
+    def _ask(
+        self,
+        messages: MessagesInput,
+        model: str | None,
+        needs: NeedsInput | None,
+        chain: ChainInput | None,
+        settings: Mapping[str, Any],
+        *,
+        whole: bool,
+    ) -> Stream:
+        request = _request(messages, settings, stream=not whole)
+        run = Run(timeout=self._timeout, observers=self._observers, hold=whole)
+        if chain is not None:
+            if model is not None or needs is not None:
+                raise TypeError("give either a chain, or a model and needs")
+            return Stream(self._chain(chain).stream(request, resolve=self.resolve, run=run), run)
+        resolution = self._resolution(model, _needs(needs, self._config))
+        if not resolution.ready:
+            raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
+        return Stream(in_turn(resolution.ready, request, run), run)
+
+    def _chain(self, chain: ChainInput) -> Chain:
+        if isinstance(chain, Chain):
+            return chain
+        targets = self._config.chains.get(chain)
+        if targets is None:
+            known = sorted(self._config.chains)
+            raise ConfigError(f"no chain {chain!r} is configured{_nearest(chain, known)}")
+        return Chain(*targets)
+
+    # ── choosing ──────────────────────────────────────────────────────────────────────────────────────
+
+    def select(self, needs: NeedsInput | None = None, *, model: str | None = None) -> Selection:
+        """Which candidates would be asked for this, in which order, and why the others would not. No I/O."""
+        return select(
+            self._all_offers(),
+            needs=_needs(needs, self._config),
+            model=model,
+            health=HealthSnapshot(),
+            preferences=Preferences(order=self._config.order),
+        )
+
+    def models(self, needs: NeedsInput | None = None) -> list[Candidate]:
+        """Every model on offer that meets the needs, ready to be asked or not."""
+        wanted = _needs(needs, self._config)
+        return [
+            Candidate(offer.provider, offer.model.name, offer.model.capabilities, offer.access == "public", offer.consent)
+            for offer in self._all_offers()
+            if not wanted.missing(offer.model.capabilities)
+        ]
+
+    def _all_offers(self) -> tuple[Offer, ...]:
+        if self._offers is None:
+            self._offers = tuple(offer for name in self._registry.installed for offer in self._offers_of(name))
+        return self._offers
+
+    def _offers_of(self, name: str) -> list[Offer]:
+        spec = self._registry.installed[name].spec
+        settings = self._settings(name)
+        configured = name in self._config.providers
+        local = _is_loopback(settings.base_url or spec.url)
+        obstacle = None
+        if spec.env and settings.api_key is None:
+            obstacle = f"no key: set {' or '.join(spec.env)}" + (f" (get one at {spec.key_url})" if spec.key_url else "")
+        consent = spec.access != "public" or configured or local
+        return [Offer(name, model, spec.access, obstacle, local, consent) for model in spec.offers()]
+
+    def _settings(self, name: str) -> ProviderSettings:
+        """In code, then in the file, then in the environment."""
+        spec = self._registry.installed[name].spec
+        config = self._config.providers.get(name, ProviderConfig())
+        key = secret(self._api_keys[name]) if self._api_keys.get(name) else config.api_key
+        if key is None:
+            value = next((self._environ[variable] for variable in spec.env if self._environ.get(variable)), None)
+            key = secret(value) if value is not None else None
+        base_url = config.base_url
+        if base_url is None and spec.base_url_env is not None:
+            base_url = self._environ.get(spec.base_url_env) or None
+        return ProviderSettings(api_key=key, base_url=base_url, proxy=self._proxy, options=config.options)
+
+    def _check_names(self) -> None:
+        """A key or an address for a provider that is not there would be dropped in silence."""
+        known = {*self._registry.installed, *self._registry.conflicts}
+        for where, names in (("api_keys", self._api_keys), ("providers", self._config.providers)):
+            for name in names:
+                if name not in known:
+                    raise ConfigError(f"{where}: no provider {name!r} is installed{_nearest(name, sorted(known))}")
+
+    # ── what a chain asks of us ───────────────────────────────────────────────────────────────────────
+
+    def resolve(self, target: str | Needs) -> Resolution:
+        """The candidates of a chain's target, ready to be asked."""
+        return self._resolution(None, target) if isinstance(target, Needs) else self._resolution(target, Needs())
+
+    def _resolution(self, model: str | None, needs: Needs) -> Resolution:
+        # What is installed and configured does not change under a client, so neither does this.
+        resolution = self._resolutions.get((model, needs))
+        if resolution is None:
+            if len(self._resolutions) >= _MOST_RESOLUTIONS:
+                self._resolutions.clear()
+            resolution = self._resolutions[model, needs] = self._resolve(model, needs)
+        return resolution
+
+    def _resolve(self, model: str | None, needs: Needs) -> Resolution:
+        if model is not None:
+            conflict = self._registry.conflicts.get(model.partition("/")[0])
+            if conflict is not None:
+                raise conflict
+        selection = self.select(needs, model=model)
+        ready = tuple(self._ready(candidate) for candidate in selection.candidates if candidate.consent)
+        return Resolution(ready, selection.explain())
+
+    def _ready(self, candidate: Candidate) -> Ready:
+        context = Context(candidate.model, self._transport, self._settings(candidate.provider))
+        notices = tuple(Notice("model", note) for note in candidate.notes if note != "public")
+
+        def stream(request: Request) -> AsyncIterator[Event]:
+            try:
+                provider = self._registry.provider(candidate.provider)
+            except PluginError as error:
+                # To a chain a provider that cannot be loaded is one that failed: the next may do.
+                raise ProviderError(str(error), phase="plugin") from error
+            return provider.stream(request, context)
+
+        return Ready(candidate.provider, candidate.model, stream, notices)
+
+
+class Stream:
+    """One answer on its way; leaving the ``async with`` early closes the connection to the host first."""
+
+    def __init__(self, events: AsyncGenerator[Event, None], run: Run) -> None:
+        self._events = events
+        self._run = run
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop here; what was not read yet is not asked for."""
+        await self._events.aclose()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events
+
+    async def text(self) -> AsyncGenerator[str, None]:
+        """The pieces of text as they arrive."""
+        async for event in self._events:
+            if isinstance(event, TextDelta):
+                yield event.text
+
+    async def reply(self) -> Reply:
+        """The whole answer; reads what was not read yet."""
+        async for _ in self._events:
+            pass
+        return self._run.reply()
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts that have ended, in order."""
+        return tuple(self._run.attempts)
+
+    @property
+    def provider(self) -> str | None:
+        """Who is answering; None before the first attempt."""
+        return None if self._run.answering is None else self._run.answering.provider
+
+    @property
+    def model(self) -> str | None:
+        """The model that is answering; None before the first attempt."""
+        return None if self._run.answering is None else self._run.answering.model
+
+
+def _request(messages: MessagesInput, settings: Mapping[str, Any], *, stream: bool) -> Request:
+    for name in settings:
+        if name not in SETTING_NAMES:
+            raise TypeError(f"there is no setting {name!r}{_nearest(name, SETTING_NAMES)}")
+    return Request(messages=read_messages(messages), settings=Settings(**settings), stream=stream)
+
+
+def _needs(needs: NeedsInput | None, config: Config) -> Needs:
+    if needs is None:
+        return Needs()
+    return needs if isinstance(needs, Needs) else config.needs.get(needs) or Needs(needs)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are {', '.join(known)}" if known else ""
+
+
+def _is_loopback(url: str | None) -> bool:
+    """Whether an address is on this machine; a name is only believed if it is localhost."""
+    try:
+        host = urlsplit(url or "").hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

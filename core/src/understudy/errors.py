@@ -1,0 +1,385 @@
+"""Everything that can go wrong, as types.
+
+::
+
+    UnderstudyError
+    ├── ConfigError                     a file, variable or argument of the user's is wrong
+    ├── PluginError                     an installed plugin cannot be used
+    ├── NeedsSyntaxError                a needs expression cannot be read (also a ValueError)
+    ├── NoCandidateError                no installed model meets the call; the explanation is inside
+    ├── ProviderError                   one attempt at one provider failed
+    │   ├── ConnectError                no connection to the host
+    │   │   ├── DNSError                its name did not resolve
+    │   │   ├── TLSError                no trusted, encrypted connection
+    │   │   └── ProxyError              the proxy refused or failed
+    │   ├── PhaseTimeoutError           a phase took too long (also a TimeoutError)
+    │   ├── StreamBrokenError           the answer ended before its end marker; its text so far is inside
+    │   ├── ProtocolError               what came is not what the wire allows
+    │   └── HTTPError                   the host answered with an error
+    │       ├── BadRequestError
+    │       │   ├── ContextLengthError
+    │       │   ├── ContentFilterError
+    │       │   └── RequestTooLargeError
+    │       ├── AuthenticationError
+    │       ├── PermissionDeniedError
+    │       ├── ModelNotFoundError
+    │       ├── RateLimitError
+    │       │   └── QuotaExhaustedError
+    │       ├── OverloadedError
+    │       └── ServerError
+    └── AllFailedError                  two or more attempts failed (also an ExceptionGroup)
+
+The joints are a caller's questions: is it mine to mend (``ConfigError``, ``BadRequestError``), will
+the same call work later (``retryable``), may another provider answer it (``next_may_help``). Both
+are decided by type, status and body fields, never by the text of a message. ``str()``, ``repr()``
+and ``args`` hold no header, body or query.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .observation import Attempt
+
+Phase: TypeAlias = Literal["connect", "send", "headers", "first_event", "stream", "decode", "idle", "total", "plugin"]
+"""Where in an attempt it happened; of a ``PhaseTimeoutError``: connect, first_event, idle or total."""
+
+
+class UnderstudyError(Exception):
+    """Whatever Understudy itself raises."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default calls the class with ``args`` alone, which loses keyword-only fields.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type[UnderstudyError], args: tuple[object, ...], state: dict[str, object]) -> UnderstudyError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigError(UnderstudyError):
+    """A setting, file, variable or argument of the user's is wrong; the message names the fix."""
+
+
+class PluginError(UnderstudyError):
+    """An installed plugin cannot be used; ``plugin`` names its entry point, ``__cause__`` is the reason."""
+
+    def __init__(self, message: str, *, plugin: str = "") -> None:
+        super().__init__(message)
+        self.plugin = plugin
+
+
+class NeedsSyntaxError(UnderstudyError, ValueError):
+    """A needs expression that cannot be read; ``text`` and ``position`` (0-based) point at the place."""
+
+    def __init__(self, reason: str, *, text: str, position: int) -> None:
+        super().__init__(f"{reason}\n  {text}\n  {' ' * position}^")
+        self.reason = reason
+        self.text = text
+        self.position = position
+
+
+class NoCandidateError(UnderstudyError):
+    """No candidate is left; ``explanation`` says of each one why it is out."""
+
+    def __init__(self, message: str, *, explanation: str = "") -> None:
+        super().__init__(f"{message}\n{explanation}" if explanation else message)
+        self.explanation = explanation
+
+
+class ProviderError(UnderstudyError):
+    """One attempt at one provider failed.
+
+    ``retry_after`` is in seconds, or None where the host gave no hint. ``attempts`` has every attempt
+    of the call, in order, this one last.
+    """
+
+    default_phase: ClassVar[Phase] = "stream"
+    default_retryable: ClassVar[bool] = False
+    default_next_may_help: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        phase: Phase | None = None,
+        retryable: bool | None = None,
+        next_may_help: bool | None = None,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.model = model
+        self.phase: Phase = self.default_phase if phase is None else phase
+        self.retryable: bool = self.default_retryable if retryable is None else retryable
+        self.next_may_help: bool = self.default_next_may_help if next_may_help is None else next_may_help
+        self.retry_after = retry_after
+        self.request_id = request_id
+        self.attempts: tuple[Attempt, ...] = ()
+
+    def __str__(self) -> str:
+        message = str(self.args[0]) if self.args else type(self).__name__
+        return f"{self.provider}: {message}" if self.provider else message
+
+
+class ConnectError(ProviderError):
+    """No connection to the host: refused, unreachable, reset; nothing of the request was answered."""
+
+    default_phase = "connect"
+    default_retryable = True
+
+
+class DNSError(ConnectError):
+    """The host's name did not resolve."""
+
+
+class TLSError(ConnectError):
+    """The host showed no certificate that is trusted here, or no TLS at all."""
+
+    default_retryable = False
+
+
+class ProxyError(ConnectError):
+    """The proxy could not be used, or refused."""
+
+
+class PhaseTimeoutError(ProviderError, TimeoutError):
+    """A phase (connect, first_event, idle, total) took longer than its limit."""
+
+    default_phase = "total"
+    default_retryable = True
+
+
+class StreamBrokenError(ProviderError):
+    """The answer ended before its end marker; ``text`` is exactly what had come."""
+
+    default_retryable = True
+
+    def __init__(self, message: str, *, text: str = "", phase: Phase | None = None, request_id: str | None = None) -> None:
+        super().__init__(message, phase=phase, request_id=request_id)
+        self.text = text
+
+
+class ProtocolError(ProviderError):
+    """What came is not what the wire allows: a wrong coding, wrong JSON, too much of it."""
+
+    default_phase = "decode"
+
+
+class HTTPError(ProviderError):
+    """The host answered with an error.
+
+    ``status`` is the HTTP status (200 where the error came inside a stream); ``code`` the body's own
+    code or type; ``body`` at most 2,000 characters of the body, with what looks like a key blotted out.
+    """
+
+    default_phase = "headers"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str | None = None,
+        body: str = "",
+        phase: Phase | None = None,
+        retryable: bool | None = None,
+        next_may_help: bool | None = None,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            phase=phase,
+            retryable=retryable,
+            next_may_help=next_may_help,
+            retry_after=retry_after,
+            request_id=request_id,
+        )
+        self.status = status
+        self.code = code
+        self.body = body
+
+
+class BadRequestError(HTTPError):
+    """The host says the request is wrong (400, 422); another provider would be sent the same."""
+
+    default_next_may_help = False
+
+
+class ContextLengthError(BadRequestError):
+    """The request is longer than the model's context; a model with a larger one may take it."""
+
+    default_next_may_help = True
+
+
+class ContentFilterError(BadRequestError):
+    """The host's content filter refused the request or its answer."""
+
+
+class RequestTooLargeError(BadRequestError):
+    """The request body is larger than the host takes (413)."""
+
+    default_next_may_help = True
+
+
+class AuthenticationError(HTTPError):
+    """The host does not know the key (401)."""
+
+
+class PermissionDeniedError(HTTPError):
+    """The key may not do this (403)."""
+
+
+class ModelNotFoundError(HTTPError):
+    """The host has no such model, or retired it (404, 410)."""
+
+
+class RateLimitError(HTTPError):
+    """Too many requests (429); ``retry_after`` says how long to wait where the host did."""
+
+    default_retryable = True
+
+
+class QuotaExhaustedError(RateLimitError):
+    """The account's quota or credit is used up; waiting a moment does not help."""
+
+    default_retryable = False
+
+
+class OverloadedError(HTTPError):
+    """The host is overloaded (503, 529)."""
+
+    default_retryable = True
+
+
+class ServerError(HTTPError):
+    """The host failed (5xx)."""
+
+    default_retryable = True
+
+
+class AllFailedError(UnderstudyError, ExceptionGroup[ProviderError]):
+    """Two or more attempts failed; the group holds one error an attempt, ``attempts`` their records."""
+
+    attempts: tuple[Attempt, ...] = ()
+
+    def __str__(self) -> str:
+        causes = "; ".join(f"{type(error).__name__}: {error}" for error in self.exceptions)
+        return f"{self.message}: {causes}"
+
+    def derive(self, excs: Sequence[ProviderError]) -> AllFailedError:  # type: ignore[override]
+        """Keep the type and the attempts when ``except*`` splits the group."""
+        derived = AllFailedError(self.message, list(excs))
+        derived.attempts = self.attempts
+        return derived
+
+
+# ── the one table: an answered error → its type ──────────────────────────────────────────────────────
+
+_BY_STATUS: Final[Mapping[int, type[HTTPError]]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: QuotaExhaustedError,
+    403: PermissionDeniedError,
+    404: ModelNotFoundError,
+    410: ModelNotFoundError,
+    413: RequestTooLargeError,
+    422: BadRequestError,
+    429: RateLimitError,
+    503: OverloadedError,
+    529: OverloadedError,
+}
+
+# Codes and types of error bodies, compared whole. OpenAI: platform.openai.com/docs/guides/error-codes;
+# Anthropic: docs.anthropic.com/en/api/errors; the rest as seen in recorded traffic.
+_BY_CODE: Final[Mapping[str, type[HTTPError]]] = {
+    "authentication_error": AuthenticationError,
+    "billing_error": QuotaExhaustedError,
+    "content_filter": ContentFilterError,
+    "content_policy_violation": ContentFilterError,
+    "context_length_exceeded": ContextLengthError,
+    "insufficient_quota": QuotaExhaustedError,
+    "invalid_api_key": AuthenticationError,
+    "invalid_request_error": BadRequestError,
+    "model_not_found": ModelNotFoundError,
+    "not_found_error": ModelNotFoundError,
+    "overloaded_error": OverloadedError,
+    "permission_error": PermissionDeniedError,
+    "rate_limit_error": RateLimitError,
+    "rate_limit_exceeded": RateLimitError,
+    "request_too_large": RequestTooLargeError,
+    "server_error": ServerError,
+    "api_error": ServerError,
+}
+
+# Codes that say more than the status they come with; the others only speak where there is no status.
+_NARROWING: Final[frozenset[str]] = frozenset({
+    "billing_error",
+    "content_filter",
+    "content_policy_violation",
+    "context_length_exceeded",
+    "insufficient_quota",
+    "invalid_api_key",
+    "model_not_found",
+    "overloaded_error",
+})
+
+# Passing states of a host rather than faults of the request (RFC 9110 15.5.9, 15.5.10; RFC 8470).
+_RETRYABLE_4XX: Final[frozenset[int]] = frozenset({408, 409, 425})
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFields:
+    """What an error body says, by field."""
+
+    code: str | None = None
+    type: str | None = None
+    status: int | None = None
+    """A status told in the body itself, as some hosts do inside a 200 stream."""
+
+
+def http_error(
+    status: int,
+    fields: ErrorFields = ErrorFields(),  # noqa: B008 - frozen
+    *,
+    body: str = "",
+    phase: Phase | None = None,
+    retry_after: float | None = None,
+    request_id: str | None = None,
+) -> HTTPError:
+    """The error of an answered failure, typed by status and body fields; 200 means inside a stream."""
+    told = fields.status if status == 200 and fields.status is not None else status
+    names = [name for name in (fields.code, fields.type) if name]
+    cls: type[HTTPError] | None = next((_BY_CODE[name] for name in names if name in _NARROWING), None)
+    cls = cls or _BY_STATUS.get(told)
+    if cls is None and told == 200:
+        cls = next((_BY_CODE[name] for name in names if name in _BY_CODE), ServerError)
+    if cls is None:
+        cls = ServerError if told >= 500 else BadRequestError if 400 <= told < 500 else HTTPError
+    passing = told in _RETRYABLE_4XX
+    code = fields.code or fields.type
+    where = "error inside the stream" if status == 200 else f"HTTP {status}"
+    return cls(
+        f"{where} ({code})" if code else where,
+        status=status,
+        code=code,
+        body=body,
+        phase=phase,
+        retryable=True if passing else None,
+        next_may_help=True if passing else None,
+        retry_after=retry_after,
+        request_id=request_id,
+    )
+
+

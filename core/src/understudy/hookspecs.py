@@ -1,0 +1,29 @@
+"""What a plugin may implement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .provider import AsyncGeneratorProvider, Provider, ProviderSpec
+
+PROJECT = "understudy"
+API_VERSION = 1
+"""The version that a plugin may state as ``understudy_api``; absent means 1."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def understudy_providers() -> Sequence[ProviderSpec | type[AsyncGeneratorProvider] | type[Provider] | Provider]:
+    """The providers of this plugin; called once, when providers are first listed.
+
+    Give `ProviderSpec` values where the implementation is costly to import: nothing of it is imported
+    until it is asked. An `AsyncGeneratorProvider` class, a `Provider` class or an object will do too.
+    """
+    raise NotImplementedError  # a specification; pluggy never calls it

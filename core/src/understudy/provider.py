@@ -1,0 +1,206 @@
+"""The page a provider author reads: what a provider is, what it declares, what it is given."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+
+from .capabilities import Capabilities
+from .errors import ProtocolError
+from .events import Finish, Notice, TextDelta
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from .events import Event
+    from .messages import Request
+    from .transport import Transport
+
+Messages: TypeAlias = Sequence[Mapping[str, Any]]
+"""Messages as an `AsyncGeneratorProvider` gets them: dictionaries in the OpenAI form."""
+
+AsyncResult: TypeAlias = AsyncIterator[str]
+"""What ``create_async_generator`` gives: pieces of text as they arrive."""
+
+Access: TypeAlias = Literal["open", "public", "offline"]
+"""Who may be sent something, and when.
+
+``open``: once its key is there, or at once where it needs none. ``public``: a host that takes
+anonymous calls from anybody; it is sent something only when it was named, configured or is on this
+machine. ``offline``: no model at all; never selected, only named.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model on offer and what is known of it."""
+
+    name: str
+    capabilities: Capabilities = field(default_factory=Capabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """What the user configured for one provider; None and empty where nothing was."""
+
+    api_key: SecretStr | None = None
+    base_url: str | None = None
+    proxy: str | None = None
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a provider is given beside the request; ``deadline`` is a time of the running loop, or None."""
+
+    model: str
+    transport: Transport
+    settings: ProviderSettings = field(default_factory=ProviderSettings)
+    deadline: float | None = None
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """Anything that can be asked."""
+
+    name: str
+
+    def models(self) -> Sequence[Model]:
+        """The models on offer; facts only, no I/O."""
+        ...
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events, ending with one ``Finish``; or raises a ProviderError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """A provider declared as cheap data; its implementation is imported when it is first used.
+
+    ``load`` is ``"module:attribute"``: a class or object that is a `Provider`. ``capabilities`` hold
+    for every model; a model's own stand above them. ``env`` names the variables that may hold its
+    key, the first one set wins; without any it needs none. ``key_url`` is where to get a key.
+    """
+
+    name: str
+    load: str | Callable[[], object]
+    models: Sequence[Model | str] = ()
+    capabilities: Capabilities | Mapping[str, bool | float | str] = field(default_factory=Capabilities)
+    env: Sequence[str] = ()
+    base_url_env: str | None = None
+    url: str | None = None
+    key_url: str | None = None
+    access: Access = "open"
+
+    def offers(self) -> tuple[Model, ...]:
+        """Its models, each with all that is known of it."""
+        shared = self.capabilities if isinstance(self.capabilities, Capabilities) else Capabilities(self.capabilities)
+        return tuple(
+            Model(model, shared) if isinstance(model, str) else Model(model.name, shared.merged(model.capabilities))
+            for model in self.models
+        )
+
+
+class AsyncGeneratorProvider:
+    """A provider that is one async generator of text pieces; the form that gpt4free's providers have.
+
+    Class attributes: ``url``; ``working`` and every ``supports_*`` are capability flags by that name;
+    ``models`` names its models. ``supports_gpt_35_turbo`` without any offers ``gpt-3.5-turbo``. Its
+    name is ``name``, or else the class's in lower case. ``public = True`` marks a host that takes
+    anonymous calls from anybody.
+    """
+
+    name: ClassVar[str] = ""
+    url: ClassVar[str] = ""
+    working: ClassVar[bool] = False
+    public: ClassVar[bool] = False
+    models: ClassVar[Sequence[str]] = ()
+
+    @classmethod
+    def create_async_generator(cls, model: str, messages: Messages, proxy: str | None = None, **kwargs: Any) -> AsyncResult:
+        """The answer's text, piece by piece; its return is the end of the answer."""
+        raise NotImplementedError(f"{cls.__name__} has no create_async_generator")
+
+    @classmethod
+    async def stream_events(cls, request: Request, context: Context) -> AsyncGenerator[Event, None]:
+        """The answer's events; settings that the generator does not take become notices."""
+        given = request.settings.given()
+        taken = _parameters(cls.create_async_generator)
+        if taken is not None:
+            for name in given.keys() - taken:
+                yield Notice(name, "this provider does not take the setting; it was not sent")
+            given = {name: value for name, value in given.items() if name in taken}
+        messages = [{"role": message.role, "content": message.text} for message in request.messages]
+        pieces = cls.create_async_generator(context.model, messages, proxy=context.settings.proxy, **given)
+        try:
+            async for piece in pieces:
+                if not isinstance(piece, str):
+                    # Typed as text, but a plugin may yield anything.
+                    raise ProtocolError(f"the provider yielded {type(piece).__name__}, not text", phase="plugin")
+                if piece:
+                    yield TextDelta(piece)
+        finally:
+            if isinstance(pieces, AsyncGenerator):
+                await pieces.aclose()
+        yield Finish("stop")
+
+
+def _parameters(function: Callable[..., object]) -> set[str] | None:
+    """The names of the keyword parameters of a function; None where it takes any."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return {parameter.name for parameter in parameters}
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorAdapter:
+    """An `AsyncGeneratorProvider` class as a `Provider`."""
+
+    cls: type[AsyncGeneratorProvider]
+    name: str
+
+    def models(self) -> Sequence[Model]:
+        """The models of the class's attributes."""
+        return spec_of(self.cls).offers()
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The class's events; a configured address makes a subclass, the class itself is never changed."""
+        cls, base_url = self.cls, context.settings.base_url
+        if base_url is not None:
+            cls = type(cls.__name__, (cls,), {"url": base_url.rstrip("/"), "__module__": cls.__module__})
+        return cls.stream_events(request, context)
+
+
+def spec_of(cls: type[AsyncGeneratorProvider]) -> ProviderSpec:
+    """What a class's attributes declare."""
+    flags = {name: value for name in dir(cls) if _is_flag(name) and isinstance(value := getattr(cls, name), bool)}
+    models = list(cls.models)
+    if not models and flags.get("supports_gpt_35_turbo"):
+        models = ["gpt-3.5-turbo"]
+    return ProviderSpec(
+        name=cls.name or cls.__name__.lower(),
+        load=lambda: cls,
+        models=models,
+        capabilities=Capabilities(flags, source=f"declared by {cls.__name__}"),
+        url=cls.url or None,
+        access="public" if cls.public else "open",
+    )
+
+
+def _is_flag(name: str) -> bool:
+    return name == "working" or name.startswith("supports_")
+
+
+def as_provider(loaded: object, name: str) -> Provider:
+    """What an import string or a hook gave, as an object that can be asked; TypeError where it is none."""
+    if isinstance(loaded, type) and issubclass(loaded, AsyncGeneratorProvider):
+        return GeneratorAdapter(loaded, name)
+    candidate = loaded() if isinstance(loaded, type) else loaded
+    if isinstance(candidate, Provider):
+        return candidate
+    raise TypeError(f"{loaded!r} is no provider: it has no name, models() and stream()")

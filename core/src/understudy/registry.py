@@ -1,0 +1,171 @@
+"""What is installed: each entry point loaded on its own, a broken plugin kept as an error under its name."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Final
+
+import pluggy
+
+from . import hookspecs
+from .errors import PluginError
+from .provider import AsyncGeneratorProvider, Provider, ProviderSpec, as_provider, spec_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+ENTRY_POINT_GROUP: Final = "understudy"
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A provider and where it comes from."""
+
+    spec: ProviderSpec
+    origin: str
+    """The distribution, or ``code`` where it was given to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """An entry point as it was found: what it provides, or why it is broken."""
+
+    name: str
+    distribution: str
+    version: str
+    providers: tuple[str, ...] = ()
+    error: PluginError | None = None
+
+
+class Registry:
+    """The providers that are there; made once, read often.
+
+    ``plugins=False`` looks at no entry point; ``providers`` given in code stand above installed ones.
+    """
+
+    def __init__(
+        self,
+        *,
+        plugins: bool = True,
+        providers: Iterable[object] = (),
+        entries: Iterable[EntryPoint] | None = None,
+    ) -> None:
+        found = _entry_points() if entries is None else entries
+        claims: dict[str, list[Installed]] = {}
+        self.plugins: tuple[Plugin, ...] = tuple(_load_each(found, claims)) if plugins else ()
+        self.conflicts: dict[str, PluginError] = {}
+        self._installed: dict[str, Installed] = {}
+        for name, claimants in claims.items():
+            if len(claimants) == 1:
+                self._installed[name] = claimants[0]
+            else:
+                origins = " and ".join(claimant.origin for claimant in claimants)
+                self.conflicts[name] = PluginError(
+                    f"the provider name {name!r} is claimed by {origins}: uninstall one of them", plugin=name
+                )
+        for given in providers:
+            spec = _spec(given)
+            self._installed[spec.name] = Installed(spec, "code")
+            self.conflicts.pop(spec.name, None)
+        self._loaded: dict[str, Provider] = {}
+
+    @property
+    def installed(self) -> Mapping[str, Installed]:
+        """The usable providers by name."""
+        return self._installed
+
+    @property
+    def broken(self) -> Sequence[Plugin]:
+        """The plugins that could not be used, each with its error."""
+        return [plugin for plugin in self.plugins if plugin.error is not None]
+
+    def provider(self, name: str) -> Provider:
+        """The provider of this name, its implementation imported now; PluginError where that fails."""
+        provider = self._loaded.get(name)
+        if provider is None:
+            provider = self._loaded[name] = self._load(name)
+        return provider
+
+    def _load(self, name: str) -> Provider:
+        if name in self.conflicts:
+            raise self.conflicts[name]
+        load = self._installed[name].spec.load
+        try:
+            if callable(load):
+                loaded = load()
+            else:
+                module, _, attribute = load.partition(":")
+                loaded = getattr(importlib.import_module(module), attribute)
+            return as_provider(loaded, name)
+        except (Exception, SystemExit) as error:  # any code may run at a plugin's import
+            raise PluginError(
+                f"the provider {name!r} of {self._installed[name].origin} cannot be loaded: {_cause(error)}", plugin=name
+            ) from error
+
+
+def _entry_points() -> list[EntryPoint]:
+    return sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (entry.name, _distribution(entry)[0]))
+
+
+def _distribution(entry: EntryPoint) -> tuple[str, str]:
+    dist = entry.dist
+    return (dist.name, dist.version) if dist is not None else ("unknown distribution", "")
+
+
+def _load_each(entries: Iterable[EntryPoint], claims: dict[str, list[Installed]]) -> Iterable[Plugin]:
+    """Load, register and call each on its own: pluggy's bulk load stops at the first that is broken."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for entry in entries:
+        distribution, version = _distribution(entry)
+        try:
+            specs = _providers_of(manager, entry, f"{distribution}:{entry.name}")
+        except (Exception, SystemExit) as error:  # a plugin's import and hook may do anything
+            wrapped = PluginError(f"plugin {entry.name!r} of {distribution}: {_cause(error)}", plugin=entry.name)
+            wrapped.__cause__ = error
+            yield Plugin(entry.name, distribution, version, error=wrapped)
+            continue
+        for spec in specs:
+            claims.setdefault(spec.name, []).append(Installed(spec, distribution))
+        yield Plugin(entry.name, distribution, version, tuple(spec.name for spec in specs))
+
+
+def _providers_of(manager: pluggy.PluginManager, entry: EntryPoint, unique: str) -> list[ProviderSpec]:
+    plugin = entry.load()
+    api = getattr(plugin, "understudy_api", 1)
+    if api != hookspecs.API_VERSION:
+        raise PluginError(
+            f"it is made for understudy_api {api!r}, this is {hookspecs.API_VERSION}: update one of the two",
+            plugin=entry.name,
+        )
+    manager.register(plugin, unique)
+    try:
+        # It is the only one registered, so that its hook's failure is its own.
+        return [_spec(given) for result in manager.hook.understudy_providers() for given in result]
+    finally:
+        manager.unregister(name=unique)
+
+
+def _spec(given: object) -> ProviderSpec:
+    """What was given as data; TypeError or ValueError where it cannot be a provider."""
+    if isinstance(given, ProviderSpec):
+        spec = given
+    elif isinstance(given, type) and issubclass(given, AsyncGeneratorProvider):
+        spec = spec_of(given)
+    else:
+        provider = as_provider(given, "")
+        spec = ProviderSpec(provider.name, load=lambda: provider, models=tuple(provider.models()))
+    if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
+        raise ValueError(f"{spec.name!r} is no provider name: lower-case letters, digits, '-', '_', '.'")
+    spec.offers()  # wrong facts are found here, under this plugin's name
+    return spec
+
+
+def _cause(error: BaseException) -> str:
+    text = str(error).strip().partition("\n")[0][:200]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

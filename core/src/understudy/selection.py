@@ -1,0 +1,245 @@
+"""Needs, offers and what was observed → ordered candidates, and why each of the others is out. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from .capabilities import Capabilities, Fact, Needs
+from .observation import HealthSnapshot
+from .provider import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .provider import Access
+
+OrderBy: TypeAlias = Literal["price", "latency", "context", "weight"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One model of one installed provider, as things stand for this user.
+
+    ``obstacle`` is why it cannot be asked at all (no key), None where it can. ``local`` is an address
+    on this machine. ``consent`` is whether something may be sent to it without its being named.
+    """
+
+    provider: str
+    model: Model
+    access: Access = "open"
+    obstacle: str | None = None
+    local: bool = False
+    consent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that can be asked; ``notes`` say what a caller should know of it."""
+
+    provider: str
+    model: str
+    capabilities: Capabilities
+    public: bool = False
+    consent: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``provider/model``, the name that asks it alone."""
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A model that is out, and every reason why."""
+
+    provider: str
+    model: str
+    reasons: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """``provider/model``."""
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The candidates in the order in which they would be asked, and the rest with their reasons."""
+
+    wanted: str
+    candidates: tuple[Candidate, ...]
+    rejected: tuple[Rejection, ...]
+    hints: tuple[str, ...] = ()
+
+    def explain(self) -> str:
+        """The whole decision in plain words, one line a model."""
+        lines = [f"wanted: {self.wanted}"]
+        if self.candidates:
+            lines.append("candidates, in the order in which they are asked:")
+            lines += [
+                f"  {place}. {candidate.name}" + "".join(f"  [{note}]" for note in candidate.notes)
+                for place, candidate in enumerate(self.candidates, 1)
+            ]
+        else:
+            lines.append("candidates: none")
+        if self.rejected:
+            lines.append("out:")
+            lines += [f"  - {rejection.name}: {'; '.join(rejection.reasons)}" for rejection in self.rejected]
+        lines += [f"hint: {hint}" for hint in self.hints]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The user's own order: names of providers or of ``provider/model``, then a fact to order by."""
+
+    order: tuple[str, ...] = ()
+    order_by: OrderBy | None = None
+    weights: tuple[tuple[str, float], ...] = field(default=())
+
+
+def select(
+    offers: Sequence[Offer],
+    *,
+    needs: Needs = Needs(),  # noqa: B008 - frozen
+    model: str | None = None,
+    health: HealthSnapshot = HealthSnapshot(),  # noqa: B008 - frozen
+    preferences: Preferences = Preferences(),  # noqa: B008 - frozen
+) -> Selection:
+    """Order the offers that meet the needs; ``model`` is ``provider/model``, a provider's or a bare model's name."""
+    provider, bare = _read_name(model, offers)
+    named = provider is not None
+    if provider is not None and bare is not None and not any(_is(offer, provider, bare) for offer in offers):
+        # The provider may well have a model that nobody declared: it is asked, its facts unknown.
+        like = next(offer for offer in offers if offer.provider == provider)
+        offers = [Offer(provider, Model(bare), like.access, like.obstacle, like.local, like.consent)]
+        unlisted = True
+    else:
+        unlisted = False
+    candidates: list[Candidate] = []
+    rejected: list[Rejection] = []
+    for offer in offers:
+        if provider is not None and offer.provider != provider:
+            continue
+        if bare is not None and offer.model.name != bare:
+            continue
+        capabilities = _observed(offer, health)
+        reasons = list(needs.missing(capabilities))
+        if offer.access == "offline" and not named:
+            reasons.append("offline: answers only when named")
+        if offer.obstacle is not None:
+            reasons.append(offer.obstacle)
+        if reasons:
+            rejected.append(Rejection(offer.provider, offer.model.name, tuple(reasons)))
+            continue
+        public = offer.access == "public" and not offer.local
+        consent = offer.consent or not public or named
+        candidates.append(
+            Candidate(
+                offer.provider, offer.model.name, capabilities, public, consent, _notes(public, consent, unlisted)
+            )
+        )
+    if provider is not None and bare is None:
+        # A provider's name alone is its first model that will do.
+        del candidates[1:]
+    else:
+        candidates.sort(key=lambda candidate: _rank(candidate, preferences))
+    wanted = " ".join(part for part in (model, f"({needs})" if model and needs else str(needs)) if part) or "anything"
+    return Selection(wanted, tuple(candidates), tuple(rejected), tuple(_hints(model, needs, bare, offers, rejected, candidates)))
+
+
+def _read_name(model: str | None, offers: Sequence[Offer]) -> tuple[str | None, str | None]:
+    """(provider, model): the first segment is a provider only if one of that name is known."""
+    if model is None:
+        return None, None
+    providers = {offer.provider for offer in offers}
+    if model in providers:
+        return model, None
+    first, slash, rest = model.partition("/")
+    if slash and rest and first in providers:
+        return first, rest
+    return None, model
+
+
+def _is(offer: Offer, provider: str, model: str) -> bool:
+    return offer.provider == provider and offer.model.name == model
+
+
+def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
+    """What is advertised is where it starts; what was observed stands above it."""
+    seen = health.of(offer.provider, offer.model.name)
+    if seen is None:
+        return offer.model.capabilities
+    return offer.model.capabilities.merged(Capabilities({"working": Fact(seen.working, seen.source)}))
+
+
+def _notes(public: bool, consent: bool, unlisted: bool) -> tuple[str, ...]:  # noqa: FBT001 - three facts, one caller
+    notes = []
+    if public:
+        notes.append("public" if consent else "public: nothing is sent unless it is named or configured")
+    if unlisted:
+        notes.append("not a declared model: its facts are unknown")
+    return tuple(notes)
+
+
+def _rank(candidate: Candidate, preferences: Preferences) -> tuple[object, ...]:
+    order = preferences.order
+    places = [place for place, name in enumerate(order) if name in (candidate.name, candidate.provider)]
+    return (candidate.public, places[0] if places else len(order), _by_fact(candidate, preferences), candidate.name)
+
+
+def _by_fact(candidate: Candidate, preferences: Preferences) -> float:
+    """Less is earlier; a fact that is not known comes last."""
+
+    def number(name: str) -> float | None:
+        value = candidate.capabilities.fact(name).value
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+    match preferences.order_by:
+        case None:
+            return 0.0
+        case "price":
+            prices = (number("input_price"), number("output_price"))
+            return float("inf") if None in prices else sum(price for price in prices if price is not None)
+        case "context":
+            context = number("context")
+            return float("inf") if context is None else -context
+        case "weight":
+            weights = dict(preferences.weights)
+            return -weights.get(candidate.name, weights.get(candidate.provider, 0.0))
+        case "latency":
+            latency = number("latency")
+            return float("inf") if latency is None else latency
+
+
+def _hints(
+    model: str | None,
+    needs: Needs,
+    bare: str | None,
+    offers: Sequence[Offer],
+    rejected: Iterable[Rejection],
+    candidates: Sequence[Candidate],
+) -> list[str]:
+    hints = []
+    if candidates and not any(candidate.consent for candidate in candidates):
+        first = candidates[0]
+        hints.append(
+            f"{first.provider} is a public host that takes anonymous calls; to send it your messages, "
+            f"name it ({first.name}) or add [providers.{first.provider}] to understudy.toml"
+        )
+    if not candidates and bare is not None and not list(rejected):
+        names = sorted({name for offer in offers for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")})
+        near = difflib.get_close_matches(model or bare, names, n=3, cutoff=0.5)
+        hints.append(f"no provider has a model {bare!r}" + (f"; the nearest are {', '.join(near)}" if near else ""))
+    if not candidates:
+        known = {name for offer in offers for name in offer.model.capabilities}
+        for need in needs:
+            if need.name not in known:
+                near = difflib.get_close_matches(need.name, sorted(known), n=1, cutoff=0.7)
+                hints.append(
+                    f"no installed model says anything of {need.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                )
+    return hints

@@ -1,0 +1,572 @@
+"""Sends a `Call` and gives bytes back; the only module that knows aiohttp.
+
+Every error of the network becomes one of `understudy.errors` here. aiohttp's own exceptions never
+pass, not even as a context: their ``repr`` holds the headers of the request, and so its key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import re
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, Protocol, Self
+from weakref import WeakKeyDictionary
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import ContentEncodingError
+from yarl import URL
+
+from .errors import (
+    ConfigError,
+    ConnectError,
+    DNSError,
+    PhaseTimeoutError,
+    ProtocolError,
+    ProviderError,
+    ProxyError,
+    StreamBrokenError,
+    TLSError,
+    http_error,
+)
+from .wire import Call, error_body
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from aiohttp.client_reqrep import ConnectionKey
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+    from .errors import Phase
+    from .events import Event
+    from .wire import Decoder
+
+__all__ = ["AiohttpTransport", "Call", "Response", "Timeout", "Transport", "Watchdog", "exchange", "retry_after"]
+
+MAX_ERROR_BYTES: Final = 64 * 1024
+"""How much of an error's body is read; the fields of a longer one are not known."""
+
+_CODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+_DRAIN_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """Limits in seconds, one a phase; None is no limit.
+
+    ``connect``: name, socket and TLS. ``first_event``: from sending until the answer's first content.
+    ``idle``: the longest silence after it. ``total``: the whole call, every attempt included.
+    """
+
+    connect: float | None = 10.0
+    first_event: float | None = 120.0
+    idle: float | None = 60.0
+    total: float | None = None
+
+
+NO_TIMEOUT: Final = Timeout(connect=None, first_event=None, idle=None, total=None)
+
+
+class Response(Protocol):
+    """The answer to a call, its body not yet read."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def delimited(self) -> bool:
+        """Whether HTTP's framing will prove the body whole (a length or chunks), or only the connection's end."""
+        ...
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes, decoded; StreamBrokenError where HTTP's framing shows it cut."""
+        ...
+
+
+class Transport(Protocol):
+    """Anything that can carry a call: aiohttp, a recording, a fake."""
+
+    def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
+        """Send the call; entered once the answer's headers are there, whatever its status."""
+        ...
+
+
+# ── time ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Watchdog:
+    """One timer for a whole stream: moving its deadline is an assignment, not a new timer.
+
+    Between `arm` and `disarm` the current task is cancelled when the time is up; whoever armed it
+    turns that one cancellation into a timeout with `expired`.
+    """
+
+    __slots__ = ("_cancelling", "_deadline", "_handle", "_loop", "_task", "fired", "phase")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._handle: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._deadline = math.inf
+        self._cancelling = 0
+        self.fired = False
+        self.phase: Phase = "total"
+
+    def arm(self, phase: Phase, seconds: float | None, *, until: float = math.inf) -> None:
+        """Watch the current task for so long, but not beyond the loop time ``until`` (phase total)."""
+        deadline = math.inf if seconds is None else self._loop.time() + seconds
+        if until < deadline:
+            deadline, phase = until, "total"
+        self.phase = phase
+        self._deadline = deadline
+        if deadline < math.inf:
+            self.resume()
+
+    def resume(self) -> None:
+        """Watch the current task until the deadline as it was armed."""
+        deadline = self._deadline
+        if deadline == math.inf:
+            return
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in a task
+        self._task = task
+        self._cancelling = task.cancelling()
+        handle = self._handle
+        if handle is None:
+            self._handle = self._loop.call_at(deadline, self._ring)
+        elif deadline < handle.when():
+            handle.cancel()
+            self._handle = self._loop.call_at(deadline, self._ring)
+
+    def disarm(self) -> None:
+        """The wait is over; the timer stays for the next one."""
+        self._task = None
+
+    def _ring(self) -> None:
+        self._handle = None
+        if self._task is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._handle = self._loop.call_at(self._deadline, self._ring)
+            return
+        self.fired = True
+        self._task.cancel()
+
+    def expired(self, task: asyncio.Task[object] | None) -> bool:
+        """Whether the CancelledError just caught is this watchdog's own; if so the task is no longer cancelled."""
+        if not self.fired:
+            return False
+        self.fired = False
+        return task is not None and task.uncancel() <= self._cancelling
+
+    def close(self) -> None:
+        """Stop the timer."""
+        self._task = None
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+# ── the aiohttp transport ────────────────────────────────────────────────────────────────────────────
+
+
+class _Use:
+    """What became of the connection that a call was given."""
+
+    __slots__ = ("fresh", "protocol", "reused")
+
+    def __init__(self) -> None:
+        self.fresh = False
+        self.reused = False
+        self.protocol: _Protocol | None = None
+
+
+_use: ContextVar[_Use] = ContextVar("understudy_connection_use")
+
+
+class _Protocol(ResponseHandler):
+    """Knows whether a byte of the current answer came: what has begun is never sent again."""
+
+    answered = False
+    used = False
+
+    def data_received(self, data: bytes) -> None:
+        self.answered = True
+        super().data_received(data)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells which connection a call got, and gives it a new one where it asks for that.
+
+    aiohttp repeats only idempotent requests on a stale connection; whether a POST may be repeated
+    depends on two facts that it does not tell: that the connection was an old one, and that no byte
+    of an answer came. ``_factory`` and ``_get`` are private; the tests of stale connections fail
+    loudly should aiohttp change them.
+    """
+
+    def __init__(self, *, loop: asyncio.AbstractEventLoop, context: ssl.SSLContext | None) -> None:
+        super().__init__(limit=0, ssl=True if context is None else context, ttl_dns_cache=30)
+        self._factory = lambda: _Protocol(loop)  # type: ignore[assignment]
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        protocol = connection.protocol
+        assert isinstance(protocol, _Protocol)  # noqa: S101 - made by _factory
+        use = _use.get()
+        use.protocol, use.reused = protocol, protocol.used
+        protocol.used, protocol.answered = True, False
+        return connection
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        return None if _use.get().fresh else await super()._get(key, traces)
+
+
+class AiohttpTransport:
+    """One aiohttp session a loop, made on first use: keep-alive, redirects and environment proxies off.
+
+    ``proxy`` is a URL; ``ca_file`` a PEM file of certificates to trust instead of the system's;
+    ``max_bytes`` limits the decoded size of one answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: Timeout = Timeout(),  # noqa: B008 - frozen
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        max_bytes: int = 256 * 1024 * 1024,
+    ) -> None:
+        self.timeout = timeout
+        self.max_bytes = max_bytes
+        self._proxy = _proxy_url(proxy)
+        self._ca_file = ca_file
+        self._aiohttp_timeout = aiohttp.ClientTimeout(
+            total=None, connect=timeout.connect, sock_connect=timeout.connect, ceil_threshold=math.inf
+        )
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+
+    def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
+        """Send the call; entered once the answer's headers are there, whatever its status."""
+        return _Exchange(self, call)
+
+    async def aclose(self) -> None:
+        """Close this loop's session and its connections."""
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    def session(self) -> aiohttp.ClientSession:
+        """The session of the running loop."""
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            session = aiohttp.ClientSession(
+                connector=_Connector(loop=loop, context=self._ssl_context()),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"accept-encoding": "gzip, deflate", "user-agent": "understudy"},
+                timeout=self._aiohttp_timeout,
+                trust_env=False,
+                proxy=self._proxy,
+            )
+            self._sessions[loop] = session
+        return session
+
+    def _ssl_context(self) -> ssl.SSLContext | None:
+        if self._ca_file is None:
+            return None
+        try:
+            return ssl.create_default_context(cafile=self._ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"ca_file {self._ca_file}: {type(error).__name__}: no certificates can be read") from None
+
+
+def _proxy_url(proxy: str | None) -> URL | None:
+    if proxy is None:
+        return None
+    try:
+        url = URL(proxy)
+    except ValueError:
+        url = URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ConfigError("proxy must be a URL like http://127.0.0.1:3128")  # the value may hold a password
+    return url
+
+
+class _Exchange:
+    """One call on its way: entering sends it, leaving gives the connection back or closes it."""
+
+    __slots__ = ("_call", "_response", "_transport", "_watchdog")
+
+    def __init__(self, transport: AiohttpTransport, call: Call) -> None:
+        self._transport = transport
+        self._call = call
+
+    async def __aenter__(self) -> Response:
+        watchdog = self._watchdog = Watchdog()
+        try:
+            response = await self._send(watchdog)
+            return _Response(response, watchdog, self._transport)
+        except BaseException:
+            watchdog.close()
+            raise
+
+    async def _send(self, watchdog: Watchdog) -> aiohttp.ClientResponse:
+        call, transport = self._call, self._transport
+        session = transport.session()
+        use = _Use()
+        token = _use.set(use)
+        try:
+            while True:
+                watchdog.arm("first_event", transport.timeout.first_event)
+                try:
+                    response = await session.request(
+                        call.method, call.url, data=call.body, headers=call.headers, allow_redirects=False
+                    )
+                except asyncio.CancelledError:
+                    if watchdog.expired(asyncio.current_task()):
+                        failure: ProviderError | ConfigError = _too_late("first_event", transport.timeout.first_event)
+                    else:
+                        raise
+                except (aiohttp.ClientError, OSError, ValueError) as error:
+                    # ValueError: a header or address that cannot be written down.
+                    if _is_stale(error, use):
+                        use.fresh = True
+                        continue
+                    failure = _translated(error, transport.timeout, sent=use.protocol is not None)
+                else:
+                    self._response = response
+                    return response
+                finally:
+                    watchdog.disarm()
+                # Outside the except block, so that aiohttp's exception is not even the context.
+                raise failure
+        finally:
+            _use.reset(token)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._watchdog.close()
+        response = self._response
+        if kind is None and not response.content.at_eof() and response.content.is_eof() is False:
+            # The end marker came; let the last bytes of the framing come too, so that the connection
+            # can be used again. Whoever waits for them longer than this gets a new one instead.
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    await response.content.readany()
+        response.release() if response.content.at_eof() else response.close()
+
+
+class _Response:
+    __slots__ = ("_response", "_transport", "_watchdog", "delimited", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse, watchdog: Watchdog, transport: AiohttpTransport) -> None:
+        self._response = response
+        self._watchdog = watchdog
+        self._transport = transport
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.delimited = "content-length" in response.headers or "transfer-encoding" in response.headers
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        coding = self.headers.get("content-encoding", "").strip().lower()
+        if coding not in _CODINGS:
+            raise ProtocolError(f"the answer has a content coding that was not asked for: {coding[:40]!r}")
+        read, watchdog = self._response.content.readany, self._watchdog
+        timeout, left = self._transport.timeout, self._transport.max_bytes
+        phase: Phase = "first_event"
+        limit = timeout.first_event
+        while True:
+            watchdog.arm(phase, limit)
+            try:
+                data = await read()
+            except asyncio.CancelledError:
+                if watchdog.expired(asyncio.current_task()):
+                    failure: ProviderError = _too_late(phase, limit)
+                else:
+                    raise
+            except (aiohttp.ClientError, OSError) as error:
+                failure = _broken(error)
+            else:
+                if not data:
+                    return
+                left -= len(data)
+                if left < 0:
+                    raise ProtocolError(f"the answer is larger than {self._transport.max_bytes} bytes")
+                yield data
+                phase, limit = "idle", timeout.idle
+                continue
+            finally:
+                watchdog.disarm()
+            raise failure
+
+
+def _too_late(phase: Phase, limit: float | None) -> PhaseTimeoutError:
+    what = {"first_event": "no answer", "idle": "silence in the middle of the answer", "connect": "no connection"}
+    return PhaseTimeoutError(f"{what[phase]} for {limit:g} s ({phase} timeout)", phase=phase)
+
+
+def _is_stale(error: Exception, use: _Use) -> bool:
+    """Whether a pooled connection was closed under us before any byte of an answer: safe to send again, once."""
+    return (
+        isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError))
+        and not isinstance(error, aiohttp.ClientConnectorError)
+        and use.reused
+        and not use.fresh
+        and use.protocol is not None
+        and not use.protocol.answered
+    )
+
+
+def _translated(error: Exception, timeout: Timeout, *, sent: bool) -> ProviderError | ConfigError:
+    """The error of a call that got no headers, by aiohttp's type."""
+    match error:
+        case aiohttp.ConnectionTimeoutError() | TimeoutError():
+            return _too_late("connect", timeout.connect)
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return ProxyError("the proxy could not be used")
+        case aiohttp.ClientConnectorDNSError():
+            return DNSError("the host's name does not resolve")
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
+            return TLSError(f"no trusted TLS connection ({_tls_reason(error)})")
+        case aiohttp.ClientConnectorError():
+            return ConnectError(f"cannot connect ({type(error.os_error).__name__})")
+        case aiohttp.InvalidURL() | ValueError():
+            return ConfigError("the address or a header of the call cannot be sent: check base_url and the key")
+        case aiohttp.ClientResponseError():
+            return ProtocolError("the answer is not HTTP", phase="headers")
+        case _:
+            phase: Phase = "headers" if sent else "connect"
+            return ConnectError("the host closed the connection without an answer", phase=phase)
+
+
+def _tls_reason(error: object) -> str:
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return inner.verify_message
+    reason = getattr(inner, "reason", None)
+    return reason if isinstance(reason, str) else type(inner).__name__
+
+
+def _broken(error: Exception) -> ProviderError:
+    """The error of a body that could not be read to its end."""
+    if isinstance(error.__cause__, ContentEncodingError):
+        return ProtocolError("the body's content coding is wrong")
+    return StreamBrokenError("the connection broke inside the answer")
+
+
+# ── from a call to events ────────────────────────────────────────────────────────────────────────────
+
+
+async def exchange(transport: Transport, call: Call, decoder: Decoder) -> AsyncGenerator[Event, None]:
+    """Send a call and give the events of its answer; a status outside 200-299 raises its HTTPError."""
+    async with transport.open(call) as response:
+        request_id = response.headers.get("x-request-id") or response.headers.get("request-id")
+        if not 200 <= response.status <= 299:
+            await raise_for_status(response, call)
+        decoder.request_id = request_id
+        try:
+            async with contextlib.aclosing(response.chunks()) as chunks:
+                async for data in chunks:
+                    for event in decoder.feed(data):
+                        yield event
+                    if decoder.finished:
+                        return
+            for event in decoder.end(delimited=response.delimited):
+                yield event
+        except ProviderError as error:
+            error.request_id = error.request_id or request_id
+            raise
+
+
+async def raise_for_status(response: Response, call: Call | None = None) -> None:
+    """Raise the HTTPError of a status outside 200-299, typed by status and body fields."""
+    if 200 <= response.status <= 299:
+        return
+    body = bytearray()
+    try:
+        async with contextlib.aclosing(response.chunks()) as chunks:
+            async for data in chunks:
+                body += data
+                if len(body) > MAX_ERROR_BYTES:
+                    break
+    except ProviderError:
+        pass  # the status is known; what is missing of the body only explains it
+    secrets = [] if call is None else [v.split(" ")[-1] for k, v in call.headers.items() if k.lower() in _SECRET_HEADERS]
+    raise http_error(
+        response.status,
+        error_body.read(bytes(body)),
+        body=error_body.shown(bytes(body), secrets=secrets),
+        retry_after=retry_after(response.headers),
+        request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
+    )
+
+
+_SECRET_HEADERS: Final = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization"})
+
+_DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+
+
+def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:
+    """How long the host asks to wait, in seconds from now; None where it does not say or says nonsense.
+
+    Read in this order: ``retry-after-ms`` (OpenAI, Azure), ``retry-after`` as seconds or as an HTTP date
+    (RFC 9110 10.2.3), ``x-ratelimit-reset-requests`` and ``-tokens`` as durations like ``6m0s``
+    (OpenAI), the longer of the two whose ``remaining`` is 0. A past date is 0; negative, infinite and
+    unreadable values say nothing.
+    """
+    value = headers.get("retry-after-ms")
+    if value is not None and (milliseconds := _number(value)) is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if value is not None:
+        if (seconds := _number(value)) is not None:
+            return seconds
+        try:
+            return max(0.0, parsedate_to_datetime(value).timestamp() - now())
+        except (ValueError, OverflowError):
+            pass
+    waits = [
+        wait
+        for kind in ("requests", "tokens")
+        if headers.get(f"x-ratelimit-remaining-{kind}") == "0"
+        and (wait := _duration(headers.get(f"x-ratelimit-reset-{kind}", ""))) is not None
+    ]
+    return max(waits, default=None)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 <= number < math.inf else None
+
+
+def _duration(text: str) -> float | None:
+    match = _DURATION.fullmatch(text)
+    if not text or match is None:
+        return None
+    parts = (float(part) if part else 0.0 for part in match.groups())
+    return sum(part * unit for part, unit in zip(parts, (86_400, 3_600, 60, 1, 0.001), strict=True))

@@ -1,0 +1,55 @@
+"""What the body of an answered failure says, by field; and how much of it may be kept."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pydantic_core import from_json
+
+from ..errors import ErrorFields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+KEPT_CHARACTERS: Final = 2000
+
+# What looks like a credential: hosts quote (parts of) the key they were sent, as in "Incorrect API key
+# provided: sk-…". The forms are the documented prefixes of OpenAI, Anthropic, Google, Groq and xAI keys.
+_LOOKS_SECRET: Final = re.compile(r"(?:sk|pk|gsk|xai|rk)-[\w*.-]{6,}|AIza[\w-]{10,}|(?i:bearer)\s+[\w.~+/=-]{6,}")
+
+
+def read(body: bytes) -> ErrorFields:
+    """The fields of a JSON error body; empty ones where it is no JSON object."""
+    try:
+        value = from_json(body)
+    except ValueError:
+        return ErrorFields()
+    return fields_of(value)
+
+
+def fields_of(value: object) -> ErrorFields:
+    """The fields of a decoded error body: an ``error`` object, or the object itself.
+
+    OpenAI has ``error.code`` and ``error.type``, Anthropic ``error.type``, Google a number in
+    ``error.code`` and a word in ``error.status``.
+    """
+    if not isinstance(value, dict):
+        return ErrorFields()
+    error: Mapping[str, object] = value["error"] if isinstance(value.get("error"), dict) else value
+    code, kind, word = error.get("code"), error.get("type"), error.get("status")
+    if isinstance(code, str) and len(code) == 3 and code.isdecimal():
+        code = int(code)
+    return ErrorFields(
+        code=code if isinstance(code, str) else word if isinstance(word, str) else None,
+        type=kind if isinstance(kind, str) else None,
+        status=code if isinstance(code, int) and 400 <= code <= 599 else None,
+    )
+
+
+def shown(body: bytes, *, secrets: Iterable[str] = ()) -> str:
+    """The body as an error may keep it: capped, and without what is or looks like a credential."""
+    text = body[: 4 * KEPT_CHARACTERS].decode("utf-8", "replace")
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return _LOOKS_SECRET.sub("…", text)[:KEPT_CHARACTERS]
