@@ -109,8 +109,6 @@ class Decoder:
             if self.finished:  # the first end marker wins
                 return
             yield from self._chunk(payload)
-        if self._sse.failure is not None:
-            raise self._sse.failure
 
     def end(self, *, delimited: bool) -> Iterator[Event]:
         """The events that the end of the body completes; StreamBrokenError where it came too soon."""
@@ -124,6 +122,7 @@ class Decoder:
         elif not self._started and delimited:
             raise ProtocolError("the body holds no answer: neither JSON nor an event of a stream")
         else:
+            self._sse.feed(b"")  # raises where the last event was too large
             raise StreamBrokenError("the stream ended before its end marker ([DONE])")
 
     # ── a stream ──────────────────────────────────────────────────────────────────────────────────────

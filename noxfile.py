@@ -1,0 +1,186 @@
+"""The project's tasks. ``python3 noxfile.py`` sets itself up and runs every check; nothing else is needed.
+
+It makes ``.venv`` from the hash-locked requirements with the interpreter that it was started with, and
+goes on there with nox: ``python3 noxfile.py -s walk``, ``-s lint types``, ``-l`` for the list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+ENVIRONMENT = ROOT / ".venv"
+REQUIREMENTS = ROOT / "requirements.txt"
+MEMBERS = ["core", *sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.glob("providers/*/pyproject.toml"))]
+
+
+def binary(environment: Path, name: str = "python") -> Path:
+    """A program of a virtual environment."""
+    return environment / ("Scripts" if os.name == "nt" else "bin") / name
+
+
+def wanted_state() -> str:
+    """What an environment was made from; another state means that it is made anew."""
+    digest = hashlib.sha256(f"{ROOT}\n{sys.version}".encode())
+    for path in [REQUIREMENTS, *(ROOT / member / "pyproject.toml" for member in MEMBERS)]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def bootstrap() -> None:
+    """Make ``.venv`` as the requirements have it, unless it already is so."""
+    if sys.version_info < (3, 11):
+        sys.exit(f"error: Understudy needs Python 3.11 or newer; this is {sys.version.split()[0]}")
+    stamp = ENVIRONMENT / "made-from"
+    if stamp.is_file() and stamp.read_text() == wanted_state():
+        return
+    print(f"making .venv with Python {sys.version.split()[0]} and the locked requirements …", flush=True)
+    venv.create(ENVIRONMENT, with_pip=True, clear=True)
+    pip = [str(binary(ENVIRONMENT)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    editable = [argument for member in MEMBERS for argument in ("-e", str(ROOT / member))]
+    for command in (
+        [*pip, "--require-hashes", "-r", str(REQUIREMENTS)],
+        [*pip, "--no-deps", "--no-build-isolation", *editable],
+    ):
+        if subprocess.run(command, check=False, cwd=ROOT).returncode:
+            sys.exit("error: the environment could not be made; what pip said stands above")
+    stamp.write_text(wanted_state())
+
+
+if __name__ == "__main__":
+    bootstrap()
+    program = str(binary(ENVIRONMENT))
+    try:
+        code = subprocess.run([program, "-m", "nox", "-f", str(ROOT / "noxfile.py"), *sys.argv[1:]], check=False)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(code.returncode)
+
+
+import nox  # noqa: E402 - it is not there before the environment is
+
+nox.needs_version = ">=2025.10"
+nox.options.sessions = ["lint", "types", "imports", "tests", "docs"]
+nox.options.default_venv_backend = "none"
+
+
+def python() -> str:
+    """The interpreter of ``.venv``, where ``python3 noxfile.py`` made it; else the one that runs nox."""
+    return str(binary(ENVIRONMENT)) if binary(ENVIRONMENT).exists() else sys.executable
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style with ruff."""
+    session.run(python(), "-m", "ruff", "check", ".", external=True)
+    session.run(python(), "-m", "ruff", "format", "--check", ".", external=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy (strict) and pyright."""
+    session.run(python(), "-m", "mypy", external=True)
+    session.run(python(), "-m", "pyright", external=True)
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Hold the layers with import-linter."""
+    session.run(str(binary(Path(python()).parents[1], "lint-imports")), external=True)
+
+
+def versions() -> list[str]:
+    """The Python versions that core's classifiers name: said once, there."""
+    text = (ROOT / "core" / "pyproject.toml").read_text()
+    return re.findall(r"Programming Language :: Python :: (3\.\d+)", text)
+
+
+def interpreter(version: str) -> str | None:
+    """An interpreter of this version that really runs; a name on the PATH may be a shim to nothing."""
+    uv = binary(Path(python()).parents[1], "uv")
+    found = subprocess.run(
+        [uv, "python", "find", "--no-python-downloads", "--no-project", version],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [
+        found.stdout.strip(),
+        shutil.which(f"python{version}"),
+        *sorted(str(path) for path in pyenv.glob(f"{version}.*/bin/python{version}")),
+    ]
+    for candidate in candidates:
+        if candidate:
+            asked = [candidate, "-c", "import sys; print(sys.version.split()[0])"]
+            told = subprocess.run(asked, capture_output=True, text=True, check=False)
+            if told.returncode == 0 and told.stdout.startswith(f"{version}."):
+                return candidate
+    return None
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests on each Python there is, with coverage on the first; versions may be named after ``--``."""
+    chosen = [argument for argument in session.posargs if re.fullmatch(r"3\.\d+", argument)]
+    arguments = [argument for argument in session.posargs if argument not in chosen]
+    ran: list[str] = []
+    missing: list[str] = []
+    for version in chosen or versions():
+        found = interpreter(version)
+        if found is None:
+            missing.append(version)
+            continue
+        environment = ROOT / ".nox" / f"tests-{version}"
+        uv = str(binary(Path(python()).parents[1], "uv"))
+        session.run(uv, "venv", "--quiet", "--clear", "--python", found, str(environment), external=True)
+        inside = str(binary(environment))
+        install = (uv, "pip", "install", "--quiet", "--no-config", "--python", inside)
+        editable = [argument for member in MEMBERS for argument in ("-e", str(ROOT / member))]
+        session.run(*install, "--require-hashes", "-r", str(REQUIREMENTS), external=True)
+        session.run(*install, "--no-deps", "--no-build-isolation", *editable, external=True)
+        if ran or arguments:
+            session.run(inside, "-m", "pytest", "--ignore=tests/docs", *arguments, external=True)
+        else:
+            session.run(inside, "-m", "coverage", "erase", external=True)
+            session.run(inside, "-m", "coverage", "run", "-m", "pytest", "--ignore=tests/docs", external=True)
+            session.run(inside, "-m", "coverage", "combine", "--quiet", external=True)
+            session.run(inside, "-m", "coverage", "report", external=True)
+        ran.append(subprocess.run([inside, "-V"], capture_output=True, text=True, check=True).stdout.split()[1])
+    session.log(f"tests: ran on {', '.join(ran) or 'no Python'}; missing: {', '.join(missing) or 'none'}")
+    if not ran:
+        session.error("no Python to run the tests on")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the snippets of README and docs."""
+    session.run(python(), "-m", "pytest", "tests/docs", external=True)
+
+
+@nox.session
+def walk(session: nox.Session) -> None:
+    """Show one request walk through the house, over loopback sockets."""
+    session.run(python(), str(ROOT / "docs" / "walk.py"), *session.posargs, external=True)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Print the cost of a call and of a chunk against the floor."""
+    session.run(python(), str(ROOT / "tests" / "benchmarks" / "floor_ratios.py"), *session.posargs, external=True)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Resolve anew and write requirements.txt: every hash, no address."""
+    uv = str(binary(Path(python()).parents[1], "uv"))
+    session.run(uv, "lock", "--upgrade", external=True)
+    session.run(
+        uv, "export", "--quiet", "--no-emit-workspace", "--all-packages", "--group", "dev", "--no-header",
+        "--no-annotate", "--format", "requirements-txt", "-o", str(REQUIREMENTS), external=True,
+    )  # fmt: skip

@@ -1,0 +1,19 @@
+"""The offline provider: no model is asked, the answer is deterministic, the sockets are real."""
+
+from __future__ import annotations
+
+from understudy.plugin import Capabilities, Model, ProviderSpec, hookimpl
+
+
+@hookimpl
+def understudy_providers() -> list[ProviderSpec]:
+    """The rehearsal as data; it answers only when named."""
+    capabilities = Capabilities({"working": True}, source="it needs nothing but this machine")
+    return [
+        ProviderSpec(
+            name="rehearsal",
+            load="understudy_rehearsal.provider:Rehearsal",
+            models=[Model("rehearsal", capabilities)],
+            access="offline",
+        )
+    ]
