@@ -1,0 +1,169 @@
+"""What reaches a terminal: text without control sequences, the answer as it comes, remarks beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+from enum import Enum, auto
+from typing import Any, Final, TextIO
+
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+# C0 but tab and newline, DEL, C1; and the bidirectional overrides, which make text read other than it is.
+_SPECIAL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# These are no control characters to json.dumps with ensure_ascii=False, but they are to a terminal or an encoder.
+_JSON_ESCAPED: Final = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class _State(Enum):
+    TEXT = auto()
+    AFTER_CR = auto()
+    ESCAPE = auto()
+    ESCAPE_INTERMEDIATE = auto()
+    CSI = auto()
+    STRING = auto()
+
+
+# ECMA-48: what follows ESC as its 7-bit form, and as one C1 character.
+_OPENERS: Final = {"[": _State.CSI} | dict.fromkeys("]PX^_", _State.STRING)
+_C1_OPENERS: Final = {"\x9b": _State.CSI} | dict.fromkeys("\x9d\x90\x98\x9e\x9f", _State.STRING)
+
+
+class Sanitizer:
+    """Takes control sequences out of text that comes in pieces cut anywhere.
+
+    Nothing is held back. A newline ends whatever sequence is open, so that an unfinished one hides no
+    more than its line; a carriage return becomes a newline, so that no text is overwritten.
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self) -> None:
+        self._state = _State.TEXT
+
+    def feed(self, piece: str) -> str:
+        """What may be shown of the next piece."""
+        if self._state is _State.TEXT and _SPECIAL.search(piece) is None:
+            return piece
+        return "".join([self._take(character) for character in piece])
+
+    def _take(self, character: str) -> str:
+        match self._state:
+            case _State.ESCAPE if character in _OPENERS:
+                self._state = _OPENERS[character]
+                return ""
+            case _State.ESCAPE | _State.ESCAPE_INTERMEDIATE if " " <= character <= "/":
+                self._state = _State.ESCAPE_INTERMEDIATE
+                return ""
+            case _State.ESCAPE | _State.ESCAPE_INTERMEDIATE if "0" <= character <= "~":
+                self._state = _State.TEXT
+                return ""
+            case _State.CSI if " " <= character <= "?":
+                return ""
+            case _State.CSI if "@" <= character <= "~":
+                self._state = _State.TEXT
+                return ""
+            case _State.STRING if character in "\x07\x9c":
+                self._state = _State.TEXT
+                return ""
+            case _State.STRING if character not in "\n\r\x18\x1a\x1b":
+                return ""
+            case _State.AFTER_CR if character == "\n":
+                self._state = _State.TEXT
+                return ""
+            case _:
+                return self._take_text(character)
+
+    def _take_text(self, character: str) -> str:
+        self._state = _State.TEXT
+        if character == "\r":
+            self._state = _State.AFTER_CR
+            return "\n"
+        if character == "\x1b":
+            self._state = _State.ESCAPE
+        elif character in _C1_OPENERS:
+            self._state = _C1_OPENERS[character]
+        if _SPECIAL.match(character) is None:
+            return character
+        return _REPLACEMENT if character in _BIDI else ""
+
+
+def clean(text: str) -> str:
+    """A text as a terminal may be shown it."""
+    return Sanitizer().feed(text)
+
+
+def one_line(text: str) -> str:
+    """A text as a terminal may be shown it, on one line."""
+    return " ".join(clean(text).split())
+
+
+def say(text: str) -> None:
+    """A line on stderr; ``text`` is clean already."""
+    # With stderr gone there is nobody to tell, and the answer goes on.
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at this stream; None is a stream that was closed."""
+    return stream is not None and stream.isatty()
+
+
+def output() -> TextIO:
+    """Stdout; a character that its encoding lacks is shown as another, and closed it is nowhere."""
+    if sys.stdout is None:  # so it is after `>&-`
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - it is stdout until the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    return sys.stdout
+
+
+def write_json(value: Any) -> None:
+    """A value as JSON on stdout, with no character that steers a terminal or that the encoding lacks."""
+    out = output()
+    as_is = (out.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(value, ensure_ascii=not as_is, indent=2 if is_terminal(out) else None)
+    out.write(_JSON_ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+    out.flush()
+
+
+class Page:
+    """The answer on stdout as it comes, and remarks on stderr that never stand inside one of its lines.
+
+    On a terminal the text is made clean; into a pipe or file it goes as it is.
+    """
+
+    def __init__(self) -> None:
+        self._out = output()
+        self._is_terminal = is_terminal(self._out)
+        self._sanitizer = Sanitizer()
+        self._in_line = False
+
+    def write(self, piece: str) -> None:
+        """The next piece of the answer, out at once."""
+        if self._is_terminal:
+            piece = self._sanitizer.feed(piece)
+        if piece:
+            self._out.write(piece)
+            self._out.flush()
+            self._in_line = not piece.endswith("\n")
+
+    def end_line(self) -> None:
+        """Begin a new line, unless one has just begun."""
+        if self._in_line:
+            self._in_line = False
+            self._out.write("\n")
+            self._out.flush()
+
+    def remark(self, text: str) -> None:
+        """Lines on stderr."""
+        if self._is_terminal:
+            self.end_line()
+        say(clean(text))
