@@ -36,7 +36,7 @@ def wanted_state() -> str:
 
 def bootstrap() -> None:
     """Make ``.venv`` as the requirements have it, unless it already is so."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever types the command may have an older one
         sys.exit(f"error: Understudy needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     stamp = ENVIRONMENT / "made-from"
     if stamp.is_file() and stamp.read_text() == wanted_state():
@@ -86,7 +86,9 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types with mypy (strict) and pyright."""
-    session.run(python(), "-m", "mypy", external=True)
+    typing_tests = ["tests/typing"] if (ROOT / "tests" / "typing").is_dir() else []
+    sources = [str(Path(member) / "src") for member in MEMBERS]
+    session.run(python(), "-m", "mypy", *sources, *typing_tests, external=True)
     session.run(python(), "-m", "pyright", external=True)
 
 
@@ -138,6 +140,7 @@ def tests(session: nox.Session) -> None:
             continue
         environment = ROOT / ".nox" / f"tests-{version}"
         uv = str(binary(Path(python()).parents[1], "uv"))
+        session.env["UV_SYSTEM_CERTS"] = "1"  # as pip: the machine's certificates, also those of a company's proxy
         session.run(uv, "venv", "--quiet", "--clear", "--python", found, str(environment), external=True)
         inside = str(binary(environment))
         install = (uv, "pip", "install", "--quiet", "--no-config", "--python", inside)
@@ -179,6 +182,7 @@ def bench(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Resolve anew and write requirements.txt: every hash, no address."""
     uv = str(binary(Path(python()).parents[1], "uv"))
+    session.env["UV_SYSTEM_CERTS"] = "1"
     session.run(uv, "lock", "--upgrade", external=True)
     session.run(
         uv, "export", "--quiet", "--no-emit-workspace", "--all-packages", "--group", "dev", "--no-header",

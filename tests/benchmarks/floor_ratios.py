@@ -74,9 +74,7 @@ async def measure(folder: Path, base: str) -> bool:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     call, stream, _ = await module.make(base)
-    client = Client(
-        config={"providers": {"openai": {"base_url": base}}}, api_keys={"openai": "sk-bench"}, environ={}
-    )
+    client = Client(config={"providers": {"openai": {"base_url": base}}}, api_keys={"openai": "sk-bench"}, environ={})
 
     async def floor_calls() -> None:
         for _ in range(CALLS):

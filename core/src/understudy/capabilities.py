@@ -405,7 +405,7 @@ def _show(value: Value) -> str:
     if isinstance(value, float) and not value.is_integer():
         text = repr(value)
         if "e" in text:
-            from decimal import Decimal  # noqa: PLC0415 - seldom needed
+            from decimal import Decimal
 
             text = format(Decimal(text), "f")
         return text

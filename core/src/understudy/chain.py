@@ -107,7 +107,7 @@ class Run:
 
     def reply(self) -> Reply:
         """The whole answer; ValueError before its end."""
-        assert self.answering is not None  # noqa: S101 - set with the first attempt
+        assert self.answering is not None
         return self.collector.reply(
             provider=self.answering.provider, model=self.answering.model, attempts=tuple(self.attempts)
         )
@@ -164,9 +164,7 @@ async def _attempt(
 
     def record() -> None:
         duration = loop.time() - started
-        attempt = Attempt(
-            candidate.provider, candidate.model, outcome, duration, first, failure, collector.usage
-        )
+        attempt = Attempt(candidate.provider, candidate.model, outcome, duration, first, failure, collector.usage)
         run.attempts.append(attempt)
         for observer in run.observers:
             observer.attempt_ended(attempt)

@@ -9,7 +9,6 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from urllib.parse import urlsplit
 
-
 from .capabilities import Needs
 from .chain import Chain, Ready, Resolution, Run, in_turn
 from .config import Config, ProviderConfig, Source, load, secret
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from .events import Event, Reply
     from .observation import Attempt, Observer
-    from .provider import Model
     from .transport import Transport
 
 NeedsInput: TypeAlias = "str | Needs"
@@ -176,7 +174,9 @@ class Client:
         """Every model on offer that meets the needs, ready to be asked or not."""
         wanted = _needs(needs, self._config)
         return [
-            Candidate(offer.provider, offer.model.name, offer.model.capabilities, offer.access == "public", offer.consent)
+            Candidate(
+                offer.provider, offer.model.name, offer.model.capabilities, offer.access == "public", offer.consent
+            )
             for offer in self._all_offers()
             if not wanted.missing(offer.model.capabilities)
         ]
@@ -193,7 +193,9 @@ class Client:
         local = _is_loopback(settings.base_url or spec.url)
         obstacle = None
         if spec.env and settings.api_key is None:
-            obstacle = f"no key: set {' or '.join(spec.env)}" + (f" (get one at {spec.key_url})" if spec.key_url else "")
+            obstacle = f"no key: set {' or '.join(spec.env)}" + (
+                f" (get one at {spec.key_url})" if spec.key_url else ""
+            )
         consent = spec.access != "public" or configured or local
         return [Offer(name, model, spec.access, obstacle, local, consent) for model in spec.offers()]
 

@@ -135,7 +135,9 @@ def _read(table: Mapping[str, Any], where: str, environ: Mapping[str, str]) -> C
         order=tuple(_text(name, f"{where}: order") for name in _list(table.get("order", []), f"{where}: order")),
         proxy=_optional_text(table, "proxy", where),
         ca_file=_optional_text(table, "ca_file", where),
-        timeout=_timeout(_table(table["timeout"], f"{where}: timeout"), f"{where}: timeout") if "timeout" in table else None,
+        timeout=_timeout(_table(table["timeout"], f"{where}: timeout"), f"{where}: timeout")
+        if "timeout" in table
+        else None,
         sources=(where,),
     )
 
@@ -201,7 +203,8 @@ def _known(table: Mapping[str, Any], names: tuple[str, ...], where: str) -> None
         if key not in names:
             near = difflib.get_close_matches(key, names, n=1)
             raise ConfigError(
-                f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}")
+                f"{where}: unknown key {key!r}"
+                + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}")
             )
 
 

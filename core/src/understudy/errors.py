@@ -165,7 +165,9 @@ class StreamBrokenError(ProviderError):
 
     default_retryable = True
 
-    def __init__(self, message: str, *, text: str = "", phase: Phase | None = None, request_id: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, text: str = "", phase: Phase | None = None, request_id: str | None = None
+    ) -> None:
         super().__init__(message, phase=phase, request_id=request_id)
         self.text = text
 
@@ -324,16 +326,18 @@ _BY_CODE: Final[Mapping[str, type[HTTPError]]] = {
 }
 
 # Codes that say more than the status they come with; the others only speak where there is no status.
-_NARROWING: Final[frozenset[str]] = frozenset({
-    "billing_error",
-    "content_filter",
-    "content_policy_violation",
-    "context_length_exceeded",
-    "insufficient_quota",
-    "invalid_api_key",
-    "model_not_found",
-    "overloaded_error",
-})
+_NARROWING: Final[frozenset[str]] = frozenset(
+    {
+        "billing_error",
+        "content_filter",
+        "content_policy_violation",
+        "context_length_exceeded",
+        "insufficient_quota",
+        "invalid_api_key",
+        "model_not_found",
+        "overloaded_error",
+    }
+)
 
 # Passing states of a host rather than faults of the request (RFC 9110 15.5.9, 15.5.10; RFC 8470).
 _RETRYABLE_4XX: Final[frozenset[int]] = frozenset({408, 409, 425})
@@ -351,7 +355,7 @@ class ErrorFields:
 
 def http_error(
     status: int,
-    fields: ErrorFields = ErrorFields(),  # noqa: B008 - frozen
+    fields: ErrorFields = ErrorFields(),
     *,
     body: str = "",
     phase: Phase | None = None,
@@ -381,5 +385,3 @@ def http_error(
         retry_after=retry_after,
         request_id=request_id,
     )
-
-

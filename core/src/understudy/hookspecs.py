@@ -20,7 +20,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def understudy_providers() -> Sequence[ProviderSpec | type[AsyncGeneratorProvider] | type[Provider] | Provider]:
+def understudy_providers() -> Sequence[type[AsyncGeneratorProvider | Provider] | ProviderSpec | Provider]:
     """The providers of this plugin; called once, when providers are first listed.
 
     Give `ProviderSpec` values where the implementation is costly to import: nothing of it is imported

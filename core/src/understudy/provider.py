@@ -121,7 +121,9 @@ class AsyncGeneratorProvider:
     models: ClassVar[Sequence[str]] = ()
 
     @classmethod
-    def create_async_generator(cls, model: str, messages: Messages, proxy: str | None = None, **kwargs: Any) -> AsyncResult:
+    def create_async_generator(
+        cls, model: str, messages: Messages, proxy: str | None = None, **kwargs: Any
+    ) -> AsyncResult:
         """The answer's text, piece by piece; its return is the end of the answer."""
         raise NotImplementedError(f"{cls.__name__} has no create_async_generator")
 

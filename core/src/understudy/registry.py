@@ -104,7 +104,8 @@ class Registry:
             return as_provider(loaded, name)
         except (Exception, SystemExit) as error:  # any code may run at a plugin's import
             raise PluginError(
-                f"the provider {name!r} of {self._installed[name].origin} cannot be loaded: {_cause(error)}", plugin=name
+                f"the provider {name!r} of {self._installed[name].origin} cannot be loaded: {_cause(error)}",
+                plugin=name,
             ) from error
 
 

@@ -107,7 +107,7 @@ def select(
     needs: Needs = Needs(),  # noqa: B008 - frozen
     model: str | None = None,
     health: HealthSnapshot = HealthSnapshot(),  # noqa: B008 - frozen
-    preferences: Preferences = Preferences(),  # noqa: B008 - frozen
+    preferences: Preferences = Preferences(),
 ) -> Selection:
     """Order the offers that meet the needs; ``model`` is ``provider/model``, a provider's or a bare model's name."""
     provider, bare = _read_name(model, offers)
@@ -148,7 +148,9 @@ def select(
     else:
         candidates.sort(key=lambda candidate: _rank(candidate, preferences))
     wanted = " ".join(part for part in (model, f"({needs})" if model and needs else str(needs)) if part) or "anything"
-    return Selection(wanted, tuple(candidates), tuple(rejected), tuple(_hints(model, needs, bare, offers, rejected, candidates)))
+    return Selection(
+        wanted, tuple(candidates), tuple(rejected), tuple(_hints(model, needs, bare, offers, rejected, candidates))
+    )
 
 
 def _read_name(model: str | None, offers: Sequence[Offer]) -> tuple[str | None, str | None]:
@@ -176,7 +178,7 @@ def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
     return offer.model.capabilities.merged(Capabilities({"working": Fact(seen.working, seen.source)}))
 
 
-def _notes(public: bool, consent: bool, unlisted: bool) -> tuple[str, ...]:  # noqa: FBT001 - three facts, one caller
+def _notes(public: bool, consent: bool, unlisted: bool) -> tuple[str, ...]:
     notes = []
     if public:
         notes.append("public" if consent else "public: nothing is sent unless it is named or configured")
@@ -231,7 +233,9 @@ def _hints(
             f"name it ({first.name}) or add [providers.{first.provider}] to understudy.toml"
         )
     if not candidates and bare is not None and not list(rejected):
-        names = sorted({name for offer in offers for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")})
+        names = sorted(
+            {name for offer in offers for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")}
+        )
         near = difflib.get_close_matches(model or bare, names, n=3, cutoff=0.5)
         hints.append(f"no provider has a model {bare!r}" + (f"; the nearest are {', '.join(near)}" if near else ""))
     if not candidates:
@@ -240,6 +244,7 @@ def _hints(
             if need.name not in known:
                 near = difflib.get_close_matches(need.name, sorted(known), n=1, cutoff=0.7)
                 hints.append(
-                    f"no installed model says anything of {need.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                    f"no installed model says anything of {need.name!r}"
+                    + (f"; did you mean {near[0]!r}?" if near else "")
                 )
     return hints

@@ -141,7 +141,7 @@ class Watchdog:
         if deadline == math.inf:
             return
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in a task
+        assert task is not None
         self._task = task
         self._cancelling = task.cancelling()
         handle = self._handle
@@ -226,7 +226,7 @@ class _Connector(aiohttp.TCPConnector):
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
         protocol = connection.protocol
-        assert isinstance(protocol, _Protocol)  # noqa: S101 - made by _factory
+        assert isinstance(protocol, _Protocol)
         use = _use.get()
         use.protocol, use.reused = protocol, protocol.used
         protocol.used, protocol.answered = True, False
@@ -246,7 +246,7 @@ class AiohttpTransport:
     def __init__(
         self,
         *,
-        timeout: Timeout = Timeout(),  # noqa: B008 - frozen
+        timeout: Timeout = Timeout(),
         proxy: str | None = None,
         ca_file: str | None = None,
         max_bytes: int = 256 * 1024 * 1024,
@@ -513,7 +513,9 @@ async def raise_for_status(response: Response, call: Call | None = None) -> None
                     break
     except ProviderError:
         pass  # the status is known; what is missing of the body only explains it
-    secrets = [] if call is None else [v.split(" ")[-1] for k, v in call.headers.items() if k.lower() in _SECRET_HEADERS]
+    secrets = (
+        [] if call is None else [v.split(" ")[-1] for k, v in call.headers.items() if k.lower() in _SECRET_HEADERS]
+    )
     raise http_error(
         response.status,
         error_body.read(bytes(body)),

@@ -167,7 +167,9 @@ class Decoder:
 
     def _failure(self, chunk: Mapping[str, object]) -> HTTPError:
         fields = error_body.fields_of(chunk)
-        return http_error(200, fields, body=error_body.shown(to_json(chunk["error"])), phase="stream", request_id=self.request_id)
+        return http_error(
+            200, fields, body=error_body.shown(to_json(chunk["error"])), phase="stream", request_id=self.request_id
+        )
 
     def _start(self, value: Mapping[str, object]) -> Start:
         model, response_id = value.get("model"), value.get("id")
@@ -186,7 +188,7 @@ class Decoder:
     # ── a whole answer ────────────────────────────────────────────────────────────────────────────────
 
     def _keep(self, data: bytes) -> None:
-        assert self._body is not None  # noqa: S101 - narrows the type; not control flow
+        assert self._body is not None
         self._size += len(data)
         if self._size > MAX_BODY_BYTES:
             raise ProtocolError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
@@ -271,4 +273,3 @@ def _count(value: object, name: str) -> int | None:
         return None
     number = cast("dict[str, object]", value).get(name)
     return number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
-

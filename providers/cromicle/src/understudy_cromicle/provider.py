@@ -37,10 +37,12 @@ class Cromicle(AsyncGeneratorProvider):
         cls, model: str, messages: Messages, proxy: str | None = None, **kwargs: Any
     ) -> AsyncResult:
         """The answer's pieces as they arrive; ``model`` and ``kwargs`` are not sent, nothing limits the time."""
-        async with AiohttpTransport(timeout=NO_TIMEOUT, proxy=proxy) as transport, _asked(transport, cls.url, messages) as answer:
-            async with aclosing(_pieces(answer)) as pieces:
-                async for piece in pieces:
-                    yield piece
+        async with (
+            AiohttpTransport(timeout=NO_TIMEOUT, proxy=proxy) as transport,
+            _asked(transport, cls.url, messages) as answer,aclosing(_pieces(answer)) as pieces
+        ):
+            async for piece in pieces:
+                yield piece
 
     @classmethod
     async def stream_events(cls, request: Request, context: Context) -> AsyncGenerator[Event, None]:
@@ -80,7 +82,7 @@ class _Asked:
             raise
         return response
 
-    async def __aexit__(self, *exc: Any) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self._exchange.__aexit__(*exc)
 
 

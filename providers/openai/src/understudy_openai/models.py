@@ -31,6 +31,11 @@ MODELS = (
     _model("gpt-4.1-mini", context=1_047_576, max_output=32_768, input_price=0.40, output_price=1.60),
     _model("gpt-4.1", context=1_047_576, max_output=32_768, input_price=2.00, output_price=8.00),
     _model(
-        "gpt-3.5-turbo", context=16_385, max_output=4_096, input_price=0.50, output_price=1.50, supports_gpt_35_turbo=True
+        "gpt-3.5-turbo",
+        context=16_385,
+        max_output=4_096,
+        input_price=0.50,
+        output_price=1.50,
+        supports_gpt_35_turbo=True,
     ),
 )

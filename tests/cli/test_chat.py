@@ -1,0 +1,407 @@
+"""``understudy chat``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from asyncio.subprocess import PIPE
+from typing import TYPE_CHECKING
+
+import pytest
+
+from understudy.testing import CromicleHost, Cut, OpenAIHost, Stall, Status, refused_url
+
+if TYPE_CHECKING:
+    from .conftest import CommandLine
+
+_PUBLIC = """
+from understudy.plugin import AsyncGeneratorProvider, hookimpl
+
+class Commons(AsyncGeneratorProvider):
+    url = "https://commons.invalid"
+    working = True
+    public = True
+    supports_commons = True
+    models = ["commons-1"]
+
+    @classmethod
+    async def create_async_generator(cls, model, messages, proxy=None, **kwargs):
+        yield "from the commons"
+
+@hookimpl
+def understudy_providers():
+    return [Commons]
+"""
+
+
+def _openai(host: OpenAIHost) -> str:
+    return f'[providers.openai]\napi_key = "k-secret"\nbase_url = "{host.url}"\n'
+
+
+def _cromicle(url: str) -> str:
+    return f'[providers.cromicle]\nbase_url = "{url}"\n'
+
+
+# ── what is sent, what is printed ────────────────────────────────────────────────────────────────────
+
+
+async def test_the_answer_goes_to_stdout_and_ends_its_line(cli: CommandLine) -> None:
+    """The text is all that stands on stdout, with a newline after it."""
+    async with CromicleHost(answer="hello") as host:
+        ended = await cli("chat", "-m", "cromicle", "--config", cli.config(_cromicle(host.url)), "Hi")
+    assert (ended.code, ended.out, ended.err) == (0, "hello\n", "")
+
+
+async def test_an_answer_that_ends_its_line_gets_no_second_newline(cli: CommandLine) -> None:
+    """A newline is added only where there is none."""
+    async with CromicleHost(answer="hello\n") as host:
+        ended = await cli("chat", "-m", "cromicle", "--config", cli.config(_cromicle(host.url)), "Hi")
+    assert ended.out == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "piped", "sent"),
+    [
+        (["two", "words"], b"", "two words"),
+        ([], "piped é\n".encode(), "piped é\n"),
+        (["Explain:"], b"a = 1\n", "Explain:\n\na = 1\n"),
+        (["-"], b" \n", "-"),
+    ],
+)
+async def test_the_message_is_the_arguments_and_what_is_piped_in(
+    cli: CommandLine, words: list[str], piped: bytes, sent: str
+) -> None:
+    """Words are joined with spaces; piped text follows after an empty line."""
+    async with OpenAIHost() as host:
+        await cli("chat", "--config", cli.config(_openai(host)), *words, stdin=piped)
+    assert host.requests[0].json["messages"] == [{"role": "user", "content": sent}]
+
+
+async def test_system_and_settings_are_sent(cli: CommandLine) -> None:
+    """Each option stands in the request."""
+    async with OpenAIHost() as host:
+        options = [
+            "--system",
+            "Be brief.",
+            "--temperature",
+            "0.5",
+            "--top-p",
+            "0.9",
+            "--max-tokens",
+            "3",
+            "--seed",
+            "7",
+        ]
+        ended = await cli(
+            "chat", "--config", cli.config(_openai(host)), *options, "--stop", "END", "--stop", "FIN", "Hi"
+        )  # fmt: skip
+    sent = host.requests[0].json
+    assert sent["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert (sent["temperature"], sent["top_p"], sent["max_tokens"], sent["seed"]) == (0.5, 0.9, 3, 7)
+    assert sent["stop"] == ["END", "FIN"]
+    assert "note: the answer ended with the reason 'length'" in ended.err
+
+
+async def test_notices_go_to_stderr(cli: CommandLine) -> None:
+    """A setting that was left out is told beside the answer, not in it."""
+    async with CromicleHost(answer="hello") as host:
+        config = cli.config(_cromicle(host.url))
+        ended = await cli("chat", "-m", "cromicle", "--temperature", "1", "--config", config, "Hi")
+    assert ended.out == "hello\n"
+    assert "note: temperature:" in ended.err
+
+
+async def test_json_is_one_object_with_the_whole_reply(cli: CommandLine) -> None:
+    """``--json`` prints the text, who answered, and every attempt."""
+    async with OpenAIHost(answer="hello é", script=[Status(503)]) as broken, CromicleHost(answer="hello é") as whole:
+        config = cli.config(_openai(broken) + _cromicle(whole.url))
+        ended = await cli("chat", "--json", "-m", "openai/gpt-4o", "-m", "cromicle", "--config", config, "Hi")
+    reply = json.loads(ended.out)
+    assert ended.out.count("\n") == 1
+    assert (reply["text"], reply["provider"], reply["model"]) == ("hello é", "cromicle", "gpt-3.5-turbo")
+    assert (reply["finish_reason"], reply["usage"], reply["cost"], reply["notices"]) == ("stop", None, None, [])
+    told = [(one["outcome"], one["phase"], one["error"], one["status"]) for one in reply["attempts"]]
+    assert told == [("failed", "headers", "OverloadedError", 503), ("answered", None, None, None)]
+
+
+async def test_json_of_a_cut_answer_has_only_the_next_ones_text(cli: CommandLine) -> None:
+    """Nobody saw the cut answer's beginning, so the next candidate starts again."""
+    async with OpenAIHost(answer="one two three", script=[Cut(200)]) as cut, CromicleHost(answer="whole") as whole:
+        config = cli.config(_openai(cut) + _cromicle(whole.url))
+        ended = await cli("chat", "--json", "-m", "openai", "-m", "cromicle", "--config", config, "Hi")
+    assert json.loads(ended.out)["text"] == "whole"
+
+
+# ── who is asked ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_chain_goes_on_until_one_answers_and_the_trace_tells_of_it(cli: CommandLine) -> None:
+    """Refused by the first, 503 from the second, answered by the third: each is told, in this order."""
+    async with OpenAIHost(script=[Status(503)]) as host:
+        config = cli.config(_openai(host) + _cromicle(refused_url()))
+        ended = await cli(
+            "chat", "--trace", "-m", "cromicle", "-m", "openai/gpt-4o-mini", "-m", "rehearsal", "--config", config, "Hi"
+        )
+    assert (ended.code, ended.out) == (0, "This is a rehearsal: no model was asked. You said: Hi\n")
+    told = [line for line in ended.err.splitlines() if " failed at " in line or "answered" in line]
+    assert [line.split()[1] for line in told[:3]] == [
+        "cromicle/gpt-3.5-turbo", "openai/gpt-4o-mini", "rehearsal/rehearsal",
+    ]  # fmt: skip
+    assert "failed at connect: ConnectError" in told[0]
+    assert "failed at headers: OverloadedError: HTTP 503" in told[1]
+    assert told[-1] == "trace: answered by rehearsal/rehearsal"
+    assert "k-secret" not in ended.err
+
+
+async def test_a_chain_of_the_configuration_is_asked_by_its_name(cli: CommandLine) -> None:
+    """``--chain`` takes the targets of ``[chains.NAME]``."""
+    async with CromicleHost(answer="hello") as host:
+        chain = '[chains.main]\ntargets = ["openai/gpt-4o", {needs = "supports_gpt_35_turbo"}]\n'
+        ended = await cli("chat", "--chain", "main", "--config", cli.config(chain + _cromicle(host.url)), "Hi")
+    assert (ended.code, ended.out) == (0, "hello\n")
+    assert "note: chain: target 'openai/gpt-4o' was left out" in ended.err
+
+
+async def test_an_unknown_chain_exits_2(cli: CommandLine) -> None:
+    """A chain that nobody configured is a fault of the arguments."""
+    ended = await cli("chat", "--chain", "mian", "--config", cli.config("[chains]\nmain = ['rehearsal']\n"), "Hi")
+    assert (ended.code, ended.err) == (2, "error: no chain 'mian' is configured; did you mean 'main'?\n")
+
+
+@pytest.mark.parametrize("options", [["--chain", "a", "-m", "b"], ["-m", "a", "-m", "b", "--needs", "tools"]])
+async def test_options_that_exclude_each_other_exit_2(cli: CommandLine, options: list[str]) -> None:
+    """No option is dropped in silence."""
+    ended = await cli("chat", *options, "Hi")
+    assert (ended.code, ended.out) == (2, "")
+
+
+async def test_with_nothing_configured_it_is_a_rehearsal_and_says_so(cli: CommandLine) -> None:
+    """With no choice and no provider the offline one answers, told on stderr."""
+    ended = await cli("chat", "Hi")
+    assert (ended.code, ended.out) == (0, "This is a rehearsal: no model was asked. You said: Hi\n")
+    assert ended.err.startswith("note: no provider is configured: this is a rehearsal, no model was asked")
+
+
+async def test_a_configured_provider_that_fails_is_no_rehearsal(cli: CommandLine) -> None:
+    """A failure is told as one, not covered by the offline provider."""
+    ended = await cli("chat", "--config", cli.config(_cromicle(refused_url())), "Hi")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("error: cromicle: ")
+    assert ended.err.count("\n") == 1
+
+
+async def test_needs_that_nobody_meets_are_no_rehearsal(cli: CommandLine) -> None:
+    """Whoever chose is told that there is no candidate, and why."""
+    ended = await cli("chat", "--needs", "context>=1m, working", "Hi")
+    assert (ended.code, ended.out) == (2, "")
+    assert "error: no candidate can be asked\nwanted: context>=1m, working\n" in ended.err
+
+
+async def test_a_missing_key_names_its_variable_and_where_to_get_it(cli: CommandLine) -> None:
+    """Without its key a provider that was named is not asked: exit code 2."""
+    ended = await cli("chat", "-m", "openai/gpt-4o-mini", "Hi")
+    assert (ended.code, ended.out) == (2, "")
+    assert "no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)" in ended.err
+
+
+async def test_a_public_host_is_sent_nothing_without_a_terminal_to_ask_on(cli: CommandLine) -> None:
+    """Needs are no consent; the error says how to give it."""
+    cli.plugin("commons", _PUBLIC)
+    ended = await cli("chat", "--needs", "supports_commons", "Hi")
+    assert (ended.code, ended.out) == (2, "")
+    assert "name it (commons/commons-1) or add [providers.commons]" in ended.err
+
+
+async def test_a_public_host_that_is_named_is_asked_without_a_question(cli: CommandLine) -> None:
+    """A name is consent."""
+    cli.plugin("commons", _PUBLIC)
+    ended = await cli("chat", "-m", "commons", "Hi")
+    assert (ended.code, ended.out) == (0, "from the commons\n")
+
+
+@pytest.mark.parametrize("choice", [["--needs", "supports_commons"], ["-m", "commons-1"], ["--chain", "main"]])
+async def test_on_a_terminal_a_public_host_is_asked_after_a_yes(cli: CommandLine, choice: list[str]) -> None:
+    """Where only a public host is left the user is asked first, and a yes is consent."""
+    cli.plugin("commons", _PUBLIC)
+    config = cli.config("[chains.main]\ntargets = [{needs = 'supports_commons'}]\n")
+    ended = await cli.on_terminal("chat", *choice, "--config", config, "Hi", wait_for="[y/N]", then="y\n")
+    assert ended.code == 0
+    assert "commons is a public host that takes anonymous calls; send your message to it? [y/N]: " in ended.out
+    assert ended.out.endswith("from the commons\r\n")
+
+
+async def test_on_a_terminal_a_no_sends_nothing(cli: CommandLine) -> None:
+    """Without a yes it is the error that it is elsewhere."""
+    cli.plugin("commons", _PUBLIC)
+    ended = await cli.on_terminal("chat", "--needs", "supports_commons", "Hi", wait_for="[y/N]", then="\n")
+    assert ended.code == 2
+    assert "error: no candidate can be asked" in ended.out
+    assert "from the commons" not in ended.out
+
+
+async def test_an_interrupt_at_the_question_exits_130(cli: CommandLine) -> None:
+    """Ctrl-C is no answer, and shows no traceback."""
+    cli.plugin("commons", _PUBLIC)
+    ended = await cli.on_terminal("chat", "--needs", "supports_commons", "Hi", wait_for="[y/N]", then=signal.SIGINT)
+    assert ended.code == 130
+    assert "Traceback" not in ended.out
+
+
+async def test_broken_plugins_are_named_where_nobody_can_be_asked(cli: CommandLine) -> None:
+    """A provider that is missed may be the broken one."""
+    cli.plugin("acme", "raise RuntimeError('no luck')")
+    ended = await cli("chat", "-m", "acme", "Hi")
+    assert ended.code == 2
+    assert "note: broken plugins: acme" in ended.err
+
+
+# ── faults ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_when_all_fail_every_cause_is_told_on_one_line(cli: CommandLine) -> None:
+    """Exit code 1, and a line that names each."""
+    async with OpenAIHost(script=[Status(429, retry_after="7")]) as host:
+        config = cli.config(_openai(host) + _cromicle(refused_url()))
+        ended = await cli("chat", "-m", "cromicle", "-m", "openai", "--config", config, "Hi")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert "ConnectError" in ended.err
+    assert "RateLimitError" in ended.err
+
+
+async def test_how_long_a_host_asks_to_wait_is_told(cli: CommandLine) -> None:
+    """Retry-After reaches the user."""
+    async with OpenAIHost(script=[Status(429, retry_after="7")]) as host:
+        ended = await cli("chat", "--config", cli.config(_openai(host)), "-m", "openai/gpt-4o", "Hi")
+    assert ended.err.endswith("; it asks to wait 7 s\n")
+
+
+async def test_a_cut_answer_keeps_what_came_and_exits_1(cli: CommandLine) -> None:
+    """The text so far stands on stdout, its line ended; that it is not whole is told."""
+    async with CromicleHost(answer="one two three", script=[Cut(7)]) as host:
+        ended = await cli("chat", "-m", "cromicle", "--config", cli.config(_cromicle(host.url)), "Hi")
+    assert (ended.code, ended.out) == (1, "one two\n")
+    assert ended.err.startswith("error: cromicle: ")
+
+
+@pytest.mark.parametrize("piped", [b"", b" \n", b"\xff\xfe"])
+async def test_no_message_and_a_message_that_is_no_text_exit_2(cli: CommandLine, piped: bytes) -> None:
+    """There must be something to send, in UTF-8."""
+    ended = await cli("chat", "-m", "rehearsal", stdin=piped)
+    assert (ended.code, ended.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--temperature", "nan"], ["--max-tokens", "0"], ["--system", b"\xff".decode("utf-8", "surrogateescape")]],
+)
+async def test_a_setting_that_no_request_can_carry_exits_2(cli: CommandLine, options: list[str]) -> None:
+    """It is refused before anything is sent."""
+    ended = await cli("chat", "-m", "rehearsal", *options, "Hi")
+    assert (ended.code, ended.out) == (2, "")
+
+
+async def test_a_wrong_needs_expression_is_shown_with_its_place(cli: CommandLine) -> None:
+    """A caret stands under the fault."""
+    ended = await cli("chat", "--needs", "tools vision", "Hi")
+    assert (ended.code, ended.err) == (2, "error: expected ',' before 'vision'\n  tools vision\n        ^\n")
+
+
+async def test_a_missing_configuration_file_exits_2(cli: CommandLine) -> None:
+    """A file that was named must be there."""
+    ended = await cli("chat", "--config", "nowhere.toml", "Hi")
+    assert (ended.code, ended.err) == (2, "error: nowhere.toml: there is no such file\n")
+
+
+async def test_an_interrupt_exits_130_and_hangs_up(cli: CommandLine) -> None:
+    """Ctrl-C keeps what came, ends its line, closes the connection to the host, and shows no traceback."""
+    async with CromicleHost(answer="one two three", script=[Stall("middle", after_tokens=1)]) as host:
+        config = cli.config(_cromicle(host.url))
+        process = await cli.start(
+            "chat", "-m", "cromicle", "--config", config, "Hi", stdin=PIPE, stdout=PIPE, stderr=PIPE
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        async with asyncio.timeout(60):
+            came = await process.stdout.read(3)
+            process.send_signal(signal.SIGINT)
+            rest, err = await process.communicate()
+            await host.until_closed()
+    assert (process.returncode, came + rest, err) == (130, b"one\n", b"")
+
+
+async def test_a_reader_that_goes_away_ends_it_quietly(cli: CommandLine) -> None:
+    """A closed pipe is exit code 141, with nothing on stderr, and the host is left."""
+    async with CromicleHost(answer=["word\n"] * 5000, pace=0.002) as host:
+        config = cli.config(_cromicle(host.url))
+        process = await cli.start(
+            "chat", "-m", "cromicle", "--config", config, "Hi", stdin=PIPE, stdout=PIPE, stderr=PIPE
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.close()
+        async with asyncio.timeout(60):
+            assert await process.stdout.readline() == b"word\n"
+            process.stdout._transport.close()  # type: ignore[attr-defined]  # asyncio has no public way to stop reading
+            err = await process.stderr.read()
+            code = await process.wait()
+            await host.until_closed()
+    assert (code, err) == (141, b"")
+
+
+async def test_help_into_a_pipe_without_reader_is_quiet(cli: CommandLine) -> None:
+    """Also what click prints meets a closed pipe without a complaint."""
+    ended = await cli.shell("{ understudy --help; echo $? >&2; } | true")
+    assert ended.err.strip() in {"0", "141"}  # 0 where all of it was written before the reader left
+
+
+async def test_a_full_disk_is_an_error_and_no_traceback(cli: CommandLine) -> None:
+    """What cannot be written is told: exit code 1."""
+    ended = await cli.shell("understudy chat -m rehearsal Hi > /dev/full")
+    assert (ended.code, ended.err) == (1, "error: input or output failed: [Errno 28] No space left on device\n")
+
+
+async def test_closed_streams_are_nobody_to_talk_to(cli: CommandLine) -> None:
+    """With every stream closed the call is made and ends well."""
+    ended = await cli.shell("understudy chat -m rehearsal --trace Hi <&- >&- 2>&-")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+# ── terminal and pipe ────────────────────────────────────────────────────────────────────────────────
+
+_HOSTILE = ["safe\x1b", "[2J \x1b]0;tit", "le\x07text\r", "over \x9b31mred"]
+
+
+async def test_a_terminal_never_gets_a_models_control_sequences(cli: CommandLine) -> None:
+    """They are taken out, also where they come in pieces."""
+    async with CromicleHost(answer=_HOSTILE) as host:
+        ended = await cli.on_terminal("chat", "-m", "cromicle", "--config", cli.config(_cromicle(host.url)), "Hi")
+    assert (ended.code, ended.out) == (0, "safe text\r\nover red\r\n")
+
+
+async def test_a_pipe_gets_the_text_as_it_is(cli: CommandLine) -> None:
+    """What a program reads is what the model said."""
+    async with CromicleHost(answer=_HOSTILE) as host:
+        ended = await cli("chat", "-m", "cromicle", "--config", cli.config(_cromicle(host.url)), "Hi")
+    assert ended.out == "".join(_HOSTILE) + "\n"
+
+
+async def test_an_encoding_that_lacks_a_character_is_no_crash(cli: CommandLine) -> None:
+    """A character that stdout cannot carry is shown as another."""
+    cli.environ["PYTHONIOENCODING"] = "ascii"
+    async with CromicleHost(answer="caf\N{LATIN SMALL LETTER E WITH ACUTE}") as host:
+        config = cli.config(_cromicle(host.url))
+        ended = await cli("chat", "-m", "cromicle", "--config", config, "Hi")
+        as_json = await cli("chat", "--json", "-m", "cromicle", "--config", config, "Hi")
+    assert (ended.code, ended.out) == (0, "caf?\n")
+    assert json.loads(as_json.out)["text"] == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+
+
+async def test_remarks_on_a_terminal_stand_on_lines_of_their_own(cli: CommandLine) -> None:
+    """The trace begins after the answer's line has ended."""
+    async with CromicleHost(answer="hello") as host:
+        config = cli.config(_cromicle(host.url))
+        ended = await cli.on_terminal("chat", "--trace", "-m", "cromicle", "--config", config, "Hi")
+    assert "\r\nhello\r\ntrace: cromicle/gpt-3.5-turbo answered" in ended.out

@@ -1,0 +1,151 @@
+"""``understudy providers``, ``models`` and ``explain``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import CommandLine
+
+_ACME = """
+from understudy.plugin import AsyncGeneratorProvider, hookimpl
+
+class Acme(AsyncGeneratorProvider):
+    url = "https://acme.example"
+    working = True
+    supports_gpt_35_turbo = True
+    models = ["acme-1"]
+
+    @classmethod
+    async def create_async_generator(cls, model, messages, proxy=None, **kwargs):
+        yield "hello "
+        yield "from acme"
+
+@hookimpl
+def understudy_providers():
+    return [Acme]
+"""
+
+
+async def test_providers_say_what_they_lack(cli: CommandLine) -> None:
+    """A missing key is told by its variable and where to get it; public and offline ones by what they want."""
+    ended = await cli("providers")
+    rows = {line.split()[0]: line for line in ended.out.splitlines()}
+    assert (ended.code, ended.err) == (0, "")
+    assert "set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)" in rows["openai"]
+    assert rows["cromicle"].split()[1:6] == ["public", "1", "ready,", "only", "when"]
+    assert rows["rehearsal"].split()[1] == "offline"
+    assert "understudy-rehearsal 0.1.0" in rows["rehearsal"]
+
+
+async def test_providers_with_a_key_are_ready(cli: CommandLine) -> None:
+    """A key that is set makes its provider ready, and is not shown."""
+    cli.environ["OPENAI_API_KEY"] = "k-secret"
+    ended = await cli("providers", "--json")
+    by_name = {entry["name"]: entry for entry in json.loads(ended.out)["providers"]}
+    assert (by_name["openai"]["ready"], by_name["openai"]["missing"]) == (True, None)
+    assert by_name["openai"]["distribution"] == "understudy-openai"
+    assert "k-secret" not in ended.out
+
+
+async def test_broken_and_conflicting_plugins_are_listed_with_the_rest(cli: CommandLine) -> None:
+    """What is broken takes nothing else with it, and both claimants of a name are named."""
+    cli.plugin("broken", "import sys; sys.exit(3)")
+    cli.plugin("acme", _ACME, module="acme_one")
+    cli.plugin("acme", _ACME, module="acme_two")
+    as_json = await cli("providers", "--json")
+    listed = json.loads(as_json.out)
+    assert {"cromicle", "openai", "rehearsal"} <= {entry["name"] for entry in listed["providers"]}
+    assert [(one["plugin"], one["distribution"]) for one in listed["broken"]] == [("broken", "broken-dist")]
+    assert "acme-one-dist" in listed["conflicts"][0]["error"].replace("_", "-")
+    assert "acme-two-dist" in listed["conflicts"][0]["error"].replace("_", "-")
+    ended = await cli("providers")
+    assert ended.code == 0
+    assert ended.err.count("note: ") == 2
+
+
+async def test_models_are_those_that_meet_the_needs(cli: CommandLine) -> None:
+    """Ready or not, a model stands there if its facts do."""
+    ended = await cli("models", "--needs", "context>=1m")
+    assert [line.split()[0] for line in ended.out.splitlines()] == ["model", "openai/gpt-4.1-mini", "openai/gpt-4.1"]
+    assert "1,047,576" in ended.out
+
+
+async def test_models_as_json_have_facts_with_their_source(cli: CommandLine) -> None:
+    """Every fact says what and who says so."""
+    ended = await cli("models", "--json", "--needs", "input_price<=0.2")
+    (model,) = json.loads(ended.out)
+    assert (model["name"], model["ready"]) == ("openai/gpt-4o-mini", False)
+    assert model["facts"]["context"]["value"] == 128_000
+    assert model["facts"]["context"]["source"]
+
+
+async def test_no_model_is_told_on_stderr(cli: CommandLine) -> None:
+    """An empty list is empty on stdout."""
+    ended = await cli("models", "--needs", "context>=100m")
+    assert (ended.code, ended.out) == (0, "")
+    assert "explain" in ended.err
+
+
+async def test_a_table_in_a_pipe_is_plain_and_loads_no_rich(cli: CommandLine) -> None:
+    """Programs read aligned text, without lines or colours."""
+    ended = await cli.python(
+        "import sys\nfrom understudy.cli import main\n"
+        "try: main(['models'])\nfinally: print('rich' in sys.modules)"
+    )  # fmt: skip
+    assert ended.out.splitlines()[-1] == "False"
+    assert "\x1b" not in ended.out
+    assert "─" not in ended.out
+
+
+async def test_a_table_on_a_terminal_is_drawn_and_shows_names_as_they_are(cli: CommandLine) -> None:
+    """Brackets in a name are no markup, control characters do not come through."""
+    cli.plugin("acme", _ACME.replace('"acme-1"', '"acme[red]\\x1b]0;title\\x07-1"'))
+    ended = await cli.on_terminal("models", "--needs", "supports_gpt_35_turbo")
+    assert ended.code == 0
+    assert "acme/acme[red]-1" in ended.out
+    assert "title" not in ended.out
+    assert "─" in ended.out
+
+
+async def test_explain_shows_the_public_candidate_and_why_the_others_are_out(cli: CommandLine) -> None:
+    """With no key set Cromicle is the candidate, marked public, and each other has its reason."""
+    ended = await cli("explain", "--needs", "working, supports_gpt_35_turbo")
+    assert ended.code == 0
+    assert "  1. cromicle/gpt-3.5-turbo  [public" in ended.out
+    out = [line for line in ended.out.partition("out:\n")[2].splitlines() if line.startswith("  - ")]
+    assert [line.split()[1] for line in out if "OPENAI_API_KEY" in line and "unknown" not in line] == [
+        "openai/gpt-3.5-turbo:"
+    ]
+    assert any(line.startswith("  - rehearsal/rehearsal:") and "offline" in line for line in out)
+
+
+async def test_explain_as_json_has_the_same_decision(cli: CommandLine) -> None:
+    """Candidates with their marks, the rest with their reasons."""
+    ended = await cli("explain", "--json", "--needs", "working, supports_gpt_35_turbo")
+    told = json.loads(ended.out)
+    assert [(one["name"], one["public"], one["consent"]) for one in told["candidates"]] == [
+        ("cromicle/gpt-3.5-turbo", True, False)
+    ]
+    assert all(one["reasons"] for one in told["rejected"])
+    assert told["hints"]
+
+
+@pytest.mark.parametrize("options", [["--needs", "context>=100m"], ["-m", "no-such-model"]])
+async def test_explain_without_a_candidate_exits_2(cli: CommandLine, options: list[str]) -> None:
+    """The code says what ``chat`` would have said."""
+    ended = await cli("explain", *options)
+    assert ended.code == 2
+    assert "candidates: none" in ended.out
+
+
+async def test_the_smallest_plugin_is_listed_selected_and_used(cli: CommandLine) -> None:
+    """A class and a hook in another distribution are a provider."""
+    cli.plugin("acme", _ACME)
+    assert "acme/acme-1" in (await cli("models")).out
+    assert "  1. acme/acme-1" in (await cli("explain", "--needs", "working, supports_gpt_35_turbo")).out
+    ended = await cli("chat", "--needs", "supports_gpt_35_turbo", "Hi")
+    assert (ended.code, ended.out) == (0, "hello from acme\n")
