@@ -73,7 +73,7 @@ class Capabilities(Mapping[str, Fact]):
     def __init__(self, facts: Mapping[str, Fact | Value | None] | None = None, *, source: str = "declared") -> None:
         self._facts: dict[str, Fact]
         if isinstance(facts, Capabilities):
-            self._facts = facts._facts
+            self._facts = facts._facts  # noqa: SLF001 - its own kind
             return
         self._facts = {}
         for name, value in (facts or {}).items():

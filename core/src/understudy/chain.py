@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from .capabilities import Needs
 from .errors import (
     AllFailedError,
     NoCandidateError,
@@ -24,6 +23,7 @@ from .observation import Attempt
 from .transport import Timeout, Watchdog
 
 if TYPE_CHECKING:
+    from .capabilities import Needs
     from .messages import Request
     from .observation import Observer, Outcome
 
@@ -145,7 +145,7 @@ async def in_turn(
     raise failed
 
 
-async def _attempt(
+async def _attempt(  # noqa: C901, PLR0912, PLR0915 - the engine is one thing, read from top to bottom
     candidate: Ready, request: Request, run: Run, until: float, notices: Sequence[Notice]
 ) -> AsyncGenerator[Event, None]:
     """One candidate's events, given from its first content event on; its end is always put on record."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -22,7 +21,7 @@ from .selection import Candidate, Offer, Preferences, Selection, select
 from .transport import AiohttpTransport, Timeout
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 
     from .events import Event, Reply
     from .observation import Attempt, Observer

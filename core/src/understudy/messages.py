@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, StrictBool
 
 from .capabilities import Needs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant"]
 

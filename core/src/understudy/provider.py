@@ -66,7 +66,8 @@ class Context:
 class Provider(Protocol):
     """Anything that can be asked."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def models(self) -> Sequence[Model]:
         """The models on offer; facts only, no I/O."""
@@ -164,6 +165,7 @@ class GeneratorAdapter:
     """An `AsyncGeneratorProvider` class as a `Provider`."""
 
     cls: type[AsyncGeneratorProvider]
+
     name: str
 
     def models(self) -> Sequence[Model]:

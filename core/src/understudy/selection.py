@@ -217,7 +217,7 @@ def _by_fact(candidate: Candidate, preferences: Preferences) -> float:
             return float("inf") if latency is None else latency
 
 
-def _hints(
+def _hints(  # noqa: PLR0917 - the parts of one decision
     model: str | None,
     needs: Needs,
     bare: str | None,

@@ -12,7 +12,6 @@ import math
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -39,7 +38,7 @@ from .errors import (
 from .wire import Call, error_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -222,7 +221,10 @@ class _Connector(aiohttp.TCPConnector):
         self._factory = lambda: _Protocol(loop)  # type: ignore[assignment]
 
     async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
         protocol = connection.protocol

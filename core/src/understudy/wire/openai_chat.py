@@ -127,7 +127,7 @@ class Decoder:
 
     # ── a stream ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _chunk(self, payload: bytes) -> Iterator[Event]:
+    def _chunk(self, payload: bytes) -> Iterator[Event]:  # noqa: C901 - one chunk, field by field
         if payload == b"[DONE]":
             self.finished = True
             if self._finish is None:

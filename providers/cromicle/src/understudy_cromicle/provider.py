@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from understudy.plugin import AsyncResult, Context, Event, Messages, Request
     from understudy.transport import Response, Transport
 
-_TOKEN = "abc"
+_TOKEN = "abc"  # noqa: S105 - no secret: the wire wants it of everybody
 
 
 class Cromicle(AsyncGeneratorProvider):
@@ -34,12 +34,17 @@ class Cromicle(AsyncGeneratorProvider):
 
     @classmethod
     async def create_async_generator(
-        cls, model: str, messages: Messages, proxy: str | None = None, **kwargs: Any
+        cls,
+        model: str,  # noqa: ARG003 - the contract has it
+        messages: Messages,
+        proxy: str | None = None,
+        **kwargs: Any,  # noqa: ARG003 - the contract has it
     ) -> AsyncResult:
         """The answer's pieces as they arrive; ``model`` and ``kwargs`` are not sent, nothing limits the time."""
         async with (
             AiohttpTransport(timeout=NO_TIMEOUT, proxy=proxy) as transport,
-            _asked(transport, cls.url, messages) as answer,aclosing(_pieces(answer)) as pieces
+            _asked(transport, cls.url, messages) as answer,
+            aclosing(_pieces(answer)) as pieces,
         ):
             async for piece in pieces:
                 yield piece
@@ -61,29 +66,13 @@ class Cromicle(AsyncGeneratorProvider):
                 yield Finish("unknown")
 
 
-def _asked(transport: Transport, url: str, messages: Messages) -> _Asked:
-    body = json.dumps(_create_payload(format_prompt(messages))).encode()
-    return _Asked(transport, Call(f"{url}/chat", _create_header(), body))
-
-
-class _Asked:
+@asynccontextmanager
+async def _asked(transport: Transport, url: str, messages: Messages) -> AsyncGenerator[Response, None]:
     """The answer to a call, whose status is one of success."""
-
-    def __init__(self, transport: Transport, call: Call) -> None:
-        self._call = call
-        self._exchange = transport.open(call)
-
-    async def __aenter__(self) -> Response:
-        response = await self._exchange.__aenter__()
-        try:
-            await raise_for_status(response, self._call)
-        except BaseException as error:
-            await self._exchange.__aexit__(type(error), error, None)
-            raise
-        return response
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._exchange.__aexit__(*exc)
+    call = Call(f"{url}/chat", _create_header(), json.dumps(_create_payload(format_prompt(messages))).encode())
+    async with transport.open(call) as response:
+        await raise_for_status(response, call)
+        yield response
 
 
 async def _pieces(answer: Response) -> AsyncGenerator[str, None]:
