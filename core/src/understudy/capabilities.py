@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, NoReturn, TypeAlias
+from typing import Final, Literal, NoReturn, TypeAlias, cast
 
 from .errors import NeedsSyntaxError
 
@@ -269,7 +269,7 @@ class _Parser:
         else:
             self.fail(f"expected a number{' or a word' if op in {'=', '!='} else ''} after {op!r}")
         self.skip_space()
-        return Need(name, op, value, unknown_ok=self.take("?"))
+        return Need(name, cast("Op", op), value, unknown_ok=self.take("?"))
 
     def name(self, *, after: str) -> str:
         start = self.at

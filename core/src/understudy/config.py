@@ -75,14 +75,20 @@ def load(source: Source = True, *, environ: Mapping[str, str] | None = None, dir
         path = Path(source)
         if not path.is_file():
             raise ConfigError(f"{path}: there is no such file")
-        return _merge(_local(directory, environ), _read_file(path, environ))
+        # A file that was named is trusted, also where it is the working directory's own.
+        local = Config() if path.resolve() == _local_path(directory).resolve() else _local(directory, environ)
+        return _merge(local, _read_file(path, environ))
     path = user_file(environ)
     user = _read_file(path, environ) if path.is_file() else Config()
     return _merge(_local(directory, environ), user)
 
 
+def _local_path(directory: Path | None) -> Path:
+    return (Path.cwd() if directory is None else directory) / FILE_NAME
+
+
 def _local(directory: Path | None, environ: Mapping[str, str]) -> Config:
-    path = (Path.cwd() if directory is None else directory) / FILE_NAME
+    path = _local_path(directory)
     if not path.is_file():
         return Config()
     table = _parse(path)

@@ -1,0 +1,103 @@
+"""The snippets of README and docs do what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def snippets(language: str) -> list[object]:
+    return [
+        pytest.param(code, id=f"{page.relative_to(ROOT)}:{number}")
+        for page in PAGES
+        for number, (kind, code) in enumerate(FENCE.findall(page.read_text("utf-8")))
+        if kind == language
+    ]
+
+
+def run(command: list[str], home: Path) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
+    environ |= {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "PATH": f"{Path(sys.executable).parent}:{os.defpath}"}
+    return subprocess.run(
+        command,
+        check=False,
+        cwd=home,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.parametrize("code", snippets("python"))
+def test_python_snippet_runs(code: str, tmp_path: Path) -> None:
+    """A Python snippet runs as it stands, warnings being errors, with no key and no configuration."""
+    done = run([sys.executable, "-W", "error", "-c", code], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("code", snippets("toml"))
+def test_toml_snippet_is_read(code: str, tmp_path: Path) -> None:
+    """A configuration snippet is read without an error."""
+    table = tomllib.loads(code)
+    if "project" in table:
+        assert table["project"]["entry-points"]["understudy"]
+        return
+    path = tmp_path / "understudy.toml"
+    path.write_text(code)
+    load = f"from understudy.config import load; load({str(path)!r}, environ={{'MY_KEY': 'sk-test'}})"
+    done = run([sys.executable, "-c", load], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("code", snippets("console"))
+def test_commands_run(code: str, tmp_path: Path) -> None:
+    """Each `understudy` command of a page ends with 0; the README's two are tasks that nox knows."""
+    for line in code.splitlines():
+        words = shlex.split(line)
+        if words[0] == "understudy":
+            done = run([sys.executable, "-m", *words], tmp_path)
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        else:
+            assert words[:2] == ["python3", "noxfile.py"], line
+            listed = run([sys.executable, "-m", "nox", "-f", str(ROOT / "noxfile.py"), "-l"], tmp_path).stdout
+            assert len(words) == 2 or f"- {words[3]} " in listed
+
+
+def test_the_walk_shows_each_step(tmp_path: Path) -> None:
+    """The README's first command answers over loopback and names the provider that answered."""
+    done = run([sys.executable, str(ROOT / "docs" / "walk.py")], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "✗ cromicle/gpt-3.5-turbo failed at connect" in done.stdout
+    assert "✗ openai/gpt-3.5-turbo failed at headers: OverloadedError" in done.stdout
+    assert "This is a rehearsal" in done.stdout
+    assert "answered by rehearsal/rehearsal" in done.stdout
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of a page names a file that is there."""
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_hook_is_documented() -> None:
+    """Each hook of the specification is named in the page for authors."""
+    from understudy import hookspecs
+
+    page = (ROOT / "docs" / "write-a-provider.md").read_text("utf-8")
+    hooks = [name for name in vars(hookspecs) if name.startswith("understudy_")]
+    assert hooks
+    assert all(name in page for name in hooks)
