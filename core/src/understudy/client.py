@@ -214,8 +214,11 @@ class Client:
     def _check_names(self) -> None:
         """A key or an address for a provider that is not there would be dropped in silence."""
         known = {*self._registry.installed, *self._registry.conflicts}
+        broken = {plugin.name: plugin.error for plugin in self._registry.broken if plugin.error is not None}
         for where, names in (("api_keys", self._api_keys), ("providers", self._config.providers)):
             for name in names:
+                if name in broken and name not in known:
+                    raise broken[name]
                 if name not in known:
                     raise ConfigError(f"{where}: no provider {name!r} is installed{_nearest(name, sorted(known))}")
 

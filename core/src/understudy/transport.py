@@ -63,7 +63,8 @@ _DRAIN_SECONDS: Final = 0.1
 class Timeout:
     """Limits in seconds, one a phase; None is no limit.
 
-    ``connect``: name, socket and TLS. ``first_event``: from sending until the answer's first content.
+    ``connect``: name, socket and TLS. ``first_event``: from sending until the answer's first content
+    (in ``chat()``, where the answer comes as a whole, that is all of it).
     ``idle``: the longest silence after it. ``total``: the whole call, every attempt included.
     """
 
@@ -454,7 +455,7 @@ def _translated(error: Exception, timeout: Timeout, *, sent: bool) -> ProviderEr
             return TLSError(f"no trusted TLS connection ({_tls_reason(error)})")
         case aiohttp.ClientConnectorError():
             return ConnectError(f"cannot connect ({type(error.os_error).__name__})")
-        case aiohttp.InvalidURL() | ValueError():
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
             return ConfigError("the address or a header of the call cannot be sent: check base_url and the key")
         case aiohttp.ClientResponseError():
             return ProtocolError("the answer is not HTTP", phase="headers")
