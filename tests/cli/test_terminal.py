@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from understudy.cli.terminal import Sanitizer, clean, one_line, write_json
 
 if TYPE_CHECKING:
-    from pytest import CaptureFixture
+    from pytest import CaptureFixture  # noqa: PT013
 
 # Text that is full of what matters: sequences, their beginnings, their ends.
 _HOSTILE = st.lists(
