@@ -78,8 +78,6 @@ def understudy(tmp_path_factory: pytest.TempPathFactory) -> Run:
             "--no-config",
             "--offline",
             "--no-deps",
-            "--python",
-            sys.executable,
         ]
         subprocess.run(
             [*install, "--python", sys.executable, "--target", str(site), str(wheel)], check=True, cwd=folder
