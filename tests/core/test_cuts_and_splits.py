@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy import Finish, Notice, ProtocolError, ProviderError, StreamBrokenError, TextDelta, UnderstudyError
-from understudy.testing import Cut, OpenAIHost
+from understudy.testing import Cut, OpenAIHost, Raw
 from understudy.transport import NO_TIMEOUT, AiohttpTransport, exchange
 from understudy.wire import Call
 from understudy.wire.openai_chat import Decoder
@@ -237,3 +237,34 @@ def test_an_event_over_the_limit_is_an_error_after_what_came_before() -> None:
     assert told(list(decoder.feed(body))) == "a"
     with pytest.raises(ProtocolError, match="larger"):
         list(decoder.end(delimited=True))
+
+
+def cut_answer(body: bytes, offset: int, framing: str) -> bytes:
+    """An HTTP answer in this framing whose body ends after so many bytes."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+    match framing:
+        case "chunked":
+            return head + b"transfer-encoding: chunked\r\n\r\n%x\r\n%b" % (len(body), body[:offset])
+        case "length":
+            return head + b"content-length: %d\r\n\r\n%b" % (len(body), body[:offset])
+        case _:
+            return head + b"connection: close\r\n\r\n" + body[:offset]
+
+
+@pytest.mark.parametrize("framing", ["chunked", "length", "close"])
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_the_shortest_recording_cut_on_a_socket_is_never_whole(framing: Any, how: Any) -> None:
+    """The shortest recorded stream of OpenAI, cut at each offset on a real socket, always ends in an error."""
+    bodies = [param.values[0] for param in recorded()[1:] if param.values[0]]
+    if not bodies:
+        pytest.skip("no corpus in ../shared/wire")
+    body = min(bodies, key=len)
+    offsets = range(body.rindex(b"[DONE]") + len(b"[DONE]"))
+    script = [Raw(cut_answer(body, offset, framing), how=how) for offset in offsets]
+    async with OpenAIHost(script=script) as host, AiohttpTransport(timeout=NO_TIMEOUT) as transport:
+        call = Call(f"{host.url}/chat/completions", {"content-type": "application/json"}, ASKED)
+        for offset in offsets:
+            with pytest.raises(ProviderError):  # noqa: PT012 - every event of the cut answer is looked at
+                async for event in exchange(transport, call, Decoder()):
+                    assert not isinstance(event, Finish), offset
+        assert len(host.requests) == len(offsets)
