@@ -304,7 +304,7 @@ _BY_STATUS: Final[Mapping[int, type[HTTPError]]] = {
 }
 
 # Codes and types of error bodies, compared whole. OpenAI: platform.openai.com/docs/guides/error-codes;
-# Anthropic: docs.anthropic.com/en/api/errors; the rest as seen in recorded traffic.
+# Anthropic: docs.anthropic.com/en/api/errors. Not yet held against recorded errors of each host.
 _BY_CODE: Final[Mapping[str, type[HTTPError]]] = {
     "authentication_error": AuthenticationError,
     "billing_error": QuotaExhaustedError,

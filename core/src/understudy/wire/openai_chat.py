@@ -1,6 +1,6 @@
 """The Chat Completions wire of OpenAI and of the many hosts that speak it: text, streaming, usage.
 
-Source: platform.openai.com/docs/api-reference/chat (read 2026-11). An answer is whole when its
+Source: the recorded streams of OpenAI that the tests read. An answer is whole when its
 ``data: [DONE]`` came; a ``finish_reason`` without it counts where HTTP's framing proves that the body
 is whole, since some hosts never send the marker. A connection that just ended proves nothing.
 """

@@ -1,14 +1,15 @@
 """OpenAI's models and what is known of them.
 
-Context, output limits and prices (USD per million tokens) as on platform.openai.com/docs/models,
-read 2026-11; what this provider cannot send or read yet is not claimed.
+Context, output limits and prices (USD per million tokens) are written down from memory and not yet
+held against platform.openai.com/docs/models; their source says so. What this provider cannot send or
+read yet is not claimed.
 """
 
 from __future__ import annotations
 
 from understudy.plugin import Capabilities, Model
 
-_SOURCE = "platform.openai.com/docs/models, 2026-11"
+_SOURCE = "not yet checked against platform.openai.com/docs/models"
 
 
 def _model(
