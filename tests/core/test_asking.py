@@ -437,6 +437,48 @@ async def test_a_provider_that_cannot_be_loaded_is_a_failed_attempt(load: Any) -
             client.registry.provider("lazy")
 
 
+async def test_a_provider_without_declared_models_is_asked_by_name() -> None:
+    """provider/model is sent also where the provider declares no model at all."""
+
+    class Bare(AsyncGeneratorProvider):
+        @classmethod
+        async def create_async_generator(cls, model: str, *_: Any, **__: Any) -> AsyncIterator[str]:  # type: ignore[override]
+            yield model
+
+    async with hermetic(Bare) as client:
+        assert (await client.chat("x", model="bare/any")).text == "any"
+
+
+def test_one_name_is_no_list_of_names() -> None:
+    """A string where names are meant is refused, not read letter by letter."""
+
+    class Slip(AsyncGeneratorProvider):
+        models = "acme-1"
+
+    for wrong in (Slip, ProviderSpec("x", load="x:y", models="m"), ProviderSpec("x", load="x:y", env="KEY")):
+        with pytest.raises(TypeError, match="not one name"):
+            hermetic(wrong)
+    with pytest.raises(PluginError, match="no provider 'nobody'"):
+        hermetic().registry.provider("nobody")
+
+
+async def test_a_provider_that_cancels_itself_is_a_failed_attempt() -> None:
+    """A CancelledError that nobody sent this task is the provider's fault, and the chain goes on."""
+    async with hermetic(Odd(asyncio.CancelledError()), Told) as client:
+        reply = await client.chat("x", chain=Chain("odd", "told"))
+    assert [attempt.outcome for attempt in reply.attempts] == ["failed", "answered"]
+
+
+def test_a_broken_plugin_that_is_named_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking a plugin that is broken raises its own error, in configuration as in a call."""
+    entries = [entry("bad", [42], monkeypatch)]
+    monkeypatch.setattr("understudy.registry._entry_points", lambda: entries)
+    with pytest.raises(PluginError, match="dist-bad"):
+        Client(config=False, environ={}).stream("x", model="bad/m")
+    with pytest.raises(PluginError, match="dist-bad"):
+        Client(config={"providers": {"bad": {}}}, environ={})
+
+
 # ── promises of the package ──────────────────────────────────────────────────────────────────────────
 
 

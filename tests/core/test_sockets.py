@@ -130,6 +130,13 @@ async def test_asked_codings_are_read(coding: str) -> None:
         assert isinstance(await failure(host.url), (ProtocolError, StreamBrokenError))
 
 
+async def test_a_coded_body_that_ends_early_is_no_whole_answer() -> None:
+    """A gzip body that ends after the finish reason, in a framing that is whole, is StreamBrokenError."""
+    coded = gzip.compress(OpenAIHost.sse_body(["coded"]))[:-30]
+    async with OpenAIHost(script=[Body(coded, headers={"content-encoding": "gzip"})]) as host:
+        assert isinstance(await failure(host.url), StreamBrokenError)
+
+
 async def test_a_bomb_is_stopped() -> None:
     """An answer larger than the limit, once decoded, is ProtocolError."""
     bomb = gzip.compress(b": " + b"x" * 4_000_000)

@@ -204,9 +204,14 @@ async def _attempt(  # noqa: C901, PLR0912, PLR0915 - the engine is one thing, r
             watchdog.arm("idle", idle, until=until)
         failure = ProtocolError("the provider's events ended without a Finish", phase="plugin")
     except asyncio.CancelledError:
-        if not watchdog.expired(asyncio.current_task()):
+        task = asyncio.current_task()
+        if watchdog.expired(task):
+            failure = _timed_out(watchdog, run.timeout)
+        elif task is not None and not task.cancelling():
+            # Nobody cancelled this task: something inside the provider was, and it let that out.
+            failure = ProviderError("the provider was cancelled from within", phase="plugin")
+        else:
             raise
-        failure = _timed_out(watchdog, run.timeout)
     except ProviderError as error:
         failure = error
     except UnderstudyError:

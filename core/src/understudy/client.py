@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from .errors import ConfigError, NoCandidateError, PluginError, ProviderError
 from .events import Notice, TextDelta
 from .messages import SETTING_NAMES, MessagesInput, Request, Settings, read_messages
 from .observation import HealthSnapshot
-from .provider import Context, ProviderSettings
+from .provider import Context, Model, ProviderSettings
 from .registry import Registry
 from .selection import Candidate, Offer, Preferences, Selection, select
 from .transport import AiohttpTransport, Timeout
@@ -64,7 +65,12 @@ class Client:
         self._timeout = timeout or self._config.timeout or Timeout()
         self._proxy = proxy or self._config.proxy
         self._own_transport = (
-            AiohttpTransport(timeout=self._timeout, proxy=self._proxy, ca_file=ca_file or self._config.ca_file)
+            # Connecting is the transport's to watch; from there on the chain does, by events.
+            AiohttpTransport(
+                timeout=replace(self._timeout, first_event=None, idle=None),
+                proxy=self._proxy,
+                ca_file=ca_file or self._config.ca_file,
+            )
             if transport is None
             else None
         )
@@ -167,6 +173,9 @@ class Client:
             model=model,
             health=HealthSnapshot(),
             preferences=Preferences(order=self._config.order),
+            undeclared=[
+                self._offer(name, Model("")) for name, one in self._registry.installed.items() if not one.spec.models
+            ],
         )
 
     def models(self, needs: NeedsInput | None = None) -> list[Candidate]:
@@ -186,6 +195,10 @@ class Client:
         return self._offers
 
     def _offers_of(self, name: str) -> list[Offer]:
+        like = self._offer(name, Model(""))
+        return [replace(like, model=model) for model in self._registry.installed[name].spec.offers()]
+
+    def _offer(self, name: str, model: Model) -> Offer:
         spec = self._registry.installed[name].spec
         settings = self._settings(name)
         configured = name in self._config.providers
@@ -196,7 +209,7 @@ class Client:
                 f" (get one at {spec.key_url})" if spec.key_url else ""
             )
         consent = spec.access != "public" or configured or local
-        return [Offer(name, model, spec.access, obstacle, local, consent) for model in spec.offers()]
+        return Offer(name, model, spec.access, obstacle, local, consent)
 
     def _settings(self, name: str) -> ProviderSettings:
         """In code, then in the file, then in the environment."""
@@ -242,6 +255,10 @@ class Client:
             conflict = self._registry.conflicts.get(model.partition("/")[0])
             if conflict is not None:
                 raise conflict
+            provider = model.partition("/")[0]
+            for plugin in self._registry.broken:
+                if plugin.name == provider and plugin.error is not None and provider not in self._registry.installed:
+                    raise plugin.error
         selection = self.select(needs, model=model)
         ready = tuple(self._ready(candidate) for candidate in selection.candidates if candidate.consent)
         return Resolution(ready, selection.explain())

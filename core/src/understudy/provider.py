@@ -183,6 +183,8 @@ class GeneratorAdapter:
 def spec_of(cls: type[AsyncGeneratorProvider]) -> ProviderSpec:
     """What a class's attributes declare."""
     flags = {name: value for name in dir(cls) if _is_flag(name) and isinstance(value := getattr(cls, name), bool)}
+    if isinstance(cls.models, str):
+        raise TypeError("models is a list of names, not one name")  # a string would be read letter by letter
     models = list(cls.models)
     if not models and flags.get("supports_gpt_35_turbo"):
         models = ["gpt-3.5-turbo"]

@@ -94,6 +94,8 @@ class Registry:
     def _load(self, name: str) -> Provider:
         if name in self.conflicts:
             raise self.conflicts[name]
+        if name not in self._installed:
+            raise PluginError(f"no provider {name!r} is installed", plugin=name)
         load = self._installed[name].spec.load
         try:
             if callable(load):
@@ -163,6 +165,8 @@ def _spec(given: object) -> ProviderSpec:
         spec = ProviderSpec(provider.name, load=lambda: provider, models=tuple(provider.models()))
     if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
         raise ValueError(f"{spec.name!r} is no provider name: lower-case letters, digits, '-', '_', '.'")
+    if isinstance(spec.models, str) or isinstance(spec.env, str):
+        raise TypeError("models and env are lists of names, not one name")  # a string would be read letter by letter
     spec.offers()  # wrong facts are found here, under this plugin's name
     return spec
 

@@ -108,13 +108,14 @@ def select(
     model: str | None = None,
     health: HealthSnapshot = HealthSnapshot(),  # noqa: B008 - frozen
     preferences: Preferences = Preferences(),
+    undeclared: Sequence[Offer] = (),
 ) -> Selection:
     """Order the offers that meet the needs; ``model`` is ``provider/model``, a provider's or a bare model's name."""
-    provider, bare = _read_name(model, offers)
+    provider, bare = _read_name(model, [*offers, *undeclared])
     named = provider is not None
     if provider is not None and bare is not None and not any(_is(offer, provider, bare) for offer in offers):
         # The provider may well have a model that nobody declared: it is asked, its facts unknown.
-        like = next(offer for offer in offers if offer.provider == provider)
+        like = next(offer for offer in [*offers, *undeclared] if offer.provider == provider)
         offers = [Offer(provider, Model(bare), like.access, like.obstacle, like.local, like.consent)]
         unlisted = True
     else:

@@ -382,7 +382,7 @@ class _Exchange:
 
 
 class _Response:
-    __slots__ = ("_response", "_transport", "_watchdog", "delimited", "headers", "status")
+    __slots__ = ("_coding", "_response", "_transport", "_watchdog", "delimited", "headers", "status")
 
     def __init__(self, response: aiohttp.ClientResponse, watchdog: Watchdog, transport: AiohttpTransport) -> None:
         self._response = response
@@ -390,12 +390,15 @@ class _Response:
         self._transport = transport
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self.delimited = "content-length" in response.headers or "transfer-encoding" in response.headers
+        self._coding = response.headers.get("content-encoding", "").strip().lower()
+        # A coded body may end early inside a framing that is whole, and aiohttp tells that of deflate only.
+        self.delimited = ("content-length" in response.headers or "transfer-encoding" in response.headers) and (
+            self._coding in {"", "identity"}
+        )
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        coding = self.headers.get("content-encoding", "").strip().lower()
-        if coding not in _CODINGS:
-            raise ProtocolError(f"the answer has a content coding that was not asked for: {coding[:40]!r}")
+        if self._coding not in _CODINGS:
+            raise ProtocolError(f"the answer has a content coding that was not asked for: {self._coding[:40]!r}")
         read, watchdog = self._response.content.readany, self._watchdog
         timeout, left = self._transport.timeout, self._transport.max_bytes
         phase: Phase = "first_event"

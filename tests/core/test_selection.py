@@ -1,0 +1,136 @@
+"""Whom a name or a need leads to, in which order, and what is said of the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from understudy import Capabilities, Client, Needs, NoCandidateError
+from understudy.plugin import Model, ProviderSpec
+from understudy.selection import Offer, Preferences, select
+
+if TYPE_CHECKING:
+    from understudy import Selection
+
+
+def offer(name: str, **options: Any) -> Offer:
+    """An offer by its ``provider/model``."""
+    provider, _, model = name.partition("/")
+    return Offer(provider, Model(model, Capabilities(options.pop("facts", {"working": True}))), **options)
+
+
+def names(selection: Selection) -> list[str]:
+    return [candidate.name for candidate in selection.candidates]
+
+
+OFFERS = [offer("zoo/m"), offer("ant/m"), offer("ant/n"), offer("ant/org/deep")]
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ("m", ["ant/m", "zoo/m"]),
+        ("zoo/m", ["zoo/m"]),
+        ("zoo", ["zoo/m"]),
+        ("ant", ["ant/m"]),
+        ("ant/org/deep", ["ant/org/deep"]),
+        ("org/deep", ["ant/org/deep"]),
+        (None, ["ant/m", "ant/n", "ant/org/deep", "zoo/m"]),
+    ],
+)
+def test_a_name_leads_to(model: str | None, found: list[str]) -> None:
+    """The first segment is a provider only if one is called so; a provider alone is its first model."""
+    assert names(select(OFFERS, model=model)) == found
+
+
+def test_an_undeclared_model_is_a_candidate_with_a_note() -> None:
+    """Of a model that its provider does not declare nothing is known, so it meets no need."""
+    (candidate,) = select(OFFERS, model="zoo/new").candidates
+    assert candidate.notes == ("not a declared model: its facts are unknown",)
+    assert names(select(OFFERS, model="zoo/new", needs=Needs("working?"))) == ["zoo/new"]
+    assert names(select(OFFERS, model="zoo/new", needs=Needs("working"))) == []
+
+
+def test_an_undeclared_model_does_not_go_around_a_missing_key() -> None:
+    """What keeps its provider from being asked keeps this model from it too."""
+    selection = select([offer("zoo/m", obstacle="no key: set ZOO_KEY")], model="zoo/new")
+    assert selection.rejected[0].reasons == ("no key: set ZOO_KEY",)
+
+
+def test_an_unknown_name_is_told_the_nearest() -> None:
+    """A bare model that nobody has comes with names that are near; an unlike one with none."""
+    near = select([offer("zoo/gpt-4o-mini")], model="gpt-4o-mimi")
+    assert near.hints == ("no provider has a model 'gpt-4o-mimi'; the nearest are gpt-4o-mini, zoo/gpt-4o-mini",)
+    assert select(OFFERS, model="qqqqqqqq").hints == ("no provider has a model 'qqqqqqqq'",)
+
+
+def test_every_reason_is_told() -> None:
+    """A model that is out for three reasons is told all of them."""
+    offers = [offer("zoo/m", access="offline", obstacle="no key", facts={"tools": False})]
+    ((rejection,),) = [select(offers, needs=Needs("tools")).rejected]
+    assert len(rejection.reasons) == 3
+    told = select(offers, needs=Needs("tools")).explain()
+    assert all(reason in told for reason in rejection.reasons)
+    assert "candidates: none" in told
+
+
+def test_public_is_last_whatever_the_order_says() -> None:
+    """A public host stands behind every other, the user's order counts inside each group, then the name."""
+    offers = [offer("pub/m", access="public", consent=False), offer("a/m"), offer("b/m"), offer("c/m")]
+    order = Preferences(order=("pub", "c"))
+    assert names(select(offers, preferences=order)) == ["c/m", "a/m", "b/m", "pub/m"]
+    local = [offer("pub/m", access="public", local=True), offer("zoo/m")]
+    assert names(select(local)) == ["pub/m", "zoo/m"]
+
+
+def test_a_hint_says_how_to_consent_only_where_nothing_else_is_left() -> None:
+    """Beside a candidate that may be asked there is nothing to consent to."""
+    public = offer("pub/m", access="public", consent=False)
+    assert "[providers.pub]" in select([public]).hints[0]
+    assert select([public, offer("a/m")]).hints == ()
+    assert select([public], model="pub/m").hints == ()
+    assert select([public], model="pub").candidates[0].consent
+
+
+def test_offline_is_never_selected_only_named() -> None:
+    """Neither a need nor a model's bare name leads to an offline provider; its own name does."""
+    offers = [offer("stage/m", access="offline")]
+    assert names(select(offers)) == names(select(offers, model="m")) == []
+    assert names(select(offers, needs=Needs("working"))) == []
+    assert names(select(offers, model="stage")) == names(select(offers, model="stage/m")) == ["stage/m"]
+
+
+def test_a_fact_that_is_not_known_comes_last() -> None:
+    """Ordered by price a model with half a price is as one with none."""
+    offers = [
+        offer("a/m", facts={"input_price": 0}),
+        offer("b/m", facts={"input_price": 9, "output_price": 9}),
+        offer("c/m", facts={"input_price": 1, "output_price": 1}),
+    ]
+    assert names(select(offers, preferences=Preferences(order_by="price"))) == ["c/m", "b/m", "a/m"]
+
+
+def test_the_first_model_that_will_do_answers_for_its_provider() -> None:
+    """With needs a provider's name alone is the first of its models that meets them."""
+    offers = [offer("zoo/small", facts={"tools": False}), offer("zoo/large", facts={"tools": True})]
+    assert names(select(offers, model="zoo", needs=Needs("tools"))) == ["zoo/large"]
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost"])
+def test_an_address_on_this_machine_is_consent(address: str) -> None:
+    """A public provider whose address is loopback is asked as any other."""
+    spec = ProviderSpec("pub", load="a:b", models=["m"], access="public", base_url_env="PUB_URL")
+    client = Client(providers=[spec], plugins=False, config=False, environ={"PUB_URL": address})
+    (candidate,) = client.select().candidates
+    assert (candidate.consent, candidate.public) == (True, False)
+
+
+@pytest.mark.parametrize("address", ["http://localhost.example", "http://127.0.0.1.example", "http://127.0.0.1@b", ""])
+def test_an_address_that_only_looks_local_is_none(address: str) -> None:
+    """A name that begins like loopback is not believed."""
+    spec = ProviderSpec("pub", load="a:b", models=["m"], access="public", base_url_env="PUB_URL")
+    client = Client(providers=[spec], plugins=False, config=False, environ={"PUB_URL": address})
+    with pytest.raises(NoCandidateError, match=r"add \[providers\.pub\] to understudy\.toml"):
+        client.stream("x", needs=Needs())
+    assert not client.select().candidates[0].consent
