@@ -249,9 +249,12 @@ async def test_an_interrupt_at_the_question_exits_130(cli: CommandLine) -> None:
 
 
 async def test_broken_plugins_are_named_where_nobody_can_be_asked(cli: CommandLine) -> None:
-    """A provider that is missed may be the broken one."""
+    """A broken plugin that is named says why; where a model is missed, the broken ones are named."""
     cli.plugin("acme", "raise RuntimeError('no luck')")
-    ended = await cli("chat", "-m", "acme", "Hi")
+    named = await cli("chat", "-m", "acme", "Hi")
+    assert named.code == 2
+    assert "error: plugin 'acme' of acme-dist: RuntimeError: no luck" in named.err
+    ended = await cli("chat", "-m", "acme-1", "Hi")
     assert ended.code == 2
     assert "note: broken plugins: acme" in ended.err
 
