@@ -133,29 +133,31 @@ def tests(session: nox.Session) -> None:
     arguments = [argument for argument in session.posargs if argument not in chosen]
     ran: list[str] = []
     missing: list[str] = []
-    for version in chosen or versions():
-        found = interpreter(version)
-        if found is None:
-            missing.append(version)
-            continue
-        environment = ROOT / ".nox" / f"tests-{version}"
-        uv = str(binary(Path(python()).parents[1], "uv"))
-        session.env["UV_SYSTEM_CERTS"] = "1"  # as pip: the machine's certificates, also those of a company's proxy
-        session.run(uv, "venv", "--quiet", "--clear", "--python", found, str(environment), external=True)
-        inside = str(binary(environment))
-        install = (uv, "pip", "install", "--quiet", "--no-config", "--python", inside)
-        editable = [argument for member in MEMBERS for argument in ("-e", str(ROOT / member))]
-        session.run(*install, "--require-hashes", "-r", str(REQUIREMENTS), external=True)
-        session.run(*install, "--no-deps", "--no-build-isolation", *editable, external=True)
-        if ran or arguments:
-            session.run(inside, "-m", "pytest", "--ignore=tests/docs", *arguments, external=True)
-        else:
-            session.run(inside, "-m", "coverage", "erase", external=True)
-            session.run(inside, "-m", "coverage", "run", "-m", "pytest", "--ignore=tests/docs", external=True)
-            session.run(inside, "-m", "coverage", "combine", "--quiet", external=True)
-            session.run(inside, "-m", "coverage", "report", external=True)
-        ran.append(subprocess.run([inside, "-V"], capture_output=True, text=True, check=True).stdout.split()[1])
-    session.log(f"tests: ran on {', '.join(ran) or 'no Python'}; missing: {', '.join(missing) or 'none'}")
+    try:
+        for version in chosen or versions():
+            found = interpreter(version)
+            if found is None:
+                missing.append(version)
+                continue
+            environment = ROOT / ".nox" / f"tests-{version}"
+            uv = str(binary(Path(python()).parents[1], "uv"))
+            session.env["UV_SYSTEM_CERTS"] = "1"  # as pip: the machine's certificates, also those of a company's proxy
+            session.run(uv, "venv", "--quiet", "--clear", "--python", found, str(environment), external=True)
+            inside = str(binary(environment))
+            install = (uv, "pip", "install", "--quiet", "--no-config", "--python", inside)
+            editable = [argument for member in MEMBERS for argument in ("-e", str(ROOT / member))]
+            session.run(*install, "--require-hashes", "-r", str(REQUIREMENTS), external=True)
+            session.run(*install, "--no-deps", "--no-build-isolation", *editable, external=True)
+            if ran or arguments:
+                session.run(inside, "-m", "pytest", "--ignore=tests/docs", *arguments, external=True)
+            else:
+                session.run(inside, "-m", "coverage", "erase", external=True)
+                session.run(inside, "-m", "coverage", "run", "-m", "pytest", "--ignore=tests/docs", external=True)
+                session.run(inside, "-m", "coverage", "combine", "--quiet", external=True)
+                session.run(inside, "-m", "coverage", "report", external=True)
+            ran.append(subprocess.run([inside, "-V"], capture_output=True, text=True, check=True).stdout.split()[1])
+    finally:
+        session.log(f"tests: passed on {', '.join(ran) or 'no Python'}; missing: {', '.join(missing) or 'none'}")
     if not ran:
         session.error("no Python to run the tests on")
 

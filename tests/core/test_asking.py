@@ -180,6 +180,41 @@ def test_order() -> None:
     assert "probe" in selection.explain()
 
 
+def test_the_configured_order_is_the_clients() -> None:
+    """order_by and weights of the configuration order what the client selects."""
+    specs = [
+        ProviderSpec("a", load="x:y", models=["m"], capabilities={"context": 10}),
+        ProviderSpec("b", load="x:y", models=["m"], capabilities={"context": 20}),
+        ProviderSpec("c", load="x:y", models=["m"]),
+    ]
+
+    def names(config: Any) -> str:
+        return "".join(one.provider for one in hermetic(*specs, config=config).select(model="m").candidates)
+
+    assert names({"order_by": "context"}) == "bac"
+    assert names({"order_by": "weight", "weights": {"c": 2, "b/m": 1}}) == "cba"
+    assert names({"order": ["c"]}) == "cab"
+
+
+async def test_a_provider_is_told_the_deadline() -> None:
+    """The total timeout reaches a provider as a time of the loop; without one there is none."""
+    deadlines: list[float | None] = []
+
+    class Timed(Odd):
+        async def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+            deadlines.append(context.deadline)
+            yield Finish("stop")
+
+    now = asyncio.get_running_loop().time()
+    for timeout in (Timeout(total=60), Timeout()):
+        async with hermetic(Timed(), timeout=timeout) as client:
+            await client.chat("x", model="odd")
+    first, second = deadlines
+    assert first is not None
+    assert 0 < first - now - 59 < 30
+    assert second is None
+
+
 # ── what happens when one fails ──────────────────────────────────────────────────────────────────────
 
 

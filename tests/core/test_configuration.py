@@ -8,6 +8,7 @@ import pytest
 
 from understudy import ConfigError, Needs, Timeout
 from understudy.config import load
+from understudy.selection import Preferences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,8 @@ def test_the_users_file_stands_above_the_working_directorys(tmp_path: Path) -> N
     config = load(True, environ=environ, directory=tmp_path / "here")
     assert config.chains == {"a": ("x/y",), "b": (Needs("tools"),)}
     assert config.needs == {"fast": Needs("latency<=1")}
-    assert (config.order, config.timeout, len(config.sources)) == (("x",), Timeout(idle=3), 2)
+    assert (config.preferences, config.timeout) == (Preferences(order=("x",)), Timeout(idle=3))
+    assert len(config.sources) == 2
     key = config.providers["x"].api_key
     assert key is not None
     assert key.get_secret_value() == "canary-key"
@@ -56,6 +58,8 @@ def test_a_cloned_file_can_neither_redirect_nor_trust(text: str, tmp_path: Path)
         ({"providers": {"x": {"api_key": "env:NOT_SET"}}}, "NOT_SET, which is not set"),
         ({"providers": {"x": {"base_url": 1}}}, "must be text"),
         ({"order": "x"}, "must be a list"),
+        ({"order_by": "luck"}, "one of price, latency, context, weight"),
+        ({"weights": {"x": True}}, "weights.x must be a number"),
         ({"order": [1]}, "must be text"),
         ({"chains": {"a": []}}, "at least one target"),
         ({"chains": {"a": [{"needs": "tools,,"}]}}, "chains.a"),

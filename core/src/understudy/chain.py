@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A candidate with all that it takes to ask it."""
+    """A candidate with all that it takes to ask it; ``stream`` is given the loop time of the deadline, or None."""
 
     provider: str
     model: str
-    stream: Callable[[Request], AsyncIterator[Event]]
+    stream: Callable[[Request, float | None], AsyncIterator[Event]]
     notices: tuple[Notice, ...] = ()
 
 
@@ -173,7 +173,7 @@ async def _attempt(  # noqa: C901, PLR0912, PLR0915 - the engine is one thing, r
     events: AsyncIterator[Event] | None = None
     recorded = False
     try:
-        events = candidate.stream(request)
+        events = candidate.stream(request, None if until == math.inf else until)
         watchdog.arm("first_event", run.timeout.first_event, until=until)
         async for event in events:
             watchdog.disarm()

@@ -18,7 +18,7 @@ from .messages import SETTING_NAMES, MessagesInput, Request, Settings, read_mess
 from .observation import HealthSnapshot
 from .provider import Context, Model, ProviderSettings
 from .registry import Registry
-from .selection import Candidate, Offer, Preferences, Selection, select
+from .selection import Candidate, Offer, Selection, select
 from .transport import AiohttpTransport, Timeout
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Client:
             needs=_needs(needs, self._config),
             model=model,
             health=HealthSnapshot(),
-            preferences=Preferences(order=self._config.order),
+            preferences=self._config.preferences,
             undeclared=[
                 self._offer(name, Model("")) for name, one in self._registry.installed.items() if not one.spec.models
             ],
@@ -264,16 +264,16 @@ class Client:
         return Resolution(ready, selection.explain())
 
     def _ready(self, candidate: Candidate) -> Ready:
-        context = Context(candidate.model, self._transport, self._settings(candidate.provider))
+        settings = self._settings(candidate.provider)
         notices = tuple(Notice("model", note) for note in candidate.notes if note != "public")
 
-        def stream(request: Request) -> AsyncIterator[Event]:
+        def stream(request: Request, deadline: float | None) -> AsyncIterator[Event]:
             try:
                 provider = self._registry.provider(candidate.provider)
             except PluginError as error:
                 # To a chain a provider that cannot be loaded is one that failed: the next may do.
                 raise ProviderError(str(error), phase="plugin") from error
-            return provider.stream(request, context)
+            return provider.stream(request, Context(candidate.model, self._transport, settings, deadline))
 
         return Ready(candidate.provider, candidate.model, stream, notices)
 

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args
 
 from .capabilities import Needs
 from .errors import ConfigError, NeedsSyntaxError
+from .selection import OrderBy, Preferences
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -28,7 +29,8 @@ FILE_NAME: Final = "understudy.toml"
 ChainTargets: TypeAlias = tuple["str | Needs", ...]
 Source: TypeAlias = "bool | str | os.PathLike[str] | Mapping[str, Any]"
 
-_WORKING_DIRECTORY_KEYS: Final = frozenset({"chains", "needs", "order"})
+_PREFERENCES: Final = ("order", "order_by", "weights")
+_WORKING_DIRECTORY_KEYS: Final = frozenset({"chains", "needs", *_PREFERENCES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,17 @@ class Config:
     providers: Mapping[str, ProviderConfig] = field(default_factory=lambda: MappingProxyType({}))
     chains: Mapping[str, ChainTargets] = field(default_factory=lambda: MappingProxyType({}))
     needs: Mapping[str, Needs] = field(default_factory=lambda: MappingProxyType({}))
-    order: tuple[str, ...] = ()
+    preferences: Preferences = field(default_factory=Preferences)
     proxy: str | None = None
     ca_file: str | None = None
     timeout: Timeout | None = None
     sources: tuple[str, ...] = ()
 
 
-_KEYS: Final = tuple(name.name for name in fields(Config) if name.name != "sources")
+_KEYS: Final = (
+    *(name.name for name in fields(Config) if name.name not in {"sources", "preferences"}),
+    *_PREFERENCES,
+)
 
 
 def user_file(environ: Mapping[str, str]) -> Path:
@@ -107,7 +112,7 @@ def _merge(under: Config, over: Config) -> Config:
         over,
         chains={**under.chains, **over.chains},
         needs={**under.needs, **over.needs},
-        order=over.order or under.order,
+        preferences=under.preferences if over.preferences == Preferences() else over.preferences,
         sources=(*under.sources, *over.sources),
     )
 
@@ -138,13 +143,28 @@ def _read(table: Mapping[str, Any], where: str, environ: Mapping[str, str]) -> C
             name: _needs(value, f"{where}: needs.{name}")
             for name, value in _table(table.get("needs", {}), f"{where}: needs").items()
         },
-        order=tuple(_text(name, f"{where}: order") for name in _list(table.get("order", []), f"{where}: order")),
+        preferences=_preferences(table, where),
         proxy=_optional_text(table, "proxy", where),
         ca_file=_optional_text(table, "ca_file", where),
         timeout=_timeout(_table(table["timeout"], f"{where}: timeout"), f"{where}: timeout")
         if "timeout" in table
         else None,
         sources=(where,),
+    )
+
+
+def _preferences(table: Mapping[str, Any], where: str) -> Preferences:
+    order_by = table.get("order_by")
+    if order_by is not None and order_by not in get_args(OrderBy):
+        raise ConfigError(f"{where}: order_by must be one of {', '.join(get_args(OrderBy))}")
+    weights = _table(table.get("weights", {}), f"{where}: weights")
+    for name, value in weights.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ConfigError(f"{where}: weights.{name} must be a number")
+    return Preferences(
+        order=tuple(_text(name, f"{where}: order") for name in _list(table.get("order", []), f"{where}: order")),
+        order_by=order_by,
+        weights=tuple(weights.items()),
     )
 
 

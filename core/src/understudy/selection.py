@@ -94,7 +94,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """The user's own order: names of providers or of ``provider/model``, then a fact to order by."""
+    """The user's own order: names of providers or of ``provider/model``, then what to order the rest by.
+
+    ``price`` is input and output together, ``weight`` the heavier first of ``weights`` by those names.
+    """
 
     order: tuple[str, ...] = ()
     order_by: OrderBy | None = None

@@ -45,9 +45,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         _drop_output()
         code = READER_GONE
-    except (
-        OSError
-    ) as error:  # what the network raises was turned into our types far below: this is input or output of ours
+    except OSError as error:
+        # What the network raises was turned into our types far below: this is input or output of ours.
         _drop_output()
         say(f"error: input or output failed: {clean(str(error))}")
         code = FAILED
