@@ -582,7 +582,8 @@ def test_a_provider_that_is_installed_is_no_row() -> None:
 @pytest.mark.parametrize(
     ("url", "here"),
     [("http://127.0.0.1:1", True), ("http://[::1]/", True), ("http://localhost", True),
-     ("http://localhost.evil", False), (None, False), ("http://[", False)],
+     ("http://localhost.evil", False), (None, False), ("http://[", False),
+     ("127.0.0.1:11434", True), ("localhost", True), ("evil.example:11434", False)],
 )  # fmt: skip
 def test_what_is_on_this_machine(url: str | None, here: bool) -> None:
     """Loopback addresses and localhost are."""

@@ -21,7 +21,9 @@ from understudy import Client
 from understudy.messages import SETTING_NAMES
 from understudy.testing import OpenAIHost
 from understudy.wire.openai_chat import QUIRKS, dialect
+from understudy_cohere.models import MODELS as COHERE_MODELS
 from understudy_hosts import HOSTS
+from understudy_mistral.models import MODELS as MISTRAL_MODELS
 from understudy_openai.models import MODELS as OPENAI_MODELS
 
 if TYPE_CHECKING:
@@ -37,14 +39,12 @@ _RECORDED = {
     "cerebras": ("cerebras-chat", set[str]()),
     "deepseek": ("deepseek-chat", {"https://api.deepseek.com/v1", "https://api.deepseek.com/beta"}),
     "groq": ("groq-chat", set[str]()),
-    "mistral": ("mistral-chat", set[str]()),
-    "ollama": ("ollama-openai-chat", set[str]()),
     "openrouter": ("openrouter-chat", set[str]()),
     "perplexity": ("perplexity-chat", set[str]()),
     "together": ("together-chat", {"https://api.together.xyz/v1"}),
     "xai": ("xai-chat", set[str]()),
 }
-_LOCAL = {"llamacpp", "lmstudio", "ollama", "vllm"}
+_LOCAL = {"llamacpp", "lmstudio", "vllm"}
 _PRICES = {"input_price", "output_price", "cached_input_price"}
 _SIZES = {"context", "max_output"}
 _FLAGS = {
@@ -63,6 +63,8 @@ def _named(models: Iterable[Model], prefix: str) -> list[object]:
 each_model = pytest.mark.parametrize(
     "model",
     [
+        *_named(COHERE_MODELS, "cohere"),
+        *_named(MISTRAL_MODELS, "mistral"),
         *_named(OPENAI_MODELS, "openai"),
         *(one for spec in understudy_hosts.understudy_providers() for one in _named(spec.offers(), spec.name)),
     ],
@@ -229,11 +231,11 @@ def test_the_rows_load_neither_pydantic_nor_aiohttp() -> None:
 
 async def test_a_model_that_no_row_declares_is_asked_for_by_name() -> None:
     """A host of this machine is asked without a key, in its row's dialect, for whatever model is named."""
-    (row,) = (row for row in HOSTS if row.name == "ollama")
+    (row,) = (row for row in HOSTS if row.name == "vllm")
     async with OpenAIHost(answer="hello") as host:
         spec = dataclasses.replace(row, url=host.url).spec()
         async with Client(providers=[spec], config=False, plugins=False, environ={}) as client:
-            reply = await client.chat([{"role": "developer", "content": "hi"}], model="ollama/qwen3:8b")
+            reply = await client.chat([{"role": "developer", "content": "hi"}], model="vllm/qwen3:8b")
         (request,) = host.requests
     assert reply.text == "hello"
     assert "authorization" not in request.header

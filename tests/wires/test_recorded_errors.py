@@ -86,3 +86,14 @@ async def test_a_recorded_failure_has_its_type(file: str) -> None:
     assert error.next_may_help is not (type(error) is BadRequestError)
     passing = isinstance(error, RateLimitError | ServerError) and not isinstance(error, QuotaExhaustedError)
     assert error.retryable is (passing and headers.get("x-should-retry") != "false")
+
+
+async def test_a_failure_in_a_list_is_read() -> None:
+    """Google answers a stream in the form of a list with a list of one failure."""
+    body = b'[{"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}}]'
+    async with OpenAIHost(script=[Body(body, content_type="application/json", status=400)]) as host:
+        row = Host("listed", host.url, models=["m"])
+        async with Client(providers=[row], config=False, plugins=False, environ={}) as client:
+            with pytest.raises(BadRequestError) as caught:
+                await client.chat("x", model="listed/m")
+    assert caught.value.code == "INVALID_ARGUMENT"

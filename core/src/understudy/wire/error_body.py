@@ -38,8 +38,10 @@ def fields_of(value: object) -> ErrorFields:
 
     OpenAI has ``error.code`` and ``error.type``, Anthropic ``error.type``, Google a number in
     ``error.code``, a word in ``error.status`` and a finer one in ``error.details[].reason``, Cohere
-    ``error_type``.
+    ``error_type``. Google answers a stream that is a list with the failure as the list's one element.
     """
+    if isinstance(value, list) and value:
+        value = value[0]
     if not isinstance(value, dict):
         return ErrorFields()
     error: Mapping[str, object] = value["error"] if isinstance(value.get("error"), dict) else value

@@ -1,0 +1,46 @@
+"""What Anthropic alone takes: ``options={"anthropic": {…}}``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Options(BaseModel):
+    """Fields of the Messages wire that no setting stands for, and where it is spoken.
+
+    Source: platform.claude.com/docs/en/api/messages.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    betas: list[str] | None = Field(default=None, description="features in beta, such as context-1m-2025-08-07")
+    cache_control: dict[str, Any] | None = Field(
+        default=None, description='cache what is sent, up to its last block: {"type": "ephemeral", "ttl": "5m"}'
+    )
+    container: str | dict[str, Any] | None = Field(
+        default=None, description="the container in which Anthropic's tools ran before"
+    )
+    context_management: dict[str, Any] | None = Field(
+        default=None, description="what is taken out of a conversation that has become long"
+    )
+    inference_geo: str | None = Field(default=None, description="where the model may run")
+    mcp_servers: list[dict[str, Any]] | None = Field(
+        default=None, description="servers of MCP whose tools Anthropic calls itself"
+    )
+    metadata: dict[str, Any] | None = Field(default=None, description='who the user is, as a hash: {"user_id": "…"}')
+    service_tier: Literal["auto", "standard_only"] | None = Field(
+        default=None, description="whether the call may use capacity that was bought before"
+    )
+    thinking: dict[str, Any] | None = Field(
+        default=None, description="how to think; above what reasoning_effort makes of it"
+    )
+    tools: list[dict[str, Any]] | None = Field(
+        default=None,
+        description='Anthropic\'s own tools, such as {"type": "web_search_20250305", "name": "web_search"}',
+    )
+    vertex_project: str | None = Field(
+        default=None, description="ask this project on Vertex AI; the key is an access token"
+    )
+    vertex_location: str = Field(default="global", description="where on Vertex AI, such as us-east5")

@@ -1,0 +1,1 @@
+"""Amazon Bedrock on its Converse wire."""

@@ -1,0 +1,24 @@
+"""Cohere, on its Chat wire, version 2."""
+
+from __future__ import annotations
+
+from understudy.plugin import ProviderSpec, hookimpl
+
+from .models import MODELS
+
+
+@hookimpl
+def understudy_providers() -> list[ProviderSpec]:
+    """Cohere as data; its code is imported when it is asked."""
+    return [
+        ProviderSpec(
+            name="cohere",
+            load="understudy_cohere.provider:Cohere",
+            models=MODELS,
+            env=("COHERE_API_KEY", "CO_API_KEY"),
+            base_url_env="CO_API_URL",
+            url="https://api.cohere.com",
+            key_url="https://dashboard.cohere.com/api-keys",
+            options="understudy_cohere.options:Options",
+        )
+    ]

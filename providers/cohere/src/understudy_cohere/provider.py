@@ -1,0 +1,58 @@
+"""Cohere on its Chat wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from understudy.plugin import ConfigError
+from understudy.transport import exchange
+
+from .answers import Decoder
+from .asking import encode
+from .models import MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from understudy.plugin import Context, Event, Model, Request
+
+_ADDRESS: Final = "https://api.cohere.com"
+
+
+class Cohere:
+    """Asks Cohere, or what speaks its wire at the configured address."""
+
+    name = "cohere"
+
+    def models(self) -> Sequence[Model]:
+        """The models on offer."""
+        return MODELS
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events."""
+        settings = context.settings
+        call = encode(
+            request,
+            model=context.model,
+            base_url=settings.base_url or _ADDRESS,
+            headers=_headers(context),
+            options={**settings.options, **request.options.get(context.provider, {})},
+        )
+        return exchange(context.transport, call, Decoder(prices=prices_of(context.model)))
+
+
+def prices_of(model: str) -> tuple[float, float] | None:
+    """What a model's input and output cost, in USD per million billed units; None where no fact tells it."""
+    for known in MODELS:
+        if known.name == model:
+            prices = [known.capabilities.fact(name).value for name in ("input_price", "output_price")]
+            numbers = [price for price in prices if isinstance(price, float)]
+            return (numbers[0], numbers[1]) if len(numbers) == len(prices) else None
+    return None
+
+
+def _headers(context: Context) -> dict[str, str]:
+    key = context.settings.api_key
+    if key is None:
+        raise ConfigError("cohere has no key: set COHERE_API_KEY (get one at https://dashboard.cohere.com/api-keys)")
+    return {**context.settings.headers, "authorization": f"Bearer {key.get_secret_value()}"}

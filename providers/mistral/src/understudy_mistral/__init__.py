@@ -1,0 +1,24 @@
+"""Mistral, on the Chat Completions wire with what its own has beyond that."""
+
+from __future__ import annotations
+
+from understudy.plugin import ProviderSpec, hookimpl
+
+from .models import FACTS, MODELS
+
+
+@hookimpl
+def understudy_providers() -> list[ProviderSpec]:
+    """Mistral as data; its code is imported when it is asked."""
+    return [
+        ProviderSpec(
+            name="mistral",
+            load="understudy_mistral.provider:Mistral",
+            models=MODELS,
+            capabilities=FACTS,
+            env=("MISTRAL_API_KEY",),
+            url="https://api.mistral.ai/v1",
+            key_url="https://console.mistral.ai/api-keys",
+            options="understudy_mistral.options:Options",
+        )
+    ]

@@ -1,0 +1,65 @@
+"""Mistral on its own wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from understudy.plugin import ConfigError
+from understudy.transport import exchange, fetch
+from understudy.wire import openai_chat, openai_embeddings
+
+from .answers import Decoder
+from .asking import MISTRAL
+from .models import MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, Model, Request
+
+_ADDRESS: Final = "https://api.mistral.ai/v1"
+
+
+class Mistral:
+    """Asks Mistral, or what speaks its wire at the configured address."""
+
+    name = "mistral"
+
+    def models(self) -> Sequence[Model]:
+        """The models on offer."""
+        return MODELS
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events."""
+        settings = context.settings
+        call = openai_chat.encode(
+            request,
+            model=context.model,
+            base_url=settings.base_url or _ADDRESS,
+            headers=_headers(context),
+            dialect=MISTRAL,
+            options={**settings.options, **request.options.get(context.provider, {})},
+        )
+        return exchange(context.transport, call, Decoder())
+
+    async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
+        """The vectors of the inputs."""
+        options = dict(request.options.get(context.provider, {}))
+        if request.dimensions is not None:
+            options["output_dimension"] = request.dimensions  # its own word for it
+            request = request.model_copy(update={"dimensions": None})
+        call = openai_embeddings.encode(
+            request,
+            model=context.model,
+            base_url=context.settings.base_url or _ADDRESS,
+            headers=_headers(context),
+            options=options,
+        )
+        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+
+
+def _headers(context: Context) -> dict[str, str]:
+    key = context.settings.api_key
+    if key is None:
+        raise ConfigError("mistral has no key: set MISTRAL_API_KEY (get one at https://console.mistral.ai/api-keys)")
+    return {**context.settings.headers, "authorization": f"Bearer {key.get_secret_value()}"}

@@ -1,0 +1,19 @@
+"""Ollama on this machine, or where ``OLLAMA_HOST`` says, asked on its own wire."""
+
+from __future__ import annotations
+
+from understudy.plugin import ProviderSpec, hookimpl
+
+
+@hookimpl
+def understudy_providers() -> list[ProviderSpec]:
+    """Ollama as data; its code is imported when it is asked. It has the models that were pulled: none is declared."""
+    return [
+        ProviderSpec(
+            name="ollama",
+            load="understudy_ollama.provider:Ollama",
+            base_url_env="OLLAMA_HOST",
+            url="http://127.0.0.1:11434",
+            options="understudy_ollama.options:Options",
+        )
+    ]
