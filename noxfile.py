@@ -193,6 +193,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def wires(session: nox.Session) -> None:
+    """Print provider × feature of the recorded traffic: passed / total; providers may be named after ``--``."""
+    session.run(python(), str(ROOT / "tests" / "wires" / "table.py"), *session.posargs, external=True)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Resolve anew and write requirements.txt: every hash, no address."""
     uv = str(binary(Path(python()).parents[1], "uv"))

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import re
-from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anthropic
 import pytest
+from corpus import Exchange, cut, exchanges
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from understudy import (
     AudioPart,
-    AuthenticationError,
     BadRequestError,
     Client,
     ConfigError,
@@ -28,7 +24,6 @@ from understudy import (
     HTTPError,
     ImagePart,
     Message,
-    ModelNotFoundError,
     Notice,
     Output,
     OverloadedError,
@@ -65,8 +60,6 @@ from understudy_anthropic.provider import most_of, takes_system_turns, version_o
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FOLDER = Path(os.environ.get("UNDERSTUDY_WIRE", Path(__file__).parents[3] / "shared" / "wire"))
-
 
 def decoded(*pieces: bytes, delimited: bool = True) -> list[Event]:
     decoder = Decoder()
@@ -74,110 +67,11 @@ def decoded(*pieces: bytes, delimited: bool = True) -> list[Event]:
     return [*events, *decoder.end(delimited=delimited)]
 
 
-def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
-    return [data[start:end] for start, end in pairwise([0, *sorted(places), len(data)])]
-
-
 def collected(events: Sequence[Event], provider: str = "") -> Reply[Any]:
     collector = Collector()
     for event in events:
         collector.add(event)
     return collector.reply(provider=provider)
-
-
-# ── recorded answers ─────────────────────────────────────────────────────────────────────────────────
-
-
-def recorded(what: str) -> list[Any]:
-    index = FOLDER / "index.jsonl"
-    if not index.is_file():
-        return [pytest.param("", id="corpus", marks=pytest.mark.skip(reason="no corpus in ../shared/wire"))]
-    entries = [json.loads(line) for line in index.read_text("utf-8").splitlines()]
-    wanted = [entry for entry in entries if entry["api"] == "anthropic-messages"]
-    if what != "requests":
-        wanted = [entry for entry in wanted if (entry["status"] == 200) is (what == "answers")]
-    return [pytest.param(entry["file"], id=entry["id"]) for entry in wanted]
-
-
-def squeezed(text: str | None) -> str:
-    return "".join((text or "").split())
-
-
-def facts(events: Sequence[Event]) -> dict[str, Any]:
-    """What the events say, in the words of `expected`."""
-    reply = collected(events)
-    usage = reply.usage or Usage()
-    beside = (usage.cached_tokens or 0) + (usage.cache_write_tokens or 0)
-    blocks = [json.loads(part.opaque) for part in reply.choices[0].reasoning_parts if part.opaque]
-    kinds = [block["type"] for block in blocks]
-    stops = [n.message for n in reply.notices if n.subject == "stop_sequence"]
-    return {
-        "text": reply.text,
-        "reasoning_text": squeezed(reply.reasoning),
-        "finish_reason": reply.raw_finish_reason,
-        "finish_detail": stops,
-        "model": reply.response_model,
-        "response_id": reply.response_id,
-        "tool_calls": [(call.id, call.name, call.args) for call in reply.tool_calls],
-        "server_items": [kind for kind in kinds if kind not in {"thinking", "redacted_thinking"}],
-        "n_signatures": sum(1 for block in blocks if block.get("signature")),
-        "n_redacted_thinking": kinds.count("redacted_thinking"),
-        "n_citations": len(reply.sources),
-        "input_tokens": None if usage.input_tokens is None else usage.input_tokens - beside,
-        "output_tokens": usage.output_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-    }
-
-
-def expected(wanted: dict[str, Any]) -> dict[str, Any]:
-    same = (
-        "finish_reason", "model", "response_id",
-        "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
-    )  # fmt: skip
-    detail = wanted.get("finish_detail")
-    return {
-        **{name: wanted.get(name) for name in same},
-        "text": wanted.get("text") or "",
-        "reasoning_text": squeezed(wanted.get("reasoning_text")),
-        "finish_detail": [f"the answer ended before {detail!r}"] if detail else [],
-        "tool_calls": [(call["id"], call["name"], call["arguments"]) for call in wanted.get("tool_calls") or []],
-        "server_items": wanted.get("server_items") or [],
-        **{name: wanted.get(name) or 0 for name in ("n_signatures", "n_redacted_thinking", "n_citations")},
-    }
-
-
-@pytest.mark.parametrize("file", recorded("answers"))
-def test_a_recorded_answer_is_read_as_the_sdk_reads_it(file: str) -> None:
-    """Text, thinking, calls, blocks of the host, sources, finish and usage, in whatever pieces they come."""
-    recording = json.loads((FOLDER / file).read_text("utf-8"))
-    body = recording["response"]["body"].encode()
-    events = decoded(body)
-    assert facts(events) == expected(recording["expected"])
-    step = 1 if len(body) < 60_000 else 7
-    assert decoded(*(body[at : at + step] for at in range(0, len(body), step))) == events
-    places = random.Random(file)  # the same cuts each time
-    assert decoded(*cut(body, [places.randrange(len(body)) for _ in range(20)])) == events
-
-
-BY_STATUS: dict[int, type[HTTPError]] = {400: BadRequestError, 401: AuthenticationError, 404: ModelNotFoundError}
-
-
-@pytest.mark.parametrize("file", recorded("failures"))
-async def test_a_recorded_failure_has_its_type(file: str) -> None:
-    """Through the provider, its class, status and code are those of the recording."""
-    recording = json.loads((FOLDER / file).read_text("utf-8"))
-    response = recording["response"]
-    step = Body(response["body"].encode(), content_type="application/json", status=response["status"])
-    async with ScriptedHost(script=[step]) as host, front_door(host) as client:
-        with pytest.raises(HTTPError) as caught:
-            await client.chat("hi", model="anthropic/m")
-    assert type(caught.value) is BY_STATUS[response["status"]]
-    assert (caught.value.status, caught.value.code) == (
-        response["status"],
-        recording["expected"]["error"]["type"],
-    )
 
 
 # ── recorded requests ────────────────────────────────────────────────────────────────────────────────
@@ -244,10 +138,10 @@ def in_blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
     return blocks
 
 
-@pytest.mark.parametrize("file", recorded("requests"))
-def test_a_recorded_request_is_read_and_written_again(file: str) -> None:
+@pytest.mark.parametrize("exchange", exchanges(lambda exchange: exchange.api == "anthropic-messages"))
+def test_a_recorded_request_is_read_and_written_again(exchange: Exchange) -> None:
     """``encode(read(recorded))`` is the same request but for the documented list, and nothing is left to say."""
-    recording = json.loads((FOLDER / file).read_text("utf-8"))
+    recording = exchange.recording
     asked = recording["request"].get("json")
     if asked is None:
         assert recording["source"]["kind"] == "fixture"  # of these the answer alone was recorded

@@ -5,13 +5,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
-import random
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
+from corpus import Exchange, cut, exchanges
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,13 +27,13 @@ from understudy import (
 from understudy.events import Collector, Event, Logprobs, ReasoningDelta, Reply, Source, TokenLogprob
 from understudy.messages import FilePart, Message, Output, Policy, Request, Settings, Tool
 from understudy.testing import Body, OpenAIHost
-from understudy_cohere import answers
+from understudy_cohere import answers, embedding
 from understudy_cohere.answers import Decoder
 from understudy_cohere.asking import PLAN, THINKING, encode
 from understudy_cohere.models import MODELS
 from understudy_cohere.provider import prices_of
 
-CORPUS = Path(os.environ.get("UNDERSTUDY_WIRE", Path(__file__).parents[3] / "shared" / "wire")) / "cohere-chat-v2"
+RECORDED = exchanges(lambda exchange: exchange.api == "cohere-chat-v2" and not exchange.failed)
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 PNG = b"\x89PNG\r\n\x1a\n----"
 
@@ -113,10 +110,6 @@ def reply_of(events: list[Event]) -> Reply[Any]:
     return collector.reply()
 
 
-def cut(body: bytes, places: list[int]) -> list[bytes]:
-    return [body[start:end] for start, end in pairwise([0, *sorted(places), len(body)])]
-
-
 def body_of(request: Request, **options: Any) -> dict[str, Any]:
     call = encode(request, model="m", base_url="http://127.0.0.1:1", headers={}, options=options)
     value: dict[str, Any] = json.loads(call.body)
@@ -133,69 +126,17 @@ def asking(*messages: dict[str, Any], **fields: Any) -> Request:
     return Request(messages=tuple(Message.model_validate(message) for message in told), **fields)
 
 
-def recordings(*, requests: bool = False) -> list[Any]:
-    """The recorded exchanges; of some the answer alone was recorded."""
-    found = [
-        pytest.param(recording, id=path.stem)
-        for path in sorted(CORPUS.glob("*.json"))
-        if (recording := json.loads(path.read_text("utf-8")))["response"]["status"] == 200
-        and (recording["request"]["json"] or not requests)
-    ]
-    return found or [pytest.param(None, id="corpus", marks=pytest.mark.skip(reason="no corpus in ../shared/wire"))]
-
-
 # ── answers ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _squeezed(*texts: str | None) -> str:
-    return "".join("".join((text or "").split()) for text in texts)
-
-
-@pytest.mark.parametrize("recording", recordings())
-def test_a_recorded_answer_is_read_as_cohere_s_sdk_reads_it(recording: dict[str, Any]) -> None:
-    """Text, thoughts, plan, calls, citations, finish, tokens: whole, in pieces of 7 bytes and cut at random."""
-    body, wanted = recording["response"]["body"].encode(), recording["expected"]
-    if wanted["error"] is not None:
-        with pytest.raises(ServerError) as caught:
-            read(body)
-        assert (caught.value.status, caught.value.code) == (200, wanted["error"]["type"])
-        return
-    events = read(body)
-    reply = reply_of(events)
-    assert reply.text == (wanted["text"] or "")
-    # A plan is reasoning here, after what was thought.
-    assert _squeezed(reply.reasoning) == _squeezed(wanted["reasoning_text"], wanted.get("tool_plan"))
-    assert [part.text for part in _plans(reply)] == ([wanted["tool_plan"]] if wanted.get("tool_plan") else [])
-    assert [(call.id, call.name, call.args) for call in reply.tool_calls] == [
-        (call["id"], call["name"], call["arguments"]) for call in wanted["tool_calls"]
-    ]
-    assert (reply.raw_finish_reason, reply.response_id) == (wanted["finish_reason"], wanted["response_id"])
-    assert reply.notices == ()
-    assert len({(source.start, source.end) for source in reply.sources}) == wanted.get("n_citations", 0)
-    _check_usage(recording, reply)
-    dice = random.Random(recording["id"])
-    for places in (list(range(7, len(body), 7)), [dice.randrange(len(body)) for _ in range(9)]):
-        assert read(*cut(body, places)) == events
 
 
 def _plans(reply: Reply[Any]) -> list[Any]:
     return [part for part in reply.choices[0].reasoning_parts if part.opaque == PLAN]
 
 
-def _check_usage(recording: dict[str, Any], reply: Reply[Any]) -> None:
-    """The SDK's tokens, to which ours add those of images; it knows no reasoning tokens, which the bytes tell."""
-    body, wanted, usage = recording["response"]["body"], recording["expected"], reply.usage
-    assert usage is not None
-    images = int(body.split('"image_tokens":')[1].split("}")[0].split(",")[0]) if '"image_tokens":' in body else 0
-    assert usage.input_tokens == wanted["input_tokens"] + images
-    assert (usage.output_tokens, usage.cached_tokens) == (wanted["output_tokens"], wanted["cached_tokens"])
-    assert (usage.reasoning_tokens is not None) is ('"reasoning_tokens":' in body)
-
-
-@pytest.mark.parametrize("recording", recordings())
-def test_a_citation_s_place_is_that_of_its_words(recording: dict[str, Any]) -> None:
+@pytest.mark.parametrize("exchange", RECORDED)
+def test_a_citation_s_place_is_that_of_its_words(exchange: Exchange) -> None:
     """What the place of a source points at in the text is what Cohere says is cited."""
-    body = recording["response"]["body"]
+    body = exchange.body.decode()
     if '"citations":{"start"' not in body and '"citations":[{' not in body:
         return
     reply = reply_of(read(body.encode()))
@@ -426,10 +367,12 @@ def _part(part: dict[str, Any]) -> Any:
     return FilePart(data=part["document"]["data"]["output"].encode(), media_type="text/plain")
 
 
-@pytest.mark.parametrize("recording", recordings(requests=True))
-def test_a_recorded_request_is_asked_in_the_same_words(recording: dict[str, Any]) -> None:
+@pytest.mark.parametrize("exchange", RECORDED)
+def test_a_recorded_request_is_asked_in_the_same_words(exchange: Exchange) -> None:
     """Read as a request and written again, a recorded body is the same but for what is listed above."""
-    recorded = recording["request"]["json"]
+    recorded = exchange.recording["request"]["json"]
+    if recorded is None:
+        return  # the answer alone was recorded
     request, options = _recorded_request(recorded)
     wanted = _normalised({"stream": False, **recorded})
     got = _normalised(body_of(request, **options))
@@ -641,3 +584,41 @@ def test_a_turn_of_files_alone_has_no_content() -> None:
     assert body["documents"] == [{"id": "file:0", "data": {"text": "x"}}]
     body = body_of(asking({"role": "tool", "tool_call_id": "c", "content": [file]}))
     assert body["messages"][0]["content"] == [{"type": "document", "document": {"data": {"text": "x"}}}]
+
+
+# ── vectors ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_vectors_are_asked_for_with_what_they_are_for() -> None:
+    """The purpose has Cohere's word; without one they are made for documents, and that is said."""
+    answer = {"id": "e1", "embeddings": {"float": [[1, 0.5], [2, 0.5]]}, "meta": {"billed_units": {"input_tokens": 4}}}
+    step = Body(json.dumps(answer).encode(), content_type="application/json")
+    async with OpenAIHost(script=[step]) as host:
+        config = {"providers": {"cohere": {"base_url": host.url, "api_key": "key-of-a-test-0123456789"}}}
+        async with Client(config=config, environ={}) as client:
+            query = await client.embed(["a", "b"], model="cohere/embed-v4.0", purpose="query", dimensions=2)
+            plain = await client.embed("a", model="cohere/embed-v4.0", options={"cohere": {"truncate": "END"}})
+    assert (query.vectors, query.notices) == ([[1, 0.5], [2, 0.5]], ())
+    assert query.usage is not None
+    assert query.cost == pytest.approx(4 * 0.12 / 1_000_000)
+    assert [notice.subject for notice in plain.notices] == ["purpose"]
+    first, second = host.requests
+    assert first.path.endswith("/v2/embed")
+    shared = {"model": "embed-v4.0", "embedding_types": ["float"]}
+    assert first.json == {**shared, "texts": ["a", "b"], "input_type": "search_query", "output_dimension": 2}
+    assert second.json == {**shared, "texts": ["a"], "input_type": "search_document", "truncate": "END"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"embeddings":{}}', b'{"embeddings":{"float":[[]]}}', b'{"embeddings":[["a"]]}', b"[]"]
+)
+def test_an_answer_without_vectors_is_a_protocol_error(body: bytes) -> None:
+    """What is no list of numbers is no vector."""
+    with pytest.raises(ProtocolError):
+        embedding.decode(body)
+
+
+def test_a_failure_in_place_of_vectors_is_raised() -> None:
+    """A message without vectors, with status 200."""
+    with pytest.raises(ServerError):
+        embedding.decode(b'{"id": "x", "message": "it broke"}')

@@ -5,36 +5,29 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import random
 import re
 import time
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
+from corpus import Exchange, every, exchanges
 from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy import (
     AudioDelta,
-    AuthenticationError,
-    BadRequestError,
     ChoiceFinish,
     Client,
     ConfigError,
     Event,
     Finish,
-    HTTPError,
     Logprobs,
-    ModelNotFoundError,
     NoCandidateError,
     Notice,
     OverloadedError,
     ProtocolError,
-    RateLimitError,
     Reply,
     Source,
     Start,
@@ -68,7 +61,6 @@ from understudy_google.asking import NO_SIGNATURE, encode
 from understudy_google.embedding import decode
 from understudy_google.provider import Google, Vertex
 
-FOLDER = Path(os.environ.get("UNDERSTUDY_WIRE", Path(__file__).parents[3] / "shared" / "wire"))
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 PNG = b"\x89PNG\r\n\x1a\n----"
 JSON = "application/json"
@@ -121,14 +113,6 @@ def read(*pieces: bytes, delimited: bool = True) -> list[Event]:
     return events + list(decoder.end(delimited=delimited))
 
 
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    return [data[start:end] for start, end in pairwise([0, *sorted(places), len(data)])]
-
-
-def every(data: bytes, size: int) -> list[bytes]:
-    return [data[start : start + size] for start in range(0, len(data), size)]
-
-
 def reply_of(events: list[Event], provider: str = "") -> Reply[Any]:
     collector = Collector()
     for event in events:
@@ -139,131 +123,29 @@ def reply_of(events: list[Event], provider: str = "") -> Reply[Any]:
 # ── recorded answers ─────────────────────────────────────────────────────────────────────────────────
 
 
-def recordings(*, failed: bool = False, streams: bool = False, api: str = "gemini-generate") -> list[Any]:
-    index = FOLDER / "index.jsonl"
-    if not index.is_file():
-        return [pytest.param({}, id="corpus", marks=pytest.mark.skip(reason="no corpus in ../shared/wire"))]
-    entries = map(json.loads, index.read_text("utf-8").splitlines())
-    return [
-        pytest.param(json.loads((FOLDER / entry["file"]).read_text("utf-8")), id=entry["id"])
-        for entry in entries
-        if entry["api"] == api and (entry["status"] != 200) is failed and (entry["framing"] or not streams)
-    ]
-
-
-# Where the SDK and the bytes disagree.
-SERVER_ITEMS = {
-    # The SDK has words for these parts, the oracle counted them among none.
-    "gemini-generate-d56690c6ca": ["toolCall", "toolResponse"],
-}
-TOOL_CALLS = {
-    # The SDK does not put streamed arguments together; read by hand from the bytes.
-    "gemini-generate-2d6a5e934e": [
-        ("read_theme", {}), ("read_screen", {"id": "A"}), ("read_screen", {"id": "B"}), ("read_screen", {"id": "C"}),
-    ],
-}  # fmt: skip
-
-
-def _less(number: int | None, other: int | None) -> int:
-    return (number or 0) - (other or 0)
-
-
-def facts(reply: Reply[Any], told: dict[str, Any]) -> dict[str, Any]:
-    """What a reply says, in the words of `expected`; usage as Google counts it, with its parts beside each other."""
-    usage = reply.usage or Usage()
-    kept = [json.loads(part.opaque) for part in reply.choices[0].reasoning_parts if part.opaque]
-    signatures = [opaque for opaque in kept if "thoughtSignature" in opaque]
-    signatures += [call for call in reply.tool_calls if call.opaque is not None]
-    return {
-        "text": reply.text,
-        "reasoning_text": reply.reasoning,
-        "finish_reason": reply.raw_finish_reason,
-        "model": reply.response_model,
-        "response_id": reply.response_id,
-        "input_tokens": _less(usage.input_tokens, told.get("tool_use_input_tokens")),
-        "output_tokens": _less(usage.output_tokens, usage.reasoning_tokens),
-        "total_tokens": usage.total_tokens or 0,
-        "cached_tokens": usage.cached_tokens or 0,
-        "reasoning_tokens": usage.reasoning_tokens or 0,
-        "tool_calls": [(call.name, call.args) for call in reply.tool_calls],
-        "ids": len({call.id for call in reply.tool_calls}),
-        "n_citations": len({source.url for source in reply.sources}),
-        "n_logprobs": len(reply.logprobs or ()),
-        "n_signatures": len(signatures),
-        "server_items": [name for opaque in kept for name in opaque if name.startswith(("exec", "code", "tool"))],
-    }
-
-
-def expected(recording: dict[str, Any]) -> dict[str, Any]:
-    told, name = recording["expected"], recording["id"]
-    calls = TOOL_CALLS.get(name) or [(call["name"], call["arguments"]) for call in told["tool_calls"]]
-    words = ("text", "reasoning_text")
-    plain = ("finish_reason", "model", "response_id")
-    counts = (
-        "input_tokens", "output_tokens", "total_tokens", "cached_tokens", "reasoning_tokens", "n_citations",
-        "n_logprobs", "n_signatures",
-    )  # fmt: skip
-    return {
-        **{field: told.get(field) or "" for field in words},
-        **{field: told.get(field) for field in plain},
-        **{field: told.get(field) or 0 for field in counts},
-        "tool_calls": calls,
-        "ids": len(calls),
-        "server_items": SERVER_ITEMS.get(name) or told.get("server_items") or [],
-    }
-
-
-@pytest.mark.parametrize("recording", recordings())
-def test_an_answer_is_read_as_the_sdk_reads_it(recording: dict[str, Any]) -> None:
-    """Text, thoughts, calls, reason, usage, sources, signatures are the SDK's; the same however the bytes are cut."""
-    body = recording["response"]["body"].encode()
-    events = read(body)
-    assert facts(reply_of(events), recording["expected"]) == expected(recording)
-    dice = random.Random(recording["id"])
-    assert read(*every(body, 7)) == events
-    assert read(*cut(body, [dice.randrange(len(body) + 1) for _ in range(20)])) == events
-    if len(body) < 60_000:
-        assert read(*every(body, 1)) == events
-
-
-@pytest.mark.parametrize("recording", recordings(streams=True))
-def test_a_recorded_stream_has_its_reason_in_its_last_chunk(recording: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "exchange", exchanges(lambda exchange: exchange.api == "gemini-generate" and "stream" in exchange.features)
+)
+def test_a_recorded_stream_has_its_reason_in_its_last_chunk(exchange: Exchange) -> None:
     """What the end of an answer rests on: no recorded stream ends without a finishReason, or has one before its end."""
-    body = recording["response"]["body"]
+    body = exchange.body.decode()
     lines = [line[5:] for line in body.splitlines() if line.startswith("data:")]
     chunks = [json.loads(line) for line in lines] or json.loads(body)
     ended = ["finishReason" in candidate for chunk in chunks for candidate in chunk.get("candidates", ())]
     assert ended == [False] * (len(ended) - 1) + [True]
 
 
-@pytest.mark.parametrize("recording", recordings())
-def test_a_recorded_answer_that_was_cut_is_never_whole(recording: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "exchange", exchanges(lambda exchange: exchange.api == "gemini-generate" and not exchange.failed)
+)
+def test_a_recorded_answer_that_was_cut_is_never_whole(exchange: Exchange) -> None:
     """Cut anywhere before its last byte that counts, an answer is broken off, whatever HTTP says of its framing."""
-    body = recording["response"]["body"].encode().rstrip()
-    dice = random.Random(recording["id"])
+    body = exchange.body.rstrip()
+    dice = random.Random(exchange.id)
     for place in {0, len(body) - 1, *(dice.randrange(len(body)) for _ in range(8))}:
         for delimited in (False, True):
             with pytest.raises((StreamBrokenError, ProtocolError)):
                 read(body[:place], delimited=delimited)
-
-
-ERRORS: dict[int, type[HTTPError]] = {400: BadRequestError, 404: ModelNotFoundError, 429: RateLimitError}
-
-
-@pytest.mark.parametrize("recording", recordings(failed=True))
-async def test_a_recorded_failure_has_its_type(recording: dict[str, Any]) -> None:
-    """The class is that of status and reason; status and code are the recorded ones; 429 alone may be tried again."""
-    told = recording["expected"]["error"]
-    body = recording["response"]["body"].encode()
-    async with (
-        ScriptedHost(script=[Body(body, content_type=JSON, status=told["status"])]) as host,
-        asked(host) as client,
-    ):
-        with pytest.raises(HTTPError) as caught:
-            await client.chat("x", model="google/m")
-    error = caught.value
-    assert type(error) is (AuthenticationError if b"API_KEY_INVALID" in body else ERRORS[told["status"]])
-    assert (error.status, error.code, error.retryable) == (told["status"], told["type"], told["status"] == 429)
 
 
 # ── answers of our own making ────────────────────────────────────────────────────────────────────────
@@ -747,18 +629,14 @@ def _normalised(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return told
 
 
-def _asked() -> list[Any]:
-    return [
-        param
-        for param in recordings()
-        if not param.values[0] or (param.values[0]["request"].get("json") or {}).get("contents")
-    ]
-
-
-@pytest.mark.parametrize("recording", _asked())
-def test_a_recorded_conversation_is_asked_in_the_same_words(recording: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "exchange", exchanges(lambda exchange: exchange.api == "gemini-generate" and not exchange.failed)
+)
+def test_a_recorded_conversation_is_asked_in_the_same_words(exchange: Exchange) -> None:
     """Read as messages and written again, recorded contents are the same but for what is listed above."""
-    recorded = _camel(recording["request"]["json"])["contents"]
+    if not (exchange.recording["request"].get("json") or {}).get("contents"):
+        return  # the answer alone was recorded
+    recorded = _camel(exchange.recording["request"]["json"])["contents"]
     contents = [
         {"role": content.get("role", "user"), "parts": content["parts"]}
         if isinstance(content, dict) else {"role": "user", "parts": [{"text": content}]}
@@ -1109,16 +987,6 @@ async def test_an_error_in_the_stream_is_raised_with_its_type() -> None:
 
 
 # ── vectors ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("recording", recordings(api="gemini-embeddings"))
-def test_recorded_vectors_are_read(recording: dict[str, Any]) -> None:
-    """Count, size, first numbers and tokens are the recorded ones."""
-    told = recording["expected"]
-    read_ = decode(recording["response"]["body"].encode())
-    assert [len(vector) for vector in read_.vectors] == [told["embeddings"]["dims"]] * told["embeddings"]["count"]
-    assert read_.vectors[0][:8] == pytest.approx(told["embeddings"]["first8"], abs=1e-8)
-    assert (read_.usage.input_tokens if read_.usage else None) == told.get("input_tokens")
 
 
 async def test_vectors_are_asked_for_in_one_call() -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import random
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
+from corpus import Exchange, exchanges, index
 
 from understudy import BadRequestError, Client, NoCandidateError, ProtocolError
 from understudy.events import Collector, Event, Reply, Source
@@ -21,7 +18,7 @@ from understudy_mistral.answers import Decoder
 from understudy_mistral.asking import MISTRAL
 from understudy_mistral.models import MODELS
 
-CORPUS = Path(os.environ.get("UNDERSTUDY_WIRE", Path(__file__).parents[3] / "shared" / "wire")) / "mistral-chat"
+RECORDED = exchanges(lambda exchange: exchange.api == "mistral-chat" and not exchange.failed)
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 PDF = b"%PDF-1.7"
 PDF_URL = f"data:application/pdf;base64,{base64.b64encode(PDF).decode()}"
@@ -66,10 +63,6 @@ def reply_of(events: list[Event]) -> Reply[Any]:
     return collector.reply()
 
 
-def cut(body: bytes, places: list[int]) -> list[bytes]:
-    return [body[start:end] for start, end in pairwise([0, *sorted(places), len(body)])]
-
-
 def body_of(request: Request, **options: Any) -> dict[str, Any]:
     call = openai_chat.encode(
         request, model="m", base_url="http://127.0.0.1:1/v1", headers={}, dialect=MISTRAL, options=options
@@ -88,38 +81,7 @@ def asking(*messages: dict[str, Any], **fields: Any) -> Request:
     return Request(messages=tuple(Message.model_validate(message) for message in told), **fields)
 
 
-def recordings(*, requests: bool = False) -> list[Any]:
-    """The recorded exchanges; of some the answer alone was recorded."""
-    found = [
-        pytest.param(recording, id=path.stem)
-        for path in sorted(CORPUS.glob("*.json"))
-        if (recording := json.loads(path.read_text("utf-8")))["response"]["status"] == 200
-        and (recording["request"]["json"] or not requests)
-    ]
-    return found or [pytest.param(None, id="corpus", marks=pytest.mark.skip(reason="no corpus in ../shared/wire"))]
-
-
 # ── answers ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("recording", recordings())
-def test_a_recorded_answer_is_read_as_mistral_s_sdk_reads_it(recording: dict[str, Any]) -> None:
-    """Text, thoughts, calls, finish and tokens, whole, in pieces of 7 bytes and cut at random."""
-    body, wanted = recording["response"]["body"].encode(), recording["expected"]
-    events = read(body)
-    reply, usage = reply_of(events), reply_of(events).usage
-    assert reply.text == (wanted["text"] or "")
-    assert "".join(reply.reasoning.split()) == "".join((wanted["reasoning_text"] or "").split())
-    assert [(call.id, call.name, call.args) for call in reply.tool_calls] == [
-        (call["id"], call["name"], call["arguments"]) for call in wanted["tool_calls"]
-    ]
-    assert (reply.raw_finish_reason, reply.response_model) == (wanted["finish_reason"], wanted["model"])
-    assert usage is not None
-    assert (usage.input_tokens, usage.output_tokens) == (wanted["input_tokens"], wanted["output_tokens"])
-    assert reply.notices == ()
-    dice = random.Random(recording["id"])
-    for places in (list(range(7, len(body), 7)), [dice.randrange(len(body)) for _ in range(9)]):
-        assert read(*cut(body, places)) == events
 
 
 @pytest.mark.parametrize("body", [STREAM, WHOLE], ids=["stream", "whole"])
@@ -239,11 +201,13 @@ def _part(part: dict[str, Any]) -> Any:
     return part
 
 
-@pytest.mark.parametrize("recording", recordings(requests=True))
-def test_a_recorded_request_is_asked_in_the_same_words(recording: dict[str, Any]) -> None:
+@pytest.mark.parametrize("exchange", RECORDED)
+def test_a_recorded_request_is_asked_in_the_same_words(exchange: Exchange) -> None:
     """Read as a request and written again, a recorded body is the same but for what is listed above."""
     # A document by its address has no form in a message yet: it is asked for by its bytes.
-    told = json.dumps(recording["request"]["json"]).replace("https://pdfobject.com/pdf/sample.pdf", PDF_URL)
+    if exchange.recording["request"]["json"] is None:
+        return  # the answer alone was recorded
+    told = json.dumps(exchange.recording["request"]["json"]).replace("https://pdfobject.com/pdf/sample.pdf", PDF_URL)
     recorded = json.loads(told)
     got = body_of(_recorded_request(recorded), **{n: recorded[n] for n in ("safe_prompt",) if n in recorded})
     if not recorded.get("tools"):
@@ -417,5 +381,5 @@ def test_the_address_is_where_traffic_was_recorded() -> None:
     from understudy_mistral import understudy_providers
 
     (spec,) = understudy_providers()
-    urls = {json.loads(path.read_text("utf-8"))["request"]["url"] for path in CORPUS.glob("*.json")}
+    urls = {exchange.recording["request"]["url"] for exchange in index() if exchange.api == "mistral-chat"}
     assert urls <= {f"{spec.url}/chat/completions"}

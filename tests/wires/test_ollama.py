@@ -5,13 +5,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
-import random
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
+from corpus import Exchange, cut, exchanges
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +35,7 @@ from understudy_ollama.answers import Decoder
 from understudy_ollama.asking import encode
 from understudy_ollama.provider import address
 
-CORPUS = Path(os.environ.get("UNDERSTUDY_WIRE", Path(__file__).parents[3] / "shared" / "wire")) / "ollama-chat"
+RECORDED = exchanges(lambda exchange: exchange.api == "ollama-chat" and not exchange.failed)
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 PNG = b"\x89PNG\r\n\x1a\n----"
 
@@ -74,10 +71,6 @@ def reply_of(events: list[Event]) -> Reply[Any]:
     return collector.reply()
 
 
-def cut(body: bytes, places: list[int]) -> list[bytes]:
-    return [body[start:end] for start, end in pairwise([0, *sorted(places), len(body)])]
-
-
 def body_of(request: Request, **options: Any) -> dict[str, Any]:
     call = encode(request, model="m", base_url="http://127.0.0.1:1", headers={}, options=options)
     value: dict[str, Any] = json.loads(call.body)
@@ -94,34 +87,7 @@ def asking(*messages: dict[str, Any], **fields: Any) -> Request:
     return Request(messages=tuple(Message.model_validate(message) for message in told), **fields)
 
 
-def recordings() -> list[Any]:
-    found = [
-        pytest.param(recording, id=path.stem)
-        for path in sorted(CORPUS.glob("*.json"))
-        if (recording := json.loads(path.read_text("utf-8")))["response"]["status"] == 200
-    ]
-    return found or [pytest.param(None, id="corpus", marks=pytest.mark.skip(reason="no corpus in ../shared/wire"))]
-
-
 # ── answers ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("recording", recordings())
-def test_a_recorded_answer_is_read_as_ollama_s_sdk_reads_it(recording: dict[str, Any]) -> None:
-    """Text, thoughts, calls, finish, tokens and model, whole, in pieces of 7 bytes and cut at random."""
-    body, wanted = recording["response"]["body"].encode(), recording["expected"]
-    events = read(body)
-    reply = reply_of(events)
-    assert (reply.text, reply.raw_finish_reason) == (wanted["text"] or "", wanted["finish_reason"])
-    assert reply.response_model == wanted["model"]
-    assert reply.reasoning == (wanted["reasoning_text"] or "")
-    assert [{"name": call.name, "arguments": call.args} for call in reply.tool_calls] == wanted["tool_calls"]
-    assert reply.usage is not None
-    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (wanted["input_tokens"], wanted["output_tokens"])
-    assert reply.notices == ()
-    dice = random.Random(recording["id"])
-    for places in (list(range(7, len(body), 7)), [dice.randrange(len(body)) for _ in range(9)]):
-        assert read(*cut(body, places)) == events
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=8))
@@ -264,10 +230,12 @@ def _recorded_request(body: dict[str, Any]) -> tuple[Request, dict[str, Any]]:
     )
 
 
-@pytest.mark.parametrize("recording", recordings())
-def test_a_recorded_request_is_asked_in_the_same_words(recording: dict[str, Any]) -> None:
+@pytest.mark.parametrize("exchange", RECORDED)
+def test_a_recorded_request_is_asked_in_the_same_words(exchange: Exchange) -> None:
     """Read as a request and written again, a recorded body is the same but for what is listed above."""
-    recorded = recording["request"]["json"]
+    recorded = exchange.recording["request"]["json"]
+    if recorded is None:
+        return  # the answer alone was recorded
     request, options = _recorded_request(recorded)
     wanted = {name: value for name, value in recorded.items() if value not in _EMPTY and name != "temperature"}
     assert body_of(request, **options) == {**wanted, "model": "m"}

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import random
-from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from corpus import Exchange, cut, exchanges
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -27,7 +24,6 @@ from understudy import (
     Finish,
     HTTPError,
     ImagePart,
-    InvalidOutputError,
     Logprobs,
     Message,
     Notice,
@@ -72,8 +68,6 @@ if TYPE_CHECKING:
 
     from understudy.wire import Call
 
-FOLDER = Path(os.environ.get("UNDERSTUDY_WIRE", Path(__file__).parents[3] / "shared" / "wire"))
-
 
 def decoded(*pieces: bytes, delimited: bool = True) -> list[Event]:
     decoder = Decoder()
@@ -81,116 +75,11 @@ def decoded(*pieces: bytes, delimited: bool = True) -> list[Event]:
     return [*events, *decoder.end(delimited=delimited)]
 
 
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    return [data[start:end] for start, end in pairwise([0, *sorted(places), len(data)])]
-
-
 def collected(events: list[Event]) -> Reply[Any]:
     collector = Collector()
     for event in events:
         collector.add(event)
     return collector.reply()
-
-
-# ── recorded answers ─────────────────────────────────────────────────────────────────────────────────
-
-
-def recorded(what: str) -> list[Any]:
-    index = FOLDER / "index.jsonl"
-    if not index.is_file():
-        return [pytest.param("", id="corpus", marks=pytest.mark.skip(reason="no corpus in ../shared/wire"))]
-    entries = [json.loads(line) for line in index.read_text("utf-8").splitlines()]
-    wanted = [entry for entry in entries if entry["api"] == "openai-responses"]
-    if what == "answers":
-        wanted = [entry for entry in wanted if entry["status"] == 200]
-    return [pytest.param(entry["file"], id=entry["id"]) for entry in wanted]
-
-
-# Where the SDK and the bytes disagree. The SDK takes the text of the terminal event; in this recording the deltas tell
-# another one. Who reads a stream has read the deltas by then.
-DELTAS_DIFFER = {"openai-responses-bb98ba7a60"}
-
-
-def squeezed(text: str | None) -> str:
-    return "".join((text or "").split())
-
-
-def arguments(call: ToolCall) -> object:
-    if call.kind == "custom":
-        return call.arguments
-    with contextlib.suppress(InvalidOutputError):
-        return call.args
-    return call.arguments
-
-
-def facts(reply: Reply[Any]) -> dict[str, Any]:
-    """What a reply says, in the words of `expected`."""
-    usage = reply.usage or Usage()
-    items = [json.loads(part.opaque)["type"] for part in reply.choices[0].reasoning_parts if part.opaque]
-    return {
-        "text": reply.text,
-        "reasoning_text": squeezed(reply.reasoning),
-        "refusal": reply.refusal,
-        "finish_reason": reply.raw_finish_reason,
-        "model": reply.response_model,
-        "response_id": reply.response_id,
-        "tool_calls": [(call.id, call.name, arguments(call)) for call in reply.tool_calls],
-        "server_items": [item for item in items if item not in {"reasoning", "message"}],
-        "n_citations": len(reply.sources),
-        "n_logprobs": len(reply.logprobs or ()),
-        **{
-            name: getattr(usage, name)
-            for name in ("input_tokens", "output_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
-        },
-    }
-
-
-def expected(wanted: dict[str, Any]) -> dict[str, Any]:
-    names = ("refusal", "finish_reason", "model", "response_id")
-    numbers = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
-    return {
-        "text": wanted.get("text") or "",
-        "reasoning_text": squeezed(wanted.get("reasoning_text")),
-        **{name: wanted.get(name) for name in (*names, *numbers)},
-        "tool_calls": [
-            (
-                call["id"],
-                call["name"],
-                call["arguments_raw"] if call.get("kind") or call.get("arguments_unparseable") else call["arguments"],
-            )
-            for call in wanted.get("tool_calls") or []
-        ],
-        "server_items": wanted.get("server_items") or [],
-        "n_citations": wanted.get("n_citations") or 0,
-        "n_logprobs": wanted.get("n_logprobs") or 0,
-    }
-
-
-@pytest.mark.parametrize("file", recorded("answers"))
-def test_a_recorded_answer_is_read_as_the_sdk_reads_it(file: str) -> None:
-    """Text, reasoning, refusal, calls, items of the host, sources, finish and usage, in whatever pieces they come."""
-    recording = json.loads((FOLDER / file).read_text("utf-8"))
-    wanted, body = recorded_body(recording)
-    if wanted.get("error"):
-        with pytest.raises(HTTPError) as caught:
-            decoded(body)
-        assert (caught.value.status, caught.value.code) == (200, wanted["error"]["code"])
-        assert type(caught.value) is QuotaExhaustedError
-        return
-    events = decoded(body)
-    told, meant = facts(collected(events)), expected(wanted)
-    if recording["id"] in DELTAS_DIFFER:
-        assert told.pop("text") != meant.pop("text")
-        assert any(isinstance(event, Notice) and event.subject == "output_text" for event in events)
-    assert told == meant
-    step = 1 if len(body) < 60_000 else 7
-    assert decoded(*(body[at : at + step] for at in range(0, len(body), step))) == events
-    places = random.Random(file)  # the same cuts each time
-    assert decoded(*cut(body, [places.randrange(len(body)) for _ in range(20)])) == events
-
-
-def recorded_body(recording: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    return recording["expected"], recording["response"]["body"].encode()
 
 
 # ── recorded requests ────────────────────────────────────────────────────────────────────────────────
@@ -247,10 +136,10 @@ def item_in_one_form(item: dict[str, Any]) -> dict[str, Any] | None:
     return None if told == {"role": "assistant", "content": ""} else told
 
 
-@pytest.mark.parametrize("file", recorded("requests"))
-def test_a_recorded_request_is_read_and_written_again(file: str) -> None:
+@pytest.mark.parametrize("exchange", exchanges(lambda exchange: exchange.api == "openai-responses"))
+def test_a_recorded_request_is_read_and_written_again(exchange: Exchange) -> None:
     """``encode(read(recorded))`` is the same request but for the documented list, and nothing is left to say."""
-    recording = json.loads((FOLDER / file).read_text("utf-8"))
+    recording = exchange.recording
     asked = recording["request"].get("json")
     if asked is None:
         assert recording["source"]["kind"] == "fixture"  # of these the answer alone was recorded
@@ -914,7 +803,11 @@ def answer(request: pytest.FixtureRequest) -> list[Event]:
 
 
 def without_opaque(reply: Reply[Any]) -> dict[str, Any]:
-    return {**facts(reply), "server_items": None, "sources": reply.sources, "calls": reply.tool_calls}
+    return {
+        "said": (reply.text, reply.reasoning, reply.refusal, reply.tool_calls, reply.sources, reply.logprobs),
+        "end": (reply.finish_reason, reply.raw_finish_reason, reply.usage),
+        "who": (reply.response_model, reply.response_id),
+    }
 
 
 @pytest.mark.parametrize("how", ["stream", "whole"])
@@ -926,7 +819,7 @@ def test_an_answer_that_was_written_is_read_back(answer: list[Event], how: str) 
     assert collected(decoded(*(data[at : at + 5] for at in range(0, len(data), 5)))) == again
     meant = without_opaque(reply)
     if reply.raw_finish_reason == "end_turn":
-        meant["finish_reason"] = "completed"  # in this wire's word
+        meant["end"] = (reply.finish_reason, "completed", reply.usage)  # in this wire's word
     assert without_opaque(again) == meant
 
 

@@ -371,6 +371,10 @@ _NARROWING: Final[frozenset[str]] = frozenset(
     }
 )
 
+# The model wrote what the host could not use, though the request was in order: another model may do better
+# (groq-chat-63271d54a4, groq-chat-a5766a5fdc; console.groq.com/docs/errors).
+_MODEL_FAILED: Final[frozenset[str]] = frozenset({"json_validate_failed", "tool_use_failed"})
+
 # What is asked of a host with a prompt that is too long.
 _CONTEXT_STATUSES: Final[frozenset[int]] = frozenset({200, 400, 413, 422})
 
@@ -422,7 +426,7 @@ def http_error(
         body=body,
         phase=phase,
         retryable=True if passing else None,
-        next_may_help=True if passing else None,
+        next_may_help=True if passing or not _MODEL_FAILED.isdisjoint(names) else None,
         retry_after=retry_after,
         request_id=request_id,
     )

@@ -104,7 +104,7 @@ class Config:
 
 
 def is_loopback(url: str | None) -> bool:
-    """Whether an address, with its scheme or without, is on this machine; a name is only believed if it is localhost."""
+    """Whether an address, with or without its scheme, is on this machine; a name only where it is localhost."""
     try:
         host = urlsplit(url if url and "://" in url else f"//{url or ''}").hostname or ""
         return host == "localhost" or ip_address(host).is_loopback

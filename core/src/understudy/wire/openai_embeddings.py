@@ -16,7 +16,7 @@ from ..errors import ProtocolError, http_error
 from ..events import Embeddings, Usage
 from ..omissions import Omissions
 from . import Call, error_body
-from .reading import count, json_object, objects, string, table
+from .reading import count, json_object, numbers, objects, string, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,18 +82,16 @@ def decode(body: bytes, *, int8: bool = False, notices: tuple[Notice, ...] = ())
 
 
 def _vector(value: object, *, int8: bool) -> list[float]:
-    if isinstance(value, list) and value and all(number.__class__ in {float, int} for number in value):
-        return value
     if not isinstance(value, str) or not value:
-        raise ProtocolError("data[].embedding is neither a list of numbers nor base64")
-    numbers: array[Any] = array("b" if int8 else "f")
+        return numbers(value, "data[].embedding")
+    read: array[Any] = array("b" if int8 else "f")
     try:
-        numbers.frombytes(binascii.a2b_base64(value))
+        read.frombytes(binascii.a2b_base64(value))
     except ValueError:
         raise ProtocolError("data[].embedding is not base64 of whole numbers") from None
     if sys.byteorder == "big":
-        numbers.byteswap()  # the wire's floats are little-endian
-    return [float(number) for number in numbers]
+        read.byteswap()  # the wire's floats are little-endian
+    return [float(number) for number in read]
 
 
 def _usage(value: object) -> Usage | None:

@@ -56,3 +56,10 @@ def count(number: Any) -> int | None:
     """A count that can be believed: not negative, an integer; else unknown."""
     told: int | None = number if number.__class__ is int and number >= 0 else None
     return told
+
+
+def numbers(value: object, where: str) -> list[float]:
+    """A list of numbers, of which there is one."""
+    if isinstance(value, list) and value and all(number.__class__ in {float, int} for number in value):
+        return value
+    raise ProtocolError(f"{where} is not a list of numbers")

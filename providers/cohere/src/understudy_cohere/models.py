@@ -95,5 +95,12 @@ MODELS: Final = (
         json_schema=_SCHEMA,
         reasoning=False,
     ),
+    Model(
+        "embed-v4.0",
+        Capabilities(
+            {"working": True, "chat": False, "embeddings": True, "context": 128_000, "input_price": 0.12},
+            source="genai-prices 0.2.3, 2026-11",
+        ),
+    ),
 )
 """The models, the newest first."""

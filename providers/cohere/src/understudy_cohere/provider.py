@@ -1,12 +1,13 @@
-"""Cohere on its Chat wire."""
+"""Cohere on its wires of chat and of vectors."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from understudy.plugin import ConfigError
-from understudy.transport import exchange
+from understudy.transport import exchange, fetch
 
+from . import embedding
 from .answers import Decoder
 from .asking import encode
 from .models import MODELS
@@ -14,7 +15,7 @@ from .models import MODELS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from understudy.plugin import Context, Event, Model, Request
+    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, Model, Request
 
 _ADDRESS: Final = "https://api.cohere.com"
 
@@ -39,6 +40,17 @@ class Cohere:
             options={**settings.options, **request.options.get(context.provider, {})},
         )
         return exchange(context.transport, call, Decoder(prices=prices_of(context.model)))
+
+    async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
+        """The vectors of the inputs."""
+        call = embedding.encode(
+            request,
+            model=context.model,
+            base_url=context.settings.base_url or _ADDRESS,
+            headers=_headers(context),
+            options=request.options.get(context.provider, {}),
+        )
+        return embedding.decode(await fetch(context.transport, call), notices=call.notices)
 
 
 def prices_of(model: str) -> tuple[float, float] | None:

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from understudy.plugin import Embeddings, ProtocolError, Usage
+from understudy.plugin import Embeddings, Usage
 from understudy.wire import Call
 from understudy.wire.failures import failure_of
-from understudy.wire.reading import count, json_object, objects, table
+from understudy.wire.reading import count, json_object, numbers, objects, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,12 +47,9 @@ def decode(body: bytes) -> Embeddings:
     usage = value.get("usageMetadata")
     read = None if usage is None else count(table(usage, "usageMetadata").get("promptTokenCount"))
     return Embeddings(
-        vectors=[_vector(item.get("values")) for item in objects(value.get("embeddings"), "embeddings")],
+        vectors=[
+            numbers(item.get("values"), "embeddings[].values")
+            for item in objects(value.get("embeddings"), "embeddings")
+        ],
         usage=None if read is None else Usage(input_tokens=read, output_tokens=0, total_tokens=read),
     )
-
-
-def _vector(value: object) -> list[float]:
-    if isinstance(value, list) and value and all(number.__class__ in {float, int} for number in value):
-        return value
-    raise ProtocolError("embeddings[].values is not a list of numbers")
