@@ -181,6 +181,12 @@ def site(session: nox.Session) -> None:
 
 
 @nox.session
+def models(session: nox.Session) -> None:
+    """Write what public tables say into the models.json of each provider; ``-- --check`` only tells it."""
+    session.run(python(), str(ROOT / "providers" / "refresh_models.py"), *session.posargs, external=True)
+
+
+@nox.session
 def walk(session: nox.Session) -> None:
     """Show one request walk through the house, over loopback sockets."""
     session.run(python(), str(ROOT / "docs" / "walk.py"), *session.posargs, external=True)
@@ -196,6 +202,22 @@ def bench(session: nox.Session) -> None:
 def wires(session: nox.Session) -> None:
     """Print provider × feature of the recorded traffic: passed / total; providers may be named after ``--``."""
     session.run(python(), str(ROOT / "tests" / "wires" / "table.py"), *session.posargs, external=True)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz a decoder with atheris: ``-- sse 600``, ``-- event_stream 600`` or ``-- json 600``, in seconds."""
+    environment = ROOT / ".nox" / "fuzz"
+    uv = str(binary(Path(python()).parents[1], "uv"))
+    session.env["UV_SYSTEM_CERTS"] = "1"
+    session.run(uv, "venv", "--quiet", "--clear", "--python", python(), str(environment), external=True)
+    inside = str(binary(environment))
+    editable = [argument for member in MEMBERS for argument in ("-e", str(ROOT / member))]
+    install = (uv, "pip", "install", "--quiet", "--no-config", "--python", inside)
+    session.run(*install, "--require-hashes", "-r", str(REQUIREMENTS), external=True)
+    session.run(*install, "--no-deps", "--no-build-isolation", *editable, external=True)
+    session.run(*install, "atheris==3.0.0", external=True)  # by itself: it is built for few platforms
+    session.run(inside, str(ROOT / "tests" / "fuzz" / "decoders.py"), *session.posargs, external=True)
 
 
 @nox.session

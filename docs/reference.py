@@ -38,6 +38,7 @@ ADVICE = {
     "ProtocolError": "Is there really a host of this wire at the address? Then tell its makers, or us.",
     "InvalidOutputError": "Raise `max_tokens` where the answer was cut; else another model, or a simpler schema.",
     "UnsupportedError": "Leave out what `subject` names, ask another model, or change the `policy`.",
+    "DownloadError": "Give the bytes, or an address that is public and https; raise the limits in `Downloads`.",
     "HTTPError": "Look at `status`, `code` and `body`.",
     "BadRequestError": "Mend the request; another provider would be sent the same.",
     "ContextLengthError": "Send less, or name a model with a larger context.",
@@ -118,6 +119,7 @@ def configuration_page() -> str:
         ("[providers.NAME]", "ProviderTable"),
         ("[chains.NAME]", "ChainTable"),
         ("[timeout]", "TimeoutTable"),
+        ("[downloads]", "DownloadsTable"),
         ("[retry]", "RetryTable"),
     ):
         lines += ["", f"## {title}", "", tables[name].get("description", ""), "", *_keys(tables[name], tables)]

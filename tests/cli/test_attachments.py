@@ -49,6 +49,15 @@ async def test_sound_goes_with_the_message(cli: CommandLine) -> None:
     assert host.requests[0].json["messages"][0]["content"][1]["input_audio"]["format"] == "wav"
 
 
+async def test_a_document_may_be_named_by_its_address(cli: CommandLine) -> None:
+    """Where the wire has no words for it nothing is sent, and the error says what would let it be downloaded."""
+    async with OpenAIHost() as host:
+        ended = await cli(*_options(cli, host), "-m", "openai/gpt-4o", "--file", "https://a.example/a.pdf", "Sum it up")
+        assert host.requests == []
+    assert ended.code != 0
+    assert "enabled = true in [downloads]" in ended.err
+
+
 async def test_a_document_goes_with_the_message(cli: CommandLine) -> None:
     """It has its name and the media type that the name tells."""
     (cli.folder / "a.pdf").write_bytes(b"%PDF-")

@@ -120,7 +120,7 @@ def test_the_environment_stands_above_the_files(tmp_path: Path) -> None:
 
 def test_every_declared_variable_of_a_key_is_one_of_the_form() -> None:
     """A variable stands above a key that the file has."""
-    tables = {"timeout": models.TimeoutTable, "retry": models.RetryTable}
+    tables = {"timeout": models.TimeoutTable, "retry": models.RetryTable, "downloads": models.DownloadsTable}
     for variable in VARIABLES:
         match variable.key:
             case ():

@@ -389,9 +389,9 @@ def test_what_comes_back_with_a_tool_call_goes_to_its_own_host_alone() -> None:
     message = collector.reply(provider="acme").message
     assert (message.tool_calls[0].opaque, message.tool_calls[0].origin) == ('{"signature":"s"}', "acme")
     request = Request(messages=(message,))
-    own, notices = adapt(request, Capabilities(), provider="acme")
+    own, notices, _ = adapt(request, Capabilities(), provider="acme")
     assert own == request
     assert not notices
-    moved, notices = adapt(request, Capabilities(), provider="other")
+    moved, notices, _ = adapt(request, Capabilities(), provider="other")
     assert moved.messages[0].tool_calls[0].opaque is None
     assert [notice.subject for notice in notices] == ["reasoning"]

@@ -82,6 +82,10 @@ OPENAI_FORM: list[tuple[dict[str, Any], Any]] = [
         FilePart(data=b"\0\0\0", media_type="application/pdf", name="a.pdf"),
     ),
     ({"type": "file", "file": {"file_id": "f-1"}}, FilePart(id="f-1")),
+    (
+        {"type": "file", "file": {"file_data": "https://a.example/b.pdf", "filename": "b.pdf"}},
+        FilePart(url="https://a.example/b.pdf", name="b.pdf"),
+    ),
     ({"type": "refusal", "refusal": "no"}, RefusalPart(refusal="no")),
 ]
 
@@ -117,9 +121,9 @@ def test_a_dumped_answer_of_the_sdk_is_a_message() -> None:
         ({"role": "user", "content": [{"type": "image_url", "image_url": 7}]}, "must be a table"),
         ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:a;base64,?"}}]}, "not base64"),
         ({"role": "user", "content": [{"type": "image", "data": b"?"}]}, "media_type"),
-        ({"role": "user", "content": [{"type": "file", "file": {"file_data": "https://a.example"}}]}, "data: address"),
+        ({"role": "user", "content": [{"type": "file", "file": {"file_data": "JVBERi0="}}]}, "an address is data:"),
         ({"role": "user", "content": [{"type": "file", "data": b"?", "name": "a"}]}, "media_type"),
-        ({"role": "user", "content": [{"type": "file"}]}, "either data or id"),
+        ({"role": "user", "content": [{"type": "file"}]}, "either data or url or id"),
         ({"role": "user", "content": [{"type": "film"}]}, "content"),
         ({"role": "user", "content": "x", "tool_calls": [{"id": "c", "name": "f"}]}, "only an assistant"),
         ({"role": "tool", "content": "x"}, "tool_call_id"),

@@ -7,9 +7,21 @@ from typing import Any
 
 import pytest
 
-from understudy import Message, Output, Policy, Request, Settings, Tool, ToolName, UnsupportedError
+from understudy import (
+    FilePart,
+    ImagePart,
+    Message,
+    Output,
+    Policy,
+    Request,
+    Settings,
+    TextPart,
+    Tool,
+    ToolName,
+    UnsupportedError,
+)
 from understudy.messages import read_messages
-from understudy.wire.openai_chat import QUIRKS, dialect, encode
+from understudy.wire.openai_chat import QUIRKS, dialect, encode, takes_address
 
 EVERYTHING = Request(
     messages=(Message(role="developer", content="d"), Message(role="user", content="x", name="ann")),
@@ -118,6 +130,47 @@ def test_a_wrong_quirk_is_named(names: list[str], told: str) -> None:
     """An unknown one with the nearest, two of a kind together."""
     with pytest.raises(ValueError, match=told):
         dialect(names)
+
+
+IMAGE = ImagePart(url="https://a.example/b.png")
+FILE = FilePart(url="https://a.example/b.pdf")
+
+
+@pytest.mark.parametrize(
+    ("part", "quirks", "written"),
+    [
+        (IMAGE, (), {"type": "image_url", "image_url": {"url": IMAGE.url}}),
+        (IMAGE, ("no_image_urls",), None),
+        (FILE, (), None),
+        (FILE, ("file_urls",), {"type": "file", "file": {"file_data": FILE.url}}),
+    ],
+)
+def test_an_address_is_sent_to_hosts_that_take_it(
+    part: ImagePart | FilePart, quirks: tuple[str, ...], written: dict[str, Any] | None
+) -> None:
+    """To any other host it is refused, in words that name the ways out; or left out, where the policy has it so."""
+    messages = (Message(role="user", content=(TextPart(text="x"), part)),)
+    assert takes_address(part, dialect(quirks)) is (written is not None)
+    if written is None:
+        with pytest.raises(UnsupportedError, match=r"give them, or let them be downloaded") as caught:
+            sent(Request(messages=messages), *quirks)
+        assert caught.value.subject == part.type
+    for meaning in ("notice", "send"):
+        body, notices = sent(Request(messages=messages, policy=Policy(meaning=meaning)), *quirks)
+        assert body["messages"][0]["content"][1:] == ([] if written is None else [written])
+        assert notices == ({part.type} if written is None else set())
+
+
+def test_marks_of_the_cache_go_where_they_are_taken() -> None:
+    """At the part before them, in Anthropic's form; elsewhere they are left out, and that is told."""
+    content = [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+    request = Request(messages=read_messages([{"role": "user", "content": content}]))
+    body, notices = sent(request, "cache_control")
+    assert body["messages"] == [{"role": "user", "content": content}]
+    assert notices == set()
+    body, notices = sent(request)
+    assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "x"}]}]
+    assert notices == {"cache"}
 
 
 def test_every_quirk_has_its_test() -> None:

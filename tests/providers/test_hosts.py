@@ -48,7 +48,7 @@ _LOCAL = {"llamacpp", "lmstudio", "vllm"}
 _PRICES = {"input_price", "output_price", "cached_input_price"}
 _SIZES = {"context", "max_output"}
 _FLAGS = {
-    "audio", "chat", "choices", "embeddings", "files",
+    "audio", "chat", "choices", "deprecated", "embeddings", "files",
     "json_object", "json_schema", "logprobs", "parallel_tools", "reasoning",
     "supports_gpt_35_turbo", "tools", "vision", "working",
 }  # fmt: skip
@@ -147,13 +147,14 @@ def test_the_facts_of_a_model_are_of_known_names_and_kinds(model: Model) -> None
     """Prices are positive, sizes whole, flags yes, no or unknown; a setting stands there only as refused."""
     for name, fact in model.capabilities.items():
         if name in _PRICES:
-            assert isinstance(fact.value, float)
-            assert fact.value > 0
+            assert fact.value is None or (isinstance(fact.value, float) and fact.value > 0)
         elif name in _SIZES:
             assert type(fact.value) is int
             assert fact.value > 0
         elif name in _FLAGS:
             assert fact.value is None or isinstance(fact.value, bool)
+        elif name == "retires":
+            assert dt.date.fromisoformat(str(fact.value))
         else:
             assert name in SETTING_NAMES
             assert fact.value is False

@@ -38,7 +38,7 @@ from understudy.events import Collector, Embeddings, Event, Notice, Reply
 from understudy.testing import Body, ScriptedHost
 from understudy.wire import Decoder, anthropic_messages, openai_chat, openai_embeddings, openai_responses
 from understudy.wire.sse import SSEDecoder
-from understudy_cohere import answers as bedrock
+from understudy_bedrock import answers as bedrock
 from understudy_cohere import answers as cohere
 from understudy_cohere import embedding as cohere_embedding
 from understudy_google import answers as google
@@ -456,7 +456,9 @@ def error_meant(exchange: Exchange) -> Fields:
     """What the error of an exchange must be: by its status and fields, as the vendor's SDK reads them."""
     wanted, body = exchange.expected["error"], exchange.recording["response"]["body"]
     status = wanted["status"]
-    cls = next((cls for mark, cls in BY_MARK.items() if mark in body), None) or BY_STATUS.get(status)
+    cls = next((cls for mark, cls in BY_MARK.items() if mark in body or mark == wanted["type"]), None) or BY_STATUS.get(
+        status
+    )
     if cls is None:  # inside a stream
         cls = BadRequestError if wanted["type"] == "invalid_request_error" else ServerError
     words = [word for word in (wanted["code"], wanted["type"]) if isinstance(word, str) and not word.isdecimal()]

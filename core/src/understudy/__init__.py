@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .chain import Chain as Chain
     from .client import Client as Client
     from .client import Stream as Stream
+    from .downloads import Downloads as Downloads
     from .errors import AllFailedError as AllFailedError
     from .errors import AuthenticationError as AuthenticationError
     from .errors import BadRequestError as BadRequestError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .errors import ContentFilterError as ContentFilterError
     from .errors import ContextLengthError as ContextLengthError
     from .errors import DNSError as DNSError
+    from .errors import DownloadError as DownloadError
     from .errors import HTTPError as HTTPError
     from .errors import InvalidOutputError as InvalidOutputError
     from .errors import ModelNotFoundError as ModelNotFoundError
@@ -61,10 +63,13 @@ if TYPE_CHECKING:
     from .events import ToolCallDelta as ToolCallDelta
     from .events import Usage as Usage
     from .host import Host as Host
+    from .live import LiveModels as LiveModels
     from .messages import AudioPart as AudioPart
+    from .messages import CachePart as CachePart
     from .messages import FilePart as FilePart
     from .messages import ImagePart as ImagePart
     from .messages import Message as Message
+    from .messages import NativePart as NativePart
     from .messages import Output as Output
     from .messages import Policy as Policy
     from .messages import ReasoningPart as ReasoningPart
@@ -94,6 +99,7 @@ _HOME = {
     "AudioPart": "messages",
     "AuthenticationError": "errors",
     "BadRequestError": "errors",
+    "CachePart": "messages",
     "Candidate": "selection",
     "Capabilities": "capabilities",
     "Chain": "chain",
@@ -105,6 +111,8 @@ _HOME = {
     "ContentFilterError": "errors",
     "ContextLengthError": "errors",
     "DNSError": "errors",
+    "DownloadError": "errors",
+    "Downloads": "downloads",
     "EmbedReply": "events",
     "Event": "events",
     "Fact": "capabilities",
@@ -114,9 +122,11 @@ _HOME = {
     "Host": "host",
     "ImagePart": "messages",
     "InvalidOutputError": "errors",
+    "LiveModels": "live",
     "Logprobs": "events",
     "Message": "messages",
     "ModelNotFoundError": "errors",
+    "NativePart": "messages",
     "Needs": "capabilities",
     "NeedsSyntaxError": "errors",
     "NoCandidateError": "errors",
@@ -173,6 +183,7 @@ __all__ = [
     "AudioPart",
     "AuthenticationError",
     "BadRequestError",
+    "CachePart",
     "Candidate",
     "Capabilities",
     "Chain",
@@ -184,6 +195,8 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthError",
     "DNSError",
+    "DownloadError",
+    "Downloads",
     "EmbedReply",
     "Event",
     "Fact",
@@ -193,9 +206,11 @@ __all__ = [
     "Host",
     "ImagePart",
     "InvalidOutputError",
+    "LiveModels",
     "Logprobs",
     "Message",
     "ModelNotFoundError",
+    "NativePart",
     "Needs",
     "NeedsSyntaxError",
     "NoCandidateError",

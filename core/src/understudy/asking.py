@@ -90,10 +90,13 @@ def named(where: str) -> Iterator[None]:
 
 
 def with_implied(needs: Needs, implied: Sequence[Need], *, lenient: bool) -> Needs:
-    """The needs, and those that the request implies; of a model that was named what is unknown will do."""
-    if not implied:
-        return needs
-    return needs & Needs(replace(need, unknown_ok=True) if lenient else need for need in implied)
+    """The needs, and those that the request implies.
+
+    Of a model that was named what is unknown will do, and a schema that it does not take is asked for in another form.
+    """
+    if lenient:
+        implied = [replace(need, unknown_ok=True) for need in implied if need.name != "json_schema"]
+    return needs & Needs(implied) if implied else needs
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import math
 import os
 from collections.abc import AsyncGenerator
@@ -17,17 +18,29 @@ from .asking import NO_NEEDS, NO_REQUEST, Asking, NeedsInput, SchemaInput, named
 from .capabilities import Need, Needs
 from .chain import Chain, Ready, Resolution, Run, in_turn
 from .config import Config, ProviderConfig, Source, find_key, is_loopback, load, secret
-from .errors import ConfigError, NoCandidateError, PluginError, ProviderError, UnsupportedError
+from .downloads import Downloading, Downloads, Fetcher, addresses_in
+from .errors import (
+    ConfigError,
+    ConnectError,
+    NoCandidateError,
+    PhaseTimeoutError,
+    PluginError,
+    ProviderError,
+    UnderstudyError,
+    UnsupportedError,
+)
 from .events import EmbedReply, Finish, Notice, Start, TextDelta
+from .live import LiveModels, merged
 from .messages import EmbedRequest, MessagesInput, Policy, Request
 from .observation import HealthSnapshot
 from .omissions import adapt
 from .output import parser
 from .pricing import Pricing
-from .provider import Context, Embedder, Model, ProviderSettings, options_model
+from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses, options_model
 from .registry import Registry
 from .resilience import Concurrency
 from .selection import Candidate, Offer, Selection, select
+from .structured import answered
 from .transport import AiohttpTransport, Timeout
 
 if TYPE_CHECKING:
@@ -39,7 +52,7 @@ if TYPE_CHECKING:
     from .config import KeySource
     from .events import Embeddings, Event, Reply
     from .observation import Attempt, Observer
-    from .provider import Provider
+    from .provider import Provider, ProviderSpec
     from .resilience import Retry
     from .transport import Transport
 
@@ -59,7 +72,9 @@ class Client:
     ``config=False, plugins=False`` nothing outside is looked at but the environment's keys.
     All else stands above what is configured: ``api_keys`` by provider, ``timeout``, ``retry``,
     ``concurrency`` (calls at the same time in each loop, None is no limit), ``proxy`` and ``ca_file``.
-    Proxies of the environment are used only where ``environment_proxies`` says so.
+    Proxies of the environment are used only where ``environment_proxies`` says so. ``downloads`` allows, or
+    forbids, that images and files are downloaded for hosts that take no addresses: never through a proxy or the
+    ``transport``, so that it is a ConfigError beside ``proxy``.
     """
 
     def __init__(
@@ -75,6 +90,7 @@ class Client:
         proxy: str | None = None,
         ca_file: str | None = None,
         environment_proxies: bool | None = None,
+        downloads: Downloads | bool | None = None,
         observers: Sequence[Observer] = (),
         transport: Transport | None = None,
         environ: Mapping[str, str] | None = None,
@@ -104,6 +120,11 @@ class Client:
         self._environment_proxies = (
             self._config.environment_proxies if environment_proxies is None else environment_proxies
         )
+        # The process's own variable is looked at with each call.
+        self._loopback_only = self._environ is not os.environ and self._environ.get(
+            "UNDERSTUDY_NO_NETWORK", "0"
+        ) not in {"", "0"}
+        self._fetcher = self._fetcher_of(downloads)
         self._given_transport = transport
         self._transports: dict[str | None, AiohttpTransport] = {}  # by proxy
         self._transport(self._proxy)  # a wrong proxy is told now
@@ -124,6 +145,17 @@ class Client:
         for transport in self._transports.values():
             await transport.aclose()
 
+    def _fetcher_of(self, downloads: Downloads | bool | None) -> Fetcher | None:
+        limits = self._config.downloads if downloads is None else downloads
+        if limits is None or limits is False:
+            return None
+        if self._proxy is not None:
+            # Behind a proxy a name is resolved where it cannot be checked; past it, the user's wish is ignored.
+            raise ConfigError("downloads go through no proxy: switch them off, or take the proxy away")
+        return Fetcher(
+            Downloads() if limits is True else limits, ca_file=self._ca_file, loopback_only=self._loopback_only
+        )
+
     def _transport(self, proxy: str | None) -> Transport:
         """The transport of calls through this proxy."""
         if self._given_transport is not None:
@@ -136,9 +168,7 @@ class Client:
                 proxy=proxy,
                 ca_file=self._ca_file,
                 environment_proxies=self._environment_proxies,
-                # The process's own variable is looked at with each call.
-                loopback_only=self._environ is not os.environ
-                and self._environ.get("UNDERSTUDY_NO_NETWORK", "0") not in {"", "0"},
+                loopback_only=self._loopback_only,
             )
         return transport
 
@@ -275,6 +305,9 @@ class Client:
         request = request_of(messages, schema, asking, stream=not whole)
         if request.options:
             request = request.model_copy(update={"options": self._checked_options(request.options)})
+        downloading = None
+        if self._fetcher is not None and addresses_in(request):
+            downloading = Downloading(self._fetcher)
         run = self._run(hold=whole)
         run.parse = None if schema is None else parser(schema)
         implied = request.implied_needs() if request.policy.meaning == "error" else ()
@@ -285,12 +318,12 @@ class Client:
             is_local = isinstance(chain, str) and chain in self._config.local_chains
 
             def resolve(target: str | Needs) -> Resolution:
-                resolution = self._target(target, implied)
+                resolution = self._target(target, implied, downloading)
                 return self._consented(resolution) if is_local else resolution
 
             return Stream(self._chain(chain).stream(request, resolve=resolve, run=run), run)
         resolution = self._resolution(
-            model, with_implied(_needs(needs, self._config), implied, lenient=model is not None)
+            model, with_implied(_needs(needs, self._config), implied, lenient=model is not None), downloading
         )
         if not resolution.ready:
             raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
@@ -417,16 +450,102 @@ class Client:
             ],
         )
 
-    def models(self, needs: NeedsInput | None = None) -> list[Candidate]:
-        """Every model on offer that meets the needs, ready to be asked or not."""
+    def models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> list[Candidate]:
+        """Every model on offer, or of this provider, that meets the needs, ready to be asked or not.
+
+        ConfigError for a provider that is not installed.
+        """
         wanted = _needs(needs, self._config)
+        offers = self._all_offers()
+        if provider is not None:
+            name = self._installed(provider)
+            offers = tuple(offer for offer in offers if offer.provider == name)
         return [
             Candidate(
                 offer.provider, offer.model.name, offer.model.capabilities, offer.access == "public", offer.consent
             )
-            for offer in self._all_offers()
+            for offer in offers
             if not wanted.missing(offer.model.capabilities)
         ]
+
+    async def live_models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> LiveModels:
+        """The models that hosts list just now and that meet the needs; every host that can be asked, or this one.
+
+        A host's failure is kept beside the others' models. Public hosts are asked only where they are named
+        or configured. ConfigError for a provider that is not installed.
+        """
+        wanted = _needs(needs, self._config)
+        names = sorted(self._registry.installed) if provider is None else [self._installed(provider)]
+        told = await asyncio.gather(*(self._live(name, named=provider is not None) for name in names))
+        models: list[Candidate] = []
+        answered: list[str] = []
+        skipped: dict[str, str] = {}
+        failures: dict[str, UnderstudyError] = {}
+        for name, answer in zip(names, told, strict=True):
+            if isinstance(answer, str):
+                skipped[name] = answer
+            elif isinstance(answer, UnderstudyError):
+                failures[name] = answer
+            else:
+                answered.append(name)
+                models += [one for one in answer if not wanted.missing(one.capabilities)]
+        return LiveModels(tuple(models), tuple(answered), skipped, failures)
+
+    def _installed(self, provider: str) -> str:
+        if provider not in self._registry.installed:
+            known = sorted(self._registry.installed)
+            raise ConfigError(f"no provider {provider!r} is installed{nearest(provider, known)}")
+        return provider
+
+    async def _live(self, name: str, *, named: bool) -> list[Candidate] | str | UnderstudyError:
+        """The models of one host; or why it was not asked, or what went wrong."""
+        spec = self._registry.installed[name].spec
+        offer = self._offer(name, Model(""))
+        obstacle = _unasked(spec, offer, named=named)
+        if obstacle is not None:
+            return obstacle
+        try:
+            listed = await self._listed(name)
+        except UnsupportedError as error:
+            return str(error)
+        except ConnectError as error:
+            if offer.local and not (named or name in self._config.providers):
+                return f"nothing answers at {self._base_url(name) or spec.url}"
+            return error
+        except UnderstudyError as error:
+            return error
+        if listed is None:
+            return "it lists no models"
+        source = f"listed by {name}, {dt.datetime.now(dt.UTC).date()}"
+        declared = [one.model for one in self._offers_of(name)]
+        return [
+            Candidate(name, one.name, self._declared(name, one), offer.access == "public", notes=notes)
+            for one, notes in merged(declared, listed, shared=spec.shared(), source=source)
+        ]
+
+    async def _listed(self, name: str) -> Sequence[Model] | None:
+        """What a host lists; None where its provider does not ask it."""
+        limit = self._timeout.first_event
+        clock = asyncio.timeout(limit)
+        try:
+            lister = self._registry.provider(name)
+            if not isinstance(lister, ModelLister):
+                return None
+            settings = await asyncio.to_thread(self._settings, name)  # a keyring may ask its user
+            context = Context("", self._transport(settings.proxy), settings, provider=name)
+            async with clock:
+                return await lister.list_models(context)
+        except ProviderError as error:
+            error.provider = error.provider or name
+            raise
+        except UnderstudyError:
+            raise
+        except Exception as error:  # a provider's code may raise anything; the caller is promised our types
+            if isinstance(error, TimeoutError) and clock.expired():
+                message = f"no list of models for {limit:g} s"
+                raise PhaseTimeoutError(message, phase="first_event", provider=name) from None
+            message = f"the provider raised {type(error).__name__}"
+            raise ProviderError(message, phase="plugin", provider=name) from error
 
     def _all_offers(self) -> tuple[Offer, ...]:
         if self._offers is None:
@@ -456,6 +575,9 @@ class Client:
         obstacle = None
         if key is not None:
             obstacle = key.obstacle
+        elif spec.without_key is not None:
+            configured = self._config.providers.get(name, ProviderConfig())
+            obstacle = spec.without_key(self._environ, configured.options)
         elif spec.env:
             obstacle = f"no key: set {' or '.join(spec.env)}" + (
                 f" (get one at {spec.key_url})" if spec.key_url else ""
@@ -515,10 +637,12 @@ class Client:
         """The candidates of a chain's target, ready to be asked."""
         return self._target(target, ())
 
-    def _target(self, target: str | Needs, implied: Sequence[Need]) -> Resolution:
+    def _target(
+        self, target: str | Needs, implied: Sequence[Need], downloading: Downloading | None = None
+    ) -> Resolution:
         if isinstance(target, Needs):
-            return self._resolution(None, with_implied(target, implied, lenient=False))
-        return self._resolution(target, with_implied(NO_NEEDS, implied, lenient=True))
+            return self._resolution(None, with_implied(target, implied, lenient=False), downloading)
+        return self._resolution(target, with_implied(NO_NEEDS, implied, lenient=True), downloading)
 
     def _consented(self, resolution: Resolution) -> Resolution:
         """Without public hosts that only a file of the working directory names: it may have come with a repository."""
@@ -528,7 +652,9 @@ class Client:
         told = "a chain of the working directory's file is no consent to send something to a public host"
         return Resolution(ready, f"{resolution.explanation}\n{told}")
 
-    def _resolution(self, model: str | None, needs: Needs) -> Resolution:
+    def _resolution(self, model: str | None, needs: Needs, downloading: Downloading | None) -> Resolution:
+        if downloading is not None:
+            return self._resolve(model, needs, downloading)
         # What is installed and configured does not change under a client, so neither does this.
         resolution = self._resolutions.get((model, needs))
         if resolution is None:
@@ -537,7 +663,7 @@ class Client:
             resolution = self._resolutions[model, needs] = self._resolve(model, needs)
         return resolution
 
-    def _resolve(self, model: str | None, needs: Needs) -> Resolution:
+    def _resolve(self, model: str | None, needs: Needs, downloading: Downloading | None = None) -> Resolution:
         if model is not None:
             conflict = self._registry.conflicts.get(model.partition("/")[0])
             if conflict is not None:
@@ -547,10 +673,14 @@ class Client:
                 if plugin.name == provider and plugin.error is not None and provider not in self._registry.installed:
                     raise plugin.error
         selection = self.select(needs, model=model)
-        ready = tuple(self._ready(candidate) for candidate in selection.candidates if candidate.consent)
+        ready = tuple(
+            self._ready(candidate, downloading=downloading) for candidate in selection.candidates if candidate.consent
+        )
         return Resolution(ready, selection.explain())
 
-    def _ready(self, candidate: Candidate, wish: _Wish | None = None) -> Ready:
+    def _ready(
+        self, candidate: Candidate, wish: _Wish | None = None, *, downloading: Downloading | None = None
+    ) -> Ready:
         name = candidate.provider
         notices = tuple(Notice("model", note) for note in candidate.notes if note != "public")
         spec = self._registry.installed[name].spec
@@ -567,8 +697,14 @@ class Client:
             context = Context(candidate.model, self._transport(settings.proxy), settings, deadline, name)
             if wish is not None:
                 return _vectors(provider, wish, context)
-            adapted, lacking = adapt(request, candidate.capabilities, provider=name)
-            return _after(lacking, provider.stream(adapted, context)) if lacking else provider.stream(adapted, context)
+            adapted, lacking, answer_tool = adapt(request, candidate.capabilities, provider=name)
+            if downloading is not None and isinstance(provider, TakesAddresses):
+                events: AsyncIterator[Event] = _filled(provider, adapted, context, downloading)
+            else:
+                events = provider.stream(adapted, context)
+            if answer_tool is not None:
+                events = answered(events, answer_tool)
+            return _after(lacking, events) if lacking else events
 
         source = self._key(name)
         asks_its_user = source is not None and source.shown == "keyring"
@@ -607,6 +743,18 @@ async def _vectors(provider: Provider, wish: _Wish, context: Context) -> AsyncGe
     if given.usage is not None:
         yield given.usage
     yield Finish("stop")
+
+
+async def _filled(
+    provider: Provider, request: Request, context: Context, downloading: Downloading
+) -> AsyncGenerator[Event, None]:
+    """The events of a request whose addresses the host does not take, once their bytes are there."""
+    assert isinstance(provider, TakesAddresses)
+    takes = provider.takes_address
+    filled = await downloading.filled(request, lambda part: not takes(part, request, context))
+    async with contextlib.aclosing(_after((), provider.stream(filled, context))) as events:
+        async for event in events:
+            yield event
 
 
 async def _after(notices: Sequence[Notice], events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
@@ -667,6 +815,18 @@ class Stream(Generic[T]):
     def model(self) -> str | None:
         """The model that is answering; None before the first attempt."""
         return None if self._run.answering is None else self._run.answering.model
+
+
+def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
+    """Why a host is not asked for its models; None where it is."""
+    ended = spec.shared().fact("working")
+    if ended.value is False and not named:
+        return ended.source
+    if offer.access == "offline":
+        return "offline: it has no host"
+    if not (offer.consent or named):
+        return "a public host, asked only where it is named or configured"
+    return offer.obstacle
 
 
 def _needs(needs: NeedsInput | None, config: Config) -> Needs:

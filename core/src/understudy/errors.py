@@ -17,6 +17,7 @@
     │   ├── ProtocolError               what came is not what the wire allows
     │   ├── InvalidOutputError          the answer does not fit the schema that was asked for
     │   ├── UnsupportedError            the model or its wire lacks what was asked for; nothing was sent
+    │   ├── DownloadError               an image or file could not, or may not, be downloaded; nothing was sent
     │   └── HTTPError                   the host answered with an error
     │       ├── BadRequestError
     │       │   ├── ContextLengthError
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
 
     from .observation import Attempt
 
-Phase: TypeAlias = Literal["connect", "send", "headers", "first_event", "stream", "decode", "idle", "total", "plugin"]
+Phase: TypeAlias = Literal[
+    "connect", "send", "headers", "first_event", "stream", "decode", "idle", "total", "plugin", "download"
+]
 """Where in an attempt it happened; of a ``PhaseTimeoutError``: connect, first_event, idle or total."""
 
 
@@ -204,6 +207,20 @@ class UnsupportedError(ProviderError):
         self.subject = subject
 
 
+class DownloadError(ProviderError):
+    """An image or file could not be downloaded for a host that takes no addresses, or may not be; nothing was sent.
+
+    ``status`` is that of the answer, where there was one. A download is tried once a call: the next candidate
+    may help if its host takes the address itself.
+    """
+
+    default_phase: ClassVar[Phase] = "download"
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class HTTPError(ProviderError):
     """The host answered with an error.
 
@@ -338,6 +355,13 @@ _BY_CODE: Final[Mapping[str, type[HTTPError]]] = {
     "content_policy_violation": ContentFilterError,
     "context_length_exceeded": ContextLengthError,
     "API_KEY_INVALID": AuthenticationError,  # Google, with status 400
+    "ExpiredTokenException": AuthenticationError,  # AWS, with 403: bedrock-converse-7b817b56bd
+    "InvalidSignatureException": AuthenticationError,  # AWS, with 403
+    "ModelErrorException": ServerError,  # Bedrock, with 424: the model failed
+    "ModelNotReadyException": OverloadedError,  # Bedrock, with 429
+    "ModelStreamErrorException": ServerError,  # Bedrock, with 424
+    "ServiceQuotaExceededException": QuotaExhaustedError,  # Bedrock, with 400
+    "UnrecognizedClientException": AuthenticationError,  # AWS, with 403
     "TOO_MANY_TOKENS": ContextLengthError,  # Cohere
     "too_many_prompt_tokens": ContextLengthError,  # Perplexity
     "insufficient_quota": QuotaExhaustedError,
@@ -358,6 +382,13 @@ _BY_CODE: Final[Mapping[str, type[HTTPError]]] = {
 _NARROWING: Final[frozenset[str]] = frozenset(
     {
         "API_KEY_INVALID",
+        "ExpiredTokenException",
+        "InvalidSignatureException",
+        "ModelErrorException",
+        "ModelNotReadyException",
+        "ModelStreamErrorException",
+        "ServiceQuotaExceededException",
+        "UnrecognizedClientException",
         "TOO_MANY_TOKENS",
         "too_many_prompt_tokens",
         "billing_error",

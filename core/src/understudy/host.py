@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .errors import ConfigError
+from .listing import list_openai_models
 from .provider import ProviderSpec
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from .capabilities import Capabilities
     from .events import Embeddings, Event
-    from .messages import EmbedRequest, Request
+    from .messages import EmbedRequest, FilePart, ImagePart, Request
     from .provider import Context, Model
     from .wire.openai_chat import Dialect
 
@@ -98,6 +99,12 @@ class HostProvider:
         )
         return exchange(context.transport, call, openai_chat.Decoder())
 
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
+        """Whether the host fetches it."""
+        from .wire import openai_chat
+
+        return openai_chat.takes_address(part, self._dialect)
+
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The vectors of the inputs."""
         from .transport import fetch
@@ -111,6 +118,11 @@ class HostProvider:
             options=request.options.get(self._host.name, {}),
         )
         return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host lists."""
+        base_url = context.settings.base_url or self._host.url
+        return await list_openai_models(context, base_url, self._headers(context))
 
     def _headers(self, context: Context) -> dict[str, str]:
         host, settings = self._host, context.settings

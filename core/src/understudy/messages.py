@@ -9,7 +9,7 @@ import base64
 import binascii
 import inspect
 import mimetypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
 
@@ -80,7 +80,10 @@ class ImagePart(_Frozen):
     def _check(self) -> Self:
         _either(self, "url", "data")
         if self.data is not None and self.media_type is None:
-            object.__setattr__(self, "media_type", _image_type(self.data))
+            media_type = image_type(self.data)
+            if media_type is None:
+                raise ValueError("the data is no PNG, JPEG, GIF or WebP: give its media_type")
+            object.__setattr__(self, "media_type", media_type)
         return self
 
     @classmethod
@@ -112,27 +115,32 @@ class AudioPart(_Frozen):
 
 
 class FilePart(_Frozen):
-    """A document: its bytes with their media type and a name, or the id of one that the host has."""
+    """A document: its bytes with their media type and a name, an address, or the id of one that the host has.
+
+    An address is one that the host fetches itself, as of an `ImagePart`. ``citations`` asks the answer to say
+    which places of it it rests on, in ``reply.sources``.
+    """
 
     type: Literal["file"] = "file"
+    url: str | None = None
     data: Annotated[bytes | None, Field(repr=False)] = None
     media_type: str | None = None
     name: str | None = None
     id: str | None = None
+    citations: bool = False
 
     @model_validator(mode="before")
     @classmethod
     def _read(cls, value: object) -> object:
         names = {"file_data": "url", "filename": "name", "file_id": "id"}
         given = _own_form(value, "file", names) if isinstance(value, Mapping) and "file" in value else value
-        given = _with_data(given)
-        if isinstance(given, dict) and "url" in given:
-            raise ValueError("file_data must be a data: address; the host fetches no other")
-        return given
+        return _with_data(given)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _either(self, "data", "id")
+        _either(self, "data", "url", "id")
+        if self.url is not None and "://" not in self.url:
+            raise ValueError("an address is data:…, or has a scheme as https://… has")  # and no bare base64
         if self.data is not None and self.media_type is None:
             guessed = mimetypes.guess_type(self.name or "")[0]
             if guessed is None:
@@ -167,6 +175,28 @@ class RefusalPart(_Frozen):
     refusal: str
 
 
+class CachePart(_Frozen):
+    """A mark: the host may keep what stands before it, tools and system text included, and bill it for less.
+
+    ``ttl`` is how long it is kept, where the host leaves a choice. A host that keeps by itself, or not at all, is
+    sent no mark.
+    """
+
+    type: Literal["cache"] = "cache"
+    ttl: Literal["5m", "30m", "1h", "12h"] | None = None
+
+
+class NativePart(_Frozen):
+    """A block of one wire that no other part stands for; hosts of that wire are sent it as it is, others are not.
+
+    ``wire`` is the wire's name: ``anthropic_messages``, ``openai_chat``, ``openai_responses``.
+    """
+
+    type: Literal["native"] = "native"
+    wire: str
+    block: Annotated[Mapping[str, Any], Field(repr=False)]
+
+
 _THEIR_TYPES: Final = {"image_url": "image", "input_audio": "audio"}
 
 
@@ -181,7 +211,9 @@ Part: TypeAlias = Annotated[
     | Annotated[AudioPart, Tag("audio")]
     | Annotated[FilePart, Tag("file")]
     | Annotated[ReasoningPart, Tag("reasoning")]
-    | Annotated[RefusalPart, Tag("refusal")],
+    | Annotated[RefusalPart, Tag("refusal")]
+    | Annotated[CachePart, Tag("cache")]
+    | Annotated[NativePart, Tag("native")],
     Discriminator(_kind),
 ]
 
@@ -315,7 +347,8 @@ class Output(_Frozen):
 class Message(_Frozen):
     """One turn: who speaks, and what; the field names are those of the OpenAI form.
 
-    Only an assistant's turn has ``tool_calls``; only a tool's has ``tool_call_id``, the call that it answers.
+    Only an assistant's turn has ``tool_calls``; only a tool's has ``tool_call_id``, the call that it answers, and
+    ``is_error``, where the tool failed and its content says how. ``cache_control`` of a part is a `CachePart` after it.
     """
 
     role: Role
@@ -323,6 +356,7 @@ class Message(_Frozen):
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    is_error: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -342,6 +376,8 @@ class Message(_Frozen):
         refusal = given.pop("refusal", None)
         if refusal is not None:
             given["content"] = (*_parts(given["content"]), {"type": "refusal", "refusal": refusal})
+        if not isinstance(given["content"], str):
+            given["content"] = tuple(_with_marks(_parts(given["content"])))
         return given
 
     @model_validator(mode="after")
@@ -350,6 +386,8 @@ class Message(_Frozen):
             raise ValueError("only an assistant's message has tool_calls")
         if (self.tool_call_id is not None) is not (self.role == "tool"):
             raise ValueError("a tool's message, and no other, has the tool_call_id that it answers")
+        if self.is_error and self.role != "tool":
+            raise ValueError("only a tool's message has is_error")
         return self
 
     @property
@@ -367,6 +405,24 @@ class Message(_Frozen):
 
 def _text_parts(text: str) -> tuple[TextPart, ...]:
     return (TextPart(text=text),) if text else ()
+
+
+def _with_marks(parts: tuple[object, ...]) -> Iterator[object]:
+    """The parts, with the mark that Anthropic and OpenRouter write inside a part as a part of its own."""
+    for part in parts:
+        if isinstance(part, Mapping) and "cache_control" in part and part.get("type") != "native":
+            yield {name: value for name, value in part.items() if name != "cache_control"}
+            if part["cache_control"] is not None:
+                yield cache_mark(part["cache_control"])
+        else:
+            yield part
+
+
+def cache_mark(told: object) -> CachePart:
+    """The mark that a ``cache_control`` is; ValueError where it is none."""
+    if not isinstance(told, Mapping) or told.get("type") != "ephemeral" or not told.keys() <= {"type", "ttl"}:
+        raise ValueError('cache_control is {"type": "ephemeral"}, with a ttl where one is wanted')
+    return CachePart.model_validate({"ttl": told.get("ttl")})
 
 
 def _parts(content: object) -> tuple[object, ...]:
@@ -581,9 +637,9 @@ def _from_base64(text: str) -> bytes:
         raise ValueError("the data is not base64") from None
 
 
-def _either(part: BaseModel, first: str, second: str) -> None:
-    if (getattr(part, first) is None) is (getattr(part, second) is None):
-        raise ValueError(f"give either {first} or {second}")
+def _either(part: BaseModel, *names: str) -> None:
+    if sum(getattr(part, name) is not None for name in names) != 1:
+        raise ValueError(f"give either {' or '.join(names)}")
 
 
 # The first bytes of the formats that the hosts take (PNG 1.2 3.1, JPEG, GIF89a 17, RIFF WebP).
@@ -595,10 +651,11 @@ _SIGNATURES: Final = (
 )
 
 
-def _image_type(data: bytes) -> str:
+def image_type(data: bytes) -> str | None:
+    """The media type of a PNG, JPEG, GIF or WebP, told by its first bytes; None for anything else."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     for signature, media_type in _SIGNATURES:
         if data.startswith(signature):
             return media_type
-    raise ValueError("the data is no PNG, JPEG, GIF or WebP: give its media_type")
+    return None

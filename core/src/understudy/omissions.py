@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .errors import UnsupportedError
 from .events import Notice
 from .messages import AudioPart, FilePart, ImagePart, ReasoningPart
+from .structured import by_tool, in_words
 
 if TYPE_CHECKING:
     from .capabilities import Capabilities
-    from .messages import Message, Part, Policy, Request
+    from .messages import CachePart, Message, NativePart, Part, Policy, Request
 
 # Settings without which the answer is another one, not only a differently tuned one.
 _MEANINGFUL: Final = frozenset({"n", "logprobs", "top_logprobs", "stop"})
@@ -41,6 +42,33 @@ class Omissions:
         """Whether to leave out something that makes it another answer; UnsupportedError where that is refused."""
         return self._decide(self.policy.meaning, subject, reason)
 
+    def no_address(self, subject: str, host: str) -> None:
+        """Leave out what is given by an address that the host does not take; or UnsupportedError."""
+        reason = (
+            f"{host} takes the bytes, not this address: give them, or let them be downloaded "
+            "(Client(downloads=True), or enabled = true in [downloads])"
+        )
+        if not self.meaning(subject, reason):
+            # A policy of sending it has no words for it here either.
+            self.notices.append(Notice(subject, f"{reason}; it was not sent"))
+
+    def no_words(self, part: CachePart | NativePart) -> None:
+        """Leave out a part that this wire has no words for: a mark of the cache, or a block of another wire."""
+        if part.type == "cache":
+            if all(notice.subject != "cache" for notice in self.notices):
+                self.tuning("cache", "this wire has no marks of what is kept")
+            return
+        reason = f"it is a block of the wire {part.wire}"
+        if not self.meaning(str(part.block.get("type")), reason):
+            self.notices.append(Notice(str(part.block.get("type")), f"{reason}; it was not sent"))
+
+    def no_mark(self, message: Message) -> None:
+        """Say, once, that a result is not marked as that of a tool that failed."""
+        if message.is_error and all(notice.subject != "is_error" for notice in self.notices):
+            self.tuning(
+                "is_error", "this wire has no mark for the result of a tool that failed: its text alone says so"
+            )
+
     def without_reasoning(self, reason: str) -> None:
         """Say that earlier reasoning is not sent; no policy refuses that, for it is what hosts expect."""
         self.notices.append(Notice("reasoning", f"what was thought in earlier turns is not sent: {reason}"))
@@ -59,8 +87,16 @@ class Omissions:
         return rule == "notice"
 
 
-def adapt(request: Request, capabilities: Capabilities, *, provider: str) -> tuple[Request, tuple[Notice, ...]]:
-    """The request as this model may be sent it, with notices of what was left out.
+class Adapted(NamedTuple):
+    """A request as a model may be sent it; ``answer_tool`` is the tool that takes its structured answer, if any."""
+
+    request: Request
+    notices: tuple[Notice, ...]
+    answer_tool: str | None
+
+
+def adapt(request: Request, capabilities: Capabilities, *, provider: str) -> Adapted:
+    """The request as this model may be sent it, with notices of what was left out or is asked for in another way.
 
     Only what a fact denies is lacking: what is unknown is sent. Reasoning that another provider gave is
     taken out whatever the policy is: it is of no use there, and nobody else's to read.
@@ -80,20 +116,30 @@ def adapt(request: Request, capabilities: Capabilities, *, provider: str) -> tup
             changes["settings"] = type(request.settings)(**kept)
     if request.tools and _denied(capabilities, "tools") and omissions.meaning("tools", "the model calls no tools"):
         changes |= {"tools": (), "tool_choice": None}
-    if (
-        request.output is not None
-        and request.output.json_schema is not None
-        and _denied(capabilities, "json_schema")
-        and omissions.meaning("schema", "the model takes no JSON schema")
-    ):
-        changes["output"] = None
     messages = _messages(request.messages, capabilities, provider, omissions)
     if messages is not None:
         changes["messages"] = messages
     if changes:
         # Not validated again: what is left of a checked request is as right as it was.
         request = request.model_copy(update=changes)
-    return request, tuple(omissions.notices)
+    request, answer_tool = _structured(request, capabilities, omissions)
+    return Adapted(request, tuple(omissions.notices), answer_tool)
+
+
+def _structured(request: Request, capabilities: Capabilities, omissions: Omissions) -> tuple[Request, str | None]:
+    """The request with its schema in another form, where the model takes none; and the tool that takes the answer.
+
+    A tool is the surer form; but many a model that reasons cannot be made to call one.
+    """
+    output = request.output
+    if output is None or output.json_schema is None or not _denied(capabilities, "json_schema"):
+        return request, None
+    can_force = capabilities.fact("tools").value is True and capabilities.fact("reasoning").value is not True
+    if can_force and not request.tools:
+        omissions.notices.append(Notice("schema", "the model takes no JSON schema: a tool takes its answer"))
+        return by_tool(request), output.name
+    omissions.notices.append(Notice("schema", "the model takes no JSON schema: it is asked in words to keep to it"))
+    return in_words(request, json_mode=not _denied(capabilities, "json_object")), None
 
 
 def _denied(capabilities: Capabilities, fact: str) -> bool:

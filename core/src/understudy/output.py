@@ -29,7 +29,7 @@ def parser(schema: type[BaseModel] | Mapping[str, Any] | str) -> Parse:
                 "the model refused to answer", text=choice.refusal, finish_reason=choice.finish_reason
             )
         try:
-            return read(choice.text)
+            return read(_unfenced(choice.text))
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False, include_input=False)
             places = (".".join(map(str, fault["loc"])) or "the answer" for fault in faults[:5])
@@ -42,6 +42,14 @@ def parser(schema: type[BaseModel] | Mapping[str, Any] | str) -> Parse:
         )
 
     return parse
+
+
+def _unfenced(text: str) -> str:
+    """The text without the fence that models like to put around JSON where nothing holds them to it."""
+    told = text.strip()
+    if told.startswith("```") and told.endswith("```") and "\n" in told:
+        return told[told.index("\n") : -3]
+    return text
 
 
 def _of(model: type[BaseModel]) -> Callable[[str], BaseModel]:

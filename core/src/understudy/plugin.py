@@ -31,9 +31,15 @@ if TYPE_CHECKING:
     from .events import Usage as Usage
     from .hookspecs import hookimpl as hookimpl
     from .host import Host as Host
+    from .listing import declared_models as declared_models
+    from .listing import list_openai_models as list_openai_models
+    from .listing import list_pages as list_pages
+    from .messages import CachePart as CachePart
     from .messages import EmbedRequest as EmbedRequest
+    from .messages import FilePart as FilePart
     from .messages import ImagePart as ImagePart
     from .messages import Message as Message
+    from .messages import NativePart as NativePart
     from .messages import Request as Request
     from .messages import Settings as Settings
     from .messages import TextPart as TextPart
@@ -46,15 +52,18 @@ if TYPE_CHECKING:
     from .provider import Embedder as Embedder
     from .provider import Messages as Messages
     from .provider import Model as Model
+    from .provider import ModelLister as ModelLister
     from .provider import Provider as Provider
     from .provider import ProviderSettings as ProviderSettings
     from .provider import ProviderSpec as ProviderSpec
+    from .provider import TakesAddresses as TakesAddresses
 
 # Loaded on first use: a plugin that only declares a ProviderSpec must not cost pydantic's import.
 _HOME = {
     "AsyncGeneratorProvider": "provider",
     "AsyncResult": "provider",
     "AudioDelta": "events",
+    "CachePart": "messages",
     "Capabilities": "capabilities",
     "ChoiceFinish": "events",
     "ConfigError": "errors",
@@ -64,6 +73,7 @@ _HOME = {
     "Embeddings": "events",
     "Event": "events",
     "Fact": "capabilities",
+    "FilePart": "messages",
     "Finish": "events",
     "HTTPError": "errors",
     "Host": "host",
@@ -73,6 +83,8 @@ _HOME = {
     "Message": "messages",
     "Messages": "provider",
     "Model": "provider",
+    "ModelLister": "provider",
+    "NativePart": "messages",
     "Notice": "events",
     "Omissions": "omissions",
     "ProtocolError": "errors",
@@ -87,6 +99,7 @@ _HOME = {
     "Source": "events",
     "Start": "events",
     "StreamBrokenError": "errors",
+    "TakesAddresses": "provider",
     "TextDelta": "events",
     "TextPart": "messages",
     "Tool": "messages",
@@ -94,13 +107,17 @@ _HOME = {
     "ToolCallDelta": "events",
     "UnsupportedError": "errors",
     "Usage": "events",
+    "declared_models": "listing",
     "hookimpl": "hookspecs",
+    "list_openai_models": "listing",
+    "list_pages": "listing",
 }
 
 __all__ = [
     "AsyncGeneratorProvider",
     "AsyncResult",
     "AudioDelta",
+    "CachePart",
     "Capabilities",
     "ChoiceFinish",
     "ConfigError",
@@ -110,6 +127,7 @@ __all__ = [
     "Embeddings",
     "Event",
     "Fact",
+    "FilePart",
     "Finish",
     "HTTPError",
     "Host",
@@ -119,6 +137,8 @@ __all__ = [
     "Message",
     "Messages",
     "Model",
+    "ModelLister",
+    "NativePart",
     "Notice",
     "Omissions",
     "ProtocolError",
@@ -133,6 +153,7 @@ __all__ = [
     "Source",
     "Start",
     "StreamBrokenError",
+    "TakesAddresses",
     "TextDelta",
     "TextPart",
     "Tool",
@@ -140,7 +161,10 @@ __all__ = [
     "ToolCallDelta",
     "UnsupportedError",
     "Usage",
+    "declared_models",
     "hookimpl",
+    "list_openai_models",
+    "list_pages",
 ]
 
 

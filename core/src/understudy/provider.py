@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, SecretStr
 
     from .events import Embeddings, Event
-    from .messages import EmbedRequest, Request
+    from .messages import EmbedRequest, FilePart, ImagePart, Request
     from .omissions import Omissions
     from .transport import Transport
 
@@ -101,6 +101,31 @@ class Embedder(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesAddresses(Protocol):
+    """A provider that says which addresses of images and files its host fetches itself.
+
+    Of the others the bytes are downloaded first, where the caller allows that; for a provider that does not say,
+    none are.
+    """
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+        """Whether this part, which has an address, is sent as such."""
+        ...
+
+
+@runtime_checkable
+class ModelLister(Protocol):
+    """A provider whose host lists its models."""
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host has now, with the facts that it tells of them; or raises a ProviderError.
+
+        ``context.model`` is empty.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
     """A provider declared as cheap data; its implementation is imported when it is first used.
@@ -108,7 +133,9 @@ class ProviderSpec:
     ``load`` is ``"module:attribute"``: a class or object that is a `Provider`. ``capabilities`` hold
     for every model; a model's own stand above them. ``env`` names the variables that may hold its
     key, the first one set wins; without any it needs none. ``key_url`` is where to get a key. ``options``
-    is the pydantic model, or its import string, of what it takes in ``options={name: {…}}``.
+    is the pydantic model, or its import string, of what it takes in ``options={name: {…}}``. ``without_key`` is
+    of a host that takes other credentials too: by the environment and the configured options it tells why it
+    cannot be asked without a key, or None where it can; it looks at files at most.
     """
 
     name: str
@@ -121,6 +148,7 @@ class ProviderSpec:
     key_url: str | None = None
     access: Access = "open"
     options: str | type[BaseModel] | None = None
+    without_key: Callable[[Mapping[str, str], Mapping[str, object]], str | None] | None = None
 
     def shared(self) -> Capabilities:
         """What is known of every model."""
@@ -203,11 +231,14 @@ def _as_text(request: Request, omissions: Omissions) -> list[dict[str, Any]]:
         "extra_headers": bool(request.extra_headers),
     }
     for message in request.messages:
+        omissions.no_mark(message)
         if message.tool_calls or message.role == "tool":
             lacking["tool_calls"] = True
         for part in message.parts:
             if part.type == "reasoning":
                 lacking.setdefault("reasoning", True)
+            elif part.type == "cache":
+                omissions.no_words(part)
             elif part.type != "text":
                 lacking[part.type] = True
     if lacking.pop("reasoning", False):

@@ -132,6 +132,8 @@ def select(
             continue
         capabilities = _observed(offer, health)
         reasons = list(needs.missing(capabilities))
+        if not named and _is_retired(capabilities):
+            reasons.append(f"retired ({capabilities.fact('working').source})")
         if offer.access == "offline" and not named:
             reasons.append("offline: answers only when named")
         if offer.obstacle is not None:
@@ -177,6 +179,11 @@ def _read_name(model: str | None, offers: Sequence[Offer]) -> tuple[str | None, 
 
 def _is(offer: Offer, provider: str, model: str) -> bool:
     return offer.provider == provider and offer.model.name == model
+
+
+def _is_retired(capabilities: Capabilities) -> bool:
+    """Whether its host has ended it; what does not work for another reason may again."""
+    return capabilities.fact("working").value is False and capabilities.fact("deprecated").value is True
 
 
 def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from .client import ChainInput
     from .client import Stream as AsyncStream
     from .config import Config, Source
+    from .downloads import Downloads
     from .events import EmbedReply, Event, Reply
+    from .live import LiveModels
     from .messages import MessagesInput, Policy
     from .observation import Attempt, Observer
     from .registry import Registry
@@ -79,6 +81,7 @@ class Client:
         proxy: str | None = None,
         ca_file: str | None = None,
         environment_proxies: bool | None = None,
+        downloads: Downloads | bool | None = None,
         observers: Sequence[Observer] = (),
         transport: Transport | None = None,
         environ: Mapping[str, str] | None = None,
@@ -94,6 +97,7 @@ class Client:
             proxy=proxy,
             ca_file=ca_file,
             environment_proxies=environment_proxies,
+            downloads=downloads,
             observers=observers,
             transport=transport,
             environ=environ,
@@ -274,9 +278,20 @@ class Client:
         """Which candidates would be asked for this, in which order, and why the others would not. No I/O."""
         return self._client.select(needs, model=model)
 
-    def models(self, needs: NeedsInput | None = None) -> list[Candidate]:
-        """Every model on offer that meets the needs, ready to be asked or not."""
-        return self._client.models(needs)
+    def models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> list[Candidate]:
+        """Every model on offer, or of this provider, that meets the needs, ready to be asked or not.
+
+        ConfigError for a provider that is not installed.
+        """
+        return self._client.models(needs, provider=provider)
+
+    def live_models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> LiveModels:
+        """The models that hosts list just now and that meet the needs; every host that can be asked, or this one.
+
+        A host's failure is kept beside the others' models. Public hosts are asked only where they are named
+        or configured. ConfigError for a provider that is not installed.
+        """
+        return self._call(self._client.live_models(needs, provider=provider))
 
     # ── to the loop and back ──────────────────────────────────────────────────────────────────────────
 

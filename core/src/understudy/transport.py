@@ -18,12 +18,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Network, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import aiohttp
-from aiohttp.abc import ResolveResult
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
@@ -44,7 +44,7 @@ from .events import RateLimits
 from .wire import Call, error_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -71,7 +71,7 @@ __all__ = [
 MAX_ERROR_BYTES: Final = 64 * 1024
 """How much of an error's body is read; the fields of a longer one are not known."""
 
-_CODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+_CODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
 _DRAIN_SECONDS: Final = 0.1
 _NO_NETWORK: Final = "UNDERSTUDY_NO_NETWORK"
 _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
@@ -93,6 +93,9 @@ class Timeout:
 
 
 NO_TIMEOUT: Final = Timeout(connect=None, first_event=None, idle=None, total=None)
+
+
+AddressesOf: TypeAlias = "Callable[[str], Awaitable[Sequence[str]]]"
 
 
 class Response(Protocol):
@@ -241,6 +244,29 @@ class _Resolver(aiohttp.ThreadedResolver):
         ]
 
 
+class _Given(AbstractResolver):
+    """Looks names up in the way that the transport was given."""
+
+    def __init__(self, addresses_of: AddressesOf) -> None:
+        self._addresses_of = addresses_of
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        kinds = [
+            (address, socket.AF_INET6 if ":" in address else socket.AF_INET)
+            for address in await self._addresses_of(host)
+        ]
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
+            for address, kind in kinds
+            if family in {socket.AF_UNSPEC, kind}
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
 class _Connector(aiohttp.TCPConnector):
     """Tells which connection a call got, and gives it a new one where it asks for that.
 
@@ -250,8 +276,11 @@ class _Connector(aiohttp.TCPConnector):
     loudly should aiohttp change them.
     """
 
-    def __init__(self, *, loop: asyncio.AbstractEventLoop, context: ssl.SSLContext | None) -> None:
-        super().__init__(limit=0, ssl=True if context is None else context, ttl_dns_cache=30, resolver=_Resolver(loop))
+    def __init__(
+        self, *, loop: asyncio.AbstractEventLoop, context: ssl.SSLContext | None, addresses_of: AddressesOf | None
+    ) -> None:
+        resolver = _Resolver(loop) if addresses_of is None else _Given(addresses_of)
+        super().__init__(limit=0, ssl=True if context is None else context, ttl_dns_cache=30, resolver=resolver)
         self._factory = lambda: _Protocol(loop)  # type: ignore[assignment]
 
     async def connect(
@@ -279,6 +308,7 @@ class AiohttpTransport:
     and ``NO_PROXY``. ``ca_file`` is a PEM file of certificates to trust instead of the system's;
     ``max_bytes`` limits the decoded size of one answer. With ``loopback_only``, or while the environment has
     ``UNDERSTUDY_NO_NETWORK=1``, a call goes to 127.0.0.0/8, ::1 or localhost, proxy included, or is a ConfigError.
+    ``addresses_of`` gives the addresses of a name in place of the system; OSError where it has none.
     """
 
     def __init__(
@@ -290,6 +320,7 @@ class AiohttpTransport:
         environment_proxies: bool = False,
         loopback_only: bool = False,
         max_bytes: int = 256 * 1024 * 1024,
+        addresses_of: AddressesOf | None = None,
     ) -> None:
         self.timeout = timeout
         self.max_bytes = max_bytes
@@ -297,6 +328,7 @@ class AiohttpTransport:
         self._environment_proxies = environment_proxies and proxy is None
         self._loopback_only = loopback_only
         self._ca_file = ca_file
+        self._addresses_of = addresses_of
         self._aiohttp_timeout = aiohttp.ClientTimeout(
             total=None, connect=timeout.connect, sock_connect=timeout.connect, ceil_threshold=math.inf
         )
@@ -324,7 +356,7 @@ class AiohttpTransport:
         session = self._sessions.get(loop)
         if session is None:
             session = aiohttp.ClientSession(
-                connector=_Connector(loop=loop, context=self._ssl_context()),
+                connector=_Connector(loop=loop, context=self._ssl_context(), addresses_of=self._addresses_of),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"accept-encoding": "gzip, deflate", "user-agent": "understudy"},
                 timeout=self._aiohttp_timeout,
@@ -424,7 +456,7 @@ class _Exchange:
                     response = await session.request(
                         call.method,
                         call.url,
-                        data=call.body,
+                        data=call.body or None,  # with an empty one aiohttp would describe it
                         headers=call.headers,
                         allow_redirects=False,
                         proxy=transport.route(call.url),
@@ -571,7 +603,7 @@ def _broken(error: Exception) -> ProviderError:
 async def exchange(transport: Transport, call: Call, decoder: Decoder) -> AsyncGenerator[Event, None]:
     """Send a call and give the events of its answer; a status outside 200-299 raises its HTTPError."""
     async with transport.open(call) as response:
-        request_id = response.headers.get("x-request-id") or response.headers.get("request-id")
+        request_id = _request_id(response.headers)
         if not 200 <= response.status <= 299:
             await raise_for_status(response, call)
         decoder.request_id, decoder.limits = request_id, rate_limits(response.headers)
@@ -623,17 +655,24 @@ async def raise_for_status(response: Response, call: Call | None = None) -> None
     )
     error = http_error(
         response.status,
-        error_body.read(bytes(body)),
+        error_body.read(bytes(body), kind=response.headers.get("x-amzn-errortype")),
         body=error_body.shown(bytes(body), secrets=secrets),
         retry_after=retry_after(response.headers),
-        request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
+        request_id=_request_id(response.headers),
     )
     if response.headers.get("x-should-retry", "").lower() == "false":
         error.retryable = False  # OpenAI and Anthropic say so where the status alone would mislead
     raise error
 
 
-_SECRET_HEADERS: Final = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization"})
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    return next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+
+
+_REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid")
+_SECRET_HEADERS: Final = frozenset({
+    "authorization", "x-api-key", "api-key", "x-amz-security-token", "x-goog-api-key", "proxy-authorization",
+})  # fmt: skip
 
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 

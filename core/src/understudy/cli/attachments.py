@@ -45,6 +45,8 @@ def _sound(given: str) -> AudioPart:
 
 
 def _document(given: str) -> FilePart:
+    if given.startswith(("https://", "http://")):
+        return FilePart(url=given)  # as above
     data = _read("--file", given)
     name = os.fsencode(Path(given).name).decode("utf-8", "replace")
     media_type = mimetypes.guess_type(name)[0]

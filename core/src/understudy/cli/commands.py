@@ -187,15 +187,24 @@ def providers(as_json: bool, config: str | None) -> int:
     return 0
 
 
-@understudy.command()
+@understudy.command(short_help="List the models that meet the needs.")
 @_needs
+@click.option("--live", is_flag=True, help="Ask the hosts which models they have now, and what they tell of them.")
+@click.option("--provider", metavar="NAME", callback=_text, help="Of this provider alone.")
 @_json
 @_config
-def models(needs: str | None, as_json: bool, config: str | None) -> int:
-    """List the models that meet the needs, ready to be asked or not."""
-    from .lists import list_models
+def models(needs: str | None, live: bool, provider: str | None, as_json: bool, config: str | None) -> int:
+    """List the models that meet the needs, ready to be asked or not.
 
-    list_models(needs, config=config, as_json=as_json)
+    With --live every host is asked that has a key or needs none, a public one only where it is named or
+    configured. What a host tells stands above what is declared. Exits with 1 where a host failed, with 2 where
+    none could be asked.
+    """
+    from .lists import list_live_models, list_models
+
+    if live:
+        return list_live_models(needs, provider, config=config, as_json=as_json)
+    list_models(needs, provider, config=config, as_json=as_json)
     return 0
 
 

@@ -138,7 +138,11 @@ def _is_machinery(filename: str) -> bool:
 
 def _keys(report: _Report, name: str, one: Installed, settings: Config) -> None:
     source = configuration.find_key(settings, name, one.spec.env, environ=os.environ)
-    if source is None:
+    if source is None and one.spec.without_key is not None:
+        table = settings.providers.get(name)
+        told = one.spec.without_key(os.environ, {} if table is None else table.options)
+        report.line(f"{name}: {told or 'it has credentials of another kind than a key'}")
+    elif source is None:
         where = f" (get one at {one.spec.key_url})" if one.spec.key_url else ""
         report.line(f"{name}: {' or '.join(one.spec.env)} is not set{where}")
     elif source.obstacle is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..client import Client
 from ..config import find_key
+from ..live import UNDECLARED, UNLISTED
+from . import faults
 from .targets import shown_number
 from .terminal import clean, dim, is_terminal, one_line, output, say, write_json
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..capabilities import Capabilities
+    from ..live import LiveModels
     from ..selection import Candidate, Rejection
 
 # Facts that have a column, each with its heading; prices are in USD per million tokens.
@@ -23,6 +27,7 @@ _NUMBERS: Final = {"context": "context", "max_output": "output", "input_price": 
 _ABILITIES: Final = ("tools", "vision", "audio", "files", "json_schema", "reasoning")
 # Why a model in a drawn list is not ready, by its provider's key; with a key it is public or offline.
 _SHORT: Final = {"missing": "no key", "broken": "key broken"}
+_HEAD: Final = ("model", *_NUMBERS.values(), "can", "state")
 _RIGHT: Final = frozenset({*_NUMBERS.values(), "models"})
 _WIDTHS: Final = {"output": 100, "can": 132, "from": 100, "get a key at": 132}
 
@@ -116,6 +121,10 @@ def _key(client: Client, name: str) -> str:
     """Whether a provider's key is there; it is not looked up."""
     spec = client.registry.installed[name].spec
     source = find_key(client.config, name, spec.env, environ=os.environ)
+    if source is None and spec.without_key is not None:
+        table = client.config.providers.get(name)
+        told = spec.without_key(os.environ, {} if table is None else table.options)
+        return "not wanted" if told is None else "missing"
     if source is None:
         return "missing" if spec.env else "not wanted"
     return "set" if source.obstacle is None else "broken"
@@ -124,10 +133,10 @@ def _key(client: Client, name: str) -> str:
 # ── models ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def list_models(needs: str | None, *, config: str | None, as_json: bool) -> None:
+def list_models(needs: str | None, provider: str | None, *, config: str | None, as_json: bool) -> None:
     """Every model that meets the needs, with its main facts and what stands in its way."""
     client = _client(config)
-    found = client.models(needs)
+    found = client.models(needs, provider=provider)
     selection = client.select(needs)
     states = {candidate.name: "; ".join(candidate.notes) or "ready" for candidate in selection.candidates}
     states |= {rejection.name: "; ".join(rejection.reasons) for rejection in selection.rejected}
@@ -143,9 +152,7 @@ def list_models(needs: str | None, *, config: str | None, as_json: bool) -> None
                     "key": keys[model.provider],
                     "ready": model.name in ready,
                     "state": states.get(model.name),
-                    "facts": {
-                        name: {"value": fact.value, "source": fact.source} for name, fact in model.capabilities.items()
-                    },
+                    "facts": _facts(model.capabilities),
                 }
                 for model in found
             ]
@@ -154,21 +161,80 @@ def list_models(needs: str | None, *, config: str | None, as_json: bool) -> None
     if not found:
         say("note: no model meets this; `understudy explain --needs …` says why")
         return
-    head = ("model", *_NUMBERS.values(), "can", "state")
     drawn = is_terminal(output())
     rows = []
     for model in sorted(found, key=lambda model: model.name not in ready):
         state = states.get(model.name, "")
         if drawn and model.name not in ready:
             state = _SHORT.get(keys[model.provider], "when named")
-        can = _abilities(model.capabilities) if drawn else _flags(model.capabilities)
-        rows.append((model.name, *(shown_number(model.capabilities, name) for name in _NUMBERS), can, state))
+        rows.append(_row(model, state, drawn=drawn))
     if not drawn:
-        _write_table(head, rows)
+        _write_table(_HEAD, rows)
         return
-    _draw_table(head, rows)
+    _draw_table(_HEAD, rows)
     if any(row[-1] in _SHORT.values() for row in rows):
         say(dim("`understudy providers` says which keys are wanted"))
+
+
+def list_live_models(needs: str | None, provider: str | None, *, config: str | None, as_json: bool) -> int:
+    """The models that hosts list just now; the exit code, 1 where one of them failed, 2 where none was asked."""
+
+    async def ask() -> LiveModels:
+        async with _client(config) as client:
+            return await client.live_models(needs, provider=provider)
+
+    told = asyncio.run(ask())
+    drawn = is_terminal(output()) and not as_json
+    rows = [_row(model, _live_state(model), drawn=drawn) for model in told.models]
+    if as_json:
+        write_json([_live_entry(model) for model in told.models])
+    elif drawn and rows:
+        _draw_table(_HEAD, rows)
+    elif rows:
+        _write_table(_HEAD, rows)
+    if drawn and provider is None and told.skipped:
+        skipped = f"not asked: {', '.join(told.skipped)}"
+        say(dim(f"{skipped}; `understudy models --live --provider NAME` asks one, or says why not"))
+    else:
+        for name, reason in told.skipped.items():
+            say(f"not asked: {name}: {one_line(reason)}")
+    for error in told.failures.values():
+        say(f"error: {faults.told(error)}")
+    if told.failures:
+        return 1
+    if not told.answered:
+        say("error: no host could be asked")
+        return 2
+    if not told.models:
+        say("note: no model that is listed meets this")
+    return 0
+
+
+def _live_state(model: Candidate) -> str:
+    """Where it stands, if not on both sides."""
+    if UNLISTED in model.notes:
+        return "not listed"
+    return "undeclared" if UNDECLARED in model.notes else "listed"
+
+
+def _live_entry(model: Candidate) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "provider": model.provider,
+        "model": model.model,
+        "listed": UNLISTED not in model.notes,
+        "declared": UNDECLARED not in model.notes,
+        "facts": _facts(model.capabilities),
+    }
+
+
+def _row(model: Candidate, state: str, *, drawn: bool) -> tuple[str, ...]:
+    can = _abilities(model.capabilities) if drawn else _flags(model.capabilities)
+    return (model.name, *(shown_number(model.capabilities, name) for name in _NUMBERS), can, state)
+
+
+def _facts(capabilities: Capabilities) -> dict[str, Any]:
+    return {name: {"value": fact.value, "source": fact.source} for name, fact in capabilities.items()}
 
 
 def _flags(capabilities: Capabilities) -> str:

@@ -51,6 +51,12 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     ),
     Variable("UNDERSTUDY_TIMEOUT_IDLE", "Seconds of silence after it.", ("timeout", "idle"), "number"),
     Variable("UNDERSTUDY_TIMEOUT_TOTAL", "Seconds for the whole call.", ("timeout", "total"), "number"),
+    Variable(
+        "UNDERSTUDY_DOWNLOADS",
+        "1 downloads images and files for hosts that take no addresses.",
+        ("downloads", "enabled"),
+        "flag",
+    ),
     Variable("UNDERSTUDY_RETRY_COUNT", "How often the same candidate is asked again.", ("retry", "count"), "count"),
     Variable("UNDERSTUDY_RETRY_BASE", "Seconds of the first pause at most.", ("retry", "base"), "number"),
     Variable("UNDERSTUDY_RETRY_CAP", "Seconds of any pause at most.", ("retry", "cap"), "number"),

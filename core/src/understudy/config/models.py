@@ -293,6 +293,21 @@ class RetryTable(_Table):
     cap: Seconds = Field(default=_RETRY.cap, description="The highest limit of a pause in seconds.")
 
 
+class DownloadsTable(_Table):
+    """Downloading images and files for hosts that take no addresses."""
+
+    enabled: bool = Field(default=False, description="Whether anything is downloaded.")
+    max_bytes: Count | None = Field(default=None, description="How large each may be. 20 MiB if not set.")
+    total_bytes: Count | None = Field(default=None, description="How large those of a call may be. 50 MiB if not set.")
+    timeout: Seconds | None = Field(default=None, description="For those of a call. 10 if not set.")
+    hops: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="How many redirects are followed. 3 if not set."
+    )
+    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], Field(strict=False, min_length=1)] | None = (
+        Field(default=None, description="The ports that may be asked. 443 alone if not set.")
+    )
+
+
 class File(_Table):
     """`understudy.toml`."""
 
@@ -321,6 +336,9 @@ class File(_Table):
         default=False, description="Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment are used."
     )
     timeout: TimeoutTable = Field(default_factory=TimeoutTable, description="Limits of time.")
+    downloads: DownloadsTable = Field(
+        default_factory=DownloadsTable, description="What is downloaded for hosts that take no addresses."
+    )
     retry: RetryTable = Field(default_factory=RetryTable, description="Asking the same candidate again.")
     concurrency: Count | None = Field(
         default=None, description="How many calls may run at the same time; any number if not set."
@@ -341,10 +359,12 @@ _REASONS: Final[Mapping[str, str]] = {
     "float_type": "must be a number",
     "greater_than_equal": "must be at least {ge}",
     "int_type": "must be a whole number",
+    "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
     "model_type": "must be a table",
     "string_too_short": "must be text, and not empty",
     "string_type": "must be text",
+    "too_short": "must not be empty",
     "tuple_type": "must be a list",
     "understudy": "{reason}",
 }
@@ -416,6 +436,8 @@ def _known_at(path: Path) -> tuple[str, ...]:
             return tuple(ProviderTable.model_fields)
         case ("timeout",):
             return tuple(TimeoutTable.model_fields)
+        case ("downloads",):
+            return tuple(DownloadsTable.model_fields)
         case ("retry",):
             return tuple(RetryTable.model_fields)
         case ("chains", _):

@@ -28,6 +28,7 @@ from .settings import Config, ProviderConfig, is_loopback
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from ..downloads import Downloads
     from ..transport import Timeout
     from . import lines, models
 
@@ -267,6 +268,7 @@ class _Reader:
             concurrency=file.concurrency,
             keys_file=keys,
             local_chains=self.local_chains,
+            downloads=_downloads(file.downloads),
         )
         return Reading(config, tuple(self.faults), self.origins, self.variables)
 
@@ -324,6 +326,14 @@ def _timeout(table: models.TimeoutTable) -> Timeout | None:
     from ..transport import Timeout  # aiohttp is loaded only where a limit is set
 
     return Timeout(**given)
+
+
+def _downloads(table: models.DownloadsTable) -> Downloads | None:
+    if not table.enabled:
+        return None
+    from ..downloads import Downloads  # and with it aiohttp: only where they are allowed
+
+    return Downloads(**table.model_dump(exclude_unset=True, exclude={"enabled"}))
 
 
 def secret(value: str) -> SecretStr:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from ..downloads import Downloads
     from ..host import Wire
     from ..provider import Model
     from ..secrets import Reference
@@ -81,7 +82,7 @@ class Config:
 
     ``models`` are facts by ``provider/model`` that stand above what is advertised; ``local_chains`` names
     the chains that the working directory's file defines; ``keys_file`` is the key store's, None where none
-    is to be read; ``sources`` are the files that were read.
+    is to be read; ``sources`` are the files that were read; ``downloads`` is None where none are allowed.
     """
 
     providers: Mapping[str, ProviderConfig] = field(default_factory=_nothing)
@@ -98,6 +99,7 @@ class Config:
     concurrency: int | None = None
     keys_file: Path | None = None
     local_chains: frozenset[str] = frozenset()
+    downloads: Downloads | None = None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("settings are not pickled: the pickle could hold secrets in clear")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import from_json
@@ -24,13 +25,16 @@ _LOOKS_SECRET: Final = re.compile(r"(?:sk|pk|gsk|xai|rk)-[\w*.-]{6,}|AIza[\w-]{1
 _CONTEXT_LENGTH: Final = re.compile(r"This (?:model|endpoint)'s maximum context length is \d+ tokens\.")
 
 
-def read(body: bytes) -> ErrorFields:
-    """The fields of a JSON error body; empty ones where it is no JSON object."""
+def read(body: bytes, *, kind: str | None = None) -> ErrorFields:
+    """The fields of a JSON error body; empty ones where it is no JSON object.
+
+    ``kind`` is what AWS says of the type in a header, ``ValidationException:http://…``; it may stand there alone.
+    """
     try:
-        value = from_json(body)
+        fields = fields_of(from_json(body))
     except ValueError:
-        return ErrorFields()
-    return fields_of(value)
+        fields = ErrorFields()
+    return fields if kind is None else replace(fields, type=_name_of(kind))
 
 
 def fields_of(value: object) -> ErrorFields:
@@ -38,7 +42,7 @@ def fields_of(value: object) -> ErrorFields:
 
     OpenAI has ``error.code`` and ``error.type``, Anthropic ``error.type``, Google a number in
     ``error.code``, a word in ``error.status`` and a finer one in ``error.details[].reason``, Cohere
-    ``error_type``. Google answers a stream that is a list with the failure as the list's one element.
+    ``error_type``, AWS ``__type``. Google answers a stream that is a list with the failure as the list's one element.
     """
     if isinstance(value, list) and value:
         value = value[0]
@@ -47,6 +51,8 @@ def fields_of(value: object) -> ErrorFields:
     error: Mapping[str, object] = value["error"] if isinstance(value.get("error"), dict) else value
     code, kind, word = error.get("code"), error.get("type"), error.get("status") or error.get("error_type")
     message = error.get("message")
+    if kind is None and isinstance(error.get("__type"), str):
+        kind = _name_of(str(error["__type"]))
     if isinstance(code, str) and len(code) == 3 and code.isdecimal():
         code = int(code)
     return ErrorFields(
@@ -56,6 +62,11 @@ def fields_of(value: object) -> ErrorFields:
         reason=_reason(error.get("details")),
         context_length=isinstance(message, str) and _CONTEXT_LENGTH.match(message) is not None,
     )
+
+
+def _name_of(kind: str) -> str:
+    """The name in a type of AWS, whose namespace may stand before it and an address behind."""
+    return kind.partition(":")[0].rpartition("#")[2]
 
 
 def _reason(details: object) -> str | None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from understudy.plugin import ConfigError
+from understudy.plugin import ConfigError, UnsupportedError, list_pages
 from understudy.transport import exchange
 from understudy.wire import anthropic_messages
 
+from .listing import read_models
 from .models import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from understudy.plugin import Context, Event, Model, Request
+    from understudy.plugin import Context, Event, FilePart, ImagePart, Model, Request
 
 _ADDRESS: Final = "https://api.anthropic.com"
 
@@ -38,7 +39,7 @@ class Anthropic:
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
         """The answer's events."""
-        options: dict[str, Any] = {**context.settings.options, **request.options.get(context.provider, {})}
+        options = _options(request, context)
         project, location = options.pop("vertex_project", None), options.pop("vertex_location", "global")
         version = version_of(context.model)
         call = anthropic_messages.encode(
@@ -53,6 +54,23 @@ class Anthropic:
             vertex=project is not None,
         )
         return exchange(context.transport, call, anthropic_messages.Decoder())
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+        """Whether Anthropic, or Google in its place, fetches it."""
+        return anthropic_messages.takes_address(part, vertex="vertex_project" in _options(request, context))
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host lists for this key."""
+        if "vertex_project" in context.settings.options:
+            raise UnsupportedError("Vertex AI lists no models of Anthropic's", subject="models")
+        url = f"{(context.settings.base_url or _ADDRESS).rstrip('/')}/v1/models?limit=1000"
+        headers = {**_headers(context, vertex=False), "anthropic-version": "2023-06-01"}
+        return await list_pages(context, url, headers, read_models, token="after_id")  # noqa: S106 - no secret
+
+
+def _options(request: Request, context: Context) -> dict[str, Any]:
+    """The options of a call: those of the configuration, and above them the request's."""
+    return {**context.settings.options, **request.options.get(context.provider, {})}
 
 
 def version_of(model: str) -> tuple[int, int] | None:

@@ -1,1 +1,26 @@
-"""Amazon Bedrock on its Converse wire."""
+"""Amazon Bedrock on its Converse wire, with an API key of its own or with AWS credentials."""
+
+from __future__ import annotations
+
+from understudy.plugin import ProviderSpec, hookimpl
+
+from .ambient import KEY, obstacle
+from .models import MODELS
+
+
+@hookimpl
+def understudy_providers() -> list[ProviderSpec]:
+    """Bedrock as data; its code is imported when it is asked."""
+    return [
+        ProviderSpec(
+            name="bedrock",
+            load="understudy_bedrock.provider:Bedrock",
+            models=MODELS,
+            env=(KEY,),
+            base_url_env="AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+            url="https://bedrock-runtime.us-east-1.amazonaws.com",
+            key_url="https://console.aws.amazon.com/bedrock/home#/api-keys",
+            options="understudy_bedrock.options:Options",
+            without_key=obstacle,
+        )
+    ]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from understudy.plugin import Notice, Omissions
+from understudy.plugin import CachePart, NativePart, Notice, Omissions
 from understudy.wire import Call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from understudy.plugin import Message, Request, Tool, ToolCall
+    from understudy.plugin import FilePart, Message, Request, Tool, ToolCall
 
 Body: TypeAlias = dict[str, Any]
 
@@ -128,6 +128,7 @@ def _tool(tool: Tool) -> Body:
 
 def _message(message: Message, documents: list[Body], omissions: Omissions) -> Body:
     written: Body = {"role": "system" if message.role == "developer" else message.role}
+    omissions.no_mark(message)
     if isinstance(message.content, str):
         content: str | list[Body] = message.content
     else:
@@ -161,14 +162,14 @@ def _parts(message: Message, written: Body, documents: list[Body], omissions: Om
             if part.detail is not None:
                 image["detail"] = part.detail
             content.append({"type": "image_url", "image_url": image})
-        elif part.type == "file" and part.data is not None and (part.media_type or "").startswith("text/"):
-            document = _document(part.data, part.name)
-            if message.role == "tool":
-                content.append({"type": "document", "document": document})
-            else:
-                documents.append({"id": f"file:{len(documents)}", **document})
         elif part.type == "file":
-            omissions.meaning("file", "Cohere reads files of text alone, and has none by their ids")
+            document = _document(part, omissions)
+            if document is not None and message.role == "tool":
+                content.append({"type": "document", "document": document})
+            elif document is not None:
+                documents.append({"id": f"file:{len(documents)}", **document})
+        elif isinstance(part, CachePart | NativePart):
+            omissions.no_words(part)
         else:
             omissions.meaning(part.type, f"Cohere takes no {part.type}")
     return content
@@ -182,10 +183,16 @@ def _is_plan(opaque: str) -> bool:
     return isinstance(told, dict) and told.get("type") == "tool_plan"
 
 
-def _document(data: bytes, name: str | None) -> Body:
-    """A file of text as a document, which an answer may cite by its id."""
-    told = {"text": data.decode("utf-8", "replace")}
-    return {"data": told if name is None else {"title": name, **told}}
+def _document(part: FilePart, omissions: Omissions) -> Body | None:
+    """A file of text as a document, which an answer may cite by its id; None for any other file."""
+    if part.url is not None:
+        omissions.no_address("file", "Cohere")
+    elif part.data is None or not (part.media_type or "").startswith("text/"):
+        omissions.meaning("file", "Cohere reads files of text alone, and has none by their ids")
+    else:
+        told = {"text": part.data.decode("utf-8", "replace")}
+        return {"data": told if part.name is None else {"title": part.name, **told}}
+    return None
 
 
 def _tool_call(call: ToolCall) -> Body:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from understudy.plugin import ConfigError
+from understudy.plugin import ConfigError, list_pages
 from understudy.transport import exchange, fetch
 
 from . import embedding
 from .answers import Decoder
 from .asking import encode
+from .listing import read_models
 from .models import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, Model, Request
+    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
 
 _ADDRESS: Final = "https://api.cohere.com"
 
@@ -41,6 +42,10 @@ class Cohere:
         )
         return exchange(context.transport, call, Decoder(prices=prices_of(context.model)))
 
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
+        """Whether Cohere fetches it: images, but no documents."""
+        return part.type == "image"
+
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The vectors of the inputs."""
         call = embedding.encode(
@@ -51,6 +56,11 @@ class Cohere:
             options=request.options.get(context.provider, {}),
         )
         return embedding.decode(await fetch(context.transport, call), notices=call.notices)
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host lists for this key."""
+        url = f"{(context.settings.base_url or _ADDRESS).rstrip('/')}/v1/models?page_size=1000"
+        return await list_pages(context, url, _headers(context), read_models, token="page_token")  # noqa: S106 - no secret
 
 
 def prices_of(model: str) -> tuple[float, float] | None:

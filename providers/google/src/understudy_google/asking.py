@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from understudy.messages import Output, Part, ToolChoice
-    from understudy.plugin import Message, Request, Tool, ToolCall
+    from understudy.plugin import FilePart, ImagePart, Message, Request, Tool, ToolCall
 
 Body: TypeAlias = dict[str, Any]
 
@@ -77,7 +77,7 @@ def encode(
     omissions = Omissions(request.policy)
     base_url = base_url.rstrip("/")
     name = model.rpartition("/")[2]
-    writer = _Writer(omissions, base_url=base_url, signed=not is_before_3(name))
+    writer = _Writer(omissions, base_url=base_url, model=model, signed=not is_before_3(name))
     for message in request.messages:
         writer.write(message)
     body: Body = {"contents": writer.contents}
@@ -190,13 +190,14 @@ def _calling(tools: Sequence[Tool], choice: ToolChoice | None, omissions: Omissi
 class _Writer:
     """Writes messages down as contents; the system's stand apart from them."""
 
-    __slots__ = ("_base_url", "_names", "_omissions", "_results", "_signed", "_told", "contents", "system")
+    __slots__ = ("_base_url", "_model", "_names", "_omissions", "_results", "_signed", "_told", "contents", "system")
 
-    def __init__(self, omissions: Omissions, *, base_url: str, signed: bool) -> None:
+    def __init__(self, omissions: Omissions, *, base_url: str, model: str, signed: bool) -> None:
         self.contents: list[Body] = []
         self.system: list[Body] = []
         self._omissions = omissions
         self._base_url = base_url
+        self._model = model
         self._signed = signed
         self._names: dict[str, str] = {}  # of the functions that were called, by the id of the call
         self._results: list[Body] | None = None  # the turn of results that the next one belongs to
@@ -225,6 +226,8 @@ class _Writer:
         for part in message.parts:
             if part.type == "text":
                 self.system.append({"text": part.text})
+            elif part.type == "cache":
+                self._omissions.no_words(part)
             else:
                 self._omissions.meaning(part.type, "Google takes text alone from the system")
 
@@ -235,7 +238,7 @@ class _Writer:
             "id": call_id,
             "name": self._names.get(call_id) or message.name or call_id,
             # As text: an object would be read as one whose numbers are floats.
-            "response": {"output": message.text},
+            "response": {"error" if message.is_error else "output": message.text},
         }
         beside = self._parts(tuple(part for part in message.parts if part.type != "text"))
         if beside:
@@ -292,6 +295,9 @@ class _Writer:
 
     def _part(self, part: Part) -> Body | None:
         match part.type:
+            case "image" | "file" if part.url is not None and not takes_address(part, self._model, self._base_url):
+                self._omissions.no_address(part.type, "Google")
+                return None
             case "refusal":
                 return {"text": part.refusal}
             case "image":
@@ -305,8 +311,11 @@ class _Writer:
             case "file" if part.data is not None:
                 return _inline(part.media_type, part.data)
             case "file":
-                place = part.id or ""
+                place = part.url or part.id or ""
                 return _file(f"{self._base_url}/{place}" if place.startswith("files/") else place, part.media_type)
+            case "cache" | "native":
+                self._omissions.no_words(part)
+                return None
             case _:
                 raise AssertionError(f"{part.type} is written with the parts around it")
 
@@ -326,9 +335,32 @@ def _file(uri: str, media_type: str | None) -> Body:
     return {"fileData": {"fileUri": uri, **({} if media_type is None else {"mimeType": media_type})}}
 
 
+_YOUTUBE: Final = frozenset({"youtu.be", "youtube.com", "www.youtube.com", "m.youtube.com"})
+
+
+def takes_address(part: ImagePart | FilePart, model: str, base_url: str) -> bool:
+    """Whether Google fetches an image or file itself.
+
+    From buckets and YouTube; from anywhere over https on Vertex (recorded), and on the Gemini API from 2.5 on
+    (ai.google.dev/gemini-api/docs/file-input-methods, of 2026-01; recorded).
+    """
+    try:
+        parts = urlsplit(part.url or "")
+        scheme, host = parts.scheme.lower(), parts.hostname
+    except ValueError:
+        return False
+    if scheme == "gs":
+        return True
+    if scheme != "https":
+        return False
+    own = urlsplit(base_url).hostname
+    known = host in _YOUTUBE or host == own or "/projects/" in base_url
+    return known or not model.rpartition("/")[2].startswith(("gemini-1", "gemini-2.0"))
+
+
 def _type_of(uri: str) -> str | None:
     parts = urlsplit(uri)
-    if parts.hostname in {"youtu.be", "youtube.com", "www.youtube.com", "m.youtube.com"}:
+    if parts.hostname in _YOUTUBE:
         return "video/mp4"  # as it was recorded of both hosts
     return mimetypes.guess_type(parts.path)[0]
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from understudy.plugin import ConfigError
+from understudy.plugin import ConfigError, list_pages
 from understudy.transport import exchange, fetch
 
 from . import embedding
 from .answers import Decoder
-from .asking import encode
+from .asking import encode, takes_address
+from .listing import read_models
 from .models import MODELS, VERTEX_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, Model, Request
+    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
 
 # What becomes part of an address that is sent a token leads nowhere else.
 _NAME: Final = re.compile(r"[\w.:-]+", re.ASCII)
@@ -44,6 +45,10 @@ class Google:
         )
         return exchange(context.transport, call, Decoder())
 
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
+        """Whether the Gemini API fetches it."""
+        return takes_address(part, context.model, context.settings.base_url or _ADDRESS)
+
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The vectors of the inputs."""
         call = embedding.encode(
@@ -54,6 +59,11 @@ class Google:
             options=request.options.get(context.provider, {}),
         )
         return embedding.decode(await fetch(context.transport, call))
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host lists for this key."""
+        url = f"{(context.settings.base_url or _ADDRESS).rstrip('/')}/models?pageSize=1000"
+        return await list_pages(context, url, _headers(context), read_models, token="pageToken")  # noqa: S106 - no secret
 
 
 class Vertex:
@@ -76,6 +86,10 @@ class Vertex:
             options=options,
         )
         return exchange(context.transport, call, Decoder())
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+        """Whether Vertex AI fetches it."""
+        return takes_address(part, context.model, _place(context.settings.base_url, _options(request, context)))
 
 
 def _options(request: Request, context: Context) -> dict[str, Any]:

@@ -65,5 +65,6 @@ MISTRAL: Final = openai_chat.Dialect(
     transforms=(*openai_chat.dialect(_QUIRKS).transforms, _no_names, _parts, _prefix),
     reasoning_field="reasoning_details",  # the one of the fields that keeps the parts apart
     top_k=True,
+    file_urls=True,
 )
 """Mistral's dialect of Chat Completions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from understudy.plugin import ConfigError
+from understudy.plugin import ConfigError, list_openai_models
 from understudy.transport import exchange, fetch
 from understudy.wire import openai_chat, openai_embeddings
 
@@ -15,7 +15,7 @@ from .models import MODELS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, Model, Request
+    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
 
 _ADDRESS: Final = "https://api.mistral.ai/v1"
 
@@ -42,6 +42,10 @@ class Mistral:
         )
         return exchange(context.transport, call, Decoder())
 
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
+        """Whether Mistral fetches it."""
+        return openai_chat.takes_address(part, MISTRAL)
+
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The vectors of the inputs."""
         options = dict(request.options.get(context.provider, {}))
@@ -56,6 +60,10 @@ class Mistral:
             options=options,
         )
         return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host lists for this key."""
+        return await list_openai_models(context, context.settings.base_url or _ADDRESS, _headers(context))
 
 
 def _headers(context: Context) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from understudy.plugin import Omissions
+from understudy.plugin import CachePart, NativePart, Omissions
 from understudy.wire import Call
 
 from .options import OF_THE_CALL
@@ -109,6 +109,7 @@ def _messages(messages: tuple[Message, ...], omissions: Omissions) -> list[Body]
     if any(message.name is not None for message in messages):
         omissions.tuning("name", "Ollama takes no names of speakers")
     for message in messages:
+        omissions.no_mark(message)
         role = "system" if message.role == "developer" else message.role
         turn: Body = {"role": role, "content": "", **_content(message, omissions)}
         if message.tool_calls:
@@ -142,7 +143,9 @@ def _content(message: Message, omissions: Omissions) -> Body:
                 omissions.tuning("detail", "Ollama does not ask how closely an image is looked at")
             images.append(base64.b64encode(part.data).decode("ascii"))
         elif part.type == "image":
-            omissions.meaning("image", "Ollama fetches no images: give the bytes, not an address")
+            omissions.no_address("image", "Ollama")
+        elif isinstance(part, CachePart | NativePart):
+            omissions.no_words(part)
         else:
             omissions.meaning(part.type, f"Ollama takes no {part.type}")
     told = {"content": "".join(texts), "thinking": "".join(thoughts), "images": images}

@@ -12,11 +12,12 @@ from understudy.wire import openai_embeddings
 
 from .answers import Decoder
 from .asking import encode
+from .listing import list_pulled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, Model, Request
+    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
 
 _PORT: Final = 11434
 
@@ -42,6 +43,10 @@ class Ollama:
         )
         return exchange(context.transport, call, Decoder())
 
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
+        """Ollama fetches nothing; of files it does not want the bytes either."""
+        return part.type == "file"
+
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The vectors of the inputs, on the wire of OpenAI, which Ollama speaks too."""
         call = openai_embeddings.encode(
@@ -52,6 +57,10 @@ class Ollama:
             options=request.options.get(context.provider, {}),
         )
         return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that were pulled, each with what Ollama finds that it can do."""
+        return await list_pulled(context, address(context.settings.base_url), _headers(context))
 
 
 def address(told: str | None) -> str:

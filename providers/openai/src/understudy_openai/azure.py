@@ -13,12 +13,12 @@ from understudy.plugin import ConfigError
 from understudy.transport import exchange, fetch
 from understudy.wire import openai_embeddings
 
-from .provider import OPENAI, ask, options_of
+from .provider import OPENAI, ask, options_of, takes_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, Model, Request
+    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
     from understudy.wire import Call
 
 
@@ -44,6 +44,10 @@ class Azure:
             options=options,
         )
         return exchange(context.transport, _dated(call, version), decoder)
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+        """Whether Azure fetches it."""
+        return takes_address(part, request, context)
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The vectors of the inputs."""

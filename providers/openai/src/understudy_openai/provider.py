@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from understudy.plugin import ConfigError, Omissions
+from understudy.plugin import ConfigError, Omissions, list_openai_models
 from understudy.transport import exchange, fetch
 from understudy.wire import openai_chat, openai_embeddings, openai_responses
 
@@ -15,7 +15,7 @@ from .options import CHAT_ALONE, RESPONSES_ALONE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, Model, Request
+    from understudy.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
     from understudy.wire import Call, Decoder
 
 _ADDRESS: Final = "https://api.openai.com/v1"
@@ -53,6 +53,10 @@ class OpenAI:
         )
         return exchange(context.transport, call, decoder)
 
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+        """Whether OpenAI fetches it."""
+        return takes_address(part, request, context)
+
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The vectors of the inputs."""
         settings = context.settings
@@ -65,6 +69,15 @@ class OpenAI:
             options=request.options.get(context.provider, {}),
         )
         return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host lists for this key."""
+        return await list_openai_models(context, context.settings.base_url or _ADDRESS, _headers(context))
+
+
+def takes_address(part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+    """Whether the wire that the options name has words for an address: Responses has for both, Chat for images."""
+    return options_of(request, context).get("wire") == "responses" or openai_chat.takes_address(part)
 
 
 def options_of(request: Request, context: Context) -> dict[str, Any]:

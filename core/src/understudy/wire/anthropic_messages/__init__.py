@@ -9,6 +9,6 @@ that the tests read.
 from __future__ import annotations
 
 from .answers import Decoder
-from .asking import encode
+from .asking import encode, takes_address
 
-__all__ = ["Decoder", "encode"]
+__all__ = ["Decoder", "encode", "takes_address"]

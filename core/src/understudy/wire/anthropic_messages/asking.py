@@ -13,7 +13,17 @@ from pydantic_core import from_json, to_json
 
 from ...errors import InvalidOutputError
 from ...events import Notice
-from ...messages import AudioPart, FilePart, ImagePart, ReasoningPart, RefusalPart, TextPart, ToolName
+from ...messages import (
+    AudioPart,
+    CachePart,
+    FilePart,
+    ImagePart,
+    NativePart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolName,
+)
 from ...omissions import Omissions
 from .. import Call
 from .answers import opaque_block
@@ -24,6 +34,9 @@ if TYPE_CHECKING:
 Body: TypeAlias = dict[str, Any]
 
 NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
+
+WIRE: Final = "anthropic_messages"
+"""This wire's name, as of a `NativePart`."""
 
 MAX_TOKENS: Final = 4096
 """The limit that is sent where the request has none and the model's is not known; the wire must have one."""
@@ -48,6 +61,9 @@ _CHOICES: Final = {"auto": "auto", "required": "any", "none": "none"}
 
 # What a request must say beside the id of a file (docs.anthropic.com/en/docs/build-with-claude/files).
 _FILES_BETA: Final = "files-api-2025-04-14"
+
+# What was thought cannot be marked to be kept (docs.anthropic.com/en/docs/build-with-claude/prompt-caching).
+_UNMARKED: Final = frozenset({"thinking", "redacted_thinking"})
 
 # What a tool call's id may be made of; another wire's may have more.
 _NOT_OF_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
@@ -77,7 +93,7 @@ def encode(
     policy has it.
     """
     omissions = Omissions(request.policy)
-    writer = _Writer(omissions, system_turns=system_turns)
+    writer = _Writer(omissions, system_turns=system_turns, vertex=vertex)
     for message in request.messages:
         writer.take(message)
     body: Body = {} if vertex else {"model": model}
@@ -212,11 +228,12 @@ def _tool(tool: Tool) -> Body:
 class _Writer:
     """Writes messages down as turns of blocks; tells once a request of what is not sent."""
 
-    __slots__ = ("_omissions", "_system_turns", "_told", "files", "system", "turns")
+    __slots__ = ("_omissions", "_system_turns", "_told", "_vertex", "files", "system", "turns")
 
-    def __init__(self, omissions: Omissions, *, system_turns: bool) -> None:
+    def __init__(self, omissions: Omissions, *, system_turns: bool, vertex: bool) -> None:
         self._omissions = omissions
         self._system_turns = system_turns
+        self._vertex = vertex
         self._told: set[str] = set()
         self.files: bool = False  # whether one is told by its id
         self.system: list[Body] = []
@@ -231,21 +248,33 @@ class _Writer:
             case "system" | "developer":
                 self._take_system(message)
             case "tool":
-                content = _plain(self._blocks(message))
-                call_id = _call_id(message.tool_call_id or "")
-                self._add("user", [{"type": "tool_result", "tool_use_id": call_id, "content": content}])
+                self._add("user", [self._result(message)])
             case role:
-                self._add(role, [*self._blocks(message), *map(_tool_use, message.tool_calls)])
+                parts, mark = _and_mark(message)
+                blocks = [*self._blocks(parts), *map(_tool_use, message.tool_calls)]
+                if mark is not None:
+                    self._mark(blocks, mark)
+                self._add(role, blocks)
+
+    def _result(self, message: Message) -> Body:
+        parts, mark = _and_mark(message)
+        call_id = _call_id(message.tool_call_id or "")
+        result: Body = {"type": "tool_result", "tool_use_id": call_id, "content": _plain(self._blocks(parts))}
+        if message.is_error:
+            result["is_error"] = True
+        if mark is not None:
+            self._mark([result], mark)
+        return result
 
     def _take_system(self, message: Message) -> None:
         if self.turns and self._system_turns:
-            self._add("system", self._blocks(message))
+            self._add("system", self._blocks(message.parts))
             return
         if self.turns and "system" not in self._told:
             self._told.add("system")
             told = "this model takes system text only before the conversation: what came later was sent there"
             self._omissions.notices.append(Notice("system", told))
-        self.system += self._blocks(message)
+        self.system += self._blocks(message.parts)
 
     def _add(self, role: str, blocks: list[Body]) -> None:
         if self.turns and self.turns[-1][0] == role:
@@ -253,18 +282,38 @@ class _Writer:
         else:
             self.turns.append((role, blocks))
 
-    def _blocks(self, message: Message) -> list[Body]:
-        blocks = (self._block(part) for part in message.parts)
-        return [block for block in blocks if block is not None]
+    def _blocks(self, parts: Sequence[Part]) -> list[Body]:
+        blocks: list[Body] = []
+        for part in parts:
+            if part.type == "cache":
+                self._mark(blocks, part)
+            elif (block := self._block(part)) is not None:
+                blocks.append(block)
+        return blocks
+
+    def _mark(self, blocks: list[Body], mark: CachePart) -> None:
+        """Mark the last of the blocks, or what stands before them; thoughts cannot be marked."""
+        before = (*(block for _, turn in self.turns for block in turn), *blocks)
+        marked = next((block for block in reversed(before) if block["type"] not in _UNMARKED), None)
+        if marked is None:
+            self._omissions.tuning("cache", "nothing stands before the mark that may be kept")
+            return
+        if mark.ttl in {"30m", "12h"}:
+            self._omissions.tuning("ttl", f"this wire keeps a mark 5m or 1h, not {mark.ttl}: for as long as it likes")
+        marked["cache_control"] = {"type": "ephemeral", **({"ttl": mark.ttl} if mark.ttl in {"5m", "1h"} else {})}
 
     def _block(self, part: Part) -> Body | None:
         match part:
+            case ImagePart() | FilePart() if part.url is not None and not takes_address(part, vertex=self._vertex):
+                self._omissions.no_address(part.type, "this host")
+                return None
             case TextPart():
                 return {"type": "text", "text": part.text}
             case RefusalPart():
                 return {"type": "text", "text": part.refusal}
             case ImagePart():
-                return {"type": "image", "source": _image(part)}
+                source = {"type": "url", "url": part.url} if part.data is None else _base64(part.media_type, part.data)
+                return {"type": "image", "source": source}
             case FilePart():
                 return self._document(part)
             case AudioPart():
@@ -272,11 +321,20 @@ class _Writer:
                 return None
             case ReasoningPart():
                 return self._thought(part)
+            case NativePart() if part.wire == WIRE:
+                return dict(part.block)
+            case CachePart() | NativePart():
+                self._omissions.no_words(part)
+                return None
             case _:
                 assert_never(part)
 
     def _document(self, part: FilePart) -> Body | None:
-        title = {} if part.name is None else {"title": part.name}
+        title: Body = {} if part.name is None else {"title": part.name}
+        if part.citations:
+            title["citations"] = {"enabled": True}
+        if part.url is not None:
+            return {"type": "document", "source": {"type": "url", "url": part.url}, **title}
         if part.data is None:
             self.files = True
             return {"type": "document", "source": {"type": "file", "file_id": part.id}, **title}
@@ -304,6 +362,13 @@ class _Writer:
         return block
 
 
+def _and_mark(message: Message) -> tuple[Sequence[Part], CachePart | None]:
+    """The parts of a message without the mark that they end with, which is one of all of it; and that mark."""
+    parts = message.parts
+    last = parts[-1] if parts else None
+    return (parts[:-1], last) if isinstance(last, CachePart) else (parts, None)
+
+
 def _plain(blocks: list[Body]) -> str | list[Body]:
     """A text alone as such."""
     if not blocks:
@@ -312,8 +377,14 @@ def _plain(blocks: list[Body]) -> str | list[Body]:
     return blocks[0]["text"] if alone else blocks
 
 
-def _image(part: ImagePart) -> Body:
-    return {"type": "url", "url": part.url} if part.data is None else _base64(part.media_type, part.data)
+def takes_address(part: ImagePart | FilePart, *, vertex: bool = False) -> bool:
+    """Whether the host fetches an image or document itself: Anthropic does PDFs, Google only what is sent.
+
+    Of Google: platform.claude.com/docs/en/build-with-claude/vision, «base64 image sources only».
+    """
+    if vertex:
+        return False
+    return isinstance(part, ImagePart) or part.media_type in {None, "application/pdf"}
 
 
 def _base64(media_type: str | None, data: bytes) -> Body:

@@ -24,6 +24,7 @@ from ...messages import (
     FilePart,
     ImagePart,
     Message,
+    NativePart,
     Output,
     ReasoningEffort,
     ReasoningPart,
@@ -33,9 +34,10 @@ from ...messages import (
     Tool,
     ToolCall,
     ToolName,
+    cache_mark,
 )
 from .answers import FINISH, opaque_block, opaque_caller
-from .asking import FIELDS, Body, caller_of
+from .asking import FIELDS, WIRE, Body, caller_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -54,9 +56,9 @@ def read(body: bytes, *, model: str | None = None) -> tuple[str, Request]:
     """The model's name and the request that a client's body holds; ValueError for one that holds none.
 
     ``model`` is what the address says, where the body does not. Fields that this wire does not know stand in
-    the request's ``extra_body``; so do those that say more than a request has words for (tools of the host,
-    system text with cache marks, a budget of thinking), whole, beside what is read of them. Of a message's
-    blocks marks of the cache, citations and ``is_error`` are not read.
+    the request's ``extra_body``; so do those that say more than a request has words for (tools of the host or
+    with marks of the cache, a budget of thinking), whole, beside what is read of them. A block that no part
+    stands for is a `NativePart`. Of an assistant's text the citations are not read.
     """
     try:
         given = from_json(body, allow_inf_nan=False)
@@ -105,7 +107,7 @@ def _read_system(more: dict[str, Any]) -> list[Message]:
         more.pop("system", None)
         return []
     blocks = [] if isinstance(system, str) else [_table(block, "system[]") for block in _list(system, "system")]
-    if all(block.keys() <= {"type", "text"} for block in blocks):
+    if all(block.keys() <= {"type", "text", "cache_control"} for block in blocks):
         del more["system"]
     return [Message(role="system", content=system if isinstance(system, str) else _read_parts(blocks))]
 
@@ -117,12 +119,12 @@ def _read_turn(turn: dict[str, Any]) -> Iterator[Message]:
         yield Message.model_validate({"role": role, "content": content})
         return
     said: list[Body] = []
-    calls: list[ToolCall] = []
+    calls: list[Body] = []
     blocks = [_table(block, "content[]") for block in _list(content, "content")]
     for block in blocks:
         kind = block.get("type")
         if kind == "tool_use":
-            calls.append(_read_call(block))
+            calls.append(block)
             continue
         if calls or (kind == "tool_result" and said):
             yield _turn(role, said, calls)
@@ -135,15 +137,22 @@ def _read_turn(turn: dict[str, Any]) -> Iterator[Message]:
         yield _turn(role, said, calls)
 
 
-def _turn(role: object, said: list[Body], calls: list[ToolCall]) -> Message:
-    return Message.model_validate({"role": role, "content": _read_parts(said) or "", "tool_calls": tuple(calls)})
+def _turn(role: object, said: list[Body], calls: list[Body]) -> Message:
+    """A turn; a mark of the cache at one of its calls is one of the whole turn."""
+    marks = [call["cache_control"] for call in calls if call.get("cache_control")]
+    content = (*_read_parts(said), *map(cache_mark, marks[-1:]))
+    return Message.model_validate({"role": role, "content": content or "", "tool_calls": tuple(map(_read_call, calls))})
 
 
 def _read_result(block: Body) -> Message:
     content = block.get("content") or ""
     if not isinstance(content, str):
         content = _read_parts([_table(part, "tool_result.content[]") for part in _list(content, "tool_result.content")])
-    return Message.model_validate({"role": "tool", "content": content, "tool_call_id": block.get("tool_use_id")})
+    if block.get("cache_control"):
+        said = (TextPart(text=content),) if isinstance(content, str) else content
+        content = (*said, cache_mark(block["cache_control"]))
+    told = {"role": "tool", "content": content, "tool_call_id": block.get("tool_use_id")}
+    return Message.model_validate({**told, "is_error": block.get("is_error") or False})
 
 
 def _read_call(block: Body) -> ToolCall:
@@ -158,42 +167,61 @@ def _read_call(block: Body) -> ToolCall:
 
 
 def _read_parts(blocks: list[Body]) -> tuple[Part, ...]:
-    return tuple(map(_read_part, blocks))
+    parts: list[Part] = []
+    for block in blocks:
+        mark = block.get("cache_control")
+        parts.append(_read_part({name: value for name, value in block.items() if name != "cache_control"}))
+        if mark is not None:
+            parts.append(cache_mark(mark))
+    return tuple(parts)
 
 
 def _read_part(block: Body) -> Part:
     match block.get("type"):
         case "text":
             return TextPart.model_validate({"text": block.get("text")})
-        case "image":
-            return ImagePart.model_validate(_read_source(block))
-        case "document" if _table(block.get("citations") or {}, "document.citations").get("enabled"):
-            raise ValueError("document.citations is not known here")
-        case "document":
-            return FilePart.model_validate({**_read_source(block), "name": block.get("title")})
+        case "image" | "document" as kind:
+            source = _read_source(kind, block)
+            if source is None or not block.keys() <= _OF[kind]:
+                return NativePart(wire=WIRE, block=block)
+            if kind == "image":
+                return ImagePart.model_validate(source)
+            cited = _table(block.get("citations") or {}, "document.citations").get("enabled") or False
+            return FilePart.model_validate({**source, "name": block.get("title"), "citations": cited})
         case "thinking":
             return _read_thinking(block)
-        case kind:
+        case str(kind):
             written = to_json(block).decode()
             if opaque_block(written) is None or kind == "container_upload":
-                raise ValueError(f"content[] has a block of type {kind!s:.40}")
+                return NativePart(wire=WIRE, block=block)
             return ReasoningPart(opaque=written)
+        case _:
+            raise ValueError("content[] has a block without a type")
 
 
-def _read_source(block: Body) -> Mapping[str, Any]:
-    kind = block["type"]
+# The fields of a block that its part has words for.
+_OF: Final = {
+    "image": frozenset({"type", "source"}),
+    "document": frozenset({"type", "source", "title", "citations"}),
+}
+
+
+def _read_source(kind: str, block: Body) -> Mapping[str, Any] | None:
+    """Where the bytes of a block are; None for a place that no part has words for."""
     source = _table(block.get("source"), f"{kind}.source")
     match {**source, "of": kind}:
         case {"type": "base64", "media_type": str(media_type), "data": str(data)}:
             return {"url": f"data:{media_type};base64,{data}"}
-        case {"type": "url", "of": "image", "url": str(url)}:
+        case {"type": "url", "url": str(url)}:
             return {"url": url}
         case {"type": "file", "of": "document", "file_id": str(file_id)}:
             return {"id": file_id}
         case {"type": "text", "of": "document", "data": str(text)}:
             return {"data": text.encode(), "media_type": "text/plain"}
+        case {"type": "base64" | "url" | "text" | "file" as of} if (kind, of) != ("image", "file"):
+            raise ValueError(f"{kind}.source of type {of} is not whole")
         case _:
-            raise ValueError(f"{kind}.source of type {source.get('type')!s:.40} is not known here")
+            return None
 
 
 def _read_thinking(block: Body) -> ReasoningPart:

@@ -9,7 +9,7 @@ Sources: platform.openai.com/docs/api-reference/chat and the recorded traffic th
 from __future__ import annotations
 
 from .answers import Decoder
-from .asking import encode
+from .asking import encode, takes_address
 from .quirks import PLAIN, QUIRKS, Dialect, dialect
 
-__all__ = ["PLAIN", "QUIRKS", "Decoder", "Dialect", "dialect", "encode"]
+__all__ = ["PLAIN", "QUIRKS", "Decoder", "Dialect", "dialect", "encode", "takes_address"]

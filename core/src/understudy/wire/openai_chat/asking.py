@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from pydantic_core import from_json, to_json
 
-from ...messages import AudioPart, FilePart, ImagePart, ReasoningPart, RefusalPart, TextPart, ToolName
+from ...messages import (
+    AudioPart,
+    CachePart,
+    FilePart,
+    ImagePart,
+    NativePart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolName,
+)
 from ...omissions import Omissions
 from .. import Call
 from .quirks import PLAIN
@@ -18,6 +28,9 @@ if TYPE_CHECKING:
 
     from ...messages import Message, Output, Part, Request, Tool, ToolCall
     from .quirks import Body, Dialect
+
+WIRE: Final = "openai_chat"
+"""This wire's name, as of a `NativePart`."""
 
 NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -70,12 +83,18 @@ def encode(
     )
 
 
+def takes_address(part: ImagePart | FilePart, dialect: Dialect = PLAIN) -> bool:
+    """Whether the host fetches an image or file itself."""
+    return dialect.image_urls if isinstance(part, ImagePart) else dialect.file_urls
+
+
 class _Writer:
     """Writes messages down; tells of reasoning that is not sent once a request."""
 
-    __slots__ = ("_field", "_omissions", "_told")
+    __slots__ = ("_dialect", "_field", "_omissions", "_told")
 
     def __init__(self, dialect: Dialect, omissions: Omissions) -> None:
+        self._dialect = dialect
         self._field = dialect.reasoning_field
         self._omissions = omissions
         self._told = False
@@ -89,18 +108,27 @@ class _Writer:
             written["content"] = written["content"] or None
         if message.tool_call_id is not None:
             written["tool_call_id"] = message.tool_call_id
+            self._omissions.no_mark(message)
         if message.name is not None:
             written["name"] = message.name
         return written
 
+    def _lacking(self, part: Part) -> bool:
+        lacking = (
+            isinstance(part, ImagePart | FilePart) and part.url is not None and not takes_address(part, self._dialect)
+        )
+        if lacking:
+            self._omissions.no_address(part.type, "this host")
+        return lacking
+
     def _parts(self, parts: tuple[Part, ...], written: Body) -> None:
         reasoning = [part for part in parts if isinstance(part, ReasoningPart)]
-        rest = [part for part in parts if not isinstance(part, ReasoningPart)]
+        rest = [part for part in parts if not isinstance(part, ReasoningPart) and not self._lacking(part)]
         if reasoning and len(rest) < 2 and all(isinstance(part, TextPart) for part in rest):
             # Beside its reasoning an answer's text is text alone, as hosts give it.
             written["content"] = "".join(part.text for part in rest if isinstance(part, TextPart))
         else:
-            written["content"] = [_part(part) for part in rest]
+            written["content"] = self._content(rest)
         if not reasoning:
             return
         match self._field:
@@ -112,6 +140,18 @@ class _Writer:
                 written["reasoning_details"] = [_detail(part) for part in reasoning]
             case name:
                 written[name] = "".join(part.text for part in reasoning)
+
+    def _content(self, parts: Sequence[Part]) -> list[Body]:
+        content: list[Body] = []
+        for part in parts:
+            if isinstance(part, CachePart) and self._dialect.cache_control and content:
+                ttl = {} if part.ttl is None else {"ttl": part.ttl}
+                content[-1]["cache_control"] = {"type": "ephemeral", **ttl}
+            elif isinstance(part, CachePart) or (isinstance(part, NativePart) and part.wire != WIRE):
+                self._omissions.no_words(part)
+            else:
+                content.append(_part(part))
+        return content
 
 
 def _part(part: Part) -> Body:
@@ -126,16 +166,18 @@ def _part(part: Part) -> Body:
         case AudioPart():
             return {"type": "input_audio", "input_audio": {"data": _base64(part.data), "format": part.format}}
         case FilePart():
-            file: Body = (
-                {"file_id": part.id} if part.data is None else {"file_data": _data_url(part.media_type, part.data)}
-            )
+            file: Body = {"file_id": part.id} if part.id is not None else {"file_data": part.url}
+            if part.data is not None:
+                file = {"file_data": _data_url(part.media_type, part.data)}
             if part.name is not None:
                 file["filename"] = part.name
             return {"type": "file", "file": file}
         case RefusalPart():
             return {"type": "refusal", "refusal": part.refusal}
-        case ReasoningPart():
-            raise AssertionError("reasoning is no part of the content on this wire")
+        case NativePart():
+            return dict(part.block)
+        case ReasoningPart() | CachePart():
+            raise AssertionError(f"{part.type} is no part of the content on this wire")
         case _:
             assert_never(part)
 

@@ -100,11 +100,14 @@ def _nothing(_body: Body, _omissions: Omissions) -> None:
 QUIRKS: Final[Mapping[str, tuple[str, Transform]]] = {
     "any_for_required": ('`tool_choice` "required" is sent as "any"', _any_for_required),
     "auto_for_required": ("tools cannot be forced, only offered", _auto_for_required),
+    "cache_control": ("marks of the cache are taken, in the form that Anthropic has for them", _nothing),
+    "file_urls": ("files are taken by their addresses too", _nothing),
     "json_object_only": ("JSON schemas are not taken, only the JSON mode", _json_object_only),
     "max_completion_tokens": (
         "`max_tokens` is sent as `max_completion_tokens`",
         _renamed("max_tokens", "max_completion_tokens"),
     ),
+    "no_image_urls": ("images are taken by their bytes alone", _nothing),
     "no_json_object": ("JSON is only taken with a schema", _no_json_object),
     "no_logprobs": ("log probabilities are not told", _without("logprobs", "top_logprobs", meaning=True)),
     "no_names": ("speakers have no names", _no_names),
@@ -137,6 +140,9 @@ class Dialect:
     transforms: tuple[Transform, ...] = ()
     reasoning_field: str | None = None
     top_k: bool = False
+    image_urls: bool = True
+    file_urls: bool = False
+    cache_control: bool = False
 
 
 PLAIN: Final = Dialect()
@@ -159,4 +165,7 @@ def dialect(quirks: Iterable[str]) -> Dialect:
         transforms=tuple(QUIRKS[name][1] for name in names if QUIRKS[name][1] is not _nothing),
         reasoning_field=backs[0].removesuffix("_back") if backs else None,
         top_k="top_k" in names,
+        cache_control="cache_control" in names,
+        image_urls="no_image_urls" not in names,
+        file_urls="file_urls" in names,
     )

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, assert_never
 
 from pydantic_core import from_json, to_json
 
-from ...messages import AudioPart, FilePart, ImagePart, ReasoningPart, RefusalPart, TextPart, ToolName
+from ...messages import (
+    AudioPart,
+    CachePart,
+    FilePart,
+    ImagePart,
+    NativePart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolName,
+)
 from ...omissions import Omissions
 from .. import Call
 from .answers import CALLS
@@ -19,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...messages import Message, Output, Part, Request, Tool, ToolCall
+
+WIRE: Final = "openai_responses"
+"""This wire's name, as of a `NativePart`."""
 
 Body: TypeAlias = dict[str, Any]
 
@@ -122,8 +135,9 @@ class _Writer:
             self._told.add("name")
             self._omissions.tuning("name", "this wire takes no names of speakers")
         if message.role == "tool":
+            self._omissions.no_mark(message)
             kind = "custom_tool_call_output" if message.tool_call_id in self._custom else "function_call_output"
-            yield {"type": kind, "call_id": message.tool_call_id, "output": _content(message.parts, "tool")}
+            yield {"type": kind, "call_id": message.tool_call_id, "output": self._content(message.parts, "tool")}
             return
         turn: Body = {"role": message.role}
         said: list[Part] = []
@@ -133,7 +147,7 @@ class _Writer:
                 said.append(part)
                 continue
             if said:
-                yield {**turn, "content": _content(said, message.role)}
+                yield {**turn, "content": self._content(said, message.role)}
                 said, turn = [], {"role": message.role}
             item = self._item(part)
             if item is None:
@@ -143,7 +157,7 @@ class _Writer:
             else:
                 yield item
         if said or not (parts or message.tool_calls):
-            yield {**turn, "content": _content(said, message.role)}
+            yield {**turn, "content": self._content(said, message.role)}
         for call in message.tool_calls:
             if call.kind == "custom":
                 self._custom.add(call.id)
@@ -162,6 +176,31 @@ class _Writer:
         self._omissions.without_reasoning_once(self._told, why)
         return None
 
+    def _content(self, parts: Sequence[Part], role: str) -> str | list[Body]:
+        if not parts:
+            return ""
+        if len(parts) == 1 and isinstance(parts[0], TextPart):
+            return parts[0].text
+        written: list[Body] = []
+        for part in parts:
+            if isinstance(part, CachePart):
+                self._mark(written, part)
+            elif isinstance(part, NativePart) and part.wire != WIRE:
+                self._omissions.no_words(part)
+            elif not isinstance(part, ReasoningPart):
+                written.append(_part(part, role))
+        return written
+
+    def _mark(self, written: list[Body], mark: CachePart) -> None:
+        """Mark what was written last, which an assistant's text cannot be."""
+        if not written or written[-1]["type"] == "output_text":
+            self._omissions.no_words(mark)
+            return
+        if mark.ttl in {"5m", "1h"}:
+            self._omissions.tuning("ttl", f"this wire keeps a mark 30m or 12h, not {mark.ttl}: for as long as it likes")
+        ttl = {"ttl": mark.ttl} if mark.ttl in {"30m", "12h"} else {}
+        written[-1]["prompt_cache_breakpoint"] = {"mode": "explicit", **ttl}
+
 
 def opaque_item(opaque: str | None) -> Body | None:
     """The item of this wire that an opaque part holds; None where it holds none."""
@@ -171,14 +210,6 @@ def opaque_item(opaque: str | None) -> Body | None:
         return None
     kind = item.get("type") if isinstance(item, dict) else None
     return item if isinstance(kind, str) and _ITEM.fullmatch(kind) else None
-
-
-def _content(parts: Sequence[Part], role: str) -> str | list[Body]:
-    if not parts:
-        return ""
-    if len(parts) == 1 and isinstance(parts[0], TextPart):
-        return parts[0].text
-    return [_part(part, role) for part in parts if not isinstance(part, ReasoningPart)]
 
 
 def _part(part: Part, role: str) -> Body:
@@ -194,13 +225,17 @@ def _part(part: Part, role: str) -> Body:
             return {"type": "input_audio", "input_audio": audio}
         case FilePart():
             name = {} if part.name is None else {"filename": part.name}
+            if part.url is not None:
+                return {"type": "input_file", "file_url": part.url, **name}
             if part.data is None:
                 return {"type": "input_file", "file_id": part.id, **name}
             return {"type": "input_file", "file_data": _data_url(part.media_type, part.data), **name}
         case RefusalPart():
             return {"type": "refusal", "refusal": part.refusal}
-        case ReasoningPart():
-            raise AssertionError("reasoning is an item of its own on this wire")
+        case NativePart():
+            return dict(part.block)
+        case ReasoningPart() | CachePart():
+            raise AssertionError(f"{part.type} is no part of a message on this wire")
         case _:
             assert_never(part)
 

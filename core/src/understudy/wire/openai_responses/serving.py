@@ -22,9 +22,11 @@ from ...events import (
 )
 from ...messages import (
     AudioPart,
+    CachePart,
     FilePart,
     ImagePart,
     Message,
+    NativePart,
     Output,
     ReasoningPart,
     RefusalPart,
@@ -36,7 +38,7 @@ from ...messages import (
     ToolName,
 )
 from .answers import CALLS, INCOMPLETE
-from .asking import LOGPROBS, Body, namespace_of, opaque_item
+from .asking import LOGPROBS, WIRE, Body, namespace_of, opaque_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -180,26 +182,34 @@ def _read_opaque(item: dict[str, Any]) -> ReasoningPart:
 def _read_content(content: object) -> str | tuple[Part, ...]:
     if isinstance(content, str):
         return content
-    return tuple(_read_part(_table(part, "content[]")) for part in _list(content, "content"))
+    parts: list[Part] = []
+    for part in _list(content, "content"):
+        mark = _table(part, "content[]").get("prompt_cache_breakpoint")
+        parts.append(_read_part({name: value for name, value in part.items() if name != "prompt_cache_breakpoint"}))
+        if mark is not None:
+            parts.append(CachePart.model_validate({"ttl": _table(mark, "prompt_cache_breakpoint").get("ttl")}))
+    return tuple(parts)
 
 
 def _read_part(part: dict[str, Any]) -> Part:
     match part.get("type"):
         case "input_text" | "output_text" | "text":
             return TextPart.model_validate({"text": part.get("text")})
-        case "input_image":
-            if not isinstance(part.get("image_url"), str):
-                raise ValueError("input_image has no image_url; the host's own files are not known here")
+        case "input_image" if isinstance(part.get("image_url"), str):
             return ImagePart.model_validate({"url": part["image_url"], "detail": part.get("detail")})
         case "input_audio":
             return AudioPart.model_validate({"input_audio": part.get("input_audio")})
         case "input_file":
-            names = ("file_data", "file_id", "filename")
-            return FilePart.model_validate({"file": {name: part[name] for name in names if part.get(name)}})
+            given = {ours: part[name] for name, ours in _FILE.items() if part.get(name)}
+            if part.get("file_data") and part.get("file_url"):
+                raise ValueError("input_file has both file_data and file_url")
+            return FilePart.model_validate(given)
         case "refusal":
             return RefusalPart.model_validate({"refusal": part.get("refusal")})
-        case kind:
-            raise ValueError(f"content[] has a part of type {kind!s:.40}")
+        case str():  # one of the host's own images among them
+            return NativePart(wire=WIRE, block=part)
+        case _:
+            raise ValueError("content[] has a part without a type")
 
 
 def _read_tools(more: dict[str, Any]) -> tuple[Tool, ...]:
@@ -215,6 +225,7 @@ def _read_tools(more: dict[str, Any]) -> tuple[Tool, ...]:
 
 
 _TOOL: Final = frozenset(Tool.model_fields)
+_FILE: Final = {"file_data": "url", "file_url": "url", "file_id": "id", "filename": "name"}
 
 
 def _read_tool_choice(more: dict[str, Any], tools: tuple[Tool, ...]) -> Any:

@@ -1,0 +1,89 @@
+"""Lists of models: those that a provider has in a file beside its code, and those that its host gives."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+from typing import TYPE_CHECKING, Any, Final
+
+from .capabilities import Capabilities, Fact
+from .errors import ProtocolError
+from .provider import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .capabilities import Value
+    from .provider import Context
+    from .wire.model_lists import Page
+
+MAX_LIST_BYTES: Final = 16 * 1024 * 1024
+"""The largest page that is read; that of OpenRouter, with a thousand models, has about 1 MB."""
+
+MAX_PAGES: Final = 50
+MAX_MODELS: Final = 20_000
+
+
+# ── declared ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def declared_models(package: str, file: str = "models.json") -> dict[str, tuple[Model, ...]]:
+    """The models of a data file of a package, by provider, in the file's order.
+
+    ``sources`` of the file are by name what its tables are and when they were read; each of ``models`` has
+    ``at`` (names of providers), ``name`` and ``facts``: by the name of a source, or by a text that is one.
+    """
+    data = pkgutil.get_data(package, file)
+    if data is None:
+        raise FileNotFoundError(f"{package} has no {file}")
+    told: dict[str, Any] = json.loads(data)
+    sources: dict[str, str] = told["sources"]
+    models: dict[str, list[Model]] = {}
+    for entry in told["models"]:
+        told_by: dict[str, dict[str, Value | None]] = entry["facts"]
+        facts = {
+            name: Fact(value, sources.get(source, source))
+            for source, values in told_by.items()
+            for name, value in values.items()
+        }
+        model = Model(entry["name"], Capabilities(facts))
+        for provider in entry["at"]:
+            models.setdefault(provider, []).append(model)
+    return {provider: tuple(listed) for provider, listed in models.items()}
+
+
+# ── asked ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def list_pages(
+    context: Context, url: str, headers: Mapping[str, str], read: Callable[[bytes], Page], *, token: str = ""
+) -> tuple[Model, ...]:
+    """The models of every page at an address; ``token`` is the parameter that names the next one.
+
+    Raises a ProviderError, also for a list of more than 50 pages, 20,000 models, or a page of more than 16 MiB.
+    """
+    from urllib.parse import quote
+
+    from .transport import fetch  # and with it aiohttp, which a declaration must not cost
+    from .wire import Call
+
+    models: dict[str, Model] = {}
+    following: str | None = None
+    for _ in range(MAX_PAGES):
+        joint = "&" if "?" in url else "?"
+        address = url if following is None else f"{url}{joint}{token}={quote(following, safe='')}"
+        call = Call(address, {**headers, "accept": "application/json"}, b"", "GET")
+        page, following = read(await fetch(context.transport, call, max_bytes=MAX_LIST_BYTES))
+        models.update((one.name, Model(one.name, Capabilities(one.facts, source="the host's list"))) for one in page)
+        if len(models) > MAX_MODELS:
+            raise ProtocolError(f"the list has more than {MAX_MODELS} models")
+        if following is None:
+            return tuple(models.values())
+    raise ProtocolError(f"the list has more than {MAX_PAGES} pages")
+
+
+async def list_openai_models(context: Context, base_url: str, headers: Mapping[str, str]) -> tuple[Model, ...]:
+    """The models that a host of OpenAI's wires lists at this base address."""
+    from .wire.model_lists import openai_models
+
+    return await list_pages(context, f"{base_url.rstrip('/')}/models", headers, openai_models)

@@ -1,0 +1,227 @@
+"""Writes what public tables say into the models.json of each provider: ``python3 noxfile.py -s models``.
+
+The tables are the data of the package genai-prices, as it is installed, and that of models.dev where its
+api.json is given. Only models that a file has are looked up, and only facts that nobody wrote there by hand:
+those, a null among them, stay as they are, and where a table says otherwise that is printed. Where both tables
+know a fact, genai-prices tells it. Nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+Facts: TypeAlias = dict[str, Any]
+Lookup: TypeAlias = "Callable[[str, str], Facts]"
+"""What a table tells of a model, by the names of provider and model; empty where it does not know it."""
+
+PRICES: Final = "genai-prices"
+MODELS_DEV: Final = "models.dev"
+
+# By provider, its name in genai-prices and in models.dev.
+NAMES: Final = {
+    "anthropic": ("anthropic", "anthropic"),
+    "cerebras": ("cerebras", "cerebras"),
+    "cohere": ("cohere", "cohere"),
+    "deepseek": ("deepseek", "deepseek"),
+    "fireworks": ("fireworks", "fireworks-ai"),
+    "google": ("google", "google"),
+    "groq": ("groq", "groq"),
+    "mistral": ("mistral", "mistral"),
+    "nvidia": (None, "nvidia"),
+    "openai": ("openai", "openai"),
+    "openrouter": ("openrouter", "openrouter"),
+    "together": ("together", "togetherai"),
+    "vertex": ("google", "google-vertex"),
+    "xai": ("x-ai", "xai"),
+}
+
+
+# ── tables ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def prices_of(day: dt.date) -> Lookup:
+    """The context and the prices that genai-prices has for this day.
+
+    Prices are those of the shortest prompts, where they grow with the length. One that depends on the time of
+    the day is none: its facts are written by hand.
+    """
+    from genai_prices.data import providers
+    from genai_prices.types import ModelPrice, TieredPrices, TimeOfDateConstraint
+
+    known = {provider.id: provider for provider in providers}
+    now = dt.datetime.combine(day, dt.time(12), tzinfo=dt.UTC)
+    words = {"input_mtok": "input_price", "output_mtok": "output_price", "cache_read_mtok": "cached_input_price"}
+
+    def prices(priced: ModelPrice) -> Iterator[tuple[str, float]]:
+        for word, fact in words.items():
+            price = getattr(priced, word, None)
+            if isinstance(price, TieredPrices):
+                price = price.base
+            if price:
+                yield fact, float(price)
+
+    def look_up(provider: str, model: str) -> Facts:
+        table = known.get(NAMES[provider][0] or "")
+        found = None if table is None else table.find_model(model)
+        if found is None:
+            return {}
+        facts: Facts = {} if found.context_window is None else {"context": found.context_window}
+        options = found.prices if isinstance(found.prices, list) else []
+        if not any(isinstance(option.constraint, TimeOfDateConstraint) for option in options):
+            facts |= prices(found.get_prices(now))
+        return facts
+
+    return look_up
+
+
+def models_dev(table: Mapping[str, Any]) -> Lookup:
+    """The facts of an api.json of models.dev."""
+
+    def look_up(provider: str, model: str) -> Facts:
+        found = table.get(NAMES[provider][1], {}).get("models", {}).get(model)
+        if found is None:
+            return {}
+        limit, cost = found.get("limit", {}), found.get("cost", {})
+        taken = found.get("modalities", {}).get("input")
+        facts: Facts = {
+            "context": limit.get("context") or None,
+            "max_output": limit.get("output") or None,
+            "input_price": _price(cost.get("input")),
+            "output_price": _price(cost.get("output")),
+            "cached_input_price": _price(cost.get("cache_read")),
+            "tools": found.get("tool_call"),
+            "reasoning": found.get("reasoning"),
+            "json_schema": found.get("structured_output"),
+            "temperature": False if found.get("temperature") is False else None,
+            "deprecated": True if found.get("status") == "deprecated" else None,
+        }
+        if taken is not None:
+            facts |= {"vision": "image" in taken, "audio": "audio" in taken, "files": "pdf" in taken}
+        return {fact: value for fact, value in facts.items() if value is not None}
+
+    return look_up
+
+
+def _price(price: float | None) -> float | None:
+    return float(price) if price else None
+
+
+# ── refreshing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def refreshed(
+    data: Mapping[str, Any], tables: Mapping[str, tuple[str, Lookup]], *, day: dt.date
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The data with what the tables tell; what changed, and what to look at by hand.
+
+    ``tables`` are by name, the first before the next, a table's version and its facts. The day of a table
+    changes only with what it tells, so that a second run changes nothing.
+    """
+    sources: dict[str, str] = dict(data["sources"])
+    models = []
+    changes: list[str] = []
+    remarks: list[str] = []
+    touched: set[str] = set()
+    for entry in data["models"]:
+        provider, name = entry["at"][0], entry["name"]
+        by_hand = {source: facts for source, facts in entry["facts"].items() if source not in {PRICES, MODELS_DEV}}
+        own = {fact: value for facts in by_hand.values() for fact, value in facts.items()}
+        taken = set(own)
+        told: dict[str, Facts] = {}
+        known = False
+        for table in (PRICES, MODELS_DEV):
+            if table in tables:
+                found = tables[table][1](provider, name)
+                known = known or bool(found)
+            else:
+                found = entry["facts"].get(table, {})  # not given this time
+            remarks += [
+                f"{provider}/{name}: {fact} is {own[fact]} by hand, {value} in {table}"
+                for fact, value in sorted(found.items())
+                if own.get(fact, value) not in {None, value}
+            ]
+            told[table] = {fact: value for fact, value in sorted(found.items()) if fact not in taken}
+            taken |= told[table].keys()
+            lines = _changes(f"{provider}/{name}", entry["facts"].get(table, {}), told[table], table)
+            if lines:
+                touched.add(table)
+                changes += lines
+        if not known:
+            remarks.append(f"{provider}/{name}: no table has it, all its facts are by hand")
+        models.append({**entry, "facts": {**{table: facts for table, facts in told.items() if facts}, **by_hand}})
+    for table, (label, _) in tables.items():
+        if table in touched or not sources.get(table, "").startswith(f"{label}, read "):
+            sources[table] = f"{label}, read {day}"
+    return {"sources": sources, "models": models}, changes, remarks
+
+
+def _changes(model: str, old: Facts, new: Facts, table: str) -> list[str]:
+    return [
+        f"{model}: {fact} {old.get(fact, 'not told')} → {new.get(fact, 'not told')} ({table})"
+        for fact in sorted({*old, *new})
+        if old.get(fact) != new.get(fact)
+    ]
+
+
+def written(data: Mapping[str, Any]) -> str:
+    """The data as text: a source and a model on a line each."""
+
+    def lines(values: Sequence[str]) -> str:
+        return ",\n".join(values)
+
+    sources = lines([f"{_json(name)}: {_json(text)}" for name, text in sorted(data["sources"].items())])
+    models = lines([_json({"at": one["at"], "name": one["name"], "facts": _sorted(one)}) for one in data["models"]])
+    return f'{{\n"sources": {{\n{sources}\n}},\n"models": [\n{models}\n]\n}}\n'
+
+
+def _sorted(model: Mapping[str, Any]) -> dict[str, Facts]:
+    facts: dict[str, Facts] = model["facts"]
+    return {source: dict(sorted(facts[source].items())) for source in sorted(facts)}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+# ── the command ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Refresh every file; 1 where ``--check`` finds that one would change."""
+    parser = argparse.ArgumentParser(prog="python3 noxfile.py -s models --", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="say what would change, and write nothing")
+    parser.add_argument("--models-dev", type=Path, metavar="FILE", help="an api.json of models.dev")
+    parser.add_argument("--models-dev-version", default="", metavar="TEXT", help="of which commit or day it is")
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent, help="where the providers are")
+    given = parser.parse_args(arguments)
+    day = dt.datetime.now(dt.UTC).date()
+    tables: dict[str, tuple[str, Lookup]] = {PRICES: (f"genai-prices {version('genai-prices')}", prices_of(day))}
+    if given.models_dev is not None:
+        label = f"models.dev {given.models_dev_version}".strip()
+        tables[MODELS_DEV] = (label, models_dev(json.loads(given.models_dev.read_bytes())))
+    changed = False
+    for file in sorted(given.folder.glob("*/src/*/models.json")):
+        text = file.read_text("utf-8")
+        data, changes, remarks = refreshed(json.loads(text), tables, day=day)
+        for line in (*changes, *remarks):
+            print(line)
+        new = written(data)
+        if new != text:
+            changed = True
+            if not given.check:
+                file.write_text(new, "utf-8")
+    print("changed" if changed else "nothing changed")
+    return 1 if changed and given.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
