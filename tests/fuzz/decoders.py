@@ -91,7 +91,9 @@ def json(data: bytes) -> None:
 
 def _read(api: str, body: bytes, cut: list[bytes]) -> None:
     make = corpus.DECODERS[api]
-    assert corpus.Reading(make(), cut) == corpus.Reading(make(), [body])
+    whole, told = corpus.Reading(make(), [body]), corpus.Reading(make(), cut)
+    # The words of an error may be of what was seen first; its kind may not change.
+    assert (told.events, type(told.error)) == (whole.events, type(whole.error))
 
 
 def seeds(target: str, folder: Path) -> None:

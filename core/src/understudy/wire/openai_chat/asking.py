@@ -101,10 +101,15 @@ class _Writer:
 
     def message(self, message: Message) -> Body:
         written: Body = {"role": message.role, "content": message.content}
-        if isinstance(message.content, tuple):
-            self._parts(message.content, written)
+        parts = message.content
         if message.tool_calls:
             written["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
+            if self._dialect.cache_control and isinstance(parts, tuple) and isinstance(parts[-1], CachePart):
+                written["tool_calls"][-1]["cache_control"] = _cache_control(parts[-1])
+                parts = parts[:-1]
+        if isinstance(parts, tuple):
+            self._parts(parts, written)
+        if message.tool_calls:
             written["content"] = written["content"] or None
         if message.tool_call_id is not None:
             written["tool_call_id"] = message.tool_call_id
@@ -145,8 +150,7 @@ class _Writer:
         content: list[Body] = []
         for part in parts:
             if isinstance(part, CachePart) and self._dialect.cache_control and content:
-                ttl = {} if part.ttl is None else {"ttl": part.ttl}
-                content[-1]["cache_control"] = {"type": "ephemeral", **ttl}
+                content[-1]["cache_control"] = _cache_control(part)
             elif isinstance(part, CachePart) or (isinstance(part, NativePart) and part.wire != WIRE):
                 self._omissions.no_words(part)
             else:
@@ -180,6 +184,10 @@ def _part(part: Part) -> Body:
             raise AssertionError(f"{part.type} is no part of the content on this wire")
         case _:
             assert_never(part)
+
+
+def _cache_control(mark: CachePart) -> Body:
+    return {"type": "ephemeral", **({} if mark.ttl is None else {"ttl": mark.ttl})}
 
 
 def _base64(data: bytes) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never, get_args
 
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from ...events import (
@@ -21,9 +22,23 @@ from ...events import (
     ToolCallDelta,
     Usage,
 )
-from ...messages import SETTING_NAMES, Message, Output, ReasoningPart, Request, Settings, TextPart, Tool
+from ...messages import (
+    SETTING_NAMES,
+    Message,
+    NativePart,
+    Output,
+    ReasoningEffort,
+    ReasoningPart,
+    Request,
+    Settings,
+    TextPart,
+    Tool,
+    ToolName,
+    cache_mark,
+    faults_of,
+)
 from .answers import FINISH
-from .asking import reasoning_detail, tool_calls
+from .asking import WIRE, reasoning_detail, tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,10 +56,13 @@ _KNOWN: Final = frozenset(
 # ── a client's body → request ────────────────────────────────────────────────────────────────────────
 
 
-def read(body: bytes) -> tuple[str, Request]:
+def read(body: bytes, *, model: str | None = None) -> tuple[str, Request]:
     """The model's name and the request that a client's body holds; ValueError for one that holds none.
 
-    Fields that this wire does not know stand in the request's ``extra_body``.
+    ``model`` is what the address says, where the body does not. Fields that this wire does not know stand in the
+    request's ``extra_body``; so do those that say more than a request has words for (tools of the host or with
+    marks of the cache, an effort of its own), whole, beside what is read of them. A part that no part of ours
+    stands for is a `NativePart`. What an SDK adds to an answer for its user alone, as ``parsed``, is not read.
     """
     try:
         given = from_json(body, allow_inf_nan=False)
@@ -52,36 +70,88 @@ def read(body: bytes) -> tuple[str, Request]:
         raise ValueError("the body is not JSON") from None
     if not isinstance(given, dict):
         raise ValueError("the body is not a JSON object")
-    model = given.get("model")
+    model = given.get("model") or model
     if not isinstance(model, str) or not model:
         raise ValueError("model is missing")
     messages = given.get("messages")
     if not isinstance(messages, list) or not messages:
         raise ValueError("messages is not a list, or empty")
+    more = {name: value for name, value in given.items() if name not in _KNOWN}
     settings = {name: given[name] for name in SETTING_NAMES if given.get(name) is not None}
     if given.get("max_completion_tokens") is not None:
         settings["max_tokens"] = given["max_completion_tokens"]
-    return model, Request(
-        messages=tuple(_read_message(message) for message in messages),
-        tools=tuple(Tool.model_validate(tool) for tool in given.get("tools") or ()),
-        tool_choice=given.get("tool_choice"),
-        output=_read_output(given.get("response_format")),
-        settings=Settings.model_validate(settings),
-        stream=given.get("stream") or False,
-        extra_body={name: value for name, value in given.items() if name not in _KNOWN},
-    )
+    if settings.get("reasoning_effort") not in {None, *get_args(ReasoningEffort)}:
+        more["reasoning_effort"] = settings.pop("reasoning_effort")
+    tools = _read_tools(given, more)
+    try:
+        return model, Request(
+            messages=tuple(_read_message(message) for message in messages),
+            tools=tools,
+            tool_choice=_read_tool_choice(given, more, tools),
+            output=_read_output(given.get("response_format")),
+            settings=Settings.model_validate(settings),
+            stream=given.get("stream") or False,
+            extra_body=more,
+        )
+    except ValidationError as error:
+        told = faults_of(error, "")
+    raise ValueError(told)  # beside the clause: pydantic's own page shows what stands in the body
+
+
+def _read_tools(given: dict[str, Any], more: dict[str, Any]) -> tuple[Tool, ...]:
+    tools = given.get("tools") or []
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise ValueError("tools is not a list of objects")
+    own = [tool for tool in tools if tool.get("type") == "function" and isinstance(tool.get("function"), dict)]
+    if len(own) < len(tools) or any(tool.keys() - _TOOL or tool["function"].keys() - _FUNCTION for tool in own):
+        more["tools"] = tools
+    known = [{name: value for name, value in tool["function"].items() if name in _FUNCTION} for tool in own]
+    return tuple(Tool.model_validate({"type": "function", "function": function}) for function in known)
+
+
+_TOOL: Final = frozenset({"type", "function"})
+_FUNCTION: Final = frozenset(Tool.model_fields)
+
+
+def _read_tool_choice(given: dict[str, Any], more: dict[str, Any], tools: tuple[Tool, ...]) -> Any:
+    """The choice; one that is not among the tools that were read stays as it is."""
+    choice = given.get("tool_choice")
+    match choice:
+        case None | "auto" | "none":
+            return choice
+        case "required" if tools:
+            return choice
+        case {"function": {"name": str(name)}} if any(tool.name == name for tool in tools):
+            return ToolName(name=name)
+        case _:
+            more["tool_choice"] = choice
+            return None
 
 
 def _read_message(value: object) -> Message:
     if not isinstance(value, dict):
         raise ValueError("messages holds what is no object")
     given: dict[str, Any] = dict(value)
+    given.pop("parsed", None)
     reasoning = _read_reasoning(given)
-    if reasoning:
+    # OpenRouter and Vercel take marks of the cache beside the content, and at the last of the calls, too.
+    calls = [call for call in given.get("tool_calls") or () if isinstance(call, dict)]
+    marks = [mark for mark in (given.pop("cache_control", None), *(c.get("cache_control") for c in calls)) if mark]
+    if reasoning or marks or isinstance(given.get("content"), list):
         content = given.get("content")
         rest = [TextPart(text=content)] if isinstance(content, str) and content else content or []
-        given["content"] = (*reasoning, *rest)
+        given["content"] = (*reasoning, *map(_read_part, rest), *map(cache_mark, marks[-1:]))
     return Message.model_validate(given)
+
+
+def _read_part(part: object) -> object:
+    """A part as it is, for `Message` reads it; one of a kind that it does not know as a part of this wire alone."""
+    if isinstance(part, dict) and isinstance(part.get("type"), str) and part["type"] not in _PARTS:
+        return NativePart(wire=WIRE, block=part)
+    return part
+
+
+_PARTS: Final = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
 
 
 def _read_reasoning(given: dict[str, Any]) -> list[ReasoningPart]:
