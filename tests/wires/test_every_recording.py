@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import random
+from typing import TYPE_CHECKING, Any
 
 import corpus
 import pytest
@@ -10,6 +13,9 @@ import pytest
 from understudy import BadRequestError, Client, ProviderError
 from understudy.plugin import Host
 from understudy.testing import Body, OpenAIHost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ANSWERS = corpus.exchanges(lambda exchange: exchange.api in corpus.APIS and not exchange.failed)
 FAILURES = corpus.exchanges(lambda exchange: exchange.api in corpus.APIS and exchange.failed)
@@ -46,6 +52,44 @@ def test_a_damaged_answer_gives_events_or_an_error_of_ours(exchange: corpus.Exch
                 case _:
                     del damaged[at:]
         reading = corpus.Reading(corpus.DECODERS[exchange.api](), [bytes(damaged)])
+        assert reading.error is None or isinstance(reading.error, ProviderError)
+
+
+WRONG = (None, {}, [], 7, -1, 0.5, "", "x", True, {"a": [1]}, [[{}]], ["x"], 10**30)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in inside:
+        yield (*path, name)
+        yield from _places(item, (*path, name))
+
+
+def _changed(line: bytes, dice: random.Random) -> bytes:
+    """A line of JSON, after whatever stands before it, with one value of it replaced; another line as it is."""
+    head, brace, rest = line.partition(b"{")
+    try:
+        value = json.loads(brace + rest)
+    except ValueError:
+        return line
+    places = list(_places(value))
+    if not places:
+        return line
+    *way, last = dice.choice(places)
+    functools.reduce(lambda inside, name: inside[name], way, value)[last] = dice.choice(WRONG)
+    return head + json.dumps(value).encode()
+
+
+@pytest.mark.parametrize("exchange", TALK)
+def test_a_wrong_value_gives_events_or_an_error_of_ours(exchange: corpus.Exchange) -> None:
+    """Any value of the JSON may be of another kind: in place of a text an object, of a list a number."""
+    dice, lines = random.Random(exchange.id), exchange.body.split(b"\n")
+    told = [place for place, line in enumerate(lines) if b"{" in line]
+    for _ in range(12 if told else 0):
+        damaged = list(lines)
+        place = dice.choice(told)
+        damaged[place] = _changed(damaged[place], dice)
+        reading = corpus.Reading(corpus.DECODERS[exchange.api](), [b"\n".join(damaged)])
         assert reading.error is None or isinstance(reading.error, ProviderError)
 
 

@@ -115,7 +115,7 @@ class Decoder:
     # ── a stream ──────────────────────────────────────────────────────────────────────────────────────
 
     def _event(self, event: Mapping[str, Any]) -> Iterator[Event]:
-        kind = event.get("type")
+        kind = string(event.get("type"))
         if kind in _SILENT:
             return
         delta = table(event.get("delta") or {}, "delta")
@@ -178,7 +178,7 @@ class Decoder:
     def _block(self, block: Mapping[str, Any], index: int) -> Iterator[Event]:
         """A block of the content, or the next piece of one, which has no type."""
         kind = block.get("type")
-        if kind not in {None, "text", "thinking"}:
+        if kind is not None and string(kind) not in {"text", "thinking"}:
             yield from self._unread(f"content of type {kind!s:.40}")
         if block.get("thinking"):
             yield from self._reasoning("thinking", text_of(block["thinking"], "content.thinking"))
@@ -217,7 +217,7 @@ class Decoder:
     def _citation(self, citation: Mapping[str, Any]) -> Iterator[Event]:
         """A source for each thing that is cited: its address, or else the id under which it was given."""
         start, end = count(citation.get("start")), count(citation.get("end"))
-        if citation.get("type") in {"THINKING_CONTENT", "PLAN"}:
+        if string(citation.get("type")) in {"THINKING_CONTENT", "PLAN"}:
             start = end = None  # they are places in what was thought, not in the text
         before = self._places.get(_index(citation.get("content_index")), 0)
         for source in objects(citation.get("sources") or [], "citations[].sources"):

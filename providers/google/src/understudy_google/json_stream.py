@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from understudy.plugin import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _OUTSIDE: Final = re.compile(rb'["{}\[\]]')
 _INSIDE: Final = re.compile(rb'["\\]')
@@ -30,9 +33,8 @@ class JSONStream:
         self._in_string = False
         self._escaped = False  # the last piece ended with a backslash in a string
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The objects that these bytes complete; ProtocolError for one that is too large, or none at all."""
-        objects: list[bytes] = []
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The objects that these bytes complete, each as it does; ProtocolError for one too large, or none at all."""
         start = place = 0
         if self._escaped and data:
             self._escaped, place = False, 1
@@ -54,7 +56,7 @@ class JSONStream:
             else:
                 self._depth -= 1
                 if self._depth == self._base:
-                    objects.append(self._take(data[start:place]))
+                    yield self._take(data[start:place])
                     start = place
                 self.closed = self._depth == 0
         if self.closed and self._base and (self._held + data[start : place - 1]).strip(_BETWEEN):
@@ -62,7 +64,6 @@ class JSONStream:
         self._held += data[start:]
         if len(self._held) > self._limit and not self.closed:
             raise self._too_large()
-        return objects
 
     def _take(self, rest: bytes) -> bytes:
         text = bytes(self._held + rest).lstrip(_BETWEEN)
