@@ -173,6 +173,13 @@ def test_marks_of_the_cache_go_where_they_are_taken() -> None:
     assert notices == {"cache"}
 
 
+def test_an_address_may_end_with_chat() -> None:
+    """Writer's does; the others' goes on with completions."""
+    for quirks, end in (((), "/v1/chat/completions"), (("short_path",), "/v1/chat")):
+        call = encode(EVERYTHING, model="m", base_url="http://127.0.0.1/v1", headers={}, dialect=dialect(quirks))
+        assert call.url == f"http://127.0.0.1{end}"
+
+
 def test_every_quirk_has_its_test() -> None:
     """None is without one in this file."""
     from pathlib import Path

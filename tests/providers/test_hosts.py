@@ -214,7 +214,7 @@ def test_openai_s_models_stand_once_and_have_the_oldest_name() -> None:
 def test_the_readme_lists_each_host_and_its_key() -> None:
     """Who reads the README finds every row with its variable, and no other row."""
     text = (_ROOT / "providers" / "hosts" / "README.md").read_text("utf-8")
-    rows = dict(re.findall(r"^\| `(\w+)` \| .* \|(.*)\|$", text, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| .* \|(.*)\|$", text, re.MULTILINE))
     assert {name: re.findall(r"`(\w+)`", key) for name, key in rows.items()} == {
         host.name: list(host.env) for host in HOSTS
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from .errors import ConfigError
 from .listing import list_openai_models
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from .provider import Context, Model
     from .wire.openai_chat import Dialect
 
-Wire: TypeAlias = Literal["openai_chat"]
+Wire: TypeAlias = Literal["openai_chat", "openai_responses"]
 """The wires that a row may name."""
+
+# The wires by the word that the option ``wire`` has for each, as of OpenAI's own.
+_BY_WORD: Final[Mapping[str, Wire]] = {"chat": "openai_chat", "responses": "openai_responses"}
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -30,6 +33,9 @@ def _nothing() -> Mapping[str, Any]:
 @dataclass(frozen=True, slots=True)
 class Host:
     """A host of a known wire; ``url`` is its base address, ending in ``/v1`` or the like.
+
+    A name in braces in it, such as ``{account}``, is for the user to fill: it then wants a ``base_url``. ``wire`` is
+    what it is asked on, ``wires`` are others that it speaks: ``options={name: {"wire": "responses"}}`` chooses.
 
     ``env`` names the variables that may hold its key; without any it needs none. ``quirks`` say in what
     it differs from the wire as its maker has it (for ``openai_chat`` the names of
@@ -43,6 +49,7 @@ class Host:
     models: Sequence[Model | str] = ()
     capabilities: Capabilities | Mapping[str, bool | float | str] = field(default_factory=_nothing)
     wire: Wire = "openai_chat"
+    wires: Sequence[Wire] = ()
     quirks: Sequence[str] = ()
     headers: Mapping[str, str] = field(default_factory=_nothing)
     base_url_env: str | None = None
@@ -89,21 +96,25 @@ class HostProvider:
         from .transport import exchange
         from .wire import openai_chat
 
+        options = self._options(request, context)
+        wire = self._wire(options.pop("wire", None))
+        model, base_url, headers = context.model, self._base_url(context), self._headers(context)
+        if wire == "openai_responses":
+            from .wire import openai_responses
+
+            call = openai_responses.encode(request, model=model, base_url=base_url, headers=headers, options=options)
+            return exchange(context.transport, call, openai_responses.Decoder())
         call = openai_chat.encode(
-            request,
-            model=context.model,
-            base_url=context.settings.base_url or self._host.url,
-            headers=self._headers(context),
-            dialect=self._dialect,
-            options={**context.settings.options, **request.options.get(self._host.name, {})},
+            request, model=model, base_url=base_url, headers=headers, dialect=self._dialect, options=options
         )
         return exchange(context.transport, call, openai_chat.Decoder())
 
-    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
-        """Whether the host fetches it."""
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+        """Whether the host fetches it: on the Responses wire all, on the other what its quirks say."""
         from .wire import openai_chat
 
-        return openai_chat.takes_address(part, self._dialect)
+        wire = self._wire(self._options(request, context).get("wire"))
+        return wire == "openai_responses" or openai_chat.takes_address(part, self._dialect)
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The vectors of the inputs."""
@@ -113,7 +124,7 @@ class HostProvider:
         call = openai_embeddings.encode(
             request,
             model=context.model,
-            base_url=context.settings.base_url or self._host.url,
+            base_url=self._base_url(context),
             headers=self._headers(context),
             options=request.options.get(self._host.name, {}),
         )
@@ -121,8 +132,28 @@ class HostProvider:
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists."""
-        base_url = context.settings.base_url or self._host.url
-        return await list_openai_models(context, base_url, self._headers(context))
+        return await list_openai_models(context, self._base_url(context), self._headers(context))
+
+    def _options(self, request: Request, context: Context) -> dict[str, object]:
+        return {**context.settings.options, **request.options.get(self._host.name, {})}
+
+    def _wire(self, word: object) -> Wire:
+        """The wire of this name, or the row's own; ConfigError for one that the host does not speak."""
+        if word is None:
+            return self._host.wire
+        wire = _BY_WORD.get(word) if isinstance(word, str) else None
+        if wire not in {self._host.wire, *self._host.wires}:
+            spoken = [name for name, known in _BY_WORD.items() if known in {self._host.wire, *self._host.wires}]
+            raise ConfigError(f"{self._host.name}: wire is {' or '.join(spoken)}")
+        assert wire is not None
+        return wire
+
+    def _base_url(self, context: Context) -> str:
+        url = context.settings.base_url or self._host.url
+        if "{" in url:
+            name = self._host.name
+            raise ConfigError(f'{name} wants an address of yours: base_url = "{url}" in [providers.{name}]')
+        return url
 
     def _headers(self, context: Context) -> dict[str, str]:
         host, settings = self._host, context.settings

@@ -234,7 +234,7 @@ class ProviderTable(_Table):
     concurrency: Count | None = Field(
         default=None, description="How many of its calls may run at the same time; any number if not set."
     )
-    wire: Literal["openai_chat"] | None = Field(
+    wire: Literal["openai_chat", "openai_responses"] | None = Field(
         default=None, description="What the host speaks; this makes it a host of one's own, which needs a `base_url`."
     )
     models: Annotated[tuple[ListedModel, ...], Field(strict=False)] = Field(

@@ -16,7 +16,7 @@ from ..errors import ProtocolError, http_error
 from ..events import Embeddings, Usage
 from ..omissions import Omissions
 from . import Call, error_body
-from .reading import count, json_object, numbers, objects, string, table
+from .reading import count, json_object, numbers, objects, string, table, usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,11 +98,9 @@ def _usage(value: object) -> Usage | None:
     if value is None:
         return None
     usage = table(value, "usage")
-    cost = usage.get("cost")
-    told = cost.get("total_cost") if isinstance(cost, dict) else cost
     return Usage(
         input_tokens=count(usage.get("prompt_tokens")),
         output_tokens=0,  # vectors are no tokens
         total_tokens=count(usage.get("total_tokens")),
-        cost=float(told) if isinstance(told, (int, float)) and not isinstance(told, bool) and told >= 0 else None,
+        cost=usd(usage),
     )

@@ -63,3 +63,17 @@ def numbers(value: object, where: str) -> list[float]:
     if isinstance(value, list) and value and all(number.__class__ in {float, int} for number in value):
         return value
     raise ProtocolError(f"{where} is not a list of numbers")
+
+
+def usd(usage: dict[str, Any]) -> float | None:
+    """What a usage says that the call cost; None where it says nothing that can be believed.
+
+    OpenRouter, Vercel and Perplexity (in a table of its own) tell it in USD, xAI in ticks, 10^10 to the dollar
+    (docs.x.ai/developers/cost-tracking).
+    """
+    told = usage.get("cost")
+    cost = told.get("total_cost") if isinstance(told, dict) else told
+    if isinstance(cost, (int, float)) and not isinstance(cost, bool) and cost >= 0:
+        return float(cost)
+    ticks = count(usage.get("cost_in_usd_ticks"))
+    return None if ticks is None else ticks / 1e10

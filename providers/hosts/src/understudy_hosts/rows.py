@@ -23,6 +23,35 @@ _MODELS: Final = declared_models("understudy_hosts")
 
 HOSTS: Final[tuple[Host, ...]] = (
     Host(
+        name="alibaba",
+        url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        env=("DASHSCOPE_API_KEY",),
+        key_url="https://www.alibabacloud.com/help/en/model-studio/get-api-key",
+        wires=("openai_responses",),
+        quirks=("system_for_developer",),
+        source="https://www.alibabacloud.com/help/en/model-studio/compatibility-with-openai-responses-api",
+        checked=_CHECKED,
+    ),
+    Host(
+        name="avian",
+        url="https://api.avian.io/v1",
+        env=("AVIAN_API_KEY",),
+        key_url="https://avian.io",
+        quirks=("system_for_developer",),
+        source="https://avian.io",
+        checked=_CHECKED,
+    ),
+    Host(
+        name="bedrock-mantle",
+        url="https://bedrock-mantle.us-east-1.api.aws/v1",
+        env=("AWS_BEARER_TOKEN_BEDROCK",),
+        key_url="https://console.aws.amazon.com/bedrock/home#/api-keys",
+        wire="openai_responses",
+        # The region stands in the address: base_url leads to another.
+        source="https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html",
+        checked=_CHECKED,
+    ),
+    Host(
         name="cerebras",
         url="https://api.cerebras.ai/v1",
         env=("CEREBRAS_API_KEY",),
@@ -35,12 +64,42 @@ HOSTS: Final[tuple[Host, ...]] = (
         models=_MODELS["cerebras"],
     ),
     Host(
+        name="cloudflare",
+        url="https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1",
+        env=("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY"),
+        key_url="https://dash.cloudflare.com/profile/api-tokens",
+        wires=("openai_responses",),
+        quirks=("system_for_developer",),
+        source="https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/",
+        checked=_CHECKED,
+    ),
+    Host(
+        name="crusoe",
+        url="https://api.inference.crusoecloud.com/v1",
+        env=("CRUSOE_API_KEY",),
+        key_url="https://console.crusoecloud.com",
+        quirks=("system_for_developer",),
+        source="https://docs.crusoecloud.com/managed-inference/overview",
+        checked=_CHECKED,
+    ),
+    Host(
+        name="databricks",
+        url="https://{workspace}/serving-endpoints",
+        env=("DATABRICKS_TOKEN",),
+        key_url="https://docs.databricks.com/aws/en/dev-tools/auth/pat",
+        wires=("openai_responses",),
+        quirks=("system_for_developer",),
+        source="https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference",
+        checked=_CHECKED,
+    ),
+    Host(
         name="deepseek",
         url="https://api.deepseek.com",
         env=("DEEPSEEK_API_KEY",),
         key_url="https://platform.deepseek.com/api_keys",
         # Without the reasoning of earlier turns that called tools, the answer is 400 (guides/thinking_mode).
         quirks=("json_object_only", "reasoning_content_back", "system_for_developer"),
+        wires=("openai_responses",),
         source="https://api-docs.deepseek.com/quick_start/pricing",
         checked=_CHECKED,
         capabilities=Capabilities(
@@ -68,6 +127,16 @@ HOSTS: Final[tuple[Host, ...]] = (
         models=_MODELS["fireworks"],
     ),
     Host(
+        name="gemini-openai",
+        url="https://generativelanguage.googleapis.com/v1beta/openai",
+        env=("GEMINI_API_KEY",),
+        key_url="https://aistudio.google.com/apikey",
+        # What this wire leaves out, signatures of thoughts among it, the provider google has.
+        quirks=("system_for_developer",),
+        source="https://ai.google.dev/gemini-api/docs/openai",
+        checked=_CHECKED,
+    ),
+    Host(
         name="github",
         url="https://models.github.ai/inference",
         env=("GITHUB_TOKEN",),
@@ -91,6 +160,24 @@ HOSTS: Final[tuple[Host, ...]] = (
         models=_MODELS["groq"],
     ),
     Host(
+        name="heroku",
+        url="https://us.inference.heroku.com/v1",
+        env=("INFERENCE_KEY",),
+        key_url="https://devcenter.heroku.com/articles/heroku-inference",
+        quirks=("system_for_developer",),
+        source="https://devcenter.heroku.com/articles/heroku-inference-api-v1-chat-completions",
+        checked=_CHECKED,
+    ),
+    Host(
+        name="huggingface",
+        url="https://router.huggingface.co/v1",
+        env=("HF_TOKEN",),
+        key_url="https://huggingface.co/settings/tokens",
+        quirks=("system_for_developer",),
+        source="https://huggingface.co/docs/inference-providers/en/tasks/chat-completion",
+        checked=_CHECKED,
+    ),
+    Host(
         name="llamacpp",
         url="http://127.0.0.1:8080/v1",
         quirks=("reasoning_content_back", "system_for_developer", "top_k"),
@@ -102,6 +189,7 @@ HOSTS: Final[tuple[Host, ...]] = (
         url="http://127.0.0.1:1234/v1",
         # The page lists the fields that are taken; n, logprobs and reasoning_effort are not among them.
         quirks=("no_json_object", "no_logprobs", "no_n", "no_reasoning_effort", "system_for_developer", "top_k"),
+        wires=("openai_responses",),
         source="https://lmstudio.ai/docs/developer/openai-compat/chat-completions",
         checked=_CHECKED,
         capabilities=Capabilities(
@@ -120,12 +208,22 @@ HOSTS: Final[tuple[Host, ...]] = (
         models=_MODELS["nvidia"],
     ),
     Host(
+        name="ollama-cloud",
+        url="https://ollama.com/v1",
+        env=("OLLAMA_API_KEY",),
+        key_url="https://ollama.com/settings/keys",
+        quirks=("reasoning_back", "system_for_developer"),
+        source="https://docs.ollama.com/cloud",
+        checked=_CHECKED,
+    ),
+    Host(
         name="openrouter",
         url="https://openrouter.ai/api/v1",
         env=("OPENROUTER_API_KEY",),
         key_url="https://openrouter.ai/settings/keys",
         # Files by their addresses: openrouter.ai/docs/guides/overview/multimodal/pdfs.
-        quirks=("file_urls", "reasoning_details_back", "reasoning_object", "top_k"),
+        quirks=("cache_control", "file_urls", "reasoning_details_back", "reasoning_object", "top_k"),
+        wires=("openai_responses",),
         source="https://openrouter.ai/docs/use-cases/reasoning-tokens",
         checked=_CHECKED,
         capabilities=Capabilities({"tools": True, "json_object": True, "reasoning": True}, source=_OPENROUTER),
@@ -145,6 +243,15 @@ HOSTS: Final[tuple[Host, ...]] = (
         ),
     ),
     Host(
+        name="snowflake",
+        url="https://{account}.snowflakecomputing.com/api/v2/cortex/v1",
+        env=("SNOWFLAKE_PAT", "SNOWFLAKE_CORTEX_PAT"),
+        key_url="https://docs.snowflake.com/en/user-guide/programmatic-access-tokens",
+        quirks=("max_completion_tokens", "system_for_developer"),
+        source="https://docs.snowflake.com/en/user-guide/snowflake-cortex/cortex-rest-api",
+        checked=_CHECKED,
+    ),
+    Host(
         name="together",
         url="https://api.together.ai/v1",
         env=("TOGETHER_API_KEY",),
@@ -156,10 +263,36 @@ HOSTS: Final[tuple[Host, ...]] = (
         models=_MODELS["together"],
     ),
     Host(
+        name="vercel",
+        url="https://ai-gateway.vercel.sh/v1",
+        env=("AI_GATEWAY_API_KEY",),
+        key_url="https://vercel.com/docs/ai-gateway/authentication",
+        quirks=("cache_control", "reasoning_details_back", "system_for_developer"),
+        source="https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions/advanced",
+        checked=_CHECKED,
+    ),
+    Host(
         name="vllm",
         url="http://127.0.0.1:8000/v1",
         quirks=("reasoning_back", "system_for_developer", "top_k"),
         source="https://docs.vllm.ai/en/v0.26.0/features/reasoning_outputs/",
+        checked=_CHECKED,
+    ),
+    Host(
+        name="voyage",
+        url="https://api.voyageai.com/v1",
+        env=("VOYAGE_API_KEY",),
+        key_url="https://dashboard.voyageai.com",
+        source="https://docs.voyageai.com/reference/embeddings-api",
+        checked=_CHECKED,
+    ),
+    Host(
+        name="writer",
+        url="https://api.writer.com/v1",
+        env=("WRITER_API_KEY",),
+        key_url="https://app.writer.com",
+        quirks=("short_path", "system_for_developer"),
+        source="https://dev.writer.com/api-reference/completion-api/chat-completion",
         checked=_CHECKED,
     ),
     Host(
@@ -169,6 +302,7 @@ HOSTS: Final[tuple[Host, ...]] = (
         key_url="https://console.x.ai",
         # Reasoning is sent back in recorded requests, which were answered with 200.
         quirks=("reasoning_content_back", "system_for_developer"),
+        wires=("openai_responses",),
         source="https://docs.x.ai/docs/models",
         checked=_CHECKED,
         capabilities=Capabilities(
@@ -176,6 +310,15 @@ HOSTS: Final[tuple[Host, ...]] = (
             source=_LITELLM,
         ),
         models=_MODELS["xai"],
+    ),
+    Host(
+        name="zai",
+        url="https://api.z.ai/api/paas/v4",
+        env=("ZAI_API_KEY", "ZHIPU_API_KEY"),
+        key_url="https://z.ai/manage-apikey/apikey-list",
+        quirks=("reasoning_content_back", "system_for_developer"),
+        source="https://docs.z.ai/guides/capabilities/thinking",
+        checked=_CHECKED,
     ),
 )
 """The hosts, by name."""

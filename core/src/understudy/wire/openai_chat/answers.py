@@ -30,7 +30,7 @@ from ...events import (
 )
 from ..failures import failure_of
 from ..logprobs import token_of
-from ..reading import count, json_object, objects, string, text_of
+from ..reading import count, json_object, objects, string, text_of, usd
 from ..sse import SSEDecoder
 from ..tool_calls import ToolCallAssembler
 
@@ -446,7 +446,6 @@ def _usage(value: object) -> Usage:
     if cached is None:
         cached = next((told for name in _CACHED if (told := count(usage.get(name))) is not None), None)
     written = count(of_input.get("cache_write_tokens"))
-    cost = usage.get("cost")
     return Usage(
         input_tokens=count(usage.get("prompt_tokens")),
         output_tokens=count(usage.get("completion_tokens")),
@@ -456,7 +455,7 @@ def _usage(value: object) -> Usage:
         reasoning_tokens=count(of_output.get("reasoning_tokens")),
         input_audio_tokens=count(of_input.get("audio_tokens")),
         output_audio_tokens=count(of_output.get("audio_tokens")),
-        cost=None if cost is None else _cost(cost.get("total_cost") if isinstance(cost, dict) else cost),
+        cost=usd(usage),
     )
 
 
@@ -466,8 +465,3 @@ _EMPTY: Final[dict[str, Any]] = {}
 
 def _table(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else _EMPTY
-
-
-def _cost(value: object) -> float | None:
-    """In USD, as OpenRouter, Perplexity and Vercel's gateway tell it."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None

@@ -76,7 +76,7 @@ def encode(
     body.update(options)
     body.update(request.extra_body)
     return Call(
-        url=f"{base_url.rstrip('/')}/chat/completions",
+        url=f"{base_url.rstrip('/')}/{dialect.path}",
         headers={"content-type": "application/json", **headers, **request.extra_headers},
         body=to_json(body),
         notices=tuple(omissions.notices),

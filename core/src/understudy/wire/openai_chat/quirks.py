@@ -127,6 +127,7 @@ QUIRKS: Final[Mapping[str, tuple[str, Transform]]] = {
     "reasoning_content_back": ("earlier reasoning is sent back as `reasoning_content`", _nothing),
     "reasoning_details_back": ("earlier reasoning is sent back as `reasoning_details`", _nothing),
     "reasoning_object": ('`reasoning_effort` is sent as `reasoning: {"effort": …}`', _reasoning_object),
+    "short_path": ("the address ends in `/chat`, without `/completions`", _nothing),
     "system_for_developer": ("developer turns are sent as system turns", _system_for_developer),
     "top_k": ("`top_k` is taken", _nothing),
 }
@@ -143,6 +144,7 @@ class Dialect:
     image_urls: bool = True
     file_urls: bool = False
     cache_control: bool = False
+    path: str = "chat/completions"
 
 
 PLAIN: Final = Dialect()
@@ -166,6 +168,7 @@ def dialect(quirks: Iterable[str]) -> Dialect:
         reasoning_field=backs[0].removesuffix("_back") if backs else None,
         top_k="top_k" in names,
         cache_control="cache_control" in names,
+        path="chat" if "short_path" in names else PLAIN.path,
         image_urls="no_image_urls" not in names,
         file_urls="file_urls" in names,
     )

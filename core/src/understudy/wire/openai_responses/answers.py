@@ -30,7 +30,7 @@ from ...events import (
 )
 from ..failures import failure_of
 from ..logprobs import token_of
-from ..reading import count, json_object, objects, string, table, text_of
+from ..reading import count, json_object, objects, string, table, text_of, usd
 from ..sse import SSEDecoder
 from ..tool_calls import ToolCallAssembler
 
@@ -382,11 +382,7 @@ def _number(value: object, where: str) -> int:
     return number
 
 
-# xAI tells the cost in ticks, 10^10 to the dollar (docs.x.ai/developers/cost-tracking); OpenRouter in USD.
-_TICKS: Final = 1e10
-
-
-def _usage(usage: Mapping[str, Any]) -> Usage:
+def _usage(usage: dict[str, Any]) -> Usage:
     of_input = usage.get("input_tokens_details")
     of_output = usage.get("output_tokens_details")
     of_input, of_output = (details if isinstance(details, dict) else {} for details in (of_input, of_output))
@@ -399,11 +395,5 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
         reasoning_tokens=count(of_output.get("reasoning_tokens")),
         input_audio_tokens=count(of_input.get("audio_tokens")),
         output_audio_tokens=count(of_output.get("audio_tokens")),
-        cost=_cost(usage.get("cost"), count(usage.get("cost_in_usd_ticks"))),
+        cost=usd(usage),
     )
-
-
-def _cost(cost: object, ticks: int | None) -> float | None:
-    if isinstance(cost, (int, float)) and not isinstance(cost, bool) and cost >= 0:
-        return float(cost)
-    return None if ticks is None else ticks / _TICKS
