@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +16,10 @@ from understudy import errors
 from understudy.cli.commands import understudy as command_line
 from understudy.config import VARIABLES, models
 from understudy.wire.openai_chat import QUIRKS
+
+sys.path.insert(0, str(Path(__file__).parent))  # mkdocs and the tests load this file by its path
+
+from wires import wires_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,6 +238,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages."""
     pages = {
         "errors.md": errors_page(),
+        "wires.md": wires_page(),
         "reference/configuration.md": configuration_page(),
         "reference/commands.md": commands_page(),
         **{path: api_page(module) for path, module in API.items()},

@@ -62,6 +62,12 @@ class Omissions:
         if not self.meaning(str(part.block.get("type")), reason):
             self.notices.append(Notice(str(part.block.get("type")), f"{reason}; it was not sent"))
 
+    def no_citations(self, part: Part) -> None:
+        """Say, once, that a document is sent without the wish that it be cited."""
+        wanted = isinstance(part, FilePart) and part.citations
+        if wanted and all(notice.subject != "citations" for notice in self.notices):
+            self.tuning("citations", "this wire has no words for the wish that a document be cited")
+
     def no_mark(self, message: Message) -> None:
         """Say, once, that a result is not marked as that of a tool that failed."""
         if message.is_error and all(notice.subject != "is_error" for notice in self.notices):

@@ -294,6 +294,7 @@ class _Writer:
         return [*written, *([{"text": "", **signature}] if signature else []), *alone]
 
     def _part(self, part: Part) -> Body | None:
+        self._omissions.no_citations(part)
         match part.type:
             case "image" | "file" if part.url is not None and not takes_address(part, self._model, self._base_url):
                 self._omissions.no_address(part.type, "Google")

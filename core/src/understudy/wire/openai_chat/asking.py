@@ -124,6 +124,7 @@ class _Writer:
         )
         if lacking:
             self._omissions.no_address(part.type, "this host")
+        self._omissions.no_citations(part)
         return lacking
 
     def _parts(self, parts: tuple[Part, ...], written: Body) -> None:

@@ -183,6 +183,7 @@ class _Writer:
             return parts[0].text
         written: list[Body] = []
         for part in parts:
+            self._omissions.no_citations(part)
             if isinstance(part, CachePart):
                 self._mark(written, part)
             elif isinstance(part, NativePart) and part.wire != WIRE:

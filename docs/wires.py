@@ -1,0 +1,158 @@
+"""What each wire has words for: asked of its own encoder when the site is built, so that the page cannot grow old."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from understudy import (
+    AudioPart,
+    CachePart,
+    FilePart,
+    ImagePart,
+    Message,
+    Output,
+    ReasoningPart,
+    Request,
+    Settings,
+    TextPart,
+    Tool,
+    ToolCall,
+    ToolName,
+    UnsupportedError,
+)
+from understudy.wire import anthropic_messages, openai_chat, openai_responses
+from understudy_bedrock.asking import encode as bedrock
+from understudy_cohere.asking import encode as cohere
+from understudy_google.asking import encode as google
+from understudy_mistral.asking import MISTRAL
+from understudy_ollama.asking import encode as ollama
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from understudy.wire import Call
+
+HERE: dict[str, Any] = {"base_url": "https://host.example", "headers": {}, "options": {}}
+WIRES: Mapping[str, Callable[[Request], Call]] = {
+    "Chat": partial(openai_chat.encode, model="m", **HERE),
+    "Responses": partial(openai_responses.encode, model="m", **HERE),
+    "Messages": partial(anthropic_messages.encode, model="claude-sonnet-5", max_tokens=4096, **HERE),
+    "Gemini": partial(google, model="gemini-3.8-flash", **HERE),
+    "Converse": partial(bedrock, model="anthropic.claude-sonnet-4-6", **HERE),
+    "Cohere": partial(cohere, model="m", **HERE),
+    "Mistral": partial(openai_chat.encode, model="m", dialect=MISTRAL, **HERE),
+    "Ollama": partial(ollama, model="m", **HERE),
+}
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+PNG = b"\x89PNG\r\n\x1a\n"
+HI = Message(role="user", content="hi")
+TOOL = Tool(name="look", parameters=SCHEMA)
+CALL = Message(role="assistant", tool_calls=(ToolCall(id="call_1", name="look", arguments="{}"),))
+
+
+def said(*parts: Any) -> Request:
+    """A request whose one turn of the user has these parts."""
+    return Request(messages=(Message(role="user", content=(TextPart(text="x"), *parts)),))
+
+
+def answered(*parts: Any, **result: Any) -> Request:
+    """A request in which a tool was called, with what it gave."""
+    content = (TextPart(text="x"), *parts)
+    told = Message(role="tool", tool_call_id="call_1", content=content, **result)
+    return Request(messages=(HI, CALL, told), tools=(TOOL,))
+
+
+def settings(**given: Any) -> Request:
+    """A request with these settings."""
+    return Request(messages=(HI,), settings=Settings(**given))
+
+
+PROBES: Mapping[str, Request] = {
+    "image, bytes": said(ImagePart(data=PNG)),
+    "image, address": said(ImagePart(url="https://a.example/a.png")),
+    "image, detail": said(ImagePart(data=PNG, detail="low")),
+    "PDF, bytes": said(FilePart(data=b"%PDF-1.7", media_type="application/pdf", name="a.pdf")),
+    "PDF, address": said(FilePart(url="https://a.example/a.pdf")),
+    "PDF, the host's id": said(FilePart(id="file-1")),
+    "text file": said(FilePart(data=b"x", media_type="text/plain", name="a.txt")),
+    "citations of a file": said(FilePart(data=b"x", media_type="text/plain", citations=True)),
+    "audio": said(AudioPart(data=b"x", format="wav")),
+    "mark of the cache": said(CachePart()),
+    "name of a speaker": Request(messages=(Message(role="user", content="x", name="Ada"),)),
+    "system text amid a conversation": Request(messages=(HI, Message(role="system", content="x"))),
+    "tools": Request(messages=(HI,), tools=(TOOL,)),
+    "tool that must be called": Request(messages=(HI,), tools=(TOOL,), tool_choice=ToolName(name="look")),
+    "tools, of which one must be called": Request(messages=(HI,), tools=(TOOL,), tool_choice="required"),
+    "strict tool": Request(messages=(HI,), tools=(TOOL.model_copy(update={"strict": True}),)),
+    "image in a tool's result": answered(ImagePart(data=PNG)),
+    "failed tool": answered(is_error=True),
+    "call of a tool for free text": Request(
+        messages=(HI, Message(role="assistant", tool_calls=(ToolCall(id="c", name="f", arguments="x", kind="custom"),)))
+    ),
+    "JSON schema": Request(messages=(HI,), output=Output(json_schema=SCHEMA)),
+    "JSON without schema": Request(messages=(HI,), output=Output()),
+    "readable reasoning sent back": Request(
+        messages=(HI, Message(role="assistant", content=(ReasoningPart(text="hm"), TextPart(text="x"))), HI)
+    ),
+    **{
+        f"`{name}`": settings(**{name: value})
+        for name, value in {
+            "temperature": 0.5, "top_p": 0.5, "top_k": 4, "max_tokens": 9, "stop": ("x",), "seed": 1,
+            "frequency_penalty": 0.5, "presence_penalty": 0.5, "n": 2, "logprobs": True,
+            "reasoning_effort": "low",
+        }.items()
+    },
+    "`parallel_tool_calls`": Request(messages=(HI,), tools=(TOOL,), settings=Settings(parallel_tool_calls=False)),
+}  # fmt: skip
+
+
+HEAD = """\
+# What each wire can say
+
+Each host has a wire of its own, and none has words for everything. This table was made by asking each wire's
+encoder. **told**: the call is made, and a notice in `reply.notices` says what was left out or said in another way.
+**refused**: it would be another question, so nothing is sent, unless the call's `policy` allows it. What a *model*
+lacks, its facts say ([models](models.md)); a schema that a model does not take is asked for through a tool or in
+words. Hosts as rows speak Chat or Responses, less their quirks."""
+TAIL = """\
+What goes back to the host that gave it, and to no other: signatures and encrypted or redacted reasoning, the calls
+and results of the host's own tools, blocks that no part of ours stands for (`NativePart`, on its wire alone). What an
+answer has and Understudy does not read is told once, in a notice.
+
+## In their own words
+"""
+
+
+def outcome(encode: Callable[[Request], Call], request: Request) -> tuple[str, str]:
+    """What becomes of a request: ``yes``, ``told`` or ``refused``; and why."""
+    try:
+        call = encode(request)
+    except UnsupportedError as error:
+        return "refused", str(error).removesuffix("; nothing was sent")
+    # Each wire says this of every call without a limit, whatever the call is for.
+    notices = [notice for notice in call.notices if notice.subject != "file name"]
+    return ("told", "; ".join(notice.message for notice in notices)) if notices else ("yes", "")
+
+
+def wires_page() -> str:
+    """The page."""
+    lines = [
+        *HEAD.splitlines(),
+        "",
+        "| | " + " | ".join(WIRES) + " |",
+        "|---|" + "---|" * len(WIRES),
+    ]
+    reasons: list[str] = []
+    for name, request in PROBES.items():
+        told = {wire: outcome(encode, request) for wire, encode in WIRES.items()}
+        cells = ["yes" if what == "yes" else f"*{what}*" for what, _ in told.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        why: dict[str, list[str]] = {}
+        for wire, (what, reason) in told.items():
+            if what != "yes":
+                why.setdefault(f"{what}: {reason}", []).append(wire)
+        if why:
+            reasons += [f"- **{name}**", *(f"    - {', '.join(of)}: {reason}" for reason, of in why.items())]
+    return "\n".join([*lines, "", *TAIL.splitlines(), "", *reasons, ""])
