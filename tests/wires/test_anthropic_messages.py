@@ -35,6 +35,7 @@ from understudy import (
     RefusalPart,
     Reply,
     Request,
+    Retry,
     ServerError,
     Settings,
     Source,
@@ -1038,7 +1039,9 @@ async def test_an_overloaded_host_says_how_long_to_wait() -> None:
     async with ScriptedHost(script=[step]) as host:
         settings = {"base_url": host.url}
         environ = {"ANTHROPIC_API_KEY": "sk-ant-test"}
-        async with Client(config={"providers": {"anthropic": settings}}, environ=environ, retry=0) as client:
+        async with Client(
+            config={"providers": {"anthropic": settings}}, environ=environ, retry=Retry(count=0)
+        ) as client:
             with pytest.raises(OverloadedError) as caught:
                 await client.chat("hi", model="anthropic/claude-sonnet-5")
     told = caught.value

@@ -1490,7 +1490,7 @@ def test_offering_bedrock_imports_nothing_heavy() -> None:
     """botocore comes with the first call that is signed, its options' model with the first options."""
     import subprocess
 
-    heavy = ("botocore", "pydantic", "configparser")
+    heavy = ("botocore", "pydantic")
     code = f"import sys, understudy_bedrock; print([name for name in {heavy} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
