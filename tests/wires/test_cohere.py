@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import inspect
 import json
 from typing import Any
 
@@ -528,6 +529,30 @@ def test_what_only_tunes_is_left_out_with_a_notice() -> None:
 
 
 # ── over a socket ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_coheres_own_types_take_the_request() -> None:
+    """Its SDK has a type for each part, and knows each field of each."""
+    from cohere import ClientV2
+    from cohere.types import ChatMessageV2, ResponseFormatV2, Thinking, ToolV2
+    from cohere.v2 import V2ChatRequestDocumentsItem
+    from pydantic import BaseModel, TypeAdapter
+
+    def unknown(value: Any) -> list[str]:
+        if isinstance(value, BaseModel):
+            inside = [line for name in type(value).model_fields for line in unknown(getattr(value, name))]
+            return [*(value.model_extra or {}), *inside]
+        return [line for item in value for line in unknown(item)] if isinstance(value, list) else []
+
+    body = body_of(FULL)
+    types: dict[str, Any] = {
+        "messages": list[ChatMessageV2], "tools": list[ToolV2], "response_format": ResponseFormatV2,
+        "documents": list[V2ChatRequestDocumentsItem], "thinking": Thinking,
+    }  # fmt: skip
+    for name in types.keys() & body.keys():
+        assert unknown(TypeAdapter(types[name]).validate_python(body[name])) == [], name
+    known = set(inspect.signature(ClientV2.chat).parameters) | {"stream"}
+    assert body.keys() <= known
 
 
 async def test_a_conversation_goes_on_with_its_plan() -> None:

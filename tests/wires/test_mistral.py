@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from typing import Any
 
 import pytest
-from corpus import Exchange, exchanges, index
+from corpus import Exchange, cut, exchanges, index
+from hypothesis import given
+from hypothesis import strategies as st
 
-from understudy import BadRequestError, Client, NoCandidateError, ProtocolError
+from understudy import (
+    BadRequestError,
+    Client,
+    NoCandidateError,
+    ProtocolError,
+    StreamBrokenError,
+    UnderstudyError,
+)
 from understudy.events import Collector, Event, Reply, Source
 from understudy.messages import FilePart, Message, Output, Request, Settings, Tool
 from understudy.testing import Body, OpenAIHost
@@ -295,7 +305,8 @@ def test_a_request_with_everything_is_written_down() -> None:
 
 def test_mistral_s_own_types_take_the_request() -> None:
     """The types of its SDK, made of its specification, find nothing wrong in it."""
-    models = pytest.importorskip("mistralai.client.models")
+    from mistralai.client import models
+
     asked = models.ChatCompletionRequest.model_validate(body_of(FULL, safe_prompt=True))
     assert [type(part).__name__ for part in asked.messages[1].content] == [
         "TextChunk",
@@ -383,3 +394,30 @@ def test_the_address_is_where_traffic_was_recorded() -> None:
     (spec,) = understudy_providers()
     urls = {exchange.recording["request"]["url"] for exchange in index() if exchange.api == "mistral-chat"}
     assert urls <= {f"{spec.url}/chat/completions"}
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=8))
+def test_every_split_gives_the_same_events(places: list[int]) -> None:
+    """Wherever the bytes of a stream are cut."""
+    assert read(*cut(STREAM, places)) == read(STREAM)
+
+
+@pytest.mark.parametrize("body", [STREAM.removesuffix(b"data: [DONE]\n\n"), WHOLE], ids=["stream", "whole"])
+def test_a_cut_answer_is_never_whole(body: bytes) -> None:
+    """At no place before its end; an end of the connection proves nothing."""
+    for place in range(len(body)):
+        decoder = Decoder()
+        list(decoder.feed(body[:place]))
+        with pytest.raises((StreamBrokenError, ProtocolError)):
+            list(decoder.end(delimited=False))
+
+
+@given(st.data())
+def test_mutated_bytes_raise_our_errors_alone(data: st.DataObject) -> None:
+    """Whatever a host sends, it is events or an error of ours."""
+    body = bytearray(data.draw(st.sampled_from([STREAM, WHOLE])))
+    for _ in range(data.draw(st.integers(1, 5))):
+        at = data.draw(st.integers(0, len(body)))
+        body[at : at + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=20))
+    with contextlib.suppress(UnderstudyError):
+        read(*cut(bytes(body), [len(body) // 2]))

@@ -308,7 +308,8 @@ def test_a_request_with_everything_is_written_down() -> None:
 
 def test_ollama_s_own_types_take_the_request() -> None:
     """The types of its SDK, which the server's are written after, find nothing wrong in it."""
-    types = pytest.importorskip("ollama._types")
+    from ollama import _types as types
+
     body = body_of(FULL, num_ctx=8192, keep_alive="10m")
     types.ChatRequest.model_validate(body)
     assert types.Options.model_validate(body["options"]).num_predict == 9
