@@ -45,7 +45,7 @@ from understudy import (
     plugin,
 )
 from understudy.events import Collector, collect
-from understudy.observation import Health, HealthSnapshot
+from understudy.observation import AttemptStart, Health, HealthSnapshot, Observer
 from understudy.plugin import AsyncGeneratorProvider, Model, ProviderSpec, hookimpl
 from understudy.registry import Registry
 from understudy.selection import Offer, Preferences, select
@@ -225,9 +225,9 @@ async def test_a_chain_goes_on_and_keeps_the_record() -> None:
     """After a refused connection and a 503 the third target answers; attempts, notices and observers tell of it."""
     seen: list[object] = []
 
-    class Watch:
-        def attempt_started(self, provider: str, model: str) -> None:
-            seen.append(f"{provider}/{model}")
+    class Watch(Observer):
+        def attempt_started(self, start: AttemptStart) -> None:
+            seen.append(f"{start.provider}/{start.model}")
 
         def attempt_ended(self, attempt: Attempt) -> None:
             seen.append(attempt)

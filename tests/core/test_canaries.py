@@ -16,6 +16,7 @@ from keyring.backend import KeyringBackend
 from pydantic import SecretStr
 
 from understudy import Client, Retry, Timeout, UnderstudyError
+from understudy.observation import AttemptStart, Observer
 from understudy.secrets import KeyStore
 from understudy.testing import Answer, Cut, Drop, Garbage, OpenAIHost, ProxyHost, Stall, Status, refused_url
 from understudy.wire import Call
@@ -142,14 +143,14 @@ FAULTS: dict[str, Any] = {
 }
 
 
-class Told:
+class Told(Observer):
     """All that was said in the course of a call, in any form."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def attempt_started(self, provider: str, model: str) -> None:
-        self.texts.append(f"{provider}/{model}")
+    def attempt_started(self, start: AttemptStart) -> None:
+        self.texts.append(repr(start))
 
     def attempt_ended(self, attempt: Any) -> None:
         self.add(attempt)

@@ -33,6 +33,7 @@ from understudy import (
     TextDelta,
     Timeout,
 )
+from understudy.observation import AttemptStart, Observer
 from understudy.plugin import AsyncGeneratorProvider, Model
 
 if TYPE_CHECKING:
@@ -185,8 +186,8 @@ async def test_a_callers_own_cancellation_passes() -> None:
     ended: list[Attempt] = []
     asked = asyncio.Event()
 
-    class Watch:
-        def attempt_started(self, provider: str, model: str) -> None:
+    class Watch(Observer):
+        def attempt_started(self, start: AttemptStart) -> None:
             asked.set()
 
         def attempt_ended(self, attempt: Attempt) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import threading
 import weakref
 from contextlib import aclosing
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from understudy import Finish, OverloadedError, PhaseTimeoutError, ProviderError, TextDelta, Timeout
-from understudy.chain import Ready, Run, in_turn
+from understudy.attempt import Ready, Run
+from understudy.chain import in_turn
 from understudy.messages import Message, Request
 from understudy.resilience import Concurrency, Retry
 
@@ -164,7 +166,7 @@ async def test_who_is_cancelled_as_the_slot_comes_hands_it_on() -> None:
 async def test_the_slot_comes_back_however_a_call_ends(how: str) -> None:
     """An early leave, a cancellation and an error give the slot back as an answer's end does."""
     gate, limit = Gate(error=OverloadedError("x", status=503)), Concurrency(1)
-    run = Run(concurrency=limit, hold=how != "left")
+    run = Run(concurrency=limit, hold_back=0.0 if how == "left" else math.inf)
     if how == "left":
         async with aclosing(in_turn([gate.ready()], ASKED, run)) as events:
             assert await anext(events) == TextDelta("one ")
@@ -237,7 +239,7 @@ async def test_a_wait_between_tries_holds_no_slot() -> None:
     failing, gate = Gate(error=OverloadedError("x", status=503)), Gate()
     failing.open()
     gate.open()
-    run = Run(retry=Retry(count=1), concurrency=limit, sleep=sleep, random=lambda: 0.5, hold=True)
+    run = Run(retry=Retry(count=1), concurrency=limit, sleep=sleep, random=lambda: 0.5, hold_back=math.inf)
     first = asyncio.create_task(ask(failing.ready(), run))
     await waiting.wait()
     assert await ask(gate.ready(), Run(concurrency=limit)) == "one "
@@ -259,7 +261,9 @@ async def test_a_slot_that_does_not_come_again_in_time_leaves_the_attempts_known
     failing = Gate(error=OverloadedError("x", status=503))
     failing.open()
     timeout = Timeout(total=0.3)
-    run = Run(timeout=timeout, retry=Retry(base=0.01), concurrency=limit, sleep=sleep, random=lambda: 0.5, hold=True)
+    run = Run(
+        timeout=timeout, retry=Retry(base=0.01), concurrency=limit, sleep=sleep, random=lambda: 0.5, hold_back=math.inf
+    )
     with pytest.raises(PhaseTimeoutError) as caught:
         await ask(failing.ready(), run)
     assert [attempt.outcome for attempt in caught.value.attempts] == ["failed"]
@@ -274,7 +278,7 @@ async def test_the_next_candidate_is_asked_in_the_same_slot() -> None:
     order: list[str] = []
 
     async def call(name: str, candidates: Sequence[Ready]) -> None:
-        await ask(candidates, Run(concurrency=limit, hold=True))
+        await ask(candidates, Run(concurrency=limit, hold_back=math.inf))
         order.append(name)
 
     tasks = [asyncio.create_task(call("first", [failing.ready("a"), gate.ready("b")]))]

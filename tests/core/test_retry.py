@@ -29,7 +29,8 @@ from understudy import (
     Timeout,
     UnderstudyError,
 )
-from understudy.chain import Ready, Run, in_turn
+from understudy.attempt import Ready, Run
+from understudy.chain import in_turn
 from understudy.messages import Message, Request
 from understudy.resilience import NO_RETRY, Retry
 from understudy.testing import Answer, Cut, Drop, OpenAIHost, Raw, Stall, Status, refused_url
@@ -296,7 +297,7 @@ USUAL = Retry()
 
 def run_of(retry: Retry = USUAL, *, fraction: float = 0.5, **options: Any) -> tuple[Run, Waits]:
     waits = Waits()
-    return Run(retry=retry, sleep=waits, random=lambda: fraction, hold=True, **options), waits
+    return Run(retry=retry, sleep=waits, random=lambda: fraction, hold_back=math.inf, **options), waits
 
 
 async def reply_of(candidates: Sequence[Ready], run: Run) -> Reply[Any]:
@@ -412,7 +413,7 @@ async def test_a_stream_is_not_asked_for_again_after_its_first_text() -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 4096\r\n\r\n"
     cut = Raw(head + b'data: {"choices":[{"index":0,"delta":{"content":"one"}}]}\n\n')
     run, waits = run_of()
-    run.hold = False
+    run.hold_back = 0.0
     async with hosts([cut, Answer()]) as (candidates, (host,)):
         with pytest.raises(StreamBrokenError) as caught:
             await reply_of(candidates, run)
@@ -422,7 +423,7 @@ async def test_a_stream_is_not_asked_for_again_after_its_first_text() -> None:
 async def test_a_stream_is_asked_for_again_before_its_first_text() -> None:
     """Until then the caller has seen nothing, whether the answer comes as a whole or in pieces."""
     run, waits = run_of()
-    run.hold = False
+    run.hold_back = 0.0
     async with hosts([Status(503), Answer()]) as (candidates, _):
         reply = await reply_of(candidates, run)
     assert (reply.text, len(waits)) == ("one two three", 1)

@@ -380,10 +380,10 @@ def test_a_client_that_is_dropped_ends_its_thread() -> None:
 def test_a_script_that_never_closes_ends_without_a_word() -> None:
     """Its end gives up a stream left in the middle, as closing does, and makes no warning."""
     code = """
+        from understudy.observation import Observer
         from understudy.sync import Client
 
-        class Watch:
-            def attempt_started(self, provider, model): pass
+        class Watch(Observer):
             def attempt_ended(self, attempt): print(attempt.outcome)
 
         client = Client(config=False, observers=[Watch()])

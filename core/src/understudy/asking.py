@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from .capabilities import Need
     from .messages import MessagesInput, ReasoningEffort, ToolInput, ToolName
+    from .resilience import Hedge, Rejection
+    from .transport import Timeout
 
 NeedsInput: TypeAlias = "str | Needs"
 SchemaInput: TypeAlias = "type[BaseModel] | Mapping[str, Any] | Literal['json']"
@@ -29,6 +31,7 @@ NO_REQUEST: Final = Request(messages=())
 
 _NO_SETTINGS: Final = Settings()
 _CHOSEN: Final = ("model", "needs", "chain", "schema")
+_HOW: Final = ("timeout", "mid_stream", "reject", "hedge", "hold_back")
 _SAID: Final = ("tools", "tool_choice", "options", "extra_body", "extra_headers", "policy")
 
 
@@ -38,6 +41,9 @@ class Asking(TypedDict, total=False):
     ``tools`` are declarations, Python functions or dictionaries in the OpenAI form. ``tool_choice`` is
     ``"auto"``, ``"none"``, ``"required"`` or a tool's name. ``options`` are settings of one provider
     alone, by its name. ``extra_body`` and ``extra_headers`` are added to the call as they are.
+
+    How it is made stands above what its chain and the client say: ``timeout``, ``mid_stream``, ``hedge``, ``reject``
+    as in `Chain`; ``hold_back`` is how many characters a stream keeps back, so that ``reject`` can look at them.
     """
 
     tools: Sequence[ToolInput]
@@ -46,6 +52,11 @@ class Asking(TypedDict, total=False):
     extra_body: Mapping[str, Any]
     extra_headers: Mapping[str, str]
     policy: Policy
+    timeout: Timeout
+    mid_stream: Literal["continue", "fail", "restart"]
+    reject: Sequence[Rejection] | Rejection
+    hedge: Hedge | None
+    hold_back: float
     temperature: float | None
     top_p: float | None
     top_k: int | None
@@ -65,9 +76,11 @@ def request_of(messages: MessagesInput, schema: SchemaInput | None, asking: Aski
     """The request that the arguments make; TypeError for an unknown one, ValueError for a wrong one."""
     given: dict[str, Any] = dict(asking)
     said = {name: value for name in _SAID if (value := given.pop(name, None)) is not None}
+    for name in _HOW:
+        given.pop(name, None)
     for name in given:
         if name not in SETTING_NAMES:
-            raise TypeError(f"there is no setting {name!r}{nearest(name, (*SETTING_NAMES, *_SAID, *_CHOSEN))}")
+            raise TypeError(f"there is no setting {name!r}{nearest(name, (*SETTING_NAMES, *_SAID, *_HOW, *_CHOSEN))}")
     if "tools" in said:
         said["tools"] = read_tools(said["tools"])
     if schema is not None:

@@ -5,42 +5,166 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from random import random as _random
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from .attempt import Attempting, MidStream, Ready, Run
 from .errors import (
     AllFailedError,
+    ContentFilterError,
+    ContextLengthError,
     NoCandidateError,
     PhaseTimeoutError,
-    ProtocolError,
     ProviderError,
-    StreamBrokenError,
     UnderstudyError,
 )
-from .events import Collector, Event, Finish, Notice, Reply, is_content
-from .observation import Attempt
-from .resilience import NO_RETRY, Concurrency, Retry, Rounds
-from .transport import Timeout, Watchdog
+from .events import Event, Handover, Notice
+from .messages import Settings
+from .observation import Attempt, Fallback
+from .race import Race
+from .resilience import (
+    HEDGE,
+    RETRY,
+    Balance,
+    Concurrency,
+    Hedge,
+    Rejection,
+    Resumption,
+    Rounds,
+    Share,
+    arranged,
+    obstacle,
+    rejections,
+)
 
 if TYPE_CHECKING:
     from .capabilities import Needs
+    from .events import Collector
     from .messages import Request
-    from .observation import Observer, Outcome
-    from .output import Parse
-    from .pricing import Pricing
+    from .observation import Way
+    from .transport import Timeout
+
+__all__ = ["Chain", "MidStream", "Ready", "Resolution", "Resolve", "Run", "Target", "in_turn"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A candidate with all that it takes to ask it; ``stream`` is given the loop time of the deadline, or None."""
+# ── what a chain is ──────────────────────────────────────────────────────────────────────────────────
 
-    provider: str
-    model: str
-    stream: Callable[[Request, float | None], AsyncIterator[Event]]
-    notices: tuple[Notice, ...] = ()
-    pricing: Pricing | None = None
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """One target of a chain, with what is true of it alone.
+
+    ``what`` is ``"provider/model"``, a model's name, `Needs`, or another chain. ``weight`` is for
+    ``balance="weight"``. ``timeout`` stands in place of the call's, but for ``connect``; its ``total`` is for one
+    attempt. ``settings`` and ``options`` (of its provider) fill in what a call leaves open. ``concurrency`` is how
+    many calls of this target may be under way.
+    """
+
+    what: str | Needs | Chain
+    weight: float = 1.0
+    timeout: Timeout | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int | None = None
+    _limit: Concurrency = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < math.inf:
+            raise ValueError(f"weight must be 0 or more, not {self.weight:g}")
+        Settings(**self.settings)  # a wrong one is told now
+        object.__setattr__(self, "_limit", Concurrency(self.concurrency))
+
+    def asked(self, one: Ready) -> Ready:
+        """The candidate as this target has it."""
+        options = self.options
+        if options and one.check_options is not None:
+            options = one.check_options(options)
+        stream = one.stream if self.concurrency is None else _limited(one, self._limit)
+        return replace(
+            one,
+            stream=stream,
+            timeout=one.timeout or self.timeout,
+            settings={**self.settings, **one.settings},
+            options={**options, **one.options},
+        )
+
+    def __str__(self) -> str:
+        return str(self.what)
+
+
+def _limited(one: Ready, limit: Concurrency) -> Callable[[Request, float | None], AsyncGenerator[Event, None]]:
+    async def stream(request: Request, deadline: float | None) -> AsyncGenerator[Event, None]:
+        with await limit.slot(math.inf if deadline is None else deadline):
+            events = one.stream(request, deadline)
+            try:
+                async for event in events:
+                    yield event
+            finally:
+                if isinstance(events, AsyncGenerator):
+                    await events.aclose()
+
+    return stream
+
+
+class Chain:
+    """Targets to try one after the other: ``"provider/model"``, a model's name, `Needs`, a `Target` or another chain.
+
+    ``balance`` is the order in which they are asked, each time anew; of a chain inside another it is its own.
+    ``mid_stream``, ``hedge``, ``reject`` and ``timeout`` (in place of the client's, but for ``connect``) are those of
+    the call and are not looked at in a chain inside another, but for ``timeout``, which is then that of its targets.
+    """
+
+    __slots__ = ("__weakref__", "balance", "hedge", "mid_stream", "reject", "targets", "timeout")
+
+    def __init__(
+        self,
+        *targets: str | Needs | Chain | Target,
+        balance: Balance = "order",
+        mid_stream: MidStream = "continue",
+        hedge: Hedge | None = None,
+        reject: Sequence[Rejection] | Rejection = (),
+        timeout: Timeout | None = None,
+    ) -> None:
+        if not targets:
+            raise ValueError("a chain needs at least one target")
+        self.targets: tuple[Target, ...] = tuple(
+            target if isinstance(target, Target) else Target(target) for target in targets
+        )
+        self.balance: Balance = balance
+        self.mid_stream: MidStream = mid_stream
+        self.hedge = hedge
+        self.reject = rejections(reject)
+        self.timeout = timeout
+
+    def __repr__(self) -> str:
+        return f"Chain({', '.join(repr(target.what) for target in self.targets)})"
+
+    def leaves(self) -> list[str | Needs]:
+        """The targets that are no chains, in order, those of chains inside this one among them."""
+        found: list[str | Needs] = []
+        for target in self.targets:
+            found += target.what.leaves() if isinstance(target.what, Chain) else [target.what]
+        return found
+
+    def stream(self, request: Request, *, resolve: Resolve, run: Run | None = None) -> AsyncGenerator[Event, None]:
+        """The events of the first target that answers; ``run`` is told what happened on the way."""
+        run = Run() if run is None else run
+        resolving = _Resolving(resolve, run)
+        ready: list[Ready] = []
+        for one in resolving.chain(self):
+            # A candidate that two targets name is asked once: another try is not another target.
+            if not any((one.provider, one.model) == (seen.provider, seen.model) for seen in ready):
+                ready.append(one)
+        if not ready:
+            explanation = "\n".join(explanation for _, explanation in resolving.unresolved)
+            raise NoCandidateError("nothing installed and configured can answer this", explanation=explanation)
+        notices = [
+            Notice("chain", f"target {target!r} was left out: {explanation.splitlines()[-1].strip()}")
+            for target, explanation in resolving.unresolved
+        ]
+        return in_turn(ready, request, run, notices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,255 +175,357 @@ class Resolution:
     explanation: str = ""
 
 
-class Chain:
-    """Targets to try in order: ``"provider/model"``, a model's name, `Needs`, or another chain."""
-
-    __slots__ = ("targets",)
-
-    def __init__(self, *targets: str | Needs | Chain) -> None:
-        if not targets:
-            raise ValueError("a chain needs at least one target")
-        flat: list[str | Needs] = []
-        for target in targets:
-            flat.extend(target.targets if isinstance(target, Chain) else [target])
-        self.targets: tuple[str | Needs, ...] = tuple(flat)
-
-    def __repr__(self) -> str:
-        return f"Chain({', '.join(repr(target) for target in self.targets)})"
-
-    def stream(self, request: Request, *, resolve: Resolve, run: Run | None = None) -> AsyncGenerator[Event, None]:
-        """The events of the first target that answers; ``run`` is told what happened on the way."""
-        run = Run() if run is None else run
-        ready: list[Ready] = []
-        unresolved: list[tuple[str, str]] = []
-        for target in self.targets:
-            resolution = resolve(target)
-            # A candidate that two targets name is asked once: another try is not another target.
-            ready += [one for one in resolution.ready if not any(_same(one, seen) for seen in ready)]
-            if not resolution.ready:
-                unresolved.append((str(target), resolution.explanation))
-        if not ready:
-            explanation = "\n".join(explanation for _, explanation in unresolved)
-            raise NoCandidateError("nothing installed and configured can answer this", explanation=explanation)
-        notices = [
-            Notice("chain", f"target {target!r} was left out: {explanation.splitlines()[-1].strip()}")
-            for target, explanation in unresolved
-        ]
-        return in_turn(ready, request, run, notices)
-
-
 Resolve: TypeAlias = "Callable[[str | Needs], Resolution]"
 
 
-def _same(one: Ready, other: Ready) -> bool:
-    return (one.provider, one.model) == (other.provider, other.model)
+class _Resolving:
+    """Makes candidates of a chain's targets, in the order in which they are to be asked now."""
 
+    def __init__(self, resolve: Resolve, run: Run) -> None:
+        self._resolve = resolve
+        self._run = run
+        self.unresolved: list[tuple[str, str]] = []
 
-@dataclass(slots=True)
-class Run:
-    """One walk down a chain: how it is to be made, and what happened.
+    def chain(self, chain: Chain) -> list[Ready]:
+        each = [self._target(target) for target in chain.targets]
+        if chain.timeout is not None:
+            each = [[replace(one, timeout=one.timeout or chain.timeout) for one in ready] for ready in each]
+        if chain.balance == "order":
+            return [one for ready in each for one in ready]
+        there = [(target, ready) for target, ready in zip(chain.targets, each, strict=True) if ready]
+        shares = [self._share(target, ready[0]) for target, ready in there]
+        run = self._run
+        order = arranged(chain.balance, shares, turn=run.fleet.turn(chain), random=run.random)
+        return [one for place in order for one in there[place][1]]
 
-    ``hold`` keeps events back until the answer is whole, so that any failure may be followed by the next
-    candidate; else nothing can follow once a content event was given. ``parse`` reads the whole answer into
-    ``parsed``; an answer that it cannot read is a failed attempt. ``sleep`` and ``random`` (0 to 1) are
-    what the waits of ``retry`` are made of.
-    """
+    def _target(self, target: Target) -> list[Ready]:
+        if isinstance(target.what, Chain):
+            return [target.asked(one) for one in self.chain(target.what)]
+        resolution = self._resolve(target.what)
+        if not resolution.ready:
+            self.unresolved.append((str(target), resolution.explanation))
+        return [target.asked(one) for one in resolution.ready]
 
-    timeout: Timeout = field(default_factory=Timeout)
-    retry: Retry = NO_RETRY
-    concurrency: Concurrency = field(default_factory=Concurrency)
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-    random: Callable[[], float] = _random
-    observers: Sequence[Observer] = ()
-    hold: bool = False
-    parse: Parse | None = None
-    parsed: Any = None
-    attempts: list[Attempt] = field(default_factory=list)
-    answering: Ready | None = None
-    collector: Collector = field(default_factory=Collector)
-
-    def reply(self) -> Reply[Any]:
-        """The whole answer; ValueError before its end."""
-        assert self.answering is not None
-        return self.collector.reply(
-            provider=self.answering.provider,
-            model=self.answering.model,
-            attempts=tuple(self.attempts),
-            parsed=self.parsed,
-            pricing=self.answering.pricing,
+    def _share(self, target: Target, first: Ready) -> Share:
+        """What balancing looks at: of several candidates it is the first that counts."""
+        endpoint, fleet = first.endpoint(), self._run.fleet
+        prices = [first.facts.fact(name).value for name in ("input_price", "output_price")]
+        known = [price for price in prices if isinstance(price, (int, float)) and not isinstance(price, bool)]
+        return Share(
+            weight=target.weight,
+            busy=fleet.busy[endpoint],
+            latency=fleet.latencies(endpoint, whole=self._run.hold_back == math.inf).mean,
+            price=sum(known) if len(known) == len(prices) else None,
         )
 
 
-async def in_turn(
+# ── walking down ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def in_turn(
     candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice] = ()
 ) -> AsyncGenerator[Event, None]:
     """The events of the first candidate that answers.
 
-    Each is asked once, in order; then, where ``run.retry`` has it so, those that another try may help are
-    asked again, in rounds with a wait before each. One candidate on its own raises its own last error; from two
-    on it is AllFailedError, with the last error of each. What every attempt came to is in ``attempts``.
+    Each is asked once, in order; then, where ``run.retry`` has it so and the budget has something left, those that
+    another try may help are asked again, in rounds with a wait before each. One candidate on its own raises its own
+    last error; from two on it is AllFailedError, with the last error of each. After something was given, what
+    follows is ``run.mid_stream``. What every attempt came to is in ``attempts``.
     """
-    loop = asyncio.get_running_loop()
-    total = run.timeout.total
-    until = math.inf if total is None else loop.time() + total
-    failures: dict[int, ProviderError] = {}  # the last one of each, in the candidates' order
-    rounds = Rounds(run.retry, run.random)
-    turn: Sequence[int] = range(len(candidates))
-    while turn:
-        # A slot is held through a round, so that a call that goes on to its next candidate is not sent to the
-        # back of the queue, and none is held through a wait, when this call asks nothing of any host.
-        with await _slot(run, until):
-            for index in turn:
-                candidate = run.answering = candidates[index]
-                committed = False
-                try:
-                    async with contextlib.aclosing(_attempt(candidate, request, run, until, notices)) as events:
-                        async for event in events:
-                            committed = True
-                            yield event
-                        _let_go(run)
-                        return
-                except ProviderError as error:
-                    error.provider = error.provider or candidate.provider
-                    error.model = error.model or candidate.model
-                    error.attempts = tuple(run.attempts)
-                    if committed or not error.next_may_help:
-                        raise
-                    failures[index] = error
-                    rounds.failed(index, error, loop.time())
-        turn = await _next_turn(rounds, run, until)
-    raise _failed(list(failures.values()), run)
+    return _Walk(candidates, request, run, notices).events()
 
 
-async def _slot(run: Run, until: float) -> contextlib.AbstractContextManager[None]:
-    try:
-        return await run.concurrency.slot(until)
-    except PhaseTimeoutError as error:
-        error.attempts = tuple(run.attempts)
-        raise
+class _Walk:
+    """One call on its way down its candidates."""
 
+    def __init__(self, candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice]) -> None:
+        self._candidates = candidates
+        self._request = request
+        self._run = run
+        self._notices = notices
+        self._loop = asyncio.get_running_loop()
+        self._until = math.inf
+        self._turn: deque[int] = deque()
+        self._asked: set[int] = set()
+        self._rounds = Rounds(run.retry, run.random)
+        self._failures: dict[int, ProviderError] = {}  # the last one of each
+        self._final: ProviderError | None = None  # after which nobody else is asked
+        self._before: tuple[Ready, ProviderError] | None = None  # who failed last, and how
+        self._window = -math.inf  # the context that was too small
+        self._given: Collector | None = None  # what the caller has, once something was given
+        self._broken: list[ProviderError] = []  # what went wrong from then on
+        self._current: Attempting | None = None
 
-async def _next_turn(rounds: Rounds, run: Run, until: float) -> Sequence[int]:
-    """Wait for the next round; nobody is in it where there is none, or none before the deadline."""
-    now = asyncio.get_running_loop().time()
-    following = rounds.next(now)
-    if following is None or following.at >= until:
-        return ()
-    if following.at > now:
-        await run.sleep(following.at - now)
-    return following.candidates
+    async def events(self) -> AsyncGenerator[Event, None]:
+        run = self._run
+        if run.timeout.total is not None:
+            self._until = self._loop.time() + run.timeout.total
+        self._turn.extend(self._those_who_refused_last(range(len(self._candidates))))
+        while self._turn:
+            # A slot is held through a round, so that a call that goes on to its next candidate is not sent to the
+            # back of the queue, and none is held through a wait, when this call asks nothing of any host.
+            with await self._slot():
+                while self._turn:
+                    attempt = self._current = self._next()
+                    if attempt is None:
+                        continue
+                    given = False
+                    try:
+                        async with contextlib.aclosing(self._events_of(attempt)) as events:
+                            async for event in events:
+                                given = True
+                                yield event
+                            self._let_go()
+                            return
+                    except ProviderError as error:
+                        self._note(self._current or attempt, error, given=given)
+            self._turn.extend(await self._next_round())
+        raise self._failed()
 
+    def _those_who_refused_last(self, indices: Sequence[int]) -> list[int]:
+        if self._run.fleet.breaker is None:
+            return list(indices)
+        now, comes_last = self._loop.time(), self._run.fleet.comes_last
+        return sorted(indices, key=lambda index: comes_last(self._candidates[index].endpoint(), now))
 
-def _let_go(run: Run, *, but: Sequence[ProviderError] = ()) -> None:
-    """Drop the frames of errors that nobody will see raised: they hold the messages, and records outlive the call."""
-    for attempt in run.attempts:
-        if attempt.error is not None and not any(attempt.error is kept for kept in but):
-            attempt.error.__traceback__ = None
-
-
-def _failed(errors: Sequence[ProviderError], run: Run) -> UnderstudyError:
-    _let_go(run, but=errors)
-    if len(errors) == 1:
-        return errors[0]
-    failed = AllFailedError(f"all {len(errors)} candidates failed, in {len(run.attempts)} attempts", errors)
-    failed.attempts = tuple(run.attempts)
-    return failed
-
-
-async def _attempt(  # noqa: C901, PLR0912, PLR0915 - the engine is one thing, read from top to bottom
-    candidate: Ready, request: Request, run: Run, until: float, notices: Sequence[Notice]
-) -> AsyncGenerator[Event, None]:
-    """One candidate's events, given from its first content event on; its end is always put on record."""
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    first: float | None = None
-    collector = run.collector = Collector()
-    held: list[Event] = [*notices, *candidate.notices]
-    for notice in held:
-        collector.add(notice)
-    outcome: Outcome = "abandoned"
-    failure: ProviderError | None = None
-    for observer in run.observers:
-        observer.attempt_started(candidate.provider, candidate.model)
-    watchdog = Watchdog()
-
-    def record() -> None:
-        duration = loop.time() - started
-        attempt = Attempt(candidate.provider, candidate.model, outcome, duration, first, failure, collector.usage)
-        run.attempts.append(attempt)
-        for observer in run.observers:
-            observer.attempt_ended(attempt)
-
-    idle = run.timeout.idle
-    events: AsyncIterator[Event] | None = None
-    recorded = False
-    try:
-        events = candidate.stream(request, None if until == math.inf else until)
-        watchdog.arm("first_event", run.timeout.first_event, until=until)
-        async for event in events:
-            watchdog.disarm()
-            collector.add(event)
-            if isinstance(event, Finish):
-                if run.parse is not None:
-                    run.parsed = run.parse(collector.reply().choices[0])
-                # On record before the caller sees the end, whose reply tells of it.
-                outcome = "answered"
-                recorded = True
-                record()
-                for kept in held:
-                    yield kept
-                yield event
-                return
-            if first is None:
-                if not is_content(event):
-                    held.append(event)
-                    watchdog.resume()
-                    continue
-                first = loop.time() - started
-            if run.hold:
-                held.append(event)
-            else:
-                if held:
-                    for kept in held:
-                        yield kept
-                    held.clear()
-                yield event
-            watchdog.arm("idle", idle, until=until)
-        failure = ProtocolError("the provider's events ended without a Finish", phase="plugin")
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if watchdog.expired(task):
-            failure = _timed_out(watchdog, run.timeout)
-        elif task is not None and not task.cancelling():
-            # Nobody cancelled this task: something inside the provider was, and it let that out.
-            failure = ProviderError("the provider was cancelled from within", phase="plugin")
-        else:
+    async def _slot(self) -> contextlib.AbstractContextManager[None]:
+        try:
+            return await self._run.concurrency.slot(self._until)
+        except PhaseTimeoutError as error:
+            error.attempts = tuple(self._run.attempts)
             raise
-    except ProviderError as error:
-        failure = error
-    except UnderstudyError:
-        raise  # a fault of configuration: not this provider's, and no other cures it
-    except Exception as error:  # a provider's code may raise anything; the caller is promised our types
-        failure = ProviderError(f"the provider raised {type(error).__name__}", phase="plugin")
-        failure.__cause__ = error
-    finally:
-        watchdog.close()
-        if isinstance(events, AsyncGenerator):
-            await events.aclose()
-        if not recorded:
-            outcome = "abandoned" if failure is None else "failed"
-            if isinstance(failure, StreamBrokenError):
-                failure.text = collector.text
-            record()
-    # Outside the except block: the cause is what the error says it is, nothing that was on the way.
-    if failure is not None:
-        raise failure
+
+    async def _next_round(self) -> Sequence[int]:
+        """Wait for the next round; nobody is in it where there is none, or none before the deadline."""
+        if self._final is not None or self._given is not None:
+            return ()
+        now = self._loop.time()
+        following = self._rounds.next(now)
+        if following is None or following.at >= self._until:
+            return ()
+        if self._run.fleet.bucket.left < RETRY and self._asked.issuperset(following.candidates):
+            return ()
+        if following.at > now:
+            await self._run.sleep(following.at - now)
+        return following.candidates
+
+    # ── whom to ask ───────────────────────────────────────────────────────────────────────────────────
+
+    def _next(self) -> Attempting | None:
+        """The next attempt; None where the next candidate is passed by."""
+        index = self._turn.popleft()
+        candidate = self._candidates[index]
+        endpoint, now = candidate.endpoint(), self._loop.time()
+        passed = self._passed_by(candidate)
+        if passed is not None:
+            # It cannot help, which is no failure of its own.
+            self._skip(candidate, ProviderError(f"not asked: {passed}", phase="skipped"))
+            return None
+        error = self._too_late(candidate, now) or self._run.fleet.refusal(endpoint, now)
+        if error is not None:
+            self._skip(candidate, error)
+            self._failures.setdefault(index, error)
+            self._rounds.failed(index, error, now)
+            if self._given is not None:
+                self._broken.append(error)
+            return None
+        if index in self._asked and not self._run.fleet.bucket.spend(RETRY):
+            return None  # its own error stands already
+        return self._attempt(index, self._way(index))
+
+    def _passed_by(self, candidate: Ready) -> str | None:
+        if self._window > -math.inf and _number(candidate, "context") <= self._window:
+            return "its context is not known to be larger than the one that was too small"
+        if self._given is not None and self._run.mid_stream == "continue" and self._given.text.strip():
+            takes = candidate.facts.fact("prefill").value
+            if takes is not True and takes != "echoes":
+                return "it is not known to go on with a text that another one began (prefill)"
+        return None
+
+    def _too_late(self, candidate: Ready, now: float) -> PhaseTimeoutError | None:
+        if self._until == math.inf:
+            return None
+        whole = self._run.hold_back == math.inf
+        least = self._run.fleet.latencies(candidate.endpoint(), whole=not self._request.stream).least(whole=whole)
+        left = self._until - now
+        if left > least:
+            return None
+        told = f"{max(0.0, left):.3g} s are left, and its fastest recent answer took {least:.3g} s"
+        return PhaseTimeoutError(f"not asked: {told}", phase="total", next_may_help=True)
+
+    def _skip(self, candidate: Ready, error: ProviderError) -> None:
+        run = self._run
+        run.begun += 1
+        error.provider, error.model = candidate.provider, candidate.model
+        attempt = Attempt(
+            candidate.provider, candidate.model, "skipped", 0.0, error=error, number=run.begun, call=run.call
+        )
+        run.attempts.append(attempt)
+        run.observers.ended(attempt)
+        self._before = (candidate, error)
+
+    def _way(self, index: int) -> Way | None:
+        if self._given is not None:
+            return "restart" if self._run.mid_stream == "restart" else "continue"
+        if index in self._asked:
+            return "retry"
+        return None if self._before is None else "next"
+
+    def _attempt(self, index: int, way: Way | None) -> Attempting:
+        run, candidate = self._run, self._candidates[index]
+        self._asked.add(index)
+        self._tell(candidate, way)
+        if way != "hedge":
+            run.answering = candidate
+        request = candidate.asked(self._request)
+        given = self._given
+        if given is None:
+            return Attempting(run, candidate, request, self._until, index=index, notices=self._notices, way=way)
+        assert self._before is not None
+        cause = type(self._broken[-1]).__name__
+        mode: Literal["continue", "restart"] = "restart" if way == "restart" else "continue"
+        handover = Handover(mode, candidate.provider, candidate.model, len(given.text), cause)
+        resumption = collector = None
+        if mode == "continue":
+            takes = candidate.facts.fact("prefill").value or False
+            resumption = Resumption(request, text=given.text, usage=given.usage, takes=takes)
+            request, collector = resumption.request, given.resumed()
+        return Attempting(
+            run, candidate, request, self._until, index=index, way=way, notices=(),
+            handover=handover, resumption=resumption, collector=collector,
+        )  # fmt: skip
+
+    def _tell(self, candidate: Ready, way: Way | None) -> None:
+        if way is None:
+            return
+        error: ProviderError | None = None
+        if self._before is not None:
+            before, error = self._before
+        else:
+            assert self._current is not None
+            before = self._current.candidate
+        fallback = Fallback(
+            call=self._run.call,
+            way=way,
+            provider=before.provider,
+            model=before.model,
+            to_provider=candidate.provider,
+            to_model=candidate.model,
+            error=None if way == "hedge" else error,
+            text_length=0 if self._given is None else len(self._given.text),
+        )
+        self._run.observers.fell_back(fallback)
+
+    # ── hedging ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _events_of(self, attempt: Attempting) -> AsyncGenerator[Event, None]:
+        hedge = self._run.hedge
+        if hedge is None or self._given is not None or not self._turn:
+            return attempt.events()
+        delay = hedge.delay(self._run.fleet.latencies(attempt.endpoint, whole=not self._request.stream))
+        if delay is None:
+            return attempt.events()
+        return self._raced(attempt, delay)
+
+    async def _raced(self, attempt: Attempting, delay: float) -> AsyncGenerator[Event, None]:
+        """The events of whichever has its first content sooner: this one, or another asked after the delay."""
+        async with Race(attempt) as race:
+            if not await race.decided(within=delay):
+                second = self._second()
+                if second is not None:
+                    race.add(second)
+            while (failed := await race.failure()) is not None:
+                self._current, error = failed
+                if race.is_over or not error.next_may_help:
+                    raise error
+                self._note(self._current, error, given=False)
+            self._current = await race.winner()
+            self._run.answering = self._current.candidate
+            async for event in race.events():
+                yield event
+
+    def _second(self) -> Attempting | None:
+        fleet, now = self._run.fleet, self._loop.time()
+        for index in self._turn:
+            candidate = self._candidates[index]
+            is_new = index not in self._asked and self._passed_by(candidate) is None
+            if is_new and fleet.is_sound(candidate.endpoint(), now) and self._too_late(candidate, now) is None:
+                if not fleet.bucket.spend(HEDGE):
+                    return None
+                self._turn.remove(index)
+                return self._attempt(index, "hedge")
+        return None
+
+    # ── what went wrong ───────────────────────────────────────────────────────────────────────────────
+
+    def _note(self, attempt: Attempting, error: ProviderError, *, given: bool) -> None:
+        """Keep what went wrong, and decide whether anybody else is to be asked."""
+        run = self._run
+        error.attempts = tuple(run.attempts)
+        self._before = (attempt.candidate, error)
+        self._failures[attempt.index] = error
+        if given:
+            self._note_broken(attempt, error)
+        elif self._given is not None:
+            # Whatever it was, what it was asked is not what the caller asked: the first error stands.
+            self._broken.append(error)
+        elif isinstance(error, ContextLengthError):
+            self._window = max(self._window, _number(attempt.candidate, "context"))
+        elif not self._next_may_help(error):
+            self._stop(error)
+        else:
+            self._rounds.failed(attempt.index, error, self._loop.time())
+
+    def _next_may_help(self, error: ProviderError) -> bool:
+        if isinstance(error, ContentFilterError):
+            return "content_filter" in self._run.reject
+        return error.next_may_help
+
+    def _note_broken(self, attempt: Attempting, error: ProviderError) -> None:
+        run = self._run
+        self._given = attempt.collector
+        self._broken.append(error)
+        if run.mid_stream != "restart":
+            assert attempt.record is not None
+            run.parts.append((attempt.candidate, attempt.record))
+        if run.mid_stream == "fail" or not self._next_may_help(error):
+            self._stop(error)
+        elif run.mid_stream == "continue":
+            reason = obstacle(self._request, self._given)
+            if reason is not None:
+                error.add_note(f"nobody could go on with it: {reason}")
+                self._stop(error)
+
+    def _stop(self, error: ProviderError) -> None:
+        self._final = error
+        self._turn.clear()
+
+    def _failed(self) -> UnderstudyError:
+        run = self._run
+        text = "" if self._given is None else self._given.text
+        errors = [self._failures[index] for index in sorted(self._failures)]
+        if self._broken:
+            errors = self._broken
+        elif self._final is not None:
+            errors = [self._final]
+        self._let_go(but=errors)
+        for error in errors:
+            error.attempts = tuple(run.attempts)
+        if len(errors) == 1:
+            errors[0].text = errors[0].text or text
+            return errors[0]
+        failed = AllFailedError(f"all {len(errors)} candidates failed, in {len(run.attempts)} attempts", errors)
+        failed.attempts, failed.text = tuple(run.attempts), text
+        return failed
+
+    def _let_go(self, *, but: Sequence[ProviderError] = ()) -> None:
+        """Drop the frames of errors that nobody will see raised: they hold the messages, and records live on."""
+        for attempt in self._run.attempts:
+            if attempt.error is not None and not any(attempt.error is kept for kept in but):
+                attempt.error.__traceback__ = None
 
 
-def _timed_out(watchdog: Watchdog, timeout: Timeout) -> PhaseTimeoutError:
-    phase = watchdog.phase
-    limit = {"first_event": timeout.first_event, "idle": timeout.idle}.get(phase, timeout.total)
-    what = {"first_event": "no content", "idle": "silence in the middle of the answer"}.get(phase, "no whole answer")
-    return PhaseTimeoutError(
-        f"{what} for {limit:g} s ({phase} timeout)", phase=phase, next_may_help=False if phase == "total" else None
-    )
+def _number(candidate: Ready, name: str) -> float:
+    """A fact that is a number; less than any where it is not known."""
+    value = candidate.facts.fact(name).value
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else -math.inf

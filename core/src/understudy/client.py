@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import hashlib
 import math
 import os
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack, cast, overload
@@ -15,8 +17,9 @@ from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from .asking import NO_NEEDS, NO_REQUEST, Asking, NeedsInput, SchemaInput, named, nearest, request_of, with_implied
+from .attempt import Ready, Run
 from .capabilities import Need, Needs
-from .chain import Chain, Ready, Resolution, Run, in_turn
+from .chain import Chain, Resolution, Target, in_turn
 from .config import Config, ProviderConfig, Source, find_key, is_loopback, load, secret
 from .downloads import Downloading, Downloads, Fetcher, addresses_in
 from .errors import (
@@ -32,13 +35,13 @@ from .errors import (
 from .events import EmbedReply, Finish, Notice, Start, TextDelta
 from .live import LiveModels, merged
 from .messages import EmbedRequest, MessagesInput, Policy, Request
-from .observation import HealthSnapshot
+from .observation import HealthSnapshot, Observers
 from .omissions import adapt
 from .output import parser
 from .pricing import Pricing
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses, options_model
 from .registry import Registry
-from .resilience import Concurrency
+from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejections
 from .selection import Candidate, Offer, Selection, select
 from .structured import answered
 from .transport import AiohttpTransport, Timeout
@@ -49,11 +52,11 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from .capabilities import Capabilities
-    from .config import KeySource
+    from .config import KeySource, TargetConfig
     from .events import Embeddings, Event, Reply
     from .observation import Attempt, Observer
     from .provider import Provider, ProviderSpec
-    from .resilience import Retry
+    from .resilience import HealthStore, Retry
     from .transport import Transport
 
 ChainInput: TypeAlias = "Chain | str"
@@ -71,7 +74,9 @@ class Client:
     ``providers`` are given in code, beside or (``plugins=False``) instead of installed ones; with
     ``config=False, plugins=False`` nothing outside is looked at but the environment's keys.
     All else stands above what is configured: ``api_keys`` by provider, ``timeout``, ``retry``,
-    ``concurrency`` (calls at the same time in each loop, None is no limit), ``proxy`` and ``ca_file``.
+    ``breaker`` (None: no host is ever left alone), ``budget`` (of retries and hedges), ``concurrency`` (calls at
+    the same time in each loop, None is no limit), ``proxy`` and ``ca_file``. ``health`` is where it is kept how
+    hosts do, in memory if not given.
     Proxies of the environment are used only where ``environment_proxies`` says so. ``downloads`` allows, or
     forbids, that images and files are downloaded for hosts that take no addresses: never through a proxy or the
     ``transport``, so that it is a ConfigError beside ``proxy``.
@@ -86,6 +91,9 @@ class Client:
         api_keys: Mapping[str, str | SecretStr] | None = None,
         timeout: Timeout | None = None,
         retry: Retry | None = None,
+        breaker: Breaker | Literal["configured"] | None = "configured",
+        budget: Budget | None = None,
+        health: HealthStore | None = None,
         concurrency: int | None = None,
         proxy: str | None = None,
         ca_file: str | None = None,
@@ -106,9 +114,14 @@ class Client:
         self._api_keys = {
             name: secret(key) if isinstance(key, str) else key for name, key in (api_keys or {}).items() if key
         }
-        self._observers = tuple(observers)
+        self._observers = Observers(observers)
         self._timeout = timeout or self._config.timeout or Timeout()
-        self._retry = retry or self._config.retry
+        self._retry = self._config.retry if retry is None else retry
+        self._fleet = Fleet(
+            breaker=self._config.breaker if breaker == "configured" else breaker,
+            budget=budget or self._config.budget,
+            store=health,
+        )
         self._concurrency = Concurrency(self._config.concurrency if concurrency is None else concurrency)
         self._limits = {
             name: Concurrency(provider.concurrency)
@@ -130,7 +143,10 @@ class Client:
         self._transport(self._proxy)  # a wrong proxy is told now
         self._keys: dict[str, KeySource | None] = {}
         self._told: dict[str, ProviderSettings] = {}
+        self._endpoints: dict[tuple[str, str], tuple[ProviderSettings, Endpoint]] = {}
+        self._salt = os.urandom(16)  # so that what tells keys apart tells nothing of them
         self._offers: tuple[Offer, ...] | None = None
+        self._chains: dict[str, Chain] = {}
         self._resolutions: dict[tuple[str | None, Needs], Resolution] = {}
         self._check_names()
 
@@ -308,7 +324,7 @@ class Client:
         downloading = None
         if self._fetcher is not None and addresses_in(request):
             downloading = Downloading(self._fetcher)
-        run = self._run(hold=whole)
+        run = self._run(whole=whole)
         run.parse = None if schema is None else parser(schema)
         implied = request.implied_needs() if request.policy.meaning == "error" else ()
         if chain is not None:
@@ -321,13 +337,29 @@ class Client:
                 resolution = self._target(target, implied, downloading)
                 return self._consented(resolution) if is_local else resolution
 
-            return Stream(self._chain(chain).stream(request, resolve=resolve, run=run), run)
+            chosen = self._chain(chain)
+            self._direct(run, chosen, asking)
+            return Stream(chosen.stream(request, resolve=resolve, run=run), run)
         resolution = self._resolution(
             model, with_implied(_needs(needs, self._config), implied, lenient=model is not None), downloading
         )
         if not resolution.ready:
             raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
+        self._direct(run, None, asking)
         return Stream(in_turn(resolution.ready, request, run), run)
+
+    @staticmethod
+    def _direct(run: Run, chain: Chain | None, asking: Asking) -> None:
+        """How the walk is to be made: as the call says, or else the chain."""
+        if chain is not None:
+            run.mid_stream, run.hedge, run.reject = chain.mid_stream, chain.hedge, chain.reject
+            run.timeout = chain.timeout or run.timeout
+        run.timeout = asking.get("timeout") or run.timeout
+        run.mid_stream = asking.get("mid_stream") or run.mid_stream
+        run.hedge = asking.get("hedge", run.hedge)
+        if "reject" in asking:
+            run.reject = rejections(asking["reject"])
+        run.hold_back = max(run.hold_back, asking.get("hold_back") or 0.0)
 
     def _checked_options(self, options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """The options as each provider's own model reads them."""
@@ -376,14 +408,14 @@ class Client:
                 policy=policy or Policy(),
             )
         wish = _Wish(request)
-        targets = [model] if chain is None else self._chain(chain).targets
+        targets = [model] if chain is None else self._chain(chain).leaves()
         selections = [self._selection_to_embed(target, _needs(needs, self._config)) for target in targets]
         chosen = {candidate.name: candidate for selection in selections for candidate in selection.candidates}
         ready = [self._ready(candidate, wish) for candidate in chosen.values() if candidate.consent]
         if not ready:
             explanation = "\n".join(selection.explain() for selection in selections)
             raise NoCandidateError("no candidate can be asked", explanation=explanation)
-        run = self._run(hold=True)
+        run = self._run(whole=True)
         async with contextlib.aclosing(in_turn(ready, NO_REQUEST, run)) as events:
             async for _ in events:
                 pass
@@ -407,23 +439,55 @@ class Client:
             return self.select(target & Needs([embeds]))
         return self.select(needs & Needs([embeds]), model=target)
 
-    def _run(self, *, hold: bool) -> Run:
+    def _run(self, *, whole: bool) -> Run:
         return Run(
             timeout=self._timeout,
             retry=self._retry,
             concurrency=self._concurrency,
+            fleet=self._fleet,
             observers=self._observers,
-            hold=hold,
+            hold_back=math.inf if whole else 0.0,
         )
 
     def _chain(self, chain: ChainInput) -> Chain:
         if isinstance(chain, Chain):
             return chain
-        targets = self._config.chains.get(chain)
-        if targets is None:
-            known = sorted(self._config.chains)
-            raise ConfigError(f"no chain {chain!r} is configured{nearest(chain, known)}")
-        return Chain(*targets)
+        return self._configured_chain(chain, ())
+
+    def chain(self, name: str) -> Chain:
+        """The configured chain of this name; ConfigError where there is none."""
+        return self._configured_chain(name, ())
+
+    def _configured_chain(self, name: str, inside: tuple[str, ...]) -> Chain:
+        """The chain of this name; one object for as long as the client lives, for its turns are counted."""
+        chain = self._chains.get(name)
+        if chain is None:
+            configured = self._config.chains.get(name)
+            if configured is None:
+                known = sorted(self._config.chains)
+                raise ConfigError(f"no chain {name!r} is configured{nearest(name, known)}")
+            if name in inside:
+                raise ConfigError(f"the chain {name!r} is inside itself: {' → '.join((*inside, name))}")
+            chain = self._chains[name] = Chain(
+                *(self._configured_target(target, (*inside, name)) for target in configured.targets),
+                balance=configured.balance,
+                mid_stream=configured.mid_stream,
+                hedge=configured.hedge,
+                reject=configured.reject,
+                timeout=configured.timeout,
+            )
+        return chain
+
+    def _configured_target(self, target: TargetConfig, inside: tuple[str, ...]) -> Target:
+        what = target.what if target.chain is None else self._configured_chain(target.chain, inside)
+        return Target(
+            what,
+            weight=target.weight,
+            timeout=target.timeout,
+            settings=target.settings,
+            options=target.options,
+            concurrency=target.concurrency,
+        )
 
     # ── choosing ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -441,7 +505,7 @@ class Client:
             offers,
             needs=wanted,
             model=model,
-            health=HealthSnapshot(),
+            health=self._health(),
             preferences=self._config.preferences,
             undeclared=[
                 self._offer(name, Model("", one.spec.shared()))
@@ -449,6 +513,19 @@ class Client:
                 if not any(offer.provider == name for offer in self._all_offers())
             ],
         )
+
+    def _health(self) -> HealthSnapshot:
+        """What was observed: the loop's clock is the monotonic one, also where no loop runs."""
+        try:
+            now = asyncio.get_running_loop().time()
+        except RuntimeError:
+            now = time.monotonic()
+        return self._fleet.snapshot(now)
+
+    @property
+    def health(self) -> HealthSnapshot:
+        """The models that are left alone just now because their hosts fail, with the reason."""
+        return self._health()
 
     def models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> list[Candidate]:
         """Every model on offer, or of this provider, that meets the needs, ready to be asked or not.
@@ -653,7 +730,7 @@ class Client:
         return Resolution(ready, f"{resolution.explanation}\n{told}")
 
     def _resolution(self, model: str | None, needs: Needs, downloading: Downloading | None) -> Resolution:
-        if downloading is not None:
+        if downloading is not None or (any(need.name == "working" for need in needs) and self._health().states):
             return self._resolve(model, needs, downloading)
         # What is installed and configured does not change under a client, so neither does this.
         resolution = self._resolutions.get((model, needs))
@@ -721,7 +798,34 @@ class Client:
 
         waits = asks_its_user or limit is not None
         pricing = Pricing(candidate.capabilities, candidate.model, url, priced)
-        return Ready(name, candidate.model, stream_later if waits else stream, notices, pricing)
+        return Ready(
+            name,
+            candidate.model,
+            stream_later if waits else stream,
+            notices,
+            pricing,
+            facts=candidate.capabilities,
+            check_options=lambda options: self._checked_options({name: options})[name],
+            endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
+        )
+
+    def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:
+        """Under what the health of this candidate is kept; with another key it is another one."""
+        try:
+            settings = self._settings(name) if ask else self._told.get(name)
+        except ConfigError:
+            settings = None  # told where the key is wanted
+        if settings is None:
+            return Endpoint(name, "", "", model)
+        kept = self._endpoints.get((name, model))
+        if kept is None or kept[0] is not settings:
+            address = settings.base_url or self._registry.installed[name].spec.url or ""
+            key = "" if settings.api_key is None else settings.api_key.get_secret_value()
+            digest = hashlib.blake2b(key.encode(), digest_size=8, key=self._salt).hexdigest()
+            kept = self._endpoints[name, model] = (
+                settings, Endpoint(name, address.partition("?")[0], digest if key else "", model),
+            )  # fmt: skip
+        return kept[1]
 
 
 @dataclass(slots=True)
@@ -791,6 +895,8 @@ class Stream(Generic[T]):
 
     async def text(self) -> AsyncGenerator[str, None]:
         """The pieces of text as they arrive."""
+        if self._run.mid_stream == "restart":
+            raise TypeError('mid_stream="restart" throws text away that was given: read the events, not the text')
         async for event in self._events:
             if isinstance(event, TextDelta) and event.choice == 0:
                 yield event.text

@@ -16,6 +16,7 @@
     │   ├── StreamBrokenError           the answer ended before its end marker; its text so far is inside
     │   ├── ProtocolError               what came is not what the wire allows
     │   ├── InvalidOutputError          the answer does not fit the schema that was asked for
+    │   ├── RejectedError               the answer is whole, and the caller's `reject` turned it down
     │   ├── UnsupportedError            the model or its wire lacks what was asked for; nothing was sent
     │   ├── DownloadError               an image or file could not, or may not, be downloaded; nothing was sent
     │   └── HTTPError                   the host answered with an error
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from .observation import Attempt
 
 Phase: TypeAlias = Literal[
-    "connect", "send", "headers", "first_event", "stream", "decode", "idle", "total", "plugin", "download"
+    "connect", "send", "headers", "first_event", "stream", "decode", "idle", "total", "plugin", "download", "skipped"
 ]
 """Where in an attempt it happened; of a ``PhaseTimeoutError``: connect, first_event, idle or total."""
 
@@ -103,7 +104,8 @@ class ProviderError(UnderstudyError):
     """One attempt at one provider failed.
 
     ``retry_after`` is in seconds, or None where the host gave no hint. ``attempts`` has every attempt
-    of the call, in order, this one last.
+    of the call, in order, this one last. ``text`` is exactly what the caller of a stream had of the answer's text.
+    Of a candidate that was not asked at all the phase is ``skipped``.
     """
 
     default_phase: ClassVar[Phase] = "stream"
@@ -131,6 +133,7 @@ class ProviderError(UnderstudyError):
         self.retry_after = retry_after
         self.request_id = request_id
         self.attempts: tuple[Attempt, ...] = ()
+        self.text = ""
 
     def __str__(self) -> str:
         message = str(self.args[0]) if self.args else type(self).__name__
@@ -195,6 +198,20 @@ class InvalidOutputError(ProviderError):
         super().__init__(message)
         self.text = text
         self.finish_reason = finish_reason
+
+
+class RejectedError(ProviderError):
+    """The answer is whole, or begun, and the caller's `reject` turned it down; ``text`` is what there was of it.
+
+    ``reason`` is the name of the test that did.
+    """
+
+    default_phase: ClassVar[Phase] = "decode"
+
+    def __init__(self, message: str, *, reason: str = "", text: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.text = text
 
 
 class UnsupportedError(ProviderError):
@@ -315,9 +332,13 @@ class ServerError(HTTPError):
 
 
 class AllFailedError(UnderstudyError, ExceptionGroup[ProviderError]):
-    """Two or more candidates failed; the group holds the last error of each, ``attempts`` every attempt's record."""
+    """Two or more candidates failed; the group holds the last error of each, ``attempts`` every attempt's record.
+
+    ``text`` is exactly what the caller of a stream had of the answer's text.
+    """
 
     attempts: tuple[Attempt, ...] = ()
+    text: str = ""
 
     def __str__(self) -> str:
         causes = "; ".join(f"{type(error).__name__}: {error}" for error in self.exceptions)
@@ -327,6 +348,7 @@ class AllFailedError(UnderstudyError, ExceptionGroup[ProviderError]):
         """Keep the type and the attempts when ``except*`` splits the group."""
         derived = AllFailedError(self.message, list(excs))
         derived.attempts = self.attempts
+        derived.text = self.text
         return derived
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, assert_never
 
 from typing_extensions import TypeVar
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .messages import Message, ToolCall
     from .observation import Attempt
-    from .pricing import Pricing
+    from .pricing import Pricing, SharedPricing
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
 ToolKind: TypeAlias = Literal["function", "custom"]
@@ -137,6 +137,21 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Handover:
+    """The host before failed in the middle of its answer, and this one takes over.
+
+    ``continue``: what comes next goes on where the text stopped, ``text_length`` characters in. ``restart``: all
+    that came before, of every kind, is to be thrown away. ``cause`` is the type of what went wrong.
+    """
+
+    mode: Literal["continue", "restart"]
+    provider: str
+    model: str
+    text_length: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the host counts them; None where it did not say. The last one of a stream holds.
 
@@ -154,6 +169,16 @@ class Usage:
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
     cost: float | None = None
+
+    def plus(self, other: Usage) -> Usage:
+        """Both together; what only one of them tells is taken as it is."""
+        sums: dict[str, Any] = {}
+        for each in fields(Usage):
+            one, another = getattr(self, each.name), getattr(other, each.name)
+            sums[each.name] = (
+                one + another if one is not None and another is not None else another if one is None else one
+            )
+        return Usage(**sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +208,7 @@ Event: TypeAlias = (
     | Source
     | Logprobs
     | Notice
+    | Handover
     | Usage
     | ChoiceFinish
     | Finish
@@ -238,13 +264,15 @@ class Reply(Generic[T]):
 
     What is asked of it without saying of which choice is of the first. ``parsed`` is the answer in the
     form of the schema that was asked for, None without one. ``model`` is the model that was asked,
-    ``response_model`` the one that the host says answered.
+    ``response_model`` the one that the host says answered. Where several hosts wrote it, ``handovers`` says where
+    one took over from another, ``provider`` and ``model`` are of the last, and ``usage`` and ``cost`` of all of them.
     """
 
     choices: tuple[Choice, ...]
     usage: Usage | None = None
     sources: tuple[Source, ...] = ()
     notices: tuple[Notice, ...] = ()
+    handovers: tuple[Handover, ...] = ()
     provider: str = ""
     model: str = ""
     response_model: str | None = None
@@ -253,7 +281,7 @@ class Reply(Generic[T]):
     limits: RateLimits | None = None
     attempts: tuple[Attempt, ...] = ()
     parsed: T = None  # type: ignore[assignment]
-    pricing: Pricing | None = field(default=None, repr=False, compare=False)
+    pricing: Pricing | SharedPricing | None = field(default=None, repr=False, compare=False)
 
     @property
     def cost(self) -> float | None:
@@ -349,7 +377,7 @@ class EmbedReply:
     response_model: str | None = None
     request_id: str | None = None
     attempts: tuple[Attempt, ...] = ()
-    pricing: Pricing | None = field(default=None, repr=False, compare=False)
+    pricing: Pricing | SharedPricing | None = field(default=None, repr=False, compare=False)
 
     @property
     def cost(self) -> float | None:
@@ -442,12 +470,13 @@ class _Choice:
 class Collector:
     """Folds events into a reply, one by one."""
 
-    __slots__ = ("_choices", "_finish", "_first", "_notices", "_sources", "_start", "_usage")
+    __slots__ = ("_choices", "_finish", "_first", "_handovers", "_notices", "_sources", "_start", "_usage")
 
     def __init__(self) -> None:
         self._first = _Choice()
         self._choices: dict[int, _Choice] = {0: self._first}
         self._notices: list[Notice] = []
+        self._handovers: list[Handover] = []
         self._sources: list[Source] = []
         self._start = Start()
         self._usage: Usage | None = None
@@ -473,6 +502,8 @@ class Collector:
                 self._sources.append(event)
             case Notice():
                 self._notices.append(event)
+            case Handover():
+                self._hand_over(event)
             case Start():
                 self._start = event
             case Usage():
@@ -484,6 +515,25 @@ class Collector:
             case _:
                 assert_never(event)
 
+    def resumed(self) -> Collector:
+        """Another one that goes on from here, while this one stays as it is."""
+        other = Collector()
+        other._first.text = ["".join(self._first.text)]
+        other._notices = list(self._notices)
+        other._handovers = list(self._handovers)
+        other._sources = list(self._sources)
+        other._start, other._usage = self._start, self._usage
+        return other
+
+    def _hand_over(self, event: Handover) -> None:
+        if event.mode == "restart":
+            self._first = _Choice()
+            self._choices = {0: self._first}
+            self._sources.clear()
+            self._notices.clear()
+            self._usage = None
+        self._handovers.append(event)
+
     def _choice(self, index: int) -> _Choice:
         choice = self._choices.get(index)
         if choice is None:
@@ -494,6 +544,13 @@ class Collector:
     def text(self) -> str:
         """The text so far."""
         return "".join(self._first.text)
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether nothing but text of the first choice has come."""
+        first = self._first
+        other = first.reasoning or first.refusal or first.calls or first.audio or first.logprobs
+        return len(self._choices) == 1 and not other
 
     @property
     def usage(self) -> Usage | None:
@@ -512,12 +569,27 @@ class Collector:
         model: str = "",
         attempts: tuple[Attempt, ...] = (),
         parsed: Any = None,
-        pricing: Pricing | None = None,
+        pricing: Pricing | SharedPricing | None = None,
     ) -> Reply[Any]:
         """The whole answer; ValueError where no ``Finish`` came, for then it is not whole."""
         if self._finish is None:
             raise ValueError("the answer has not ended: no Finish event came")
         self._first.finish = (self._finish.reason, self._finish.raw)
+        return self._reply(provider, model, attempts, parsed, pricing)
+
+    def beginning(self) -> Reply[Any]:
+        """What there is of an answer that has not ended; its reason to end is ``unknown``."""
+        return self._reply("", "", (), None, None)
+
+    def _reply(
+        self,
+        provider: str,
+        model: str,
+        attempts: tuple[Attempt, ...],
+        parsed: Any,
+        pricing: Pricing | SharedPricing | None,
+        /,
+    ) -> Reply[Any]:
         return Reply(
             choices=tuple(
                 choice.whole(*(choice.finish or ("unknown", None))) for _, choice in sorted(self._choices.items())
@@ -525,6 +597,7 @@ class Collector:
             usage=self._usage,
             sources=tuple(self._sources),
             notices=tuple(self._notices),
+            handovers=tuple(self._handovers),
             provider=provider,
             model=model,
             response_model=self._start.model,

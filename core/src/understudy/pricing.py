@@ -42,6 +42,18 @@ class Pricing:
         return by_facts if by_package is None else by_package
 
 
+@dataclass(frozen=True, slots=True)
+class SharedPricing:
+    """What an answer cost that several models wrote, each its own part."""
+
+    parts: tuple[tuple[Pricing, Usage | None], ...]
+
+    def cost(self, usage: Usage | None) -> float | None:  # noqa: ARG002 - as Pricing has it; the parts have their own
+        """All parts together; None where one is not known."""
+        costs = [pricing.cost(told) for pricing, told in self.parts]
+        return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+
 def _by_facts(usage: Usage, capabilities: Capabilities) -> float | None:
     """By the facts ``input_price``, ``output_price``, ``cached_input_price``; None where one that counts is missing."""
 

@@ -147,8 +147,8 @@ def _settings(config: Config) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
     for name, provider in config.providers.items():
         for key, value in _of_provider(provider):
             yield models.shown(("providers", name, *key)), value, ("providers", name)
-    for name, targets in config.chains.items():
-        yield models.shown(("chains", name)), [str(target) for target in targets], ("chains", name)
+    for name, chain in config.chains.items():
+        yield models.shown(("chains", name)), [str(target) for target in chain.targets], ("chains", name)
     for name, needs in config.needs.items():
         yield models.shown(("needs", name)), str(needs), ("needs", name)
     for name, facts in config.models.items():
@@ -162,7 +162,8 @@ def _settings(config: Config) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
     yield "ca_file", config.ca_file, ("ca_file",)
     yield "environment_proxies", config.environment_proxies, ("environment_proxies",)
     yield "concurrency", config.concurrency, ("concurrency",)
-    for table, values in (("timeout", config.timeout or Timeout()), ("retry", config.retry)):
+    tables = (("timeout", config.timeout or Timeout()), ("retry", config.retry), ("retry", config.budget))
+    for table, values in (*tables, *((("breaker", config.breaker),) if config.breaker else ())):
         for one in fields(values):
             yield f"{table}.{one.name}", getattr(values, one.name), (table, one.name)
 

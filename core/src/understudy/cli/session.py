@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
 from ..client import Client
 from ..errors import ProviderError
-from ..events import Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content
+from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content
+from ..observation import Observer
 from .faults import as_argument
 from .schemas import plain
 from .targets import remark_who
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..client import ChainInput
     from ..events import Event, Reply, Source
     from ..messages import Message
-    from ..observation import Attempt
+    from ..observation import Attempt, CircuitChange
     from ..selection import Selection
     from .targets import Target
     from .terminal import Page
@@ -50,17 +51,18 @@ class _Said(TypedDict):
     chain: ChainInput | None
 
 
-class _Trace:
-    """Tells of each attempt as it ends."""
+class _Trace(Observer):
+    """Tells of each attempt as it ends, and of what follows it."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
 
-    def attempt_started(self, provider: str, model: str) -> None:
-        """Nothing is known yet that the selection did not say."""
-
-    def attempt_ended(self, attempt: Attempt) -> None:
+    def attempt_ended(self, attempt: Attempt, /) -> None:
         self._page.remark(f"trace: {one_line(str(attempt))}")
+
+    def circuit_changed(self, change: CircuitChange, /) -> None:
+        who = f"{change.provider}/{change.model}"
+        self._page.remark(f"trace: {one_line(who)} breaker {change.before} → {change.after}")
 
 
 class Session:
@@ -156,6 +158,8 @@ class Session:
                 self.page.think(text)
             case Notice():
                 self.page.remark(f"note: {one_line(str(event))}")
+            case Handover():
+                self.page.remark(f"note: {event.provider}/{event.model} goes on after {event.cause}")
             case _:
                 pass  # of the rest the whole reply tells
 

@@ -101,8 +101,7 @@ def remark_broken(client: Client, page: Page) -> None:
 def _selections(client: Client, choice: Choice) -> list[Selection]:
     """What each target of the choice comes to, in order."""
     if choice.chain is not None:
-        # An unknown name is told by the client, with the nearest.
-        targets = client.config.chains.get(choice.chain, ())
+        targets = client.chain(choice.chain).leaves()
         return [client.select(model=target) if isinstance(target, str) else client.select(target) for target in targets]
     return [client.select(choice.needs, model=model) for model in choice.models or (None,)]
 

@@ -8,18 +8,19 @@ facts of models.
 from .environment import FILE_NAME, VARIABLES, Variable, keys_file, unknown_variables, user_file
 from .keys import KeySource, find_key, key_sources
 from .reading import Fault, Reading, Source, load, read, secret
-from .settings import ChainTargets, Config, ProviderConfig, is_loopback
+from .settings import ChainConfig, Config, ProviderConfig, TargetConfig, is_loopback
 
 __all__ = [
     "FILE_NAME",
     "VARIABLES",
-    "ChainTargets",
+    "ChainConfig",
     "Config",
     "Fault",
     "KeySource",
     "ProviderConfig",
     "Reading",
     "Source",
+    "TargetConfig",
     "Variable",
     "find_key",
     "is_loopback",

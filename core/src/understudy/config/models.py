@@ -31,7 +31,8 @@ from pydantic_core import PydanticCustomError
 
 from ..capabilities import Needs
 from ..errors import NeedsSyntaxError
-from ..resilience import Retry
+from ..messages import SETTING_NAMES, Settings
+from ..resilience import Balance, Breaker, Budget, Hedge, Retry
 from ..secrets import Key, Reference
 from ..selection import OrderBy  # noqa: TC001 - pydantic looks it up
 from ..wire.openai_chat.quirks import QUIRKS
@@ -141,6 +142,12 @@ def _kind(value: object) -> str:
     return "<table>" if isinstance(value, Mapping | BaseModel) else "<text>"
 
 
+# Where the defaults stand.
+_RETRY: Final = Retry()
+_BUDGET: Final = Budget()
+_BREAKER: Final = Breaker()
+_HEDGE: Final = Hedge()
+
 _FACTS_NAME: Final = "is no name of a fact: lower-case letters, digits and '_', a letter first"
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
@@ -148,6 +155,7 @@ Seconds: TypeAlias = Annotated[
     float, PlainValidator(_read_seconds, json_schema_input_type=Annotated[float, Field(gt=0)])
 ]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
+Share: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 NeedsText: TypeAlias = Annotated[Needs, PlainValidator(_read_needs, json_schema_input_type=str)]
 FactName: TypeAlias = Annotated[str, _matching(_FACT, _FACTS_NAME)]
 FactValue: TypeAlias = Annotated[
@@ -172,14 +180,57 @@ class _Table(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True)
 
 
-class NeedsTarget(_Table):
-    """A target of a chain that is whatever meets the needs."""
+class TimeoutTable(_Table):
+    """Limits in seconds, one a phase."""
 
-    needs: NeedsText = Field(description="What a model must be able to do.")
+    connect: Seconds | None = Field(default=None, description="Name, socket and TLS. 10 if not set.")
+    first_event: Seconds | None = Field(
+        default=None, description="From sending until the first content. 120 if not set."
+    )
+    idle: Seconds | None = Field(default=None, description="The longest silence after it. 60 if not set.")
+    total: Seconds | None = Field(default=None, description="The whole call with every attempt. No limit if not set.")
+
+
+class TargetTable(_Table):
+    """A target of a chain: a `model`, `needs` or another `chain`, with what is true of it alone."""
+
+    model: Text | None = Field(default=None, description="`provider/model`, or a model's name.")
+    needs: NeedsText | None = Field(default=None, description="What a model must be able to do.")
+    chain: Text | None = Field(default=None, description="Another chain of this file.")
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=1.0, description='For `balance = "weight"`.'
+    )
+    timeout: TimeoutTable | None = Field(
+        default=None, description="Limits of one attempt, in place of the call's; `connect` is not looked at."
+    )
+    settings: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Settings of an answer, as `temperature`, where a call leaves them open."
+    )
+    options: dict[str, JsonValue] = Field(
+        default_factory=dict, repr=False, description="Options of its provider, where a call leaves them open."
+    )
+    concurrency: Count | None = Field(
+        default=None, description="How many of its calls may run at the same time; any number if not set."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.model is not None) + (self.needs is not None) + (self.chain is not None) != 1:
+            raise _wrong("needs one of model, needs and chain")
+        for name in self.settings:
+            if name not in SETTING_NAMES:
+                raise _wrong(f"has settings that do not exist; there are {', '.join(SETTING_NAMES)}")
+        try:
+            Settings.model_validate(self.settings)
+        except ValidationError as error:
+            names = sorted({str(fault["loc"][0]) for fault in error.errors(include_input=False, include_url=False)})
+        else:
+            return self
+        raise _wrong(f"has settings with a wrong value: {', '.join(names)}")
 
 
 Target: TypeAlias = Annotated[
-    Annotated[Text, Tag("<text>")] | Annotated[NeedsTarget, Tag("<table>")], Discriminator(_kind)
+    Annotated[Text, Tag("<text>")] | Annotated[TargetTable, Tag("<table>")], Discriminator(_kind)
 ]
 
 
@@ -193,11 +244,36 @@ def _chain(value: object) -> object:
     return {"targets": value} if isinstance(value, list) else value
 
 
+class HedgeTable(_Table):
+    """Asking the next target too when the first content is late."""
+
+    after: Seconds | None = Field(
+        default=None, description="Late is after so many seconds; learned from the latest answers if not set."
+    )
+    quantile: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=_HEDGE.quantile, description="Learned: late is later than this share of the latest answers began,"
+    )
+    factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        default=_HEDGE.factor, description="times so much."
+    )
+
+
 class ChainTable(_Table):
     """A chain: who is asked, one after the other, until one answers."""
 
     targets: Annotated[tuple[Target, ...], Field(strict=False), AfterValidator(_not_empty)] = Field(
-        description="`provider/model`, a provider's or a model's name, or a table `{ needs = … }`, in order."
+        description="`provider/model`, a provider's or a model's name, or a table, in order."
+    )
+    balance: Balance = Field(default="order", description="The order in which they are asked.")
+    mid_stream: Literal["continue", "fail", "restart"] = Field(
+        default="continue", description="What follows when an answer breaks off after something of it was given."
+    )
+    hedge: HedgeTable | None = Field(default=None, description="When the next one is asked too. Never if not set.")
+    reject: Annotated[tuple[Literal["empty", "refusal", "content_filter", "truncated"], ...], Field(strict=False)] = (
+        Field(default=(), description="Answers that are no answers.")
+    )
+    timeout: TimeoutTable | None = Field(
+        default=None, description="Limits in place of the client's; `connect` is not looked at."
     )
 
 
@@ -269,20 +345,6 @@ class ProviderTable(_Table):
         return self
 
 
-class TimeoutTable(_Table):
-    """Limits in seconds, one a phase."""
-
-    connect: Seconds | None = Field(default=None, description="Name, socket and TLS. 10 if not set.")
-    first_event: Seconds | None = Field(
-        default=None, description="From sending until the first content. 120 if not set."
-    )
-    idle: Seconds | None = Field(default=None, description="The longest silence after it. 60 if not set.")
-    total: Seconds | None = Field(default=None, description="The whole call with every attempt. No limit if not set.")
-
-
-_RETRY = Retry()  # where its defaults stand
-
-
 class RetryTable(_Table):
     """Asking the same candidate again, where no other is left and it may help; the pause is random up to a limit."""
 
@@ -291,6 +353,34 @@ class RetryTable(_Table):
         default=_RETRY.base, description="The limit of the first pause in seconds; it doubles each time."
     )
     cap: Seconds = Field(default=_RETRY.cap, description="The highest limit of a pause in seconds.")
+    ratio: Share = Field(
+        default=_BUDGET.ratio, description="What an answer earns; a retry costs 1, a hedge 2, of all calls together."
+    )
+    reserve: Share = Field(
+        default=_BUDGET.reserve, description="How much of it is saved at most, and there at the start."
+    )
+
+
+class BreakerTable(_Table):
+    """Leaving a host alone that fails."""
+
+    enabled: bool = Field(default=True, description="Whether any is.")
+    failures: Count = Field(default=_BREAKER.failures, description="After so many failures in a row,")
+    silence: Share = Field(
+        default=_BREAKER.silence, description="or from two on, so many seconds after its last answer."
+    )
+    interval: Seconds = Field(
+        default=_BREAKER.interval,
+        description="For so many seconds; then one call tries it, and each time it fails "
+        "the next wait is four times as long,",
+    )
+    longest: Seconds = Field(default=_BREAKER.longest, description="up to so many seconds.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.longest < self.interval:
+            raise _wrong("has a longest wait that is shorter than its interval")
+        return self
 
 
 class DownloadsTable(_Table):
@@ -340,6 +430,7 @@ class File(_Table):
         default_factory=DownloadsTable, description="What is downloaded for hosts that take no addresses."
     )
     retry: RetryTable = Field(default_factory=RetryTable, description="Asking the same candidate again.")
+    breaker: BreakerTable = Field(default_factory=BreakerTable, description="Leaving a host alone that fails.")
     concurrency: Count | None = Field(
         default=None, description="How many calls may run at the same time; any number if not set."
     )
@@ -443,7 +534,7 @@ def _known_at(path: Path) -> tuple[str, ...]:
         case ("chains", _):
             return tuple(ChainTable.model_fields)
         case _:
-            return tuple(NeedsTarget.model_fields)
+            return tuple(TargetTable.model_fields)
 
 
 def shown(path: Path) -> str:

@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ..capabilities import Capabilities
 from ..errors import ConfigError
 from ..provider import Model
-from ..resilience import Retry
+from ..resilience import Breaker, Budget, Hedge, Retry
 from ..selection import Preferences
 from .environment import FILE_NAME, keys_file, named_file, read_value, user_file, variables_set
 from .lines import DepthError, key_lines
-from .settings import Config, ProviderConfig, is_loopback
+from .settings import ChainConfig, Config, ProviderConfig, TargetConfig, is_loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import SecretStr
 
     from ..downloads import Downloads
@@ -180,6 +182,13 @@ class _Reader:
             for key, value in layer.table.items()
             if key in self.models.LOCAL_KEYS or key not in self.models.KEYS
         }
+        for name, chain in _tables(allowed.get("chains")):
+            targets = chain.get("targets") if isinstance(chain, Mapping) else chain
+            for target in targets if isinstance(targets, list) else ():
+                if isinstance(target, dict) and target.pop("options", None) is not None:
+                    # What a provider's options may do is its own to know: to name a host, to spend money.
+                    told = "the options of a target may not stand in a file of the working directory"
+                    self.faults.append(Fault(layer.place(("chains", name)), told))
         if self.add(_Layer(allowed, layer.place, layer.name)):
             self.local_chains = frozenset(allowed.get("chains", ()))
 
@@ -250,10 +259,7 @@ class _Reader:
         assert file is not None, faults  # each layer was sound
         config = Config(
             providers={name: self.provider(name, table) for name, table in file.providers.items()},
-            chains={
-                name: tuple(target if isinstance(target, str) else target.needs for target in chain.targets)
-                for name, chain in file.chains.items()
-            },
+            chains={name: _chain(table) for name, table in file.chains.items()},
             needs=file.needs,
             preferences=Preferences(order=file.order, order_by=file.order_by, weights=tuple(file.weights.items())),
             proxy=file.proxy,
@@ -265,6 +271,8 @@ class _Reader:
             },
             environment_proxies=file.environment_proxies,
             retry=Retry(file.retry.count, file.retry.base, file.retry.cap),
+            budget=Budget(file.retry.ratio, file.retry.reserve),
+            breaker=Breaker(**file.breaker.model_dump(exclude={"enabled"})) if file.breaker.enabled else None,
             concurrency=file.concurrency,
             keys_file=keys,
             local_chains=self.local_chains,
@@ -317,6 +325,37 @@ def _variables(name: str, table: models.ProviderTable) -> tuple[str, ...]:
     if not required:
         return ()
     return (table.env or f"{re.sub('[.-]', '_', name).upper()}_API_KEY",)
+
+
+def _tables(value: object) -> Iterator[tuple[str, object]]:
+    return iter(value.items() if isinstance(value, Mapping) else ())
+
+
+def _chain(table: models.ChainTable) -> ChainConfig:
+    return ChainConfig(
+        targets=tuple(_target(target) for target in table.targets),
+        balance=table.balance,
+        mid_stream=table.mid_stream,
+        hedge=None if table.hedge is None else Hedge(**table.hedge.model_dump()),
+        reject=table.reject,
+        timeout=None if table.timeout is None else _timeout(table.timeout),
+    )
+
+
+def _target(target: str | models.TargetTable) -> TargetConfig:
+    if isinstance(target, str):
+        return TargetConfig(target)
+    what = target.model or target.chain or target.needs
+    assert what is not None
+    return TargetConfig(
+        what,
+        chain=target.chain,
+        weight=target.weight,
+        timeout=None if target.timeout is None else _timeout(target.timeout),
+        settings=target.settings,
+        options=target.options,
+        concurrency=target.concurrency,
+    )
 
 
 def _timeout(table: models.TimeoutTable) -> Timeout | None:

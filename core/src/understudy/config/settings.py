@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
 from ..capabilities import Capabilities, Needs
 from ..host import Host
-from ..resilience import Retry
+from ..resilience import Breaker, Budget, Retry
 from ..selection import Preferences
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from ..downloads import Downloads
     from ..host import Wire
     from ..provider import Model
+    from ..resilience import Balance, Hedge, Rejection
     from ..secrets import Reference
     from ..transport import Timeout
 
-ChainTargets: TypeAlias = tuple["str | Needs", ...]
+MidStream: TypeAlias = Literal["continue", "fail", "restart"]
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -77,6 +78,34 @@ class ProviderConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetConfig:
+    """One target of a configured chain: a name or needs, or where ``chain`` is set another chain of the file."""
+
+    what: str | Needs
+    chain: str | None = None
+    weight: float = 1.0
+    timeout: Timeout | None = None
+    settings: Mapping[str, object] = field(default_factory=_nothing)
+    options: Mapping[str, object] = field(default_factory=_nothing, repr=False)
+    concurrency: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.what)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainConfig:
+    """One ``[chains.NAME]`` table."""
+
+    targets: tuple[TargetConfig, ...]
+    balance: Balance = "order"
+    mid_stream: MidStream = "continue"
+    hedge: Hedge | None = None
+    reject: tuple[Rejection, ...] = ()
+    timeout: Timeout | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings, read and checked.
 
@@ -86,7 +115,7 @@ class Config:
     """
 
     providers: Mapping[str, ProviderConfig] = field(default_factory=_nothing)
-    chains: Mapping[str, ChainTargets] = field(default_factory=_nothing)
+    chains: Mapping[str, ChainConfig] = field(default_factory=_nothing)
     needs: Mapping[str, Needs] = field(default_factory=_nothing)
     preferences: Preferences = field(default_factory=Preferences)
     proxy: str | None = field(default=None, repr=False)
@@ -96,6 +125,8 @@ class Config:
     models: Mapping[str, Capabilities] = field(default_factory=_nothing)
     environment_proxies: bool = False
     retry: Retry = field(default_factory=Retry)
+    budget: Budget = field(default_factory=Budget)
+    breaker: Breaker | None = field(default_factory=Breaker)
     concurrency: int | None = None
     keys_file: Path | None = None
     local_chains: frozenset[str] = frozenset()

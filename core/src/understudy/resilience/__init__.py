@@ -2,7 +2,43 @@
 
 from __future__ import annotations
 
+from .balance import Balance, Share, arranged
+from .breaker import CLOSED, Breaker, Circuit, Endpoint, blame_of
+from .budget import HEDGE, RETRY, Bucket, Budget
 from .concurrency import Concurrency
+from .fleet import Fleet, HealthStore, MemoryHealth
+from .hedge import Hedge
+from .latency import Latencies
+from .reject import Rejection, rejected_by, rejections
+from .resume import Resumption, obstacle
 from .retry import NO_RETRY, Retry, Round, Rounds
 
-__all__ = ["NO_RETRY", "Concurrency", "Retry", "Round", "Rounds"]
+__all__ = [
+    "CLOSED",
+    "HEDGE",
+    "NO_RETRY",
+    "RETRY",
+    "Balance",
+    "Breaker",
+    "Bucket",
+    "Budget",
+    "Circuit",
+    "Concurrency",
+    "Endpoint",
+    "Fleet",
+    "HealthStore",
+    "Hedge",
+    "Latencies",
+    "MemoryHealth",
+    "Rejection",
+    "Resumption",
+    "Retry",
+    "Round",
+    "Rounds",
+    "Share",
+    "arranged",
+    "blame_of",
+    "obstacle",
+    "rejected_by",
+    "rejections",
+]

@@ -10,6 +10,7 @@ from ...events import (
     AudioDelta,
     ChoiceFinish,
     Finish,
+    Handover,
     Logprobs,
     Notice,
     ReasoningDelta,
@@ -337,6 +338,8 @@ class Renderer:
 
     def _told(self, event: Event) -> Iterator[bytes]:
         match event:
+            case Start() if self._begun:
+                pass  # of a host that took over: an answer has one beginning
             case Start():
                 self.message["id"] = event.response_id or self.message["id"]
                 self.message["model"] = event.model or self.message["model"]
@@ -346,8 +349,10 @@ class Renderer:
             case Finish():
                 yield from self._begin()
                 yield from self._end(event)
-            case Notice() | AudioDelta() | ChoiceFinish() | Logprobs():
+            case Notice() | AudioDelta() | ChoiceFinish() | Logprobs() | Handover(mode="continue"):
                 pass
+            case Handover():
+                raise ValueError("an answer that starts over cannot be told in this wire")
             case _ if event.choice:
                 pass
             case RefusalDelta():

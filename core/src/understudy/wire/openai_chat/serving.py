@@ -12,6 +12,7 @@ from ...events import (
     AudioDelta,
     ChoiceFinish,
     Finish,
+    Handover,
     Logprobs,
     Notice,
     ReasoningDelta,
@@ -212,10 +213,12 @@ class Renderer:
     def feed(self, event: Event) -> bytes:
         """The bytes of this event; empty where it has none yet."""
         match event:
+            case Start() if self._begun:
+                return b""  # of a host that took over: an answer has one beginning
             case Start():
                 self._head["id"] = event.response_id or self._head["id"]
                 self._head["model"] = event.model or self._head["model"]
-                return b"" if self._begun else self._begin()
+                return self._begin()
             case TextDelta():
                 return self._delta({"content": event.text}, event.choice)
             case ReasoningDelta():
@@ -230,8 +233,10 @@ class Renderer:
                 return self._delta({"annotations": [_annotation(event)]}, event.choice)
             case Logprobs():
                 return self._delta({"content": ""}, event.choice, logprobs=_logprobs(event.tokens))
-            case Notice():
+            case Notice() | Handover(mode="continue"):
                 return b""
+            case Handover():
+                raise ValueError("an answer that starts over cannot be told in this wire")
             case Usage():
                 self._usage = event
                 return b""

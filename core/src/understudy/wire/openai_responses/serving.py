@@ -10,6 +10,7 @@ from ...events import (
     AudioDelta,
     ChoiceFinish,
     Finish,
+    Handover,
     Logprobs,
     Notice,
     ReasoningDelta,
@@ -335,12 +336,16 @@ class Renderer:
     def feed(self, event: Event) -> bytes:
         """The bytes of this event; empty where it has none."""
         match event:
+            case Start() if self._begun:
+                return b""  # of a host that took over: an answer has one beginning
             case Start():
                 self.response["id"] = event.response_id or self.response["id"]
                 self.response["model"] = event.model or self.response["model"]
                 return self._begin()
-            case Notice() | AudioDelta() | ChoiceFinish():
+            case Notice() | AudioDelta() | ChoiceFinish() | Handover(mode="continue"):
                 return b""
+            case Handover():
+                raise ValueError("an answer that starts over cannot be told in this wire")
             case Usage():
                 self.response["usage"] = _usage(event)
                 return b""

@@ -1,0 +1,124 @@
+"""Two attempts side by side, of which the one that has its first content sooner is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+from .errors import ProviderError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from .attempt import Attempting
+    from .events import Event
+
+
+class _Racer:
+    """One attempt in a task of its own for as long as it lives: what a provider opened is closed where it was opened.
+
+    ``decided`` is done with its first content, or with its end.
+    """
+
+    def __init__(self, attempt: Attempting) -> None:
+        self.attempt = attempt
+        self.decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(1)
+        self.error: BaseException | None = None
+        attempt.on_content = self._decide
+        self._task = asyncio.create_task(self._run())
+
+    def _decide(self) -> None:
+        if not self.decided.done():
+            self.decided.set_result(None)
+
+    async def _run(self) -> None:
+        end: BaseException | None = None
+        try:
+            async with contextlib.aclosing(self.attempt.events()) as events:
+                async for event in events:
+                    await self.events.put(event)
+        except Exception as error:  # handed on, to be raised where the events are read
+            end = error
+            if not self.decided.done():
+                self.error = error
+        finally:
+            self._decide()
+        await self.events.put(end)
+
+    async def stop(self) -> None:
+        """End it, and wait until all that it opened is closed."""
+        self._task.cancel()
+        cancelled = False
+        while not self._task.done():
+            try:
+                await asyncio.wait({self._task})
+            except asyncio.CancelledError:
+                cancelled = True  # but first, nothing is left behind
+        if cancelled:
+            raise asyncio.CancelledError
+
+
+class Race:
+    """Attempts side by side; leaving the ``async with`` ends those that still run."""
+
+    def __init__(self, first: Attempting) -> None:
+        self._first = _Racer(first)
+        self._racers = [self._first]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for racer in tuple(self._racers):
+            await racer.stop()
+
+    def add(self, attempt: Attempting) -> None:
+        """Let this one run too."""
+        self._racers.append(_Racer(attempt))
+
+    async def decided(self, *, within: float) -> bool:
+        """Whether one has its first content, or has failed, within so many seconds."""
+        done, _ = await asyncio.wait({racer.decided for racer in self._racers}, timeout=within)
+        return bool(done)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether none is left."""
+        return not self._racers
+
+    async def failure(self) -> tuple[Attempting, ProviderError] | None:
+        """The next that failed before its first content, who is then out of the race; None once one has content."""
+        await asyncio.wait({racer.decided for racer in self._racers}, return_when=asyncio.FIRST_COMPLETED)
+        decided = [racer for racer in self._racers if racer.decided.done()]
+        if any(racer.error is None for racer in decided):
+            return None
+        failed = decided[0]
+        self._racers.remove(failed)
+        assert failed.error is not None
+        if not isinstance(failed.error, ProviderError):
+            raise failed.error  # a fault of configuration, which no other cures
+        return failed.attempt, failed.error
+
+    async def winner(self) -> Attempting:
+        """The one that has content; the others are left."""
+        won = next(racer for racer in self._racers if racer.decided.done() and racer.error is None)
+        for racer in tuple(self._racers):
+            if racer is not won:
+                # Late is who was asked first and came second; of the second it says nothing.
+                racer.attempt.is_late = racer is self._first
+                await racer.stop()
+                self._racers.remove(racer)
+        return won.attempt
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """The events of the one that is left."""
+        (racer,) = self._racers
+        while True:
+            event = await racer.events.get()
+            if event is None:
+                return
+            if isinstance(event, BaseException):
+                raise event
+            yield event

@@ -1,0 +1,176 @@
+"""When an endpoint that keeps failing is left alone, and when it is tried again: plain values in, plain values out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+from ..errors import (
+    AuthenticationError,
+    ConnectError,
+    HTTPError,
+    ModelNotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    PhaseTimeoutError,
+    ProtocolError,
+    QuotaExhaustedError,
+    RateLimitError,
+    ServerError,
+    StreamBrokenError,
+)
+
+if TYPE_CHECKING:
+    from ..errors import ProviderError
+    from ..observation import CircuitState
+
+Blame: TypeAlias = Literal["fault", "limit", "refusal", "none"]
+"""Whom an error speaks against: the endpoint (``fault``); the rate of calls (``limit``); this key or model, which
+no waiting mends (``refusal``); or not the endpoint at all."""
+
+_FEW: Final = 2
+_LONGEST_HINT: Final = 3600.0
+_REFUSED: Final = 60.0
+_LIMITED: Final = 5.0
+
+
+class Endpoint(NamedTuple):
+    """What a breaker stands for. ``credential`` tells keys apart and is no key, nor can one be made of it."""
+
+    provider: str
+    address: str
+    credential: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """When an endpoint is left alone because it fails.
+
+    It is after ``failures`` failures in a row, or from two on where ``silence`` seconds have passed since its last
+    answer, or since the first failure. Then it is asked nothing for ``interval`` seconds; after that one call tries
+    it, while all others still go past. Where that one fails too, the next wait is four times as long, up to
+    ``longest`` seconds. Any answer ends it. Only what is the host's own fault counts.
+    """
+
+    failures: int = 5
+    silence: float = 5.0
+    interval: float = 15.0
+    longest: float = 120.0
+
+    def __post_init__(self) -> None:
+        if self.failures < 1:
+            raise ValueError(f"failures must be 1 or more, not {self.failures}")
+        for name, seconds in (("silence", self.silence), ("interval", self.interval), ("longest", self.longest)):
+            if not 0 <= seconds < math.inf:
+                raise ValueError(f"{name} must be 0 or more seconds, not {seconds:g}")
+        if self.longest < self.interval:
+            raise ValueError(f"longest ({self.longest:g} s) must not be less than interval ({self.interval:g} s)")
+
+    def answered(self, circuit: Circuit, now: float) -> Circuit:
+        """The circuit after an answer, whenever it was asked for."""
+        return Circuit(since=now, until=circuit.until if circuit.hinted else -math.inf, hinted=circuit.hinted)
+
+    def failed(self, circuit: Circuit, error: ProviderError, now: float) -> Circuit:
+        """The circuit after an attempt that failed so; what says nothing of the endpoint only ends a probe."""
+        blame = blame_of(error)
+        hint = _hint(error)
+        match blame:
+            case "none":
+                return circuit.left()
+            case "refusal":
+                return replace(circuit, probing=False, last_until=now + _REFUSED, error=error)
+            case "limit":
+                if hint is None:
+                    return replace(circuit, probing=False, last_until=now + _LIMITED, error=error)
+                return self._hinted(replace(circuit, probing=False, error=error), now + hint)
+            case "fault":
+                in_row = circuit.in_row + 1
+                since = now if circuit.since is None else circuit.since
+                failed = replace(circuit, in_row=in_row, since=since, error=error)
+                if circuit.interval or in_row >= self.failures or (in_row >= _FEW and now - since >= self.silence):
+                    failed = self._opened(failed, now)
+                return failed if hint is None else self._hinted(failed, now + hint)
+
+    def _opened(self, circuit: Circuit, now: float) -> Circuit:
+        if circuit.interval and not circuit.probing:
+            return circuit  # an attempt from before it opened: it is known already
+        interval = min(self.longest, circuit.interval * 4) if circuit.interval else self.interval
+        until = max(now + interval, circuit.until if circuit.hinted else -math.inf)
+        return replace(circuit, interval=interval, until=until, probing=False)
+
+    @staticmethod
+    def _hinted(circuit: Circuit, until: float) -> Circuit:
+        return replace(circuit, until=max(circuit.until, until), hinted=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """What is known of one endpoint; times are the loop's.
+
+    ``interval`` is the wait in force, 0 while it is closed. Before ``until`` nothing is asked of it, which may
+    also be because the host said so (``hinted``). Before ``last_until`` it is asked after all others.
+    ``since`` is when it last answered, or else first failed.
+    """
+
+    in_row: int = 0
+    since: float | None = None
+    interval: float = 0.0
+    until: float = -math.inf
+    hinted: bool = False
+    probing: bool = False
+    last_until: float = -math.inf
+    error: ProviderError | None = None
+
+    def state(self, now: float) -> CircuitState:
+        """Closed, open, or half open: its wait is over, and one call may try it."""
+        if not self.interval:
+            return "closed"
+        return "open" if now < self.until else "half_open"
+
+    def wait(self, now: float) -> float:
+        """The seconds for which nothing is to be asked of it; infinite while another call is trying it."""
+        if now < self.until:
+            return self.until - now
+        return math.inf if self.probing else 0.0
+
+    def asked(self, now: float) -> Circuit:
+        """The circuit once a call goes to it, which its ``wait`` allowed."""
+        probing = self.state(now) == "half_open"
+        if not probing and not self.hinted:
+            return self
+        return replace(self, probing=probing, hinted=False)
+
+    def left(self) -> Circuit:
+        """The circuit once a call left it without a word: what was tried is to be tried again."""
+        return replace(self, probing=False) if self.probing else self
+
+
+BREAKER: Final = Breaker()
+CLOSED: Final = Circuit()
+
+
+def blame_of(error: ProviderError) -> Blame:
+    """Whom an error speaks against, by its type and phase."""
+    if error.phase in {"download", "skipped"}:
+        return "none"
+    match error:
+        case QuotaExhaustedError() | AuthenticationError() | PermissionDeniedError() | ModelNotFoundError():
+            return "refusal"
+        case RateLimitError():
+            return "limit"
+        case ConnectError() | StreamBrokenError() | ProtocolError() | ServerError() | OverloadedError():
+            return "fault"
+        case PhaseTimeoutError():
+            return "none" if error.phase == "total" else "fault"  # the caller's own limit speaks against nobody
+        case HTTPError():
+            return "fault" if error.status >= 500 else "none"
+        case _:
+            return "fault" if error.phase == "plugin" else "none"
+
+
+def _hint(error: ProviderError) -> float | None:
+    """How long the host wants to be left alone; nonsense is kept within an hour."""
+    hint = error.retry_after
+    return None if hint is None or not hint > 0 else min(hint, _LONGEST_HINT)

@@ -1,0 +1,192 @@
+"""What one client knows of all the endpoints that it asks, and what it may still spend on them."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary
+
+from ..observation import CircuitChange, Health, HealthSnapshot
+from .breaker import BREAKER, CLOSED, Breaker, Circuit, Endpoint
+from .budget import BUDGET, Bucket, Budget
+from .latency import Latencies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..errors import ProviderError
+    from ..observation import CircuitState
+
+
+class HealthStore(Protocol):
+    """Keeps a circuit for each endpoint; one in memory is the default, another may share it between processes."""
+
+    def get(self, endpoint: Endpoint) -> Circuit:
+        """The circuit of this endpoint; a closed one where nothing is known."""
+        ...
+
+    def put(self, endpoint: Endpoint, circuit: Circuit) -> None:
+        """Keep this circuit."""
+        ...
+
+    def items(self) -> Iterator[tuple[Endpoint, Circuit]]:
+        """All that are kept."""
+        ...
+
+
+class MemoryHealth:
+    """Keeps circuits in this process, for as long as the client lives."""
+
+    __slots__ = ("_circuits",)
+
+    def __init__(self) -> None:
+        self._circuits: dict[Endpoint, Circuit] = {}
+
+    def get(self, endpoint: Endpoint) -> Circuit:
+        """The circuit of this endpoint; a closed one where nothing is known."""
+        return self._circuits.get(endpoint, CLOSED)
+
+    def put(self, endpoint: Endpoint, circuit: Circuit) -> None:
+        """Keep this circuit."""
+        self._circuits[endpoint] = circuit
+
+    def items(self) -> Iterator[tuple[Endpoint, Circuit]]:
+        """All that are kept."""
+        return iter(tuple(self._circuits.items()))
+
+
+class Fleet:
+    """The endpoints of a client: their circuits, their latest times, how busy they are, and the shared budget.
+
+    Times are the loop's. Without a ``breaker`` nothing is ever left alone, also not where a host asks for it.
+    """
+
+    def __init__(
+        self, *, breaker: Breaker | None = BREAKER, budget: Budget = BUDGET, store: HealthStore | None = None
+    ) -> None:
+        self.breaker = breaker
+        self.bucket = Bucket(budget)
+        self.store: HealthStore = MemoryHealth() if store is None else store
+        self.busy: Counter[Endpoint] = Counter()
+        self._latencies: dict[tuple[Endpoint, bool], Latencies] = {}
+        self._turns: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+
+    def latencies(self, endpoint: Endpoint, *, whole: bool) -> Latencies:
+        """The latest times of an endpoint, of whole answers or of streams."""
+        kept = self._latencies.get((endpoint, whole))
+        if kept is None:
+            kept = self._latencies[endpoint, whole] = Latencies()
+        return kept
+
+    def turn(self, of: object) -> int:
+        """How often this was asked for before."""
+        turn = self._turns.get(of, 0)
+        self._turns[of] = turn + 1
+        return turn
+
+    def wait(self, endpoint: Endpoint, now: float) -> float:
+        """The seconds for which this endpoint is to be left alone; infinite while another call is trying it."""
+        return 0.0 if self.breaker is None else self.store.get(endpoint).wait(now)
+
+    def refusal(self, endpoint: Endpoint, now: float) -> ProviderError | None:
+        """Why this endpoint is not to be asked now: the error that it last gave, said again; None where it may be."""
+        wait = self.wait(endpoint, now)
+        if not wait:
+            return None
+        circuit = self.store.get(endpoint)
+        assert circuit.error is not None  # only errors make it wait
+        error = copy.copy(circuit.error)
+        until = f"for another {wait:.3g} s" if wait < math.inf else "while another call is trying it"
+        error.args = (f"not asked {until}: {circuit.error.args[0]}",)
+        error.phase = "skipped"
+        error.next_may_help = True
+        error.retry_after = wait if wait < math.inf else None
+        # A host that said for how long is waited for; one that fails is not, until somebody has tried it.
+        error.retryable = circuit.hinted and not circuit.interval
+        return error
+
+    def comes_last(self, endpoint: Endpoint, now: float) -> bool:
+        """Whether the others are to be asked before it."""
+        return self.breaker is not None and now < self.store.get(endpoint).last_until
+
+    def is_sound(self, endpoint: Endpoint, now: float) -> bool:
+        """Whether nothing speaks against asking it as a second."""
+        circuit = self.store.get(endpoint)
+        return self.breaker is None or not (circuit.in_row or circuit.wait(now) or now < circuit.last_until)
+
+    def asked(self, endpoint: Endpoint, now: float) -> CircuitChange | None:
+        """A call goes to this endpoint."""
+        self.busy[endpoint] += 1
+        return self._becomes(endpoint, self.store.get(endpoint).asked(now), now)
+
+    def answered(
+        self, endpoint: Endpoint, now: float, *, first: float | None, duration: float, whole: bool
+    ) -> CircuitChange | None:
+        """A call was answered, its first content after ``first`` seconds."""
+        self._over(endpoint)
+        self.bucket.earn()
+        self.latencies(endpoint, whole=whole).add(first, duration)
+        if self.breaker is None:
+            return None
+        return self._becomes(endpoint, self.breaker.answered(self.store.get(endpoint), now), now)
+
+    def failed(self, endpoint: Endpoint, error: ProviderError, now: float) -> CircuitChange | None:
+        """A call failed."""
+        self._over(endpoint)
+        if self.breaker is None:
+            return None
+        kept = copy.copy(error)  # a copy has no frames, which hold the call
+        kept.attempts = ()
+        kept.text = ""
+        return self._becomes(endpoint, self.breaker.failed(self.store.get(endpoint), kept, now), now)
+
+    def left(self, endpoint: Endpoint, now: float) -> CircuitChange | None:
+        """The caller left before the end: that speaks neither for nor against it."""
+        self._over(endpoint)
+        return self._becomes(endpoint, self.store.get(endpoint).left(), now)
+
+    def snapshot(self, now: float) -> HealthSnapshot:
+        """The models that are left alone now: of each provider's model, where none of its endpoints may be asked."""
+        if self.breaker is None:
+            return HealthSnapshot()
+        states: dict[tuple[str, str], Health] = {}
+        sound: set[tuple[str, str]] = set()
+        for endpoint, circuit in self.store.items():
+            name = (endpoint.provider, endpoint.model)
+            if circuit.state(now) != "open":
+                sound.add(name)
+            else:
+                reason = "" if circuit.error is None else f", the last {type(circuit.error).__name__}"
+                wait = f"asked again in {circuit.wait(now):.0f} s"
+                states[name] = Health(working=False, source=f"{circuit.in_row} failures in a row{reason}; {wait}")
+        return HealthSnapshot({name: health for name, health in states.items() if name not in sound})
+
+    def _over(self, endpoint: Endpoint) -> None:
+        self.busy[endpoint] -= 1
+        if not self.busy[endpoint]:
+            del self.busy[endpoint]
+
+    def _becomes(self, endpoint: Endpoint, circuit: Circuit, now: float) -> CircuitChange | None:
+        was = self.store.get(endpoint)
+        if circuit is was:
+            return None
+        self.store.put(endpoint, circuit)
+        return change(endpoint, was, circuit, now)
+
+
+def change(endpoint: Endpoint, was: Circuit, circuit: Circuit, now: float) -> CircuitChange | None:
+    """What observers are told: opened, tried by a call, closed; None where it is as it was to them."""
+    before, after = _told(was), _told(circuit)
+    if before == after and was.interval == circuit.interval:
+        return None
+    reason = "" if circuit.error is None or after == "closed" else f"{type(circuit.error).__name__}: {circuit.error}"
+    wait = max(0.0, circuit.until - now) if after == "open" else 0.0
+    return CircuitChange(endpoint.provider, endpoint.model, endpoint.address or None, before, after, reason, wait)
+
+
+def _told(circuit: Circuit) -> CircuitState:
+    if not circuit.interval:
+        return "closed"
+    return "half_open" if circuit.probing else "open"
