@@ -20,7 +20,9 @@ from pydantic import SecretStr, ValidationError
 from understudy import Capabilities, ConfigError, Fact, Needs, Retry, Timeout
 from understudy.config import (
     VARIABLES,
+    ChainConfig,
     ProviderConfig,
+    TargetConfig,
     find_key,
     is_loopback,
     key_sources,
@@ -83,7 +85,10 @@ def test_the_users_file_stands_above_the_working_directorys(tmp_path: Path) -> N
         '[providers.x]\napi_key = "env:MY_KEY"\nbase_url = "http://127.0.0.1:2"\n',
     )
     config = load(True, environ=environ, directory=tmp_path / "here")
-    assert config.chains == {"a": ("x/y",), "b": (Needs("tools"),)}
+    assert config.chains == {
+        "a": ChainConfig((TargetConfig("x/y"),)),
+        "b": ChainConfig((TargetConfig(Needs("tools")),)),
+    }
     assert config.needs == {"fast": Needs("latency<=1")}
     assert (config.preferences, config.timeout) == (Preferences(order=("x",)), Timeout(idle=3))
     assert len(config.sources) == 2
@@ -376,7 +381,7 @@ def test_a_mapping_in_itself_is_refused() -> None:
 def test_a_mapping_may_be_of_any_kind() -> None:
     """Tuples are lists and any Mapping is a table."""
     config = load(MappingProxyType({"order": ("a", "b"), "chains": MappingProxyType({"c": ("a",)})}), environ={})
-    assert (config.preferences.order, config.chains["c"]) == (("a", "b"), ("a",))
+    assert (config.preferences.order, config.chains["c"]) == (("a", "b"), ChainConfig((TargetConfig("a"),)))
 
 
 _VALUES = st.recursive(

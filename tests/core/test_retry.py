@@ -32,7 +32,7 @@ from understudy import (
 from understudy.attempt import Ready, Run
 from understudy.chain import in_turn
 from understudy.messages import Message, Request
-from understudy.resilience import NO_RETRY, Retry
+from understudy.resilience import NO_RETRY, Budget, Fleet, Retry
 from understudy.testing import Answer, Cut, Drop, OpenAIHost, Raw, Stall, Status, refused_url
 from understudy.transport import AiohttpTransport, exchange
 from understudy.wire import openai_chat
@@ -115,6 +115,8 @@ def foreseen(script: Sequence[Sequence[Outcome]], retry: Retry, total: float, fr
     while turn:
         unhinted = []
         for one in turn:
+            if now >= total:
+                continue  # what cannot be in time is not begun
             outcome = script[one][min(tries[one], len(script[one]) - 1)]
             walk.asked.append((one, now))
             tries[one] += 1
@@ -177,7 +179,8 @@ def walked(
         return None
 
     timeout = Timeout(first_event=None, idle=None, total=None if total == math.inf else total)
-    run = Run(timeout=timeout, retry=retry, sleep=sleep, random=lambda: next(draw))
+    fleet = Fleet(breaker=None, budget=Budget(reserve=1000.0))
+    run = Run(timeout=timeout, retry=retry, sleep=sleep, random=lambda: next(draw), fleet=fleet)
     loop = SteppedLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         error = runner.run(go())

@@ -275,7 +275,7 @@ def test_the_provider_does_not_run_ahead() -> None:
 def test_errors_keep_their_type() -> None:
     """An error is the same one as in code with a loop, with its fields and attempts."""
     steps = [Status(429, retry_after="7"), Status(503)]
-    with served(script=steps) as host, host.client() as client:
+    with served(script=steps) as host, host.client(breaker=None) as client:
         with pytest.raises(RateLimitError) as limited:
             client.chat("x", model=MODEL)
         assert (limited.value.retry_after, len(limited.value.attempts)) == (7, 1)

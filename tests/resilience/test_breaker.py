@@ -262,7 +262,6 @@ def test_a_hint_is_used_up() -> None:
         (BadRequestError("x", status=400), "none"),
         (ProviderError("x", phase="plugin"), "fault"),
         (ProviderError("x"), "none"),
-        (ConnectError("x"), "fault"),
         (DownloadError("x"), "none"),
         (ProviderError("x", phase="skipped"), "none"),
         (RateLimitError("x", status=429), "limit"),

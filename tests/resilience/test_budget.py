@@ -26,7 +26,7 @@ class AgainstTheLedger(RuleBasedStateMachine):
     def earn(self) -> None:
         self.bucket.earn()
         self.answers += 1
-        self.left = self.reserve if self.left + self.ratio > self.reserve else self.left + self.ratio
+        self.left = min(self.left + self.ratio, self.reserve)
 
     @rule(cost=st.sampled_from([RETRY, HEDGE]))
     def spend(self, cost: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -82,7 +83,7 @@ def test_the_text_is_whole(whole: str, cut: int, cuts: list[int], host: Host) ->
     elif host == "echoing":
         rest = whole
     edges = sorted({0, len(rest), *(min(each, len(rest)) for each in cuts)})
-    pieces = [rest[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [rest[start:end] for start, end in itertools.pairwise(edges)]
     resumed = resumption(sofar, takes="echoes" if host == "echoing" else True)
     assert sofar + text_of(resumed, *pieces) == whole
 
@@ -158,7 +159,7 @@ def test_nothing_empty_is_handed_on() -> None:
 
 def test_another_echo_is_an_error() -> None:
     """A host that says other words than those it was to repeat is not gone on with."""
-    with pytest.raises(ProtocolError, match="^the host was to say the words again that it goes on from, and said othe"):
+    with pytest.raises(ProtocolError, match=r"^the host was to say the words again that it goes on from, and said othe"):
         text_of(resumption("one", takes="echoes"), "onx")
 
 

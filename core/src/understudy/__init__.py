@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .capabilities import Fact as Fact
     from .capabilities import Needs as Needs
     from .chain import Chain as Chain
+    from .chain import Target as Target
     from .client import Client as Client
     from .client import Stream as Stream
     from .downloads import Downloads as Downloads
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .errors import ProxyError as ProxyError
     from .errors import QuotaExhaustedError as QuotaExhaustedError
     from .errors import RateLimitError as RateLimitError
+    from .errors import RejectedError as RejectedError
     from .errors import RequestTooLargeError as RequestTooLargeError
     from .errors import ServerError as ServerError
     from .errors import StreamBrokenError as StreamBrokenError
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from .events import EmbedReply as EmbedReply
     from .events import Event as Event
     from .events import Finish as Finish
+    from .events import Handover as Handover
     from .events import Logprobs as Logprobs
     from .events import Notice as Notice
     from .events import RateLimits as RateLimits
@@ -82,6 +85,9 @@ if TYPE_CHECKING:
     from .messages import ToolName as ToolName
     from .observation import Attempt as Attempt
     from .observation import Observer as Observer
+    from .resilience import Breaker as Breaker
+    from .resilience import Budget as Budget
+    from .resilience import Hedge as Hedge
     from .resilience import Retry as Retry
     from .selection import Candidate as Candidate
     from .selection import Rejection as Rejection
@@ -99,6 +105,8 @@ _HOME = {
     "AudioPart": "messages",
     "AuthenticationError": "errors",
     "BadRequestError": "errors",
+    "Breaker": "resilience",
+    "Budget": "resilience",
     "CachePart": "messages",
     "Candidate": "selection",
     "Capabilities": "capabilities",
@@ -119,6 +127,8 @@ _HOME = {
     "FilePart": "messages",
     "Finish": "events",
     "HTTPError": "errors",
+    "Handover": "events",
+    "Hedge": "resilience",
     "Host": "host",
     "ImagePart": "messages",
     "InvalidOutputError": "errors",
@@ -149,6 +159,7 @@ _HOME = {
     "ReasoningPart": "messages",
     "RefusalDelta": "events",
     "RefusalPart": "messages",
+    "RejectedError": "errors",
     "Rejection": "selection",
     "Reply": "events",
     "Request": "messages",
@@ -162,6 +173,7 @@ _HOME = {
     "Stream": "client",
     "StreamBrokenError": "errors",
     "TLSError": "errors",
+    "Target": "chain",
     "TextDelta": "events",
     "TextPart": "messages",
     "Timeout": "transport",
@@ -183,6 +195,8 @@ __all__ = [
     "AudioPart",
     "AuthenticationError",
     "BadRequestError",
+    "Breaker",
+    "Budget",
     "CachePart",
     "Candidate",
     "Capabilities",
@@ -203,6 +217,8 @@ __all__ = [
     "FilePart",
     "Finish",
     "HTTPError",
+    "Handover",
+    "Hedge",
     "Host",
     "ImagePart",
     "InvalidOutputError",
@@ -233,6 +249,7 @@ __all__ = [
     "ReasoningPart",
     "RefusalDelta",
     "RefusalPart",
+    "RejectedError",
     "Rejection",
     "Reply",
     "Request",
@@ -246,6 +263,7 @@ __all__ = [
     "Stream",
     "StreamBrokenError",
     "TLSError",
+    "Target",
     "TextDelta",
     "TextPart",
     "Timeout",

@@ -16,12 +16,13 @@ from .errors import (
     ProtocolError,
     ProviderError,
     RejectedError,
+    StreamBrokenError,
     UnderstudyError,
 )
 from .events import Collector, Event, Finish, Handover, Notice, Reply, TextDelta, is_content
 from .observation import Attempt, AttemptStart, Observers
 from .pricing import SharedPricing
-from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Resumption, Retry, rejected_by
+from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
 from .transport import Timeout, Watchdog
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .observation import Outcome, Way
     from .output import Parse
     from .pricing import Pricing
+    from .resilience.resume import Resumption
 
 MidStream: TypeAlias = Literal["continue", "fail", "restart"]
 """What follows when an answer breaks off after something of it was given. ``continue``: the next target that takes
@@ -287,6 +289,8 @@ class Attempting:
         if error is not None:
             error.provider = error.provider or one.provider
             error.model = error.model or one.model
+            if isinstance(error, StreamBrokenError):
+                error.text = self.collector.text
         usage = self.collector.usage if self._resumption is None else self._resumption.usage
         attempt = self.record = Attempt(
             one.provider, one.model, outcome, duration, self.first, error, usage,

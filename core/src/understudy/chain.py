@@ -31,13 +31,12 @@ from .resilience import (
     Concurrency,
     Hedge,
     Rejection,
-    Resumption,
     Rounds,
     Share,
     arranged,
-    obstacle,
     rejections,
 )
+from .resilience.resume import Resumption, obstacle
 
 if TYPE_CHECKING:
     from .capabilities import Needs
@@ -243,7 +242,6 @@ class _Walk:
         self._request = request
         self._run = run
         self._notices = notices
-        self._loop = asyncio.get_running_loop()
         self._until = math.inf
         self._turn: deque[int] = deque()
         self._asked: set[int] = set()
@@ -258,6 +256,7 @@ class _Walk:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         run = self._run
+        self._loop = asyncio.get_running_loop()
         if run.timeout.total is not None:
             self._until = self._loop.time() + run.timeout.total
         self._turn.extend(self._those_who_refused_last(range(len(self._candidates))))

@@ -119,19 +119,19 @@ class Observer(Protocol):
     the log, and never costs a caller the answer.
     """
 
-    def attempt_started(self, start: AttemptStart, /) -> None:
+    def attempt_started(self, start: AttemptStart, /) -> None:  # noqa: ARG002 - for those who inherit
         """An attempt begins."""
         return
 
-    def attempt_ended(self, attempt: Attempt, /) -> None:
+    def attempt_ended(self, attempt: Attempt, /) -> None:  # noqa: ARG002 - for those who inherit
         """An attempt is over, or a candidate was skipped, which had no beginning."""
         return
 
-    def fell_back(self, fallback: Fallback, /) -> None:
+    def fell_back(self, fallback: Fallback, /) -> None:  # noqa: ARG002 - for those who inherit
         """One attempt follows another."""
         return
 
-    def circuit_changed(self, change: CircuitChange, /) -> None:
+    def circuit_changed(self, change: CircuitChange, /) -> None:  # noqa: ARG002 - for those who inherit
         """A breaker changed its state."""
         return
 

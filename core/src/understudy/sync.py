@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .messages import MessagesInput, Policy
     from .observation import Attempt, Observer
     from .registry import Registry
-    from .resilience import Retry
+    from .resilience import Breaker, Budget, HealthStore, Retry
     from .selection import Candidate, Selection
     from .transport import Timeout, Transport
 
@@ -77,6 +77,9 @@ class Client:
         api_keys: Mapping[str, str | SecretStr] | None = None,
         timeout: Timeout | None = None,
         retry: Retry | None = None,
+        breaker: Breaker | Literal["configured"] | None = "configured",
+        budget: Budget | None = None,
+        health: HealthStore | None = None,
         concurrency: int | None = None,
         proxy: str | None = None,
         ca_file: str | None = None,
@@ -93,6 +96,9 @@ class Client:
             api_keys=api_keys,
             timeout=timeout,
             retry=retry,
+            breaker=breaker,
+            budget=budget,
+            health=health,
             concurrency=concurrency,
             proxy=proxy,
             ca_file=ca_file,

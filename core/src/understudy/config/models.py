@@ -430,7 +430,7 @@ class File(_Table):
         default_factory=DownloadsTable, description="What is downloaded for hosts that take no addresses."
     )
     retry: RetryTable = Field(default_factory=RetryTable, description="Asking the same candidate again.")
-    breaker: BreakerTable = Field(default_factory=BreakerTable, description="Leaving a host alone that fails.")
+    breaker: BreakerTable = Field(default_factory=BreakerTable, description="When a host that fails is left alone.")
     concurrency: Count | None = Field(
         default=None, description="How many calls may run at the same time; any number if not set."
     )

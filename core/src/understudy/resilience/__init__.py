@@ -10,7 +10,6 @@ from .fleet import Fleet, HealthStore, MemoryHealth
 from .hedge import Hedge
 from .latency import Latencies
 from .reject import Rejection, rejected_by, rejections
-from .resume import Resumption, obstacle
 from .retry import NO_RETRY, Retry, Round, Rounds
 
 __all__ = [
@@ -31,14 +30,12 @@ __all__ = [
     "Latencies",
     "MemoryHealth",
     "Rejection",
-    "Resumption",
     "Retry",
     "Round",
     "Rounds",
     "Share",
     "arranged",
     "blame_of",
-    "obstacle",
     "rejected_by",
     "rejections",
 ]

@@ -210,7 +210,7 @@ class Renderer:
         self._usage: Usage | None = None
         self._begun = False
 
-    def feed(self, event: Event) -> bytes:
+    def feed(self, event: Event) -> bytes:  # noqa: C901, PLR0912 - a case for each event
         """The bytes of this event; empty where it has none yet."""
         match event:
             case Start() if self._begun:
