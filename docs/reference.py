@@ -44,6 +44,7 @@ ADVICE = {
     "ProtocolError": "Is there really a host of this wire at the address? Then tell its makers, or us.",
     "InvalidOutputError": "Raise `max_tokens` where the answer was cut; else another model, or a simpler schema.",
     "UnsupportedError": "Leave out what `subject` names, ask another model, or change the `policy`.",
+    "RejectedError": "Nothing, where another target answered; else look at `reason`, and at `reject` in your call.",
     "DownloadError": "Give the bytes, or an address that is public and https; raise the limits in `Downloads`.",
     "HTTPError": "Look at `status`, `code` and `body`.",
     "BadRequestError": "Mend the request; another provider would be sent the same.",

@@ -27,7 +27,7 @@ SOURCES = ROOT / "core" / "src" / "understudy" / "resilience"
 MODULES = ("breaker", "budget", "retry", "resume")
 TESTS = ("tests/resilience", "tests/core/test_retry.py")
 SHARE = 0.9
-LIMIT = 60.0
+LIMIT = 20.0
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 
 COMPARED: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
@@ -154,6 +154,7 @@ def run(name: str, tree: ast.Module | None, tests: list[str]) -> int:
     child = os.fork()
     if not child:
         os.setsid()
+        signal.alarm(int(LIMIT))  # it ends also where this program was ended before it
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)

@@ -23,7 +23,7 @@ from understudy.events import (
     Usage,
 )
 from understudy.messages import Message, Output, Request, Settings, ToolCall
-from understudy.resilience import Resumption, obstacle
+from understudy.resilience.resume import Resumption, obstacle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -159,7 +159,9 @@ def test_nothing_empty_is_handed_on() -> None:
 
 def test_another_echo_is_an_error() -> None:
     """A host that says other words than those it was to repeat is not gone on with."""
-    with pytest.raises(ProtocolError, match=r"^the host was to say the words again that it goes on from, and said othe"):
+    with pytest.raises(
+        ProtocolError, match=r"^the host was to say the words again that it goes on from, and said othe"
+    ):
         text_of(resumption("one", takes="echoes"), "onx")
 
 
@@ -225,7 +227,12 @@ def test_only_plain_text_is_gone_on_with(event: Event) -> None:
             "it has several choices, or probabilities of its tokens",
         ),
         (Request(messages=(*ASKED.messages, Message(role="assistant", content="x"))), None),
-        (Request(messages=(Message.model_validate({"role": "user", "content": [{"type": "text", "text": "x"}]}),)), None),
+        (
+            Request(
+                messages=(Message.model_validate({"role": "user", "content": [{"type": "text", "text": "x"}]}),)
+            ),
+            None,
+        ),
         (
             Request(messages=(Message.model_validate(
                 {"role": "assistant", "content": [{"type": "text", "text": "x"}]}),)),

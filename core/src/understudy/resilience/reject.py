@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ NAMES: Final = tuple(_TESTS)
 
 def rejections(given: Sequence[Rejection] | Rejection) -> tuple[Rejection, ...]:
     """What was given, checked; ValueError for an unknown name."""
-    each: Sequence[Rejection] = (given,) if isinstance(given, str) or callable(given) else tuple(given)
+    each = cast("Sequence[Rejection]", (given,) if isinstance(given, str) or callable(given) else tuple(given))
     for one in each:
         if not callable(one) and one not in _TESTS:
             raise ValueError(f"reject: there is no test {one!r}; there are {', '.join(_TESTS)}")
