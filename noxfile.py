@@ -46,7 +46,9 @@ def bootstrap() -> None:
     pip = [str(binary(ENVIRONMENT)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     editable = [argument for member in MEMBERS for argument in ("-e", str(ROOT / member))]
     for command in (
-        [*pip, "--require-hashes", "-r", str(REQUIREMENTS)],
+        # The lock is whole, so nothing is resolved: older pips ask for the newest `name[extra]` of a name that is
+        # locked without its extra, and end over the hash that it has not.
+        [*pip, "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS)],
         [*pip, "--no-deps", "--no-build-isolation", *editable],
     ):
         if subprocess.run(command, check=False, cwd=ROOT).returncode:

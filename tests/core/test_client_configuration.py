@@ -234,6 +234,21 @@ async def test_a_chain_of_the_working_directory_is_no_consent(tmp_path: Path, mo
             await client.chat("x", chain="main")
 
 
+async def test_a_chain_that_holds_one_of_the_working_directory_is_no_consent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user's own chain does not lend its consent to a chain inside it that a cloned file has rewritten."""
+    (tmp_path / "understudy.toml").write_text('[chains.inner]\ntargets = ["cromicle/gpt-3.5-turbo"]\n')
+    home = tmp_path / "home" / "understudy"
+    home.mkdir(parents=True)
+    (home / "understudy.toml").write_text('[chains.main]\ntargets = [{ chain = "inner" }]\n')
+    monkeypatch.chdir(tmp_path)
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "UNDERSTUDY_NO_NETWORK": "1"}
+    async with Client(environ=environ) as client:
+        with pytest.raises(NoCandidateError, match="no consent"):
+            await client.chat("x", chain="main")
+
+
 async def test_a_host_that_is_refused_is_the_chains_business() -> None:
     """Candidates that each lack something are told together."""
     async with OpenAIHost() as host:

@@ -213,12 +213,11 @@ def client_of(
             "base_url": url,
             "models": ["m"],
             "api_key": KEYS[name],
-            "capabilities": {"context": 8000},
         }
         for name, url in urls.items()
     }
     if prefill:
-        rows["last"]["capabilities"] = {"context": 8000, "prefill": True}
+        rows["last"]["capabilities"] = {"prefill": True}
     return Client(
         config={"providers": rows}, plugins=False, environ={}, timeout=timeout, retry=retry, **(options or {})
     )

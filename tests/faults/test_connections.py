@@ -124,7 +124,6 @@ NAMES = [
     pytest.param(
         _unnamed(_empty),
         id="empty",
-        marks=pytest.mark.xfail(strict=True, reason="no addresses at all are a RuntimeError of aiohttp's"),
     ),
     pytest.param(_unnamed(_never, PhaseTimeoutError, retried=False), id="slow"),
 ]
@@ -255,7 +254,6 @@ async def test_f06_stale(how: Any, stream: bool) -> None:
         assert (len(host.requests), host.connections) == (3, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="who stops at the end marker closes the connection before its framing has ended")
 async def test_f06_a_streamed_answers_connection_is_kept() -> None:
     """F06: the connection of a streamed answer is used again, as that of a whole one is."""
     async with Host(answer=WHOLE) as host, client_of({"faulty": host.url}) as client:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .capabilities import Need
     from .messages import MessagesInput, ReasoningEffort, ToolInput, ToolName
+    from .observation import MidStream
     from .resilience import Hedge, Rejection
     from .transport import Timeout
 
@@ -53,7 +54,7 @@ class Asking(TypedDict, total=False):
     extra_headers: Mapping[str, str]
     policy: Policy
     timeout: Timeout
-    mid_stream: Literal["continue", "fail", "restart"]
+    mid_stream: MidStream
     reject: Sequence[Rejection] | Rejection
     hedge: Hedge | None
     hold_back: float

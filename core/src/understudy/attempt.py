@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import itertools
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import random as _random
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .capabilities import Capabilities
 from .errors import (
@@ -27,16 +28,12 @@ from .transport import Timeout, Watchdog
 
 if TYPE_CHECKING:
     from .messages import Request
-    from .observation import Outcome, Way
+    from .observation import MidStream, Outcome, Way
     from .output import Parse
     from .pricing import Pricing
     from .resilience.resume import Resumption
 
-MidStream: TypeAlias = Literal["continue", "fail", "restart"]
-"""What follows when an answer breaks off after something of it was given. ``continue``: the next target that takes
-a prefill goes on in the same stream, where only plain text was given; else as ``fail``. ``fail``: the error, with
-the text so far. ``restart``: the next target answers from the start, after a `Handover` that says so."""
-
+Ask: TypeAlias = "Callable[[Request, float | None], AsyncIterator[Event]]"
 NO_FACTS: Final = Capabilities()
 _calls: Final = itertools.count(1)
 
@@ -45,13 +42,13 @@ _calls: Final = itertools.count(1)
 class Ready:
     """A candidate with all that it takes to ask it; ``stream`` is given the loop time of the deadline, or None.
 
-    ``endpoint`` says under which its health is kept, just now: a key may change. ``timeout``, where it is set,
+    ``endpoint()`` is that under which its health is kept, just now: a key may change. ``timeout``, where it is set,
     stands in place of the call's, but for ``connect``; ``settings`` and ``options`` fill in what the call left open.
     """
 
     provider: str
     model: str
-    stream: Callable[[Request, float | None], AsyncIterator[Event]]
+    stream: Ask
     notices: tuple[Notice, ...] = ()
     pricing: Pricing | None = None
     facts: Capabilities = NO_FACTS
@@ -75,6 +72,22 @@ class Ready:
             said = request.options.get(self.provider, {})
             changed["options"] = {**request.options, self.provider: {**self.options, **said}}
         return request.model_copy(update=changed) if changed else request
+
+
+def limited(stream: Ask, limit: Concurrency) -> Ask:
+    """What asks a candidate, once a slot is free, which it keeps to the end."""
+
+    async def events(request: Request, deadline: float | None) -> AsyncGenerator[Event, None]:
+        with await limit.slot(math.inf if deadline is None else deadline):
+            source = stream(request, deadline)
+            try:
+                async for event in source:
+                    yield event
+            finally:
+                if isinstance(source, AsyncGenerator):
+                    await source.aclose()
+
+    return events
 
 
 @dataclass(slots=True)
@@ -101,10 +114,11 @@ class Run:
     parse: Parse | None = None
     parsed: Any = None
     attempts: list[Attempt] = field(default_factory=list)
+    """Those that have ended, as they began."""
     answering: Ready | None = None
     collector: Collector = field(default_factory=Collector)
-    parts: list[tuple[Ready, Attempt]] = field(default_factory=list)
-    """Who wrote something of the answer, in order."""
+    parts: list[Attempt] = field(default_factory=list)
+    """Those that wrote something of the answer, in order."""
     call: int = field(default_factory=lambda: next(_calls))
     begun: int = 0
     """How many attempts have begun."""
@@ -114,9 +128,7 @@ class Run:
         assert self.answering is not None
         pricing: Pricing | SharedPricing | None = self.answering.pricing
         if len(self.parts) > 1:
-            pricing = SharedPricing(
-                tuple((one.pricing, attempt.usage) for one, attempt in self.parts if one.pricing is not None)
-            )
+            pricing = SharedPricing(tuple(self.parts))
         return self.collector.reply(
             provider=self.answering.provider,
             model=self.answering.model,
@@ -135,7 +147,7 @@ class Attempting:
 
     __slots__ = (
         "_handover", "_notices", "_resumption", "_run", "_until", "candidate", "collector", "endpoint", "failure",
-        "first", "index", "is_late", "number", "on_content", "record", "request", "way",
+        "first", "index", "is_late", "number", "on_content", "probe", "record", "request", "way",
     )  # fmt: skip
 
     def __init__(
@@ -145,6 +157,7 @@ class Attempting:
         request: Request,
         until: float,
         *,
+        endpoint: Endpoint,
         index: int = 0,
         notices: Sequence[Notice] = (),
         way: Way | None = None,
@@ -162,7 +175,9 @@ class Attempting:
         self._handover = handover
         self._resumption = resumption
         self.collector = Collector() if collector is None else collector
-        self.endpoint = candidate.endpoint()
+        self.endpoint = endpoint
+        self.probe: bool = False
+        """Whether this is the one call that tries an endpoint which was left alone."""
         run.begun += 1
         self.number = run.begun
         self.first: float | None = None
@@ -186,7 +201,8 @@ class Attempting:
         for event in held:
             collector.add(event)
         run.observers.started(self._start)
-        run.observers.changed(run.fleet.asked(self.endpoint, started))
+        self.probe, change = run.fleet.asked(self.endpoint, started)
+        run.observers.changed(change)
         watchdog = Watchdog()
         holding = run.hold_back
         characters = 0
@@ -296,22 +312,22 @@ class Attempting:
             one.provider, one.model, outcome, duration, self.first, error, usage,
             self.number, run.call, self.way, one.pricing,
         )  # fmt: skip
-        run.attempts.append(attempt)
+        bisect.insort(run.attempts, attempt, key=lambda one: one.number)
         fleet = run.fleet
         match outcome:
             case "answered":
                 run.answering, run.collector = one, self.collector
-                run.parts.append((one, attempt))
+                run.parts.append(attempt)
                 whole = not self.request.stream
                 change = fleet.answered(self.endpoint, now, first=self.first, duration=duration, whole=whole)
             case "failed":
                 assert error is not None
-                change = fleet.failed(self.endpoint, error, now)
+                change = fleet.failed(self.endpoint, error, now, probe=self.probe)
             case "lost" if self.is_late:
                 late = PhaseTimeoutError("another one was faster", phase="first_event")
-                change = fleet.failed(self.endpoint, late, now)
+                change = fleet.failed(self.endpoint, late, now, probe=self.probe)
             case _:
-                change = fleet.left(self.endpoint, now)
+                change = fleet.left(self.endpoint, now, probe=self.probe)
         run.observers.ended(attempt)
         run.observers.changed(change)
 

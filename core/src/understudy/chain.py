@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from .attempt import Attempting, MidStream, Ready, Run
+from .attempt import Attempting, Ready, Run, limited
 from .errors import (
     AllFailedError,
     ContentFilterError,
@@ -22,7 +21,7 @@ from .errors import (
 )
 from .events import Event, Handover, Notice
 from .messages import Settings
-from .observation import Attempt, Fallback
+from .observation import Attempt, Fallback, MidStream
 from .race import Race
 from .resilience import (
     HEDGE,
@@ -39,10 +38,13 @@ from .resilience import (
 from .resilience.resume import Resumption, obstacle
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+
     from .capabilities import Needs
     from .events import Collector
     from .messages import Request
     from .observation import Way
+    from .resilience import Endpoint
     from .transport import Timeout
 
 __all__ = ["Chain", "MidStream", "Ready", "Resolution", "Resolve", "Run", "Target", "in_turn"]
@@ -80,10 +82,9 @@ class Target:
         options = self.options
         if options and one.check_options is not None:
             options = one.check_options(options)
-        stream = one.stream if self.concurrency is None else _limited(one, self._limit)
         return replace(
             one,
-            stream=stream,
+            stream=one.stream if self.concurrency is None else limited(one.stream, self._limit),
             timeout=one.timeout or self.timeout,
             settings={**self.settings, **one.settings},
             options={**options, **one.options},
@@ -91,20 +92,6 @@ class Target:
 
     def __str__(self) -> str:
         return str(self.what)
-
-
-def _limited(one: Ready, limit: Concurrency) -> Callable[[Request, float | None], AsyncGenerator[Event, None]]:
-    async def stream(request: Request, deadline: float | None) -> AsyncGenerator[Event, None]:
-        with await limit.slot(math.inf if deadline is None else deadline):
-            events = one.stream(request, deadline)
-            try:
-                async for event in events:
-                    yield event
-            finally:
-                if isinstance(events, AsyncGenerator):
-                    await events.aclose()
-
-    return stream
 
 
 class Chain:
@@ -131,8 +118,8 @@ class Chain:
         self.targets: tuple[Target, ...] = tuple(
             target if isinstance(target, Target) else Target(target) for target in targets
         )
-        self.balance: Balance = balance
-        self.mid_stream: MidStream = mid_stream
+        self.balance: Balance = one_of("balance", balance, Balance)
+        self.mid_stream: MidStream = one_of("mid_stream", mid_stream, MidStream)
         self.hedge = hedge
         self.reject = rejections(reject)
         self.timeout = timeout
@@ -164,6 +151,13 @@ class Chain:
             for target, explanation in resolving.unresolved
         ]
         return in_turn(ready, request, run, notices)
+
+
+def one_of(name: str, value: Any, words: Any) -> Any:
+    """The word that was given; ValueError where it is none of those."""
+    if value not in get_args(words):
+        raise ValueError(f"{name} must be one of {', '.join(get_args(words))}, not {value!r}")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,9 +250,8 @@ class _Walk:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         run = self._run
-        self._loop = asyncio.get_running_loop()
         if run.timeout.total is not None:
-            self._until = self._loop.time() + run.timeout.total
+            self._until = _now() + run.timeout.total
         self._turn.extend(self._those_who_refused_last(range(len(self._candidates))))
         while self._turn:
             # A slot is held through a round, so that a call that goes on to its next candidate is not sent to the
@@ -282,10 +275,10 @@ class _Walk:
         raise self._failed()
 
     def _those_who_refused_last(self, indices: Sequence[int]) -> list[int]:
-        if self._run.fleet.breaker is None:
+        fleet, now = self._run.fleet, _now()
+        if not fleet.any_comes_last(now):
             return list(indices)
-        now, comes_last = self._loop.time(), self._run.fleet.comes_last
-        return sorted(indices, key=lambda index: comes_last(self._candidates[index].endpoint(), now))
+        return sorted(indices, key=lambda index: fleet.comes_last(self._candidates[index].endpoint(), now))
 
     async def _slot(self) -> contextlib.AbstractContextManager[None]:
         try:
@@ -298,7 +291,7 @@ class _Walk:
         """Wait for the next round; nobody is in it where there is none, or none before the deadline."""
         if self._final is not None or self._given is not None:
             return ()
-        now = self._loop.time()
+        now = _now()
         following = self._rounds.next(now)
         if following is None or following.at >= self._until:
             return ()
@@ -314,13 +307,13 @@ class _Walk:
         """The next attempt; None where the next candidate is passed by."""
         index = self._turn.popleft()
         candidate = self._candidates[index]
-        endpoint, now = candidate.endpoint(), self._loop.time()
         passed = self._passed_by(candidate)
         if passed is not None:
             # It cannot help, which is no failure of its own.
             self._skip(candidate, ProviderError(f"not asked: {passed}", phase="skipped"))
             return None
-        error = self._too_late(candidate, now) or self._run.fleet.refusal(endpoint, now)
+        endpoint, now = candidate.endpoint(), _now()
+        error = self._too_late(endpoint, now) or self._run.fleet.refusal(endpoint, now)
         if error is not None:
             self._skip(candidate, error)
             self._failures.setdefault(index, error)
@@ -330,7 +323,7 @@ class _Walk:
             return None
         if index in self._asked and not self._run.fleet.bucket.spend(RETRY):
             return None  # its own error stands already
-        return self._attempt(index, self._way(index))
+        return self._attempt(index, endpoint, self._way(index))
 
     def _passed_by(self, candidate: Ready) -> str | None:
         if self._window > -math.inf and _number(candidate, "context") <= self._window:
@@ -341,11 +334,11 @@ class _Walk:
                 return "it is not known to go on with a text that another one began (prefill)"
         return None
 
-    def _too_late(self, candidate: Ready, now: float) -> PhaseTimeoutError | None:
+    def _too_late(self, endpoint: Endpoint, now: float) -> PhaseTimeoutError | None:
         if self._until == math.inf:
             return None
         whole = self._run.hold_back == math.inf
-        least = self._run.fleet.latencies(candidate.endpoint(), whole=not self._request.stream).least(whole=whole)
+        least = self._run.fleet.latencies(endpoint, whole=not self._request.stream).least(whole=whole)
         left = self._until - now
         if left > least:
             return None
@@ -370,7 +363,7 @@ class _Walk:
             return "retry"
         return None if self._before is None else "next"
 
-    def _attempt(self, index: int, way: Way | None) -> Attempting:
+    def _attempt(self, index: int, endpoint: Endpoint, way: Way | None) -> Attempting:
         run, candidate = self._run, self._candidates[index]
         self._asked.add(index)
         self._tell(candidate, way)
@@ -379,8 +372,9 @@ class _Walk:
         request = candidate.asked(self._request)
         given = self._given
         if given is None:
-            return Attempting(run, candidate, request, self._until, index=index, notices=self._notices, way=way)
-        assert self._before is not None
+            return Attempting(
+                run, candidate, request, self._until, endpoint=endpoint, index=index, way=way, notices=self._notices
+            )
         cause = type(self._broken[-1]).__name__
         mode: Literal["continue", "restart"] = "restart" if way == "restart" else "continue"
         handover = Handover(mode, candidate.provider, candidate.model, len(given.text), cause)
@@ -390,7 +384,7 @@ class _Walk:
             resumption = Resumption(request, text=given.text, usage=given.usage, takes=takes)
             request, collector = resumption.request, given.resumed()
         return Attempting(
-            run, candidate, request, self._until, index=index, way=way, notices=(),
+            run, candidate, request, self._until, endpoint=endpoint, index=index, way=way,
             handover=handover, resumption=resumption, collector=collector,
         )  # fmt: skip
 
@@ -435,7 +429,7 @@ class _Walk:
                     race.add(second)
             while (failed := await race.failure()) is not None:
                 self._current, error = failed
-                if race.is_over or not error.next_may_help:
+                if race.is_over or not self._next_may_help(error):
                     raise error
                 self._note(self._current, error, given=False)
             self._current = await race.winner()
@@ -444,15 +438,17 @@ class _Walk:
                 yield event
 
     def _second(self) -> Attempting | None:
-        fleet, now = self._run.fleet, self._loop.time()
+        fleet, now = self._run.fleet, _now()
         for index in self._turn:
             candidate = self._candidates[index]
-            is_new = index not in self._asked and self._passed_by(candidate) is None
-            if is_new and fleet.is_sound(candidate.endpoint(), now) and self._too_late(candidate, now) is None:
+            if index in self._asked or self._passed_by(candidate) is not None:
+                continue
+            endpoint = candidate.endpoint()
+            if fleet.is_sound(endpoint, now) and self._too_late(endpoint, now) is None:
                 if not fleet.bucket.spend(HEDGE):
                     return None
                 self._turn.remove(index)
-                return self._attempt(index, "hedge")
+                return self._attempt(index, endpoint, "hedge")
         return None
 
     # ── what went wrong ───────────────────────────────────────────────────────────────────────────────
@@ -473,7 +469,7 @@ class _Walk:
         elif not self._next_may_help(error):
             self._stop(error)
         else:
-            self._rounds.failed(attempt.index, error, self._loop.time())
+            self._rounds.failed(attempt.index, error, _now())
 
     def _next_may_help(self, error: ProviderError) -> bool:
         if isinstance(error, ContentFilterError):
@@ -486,7 +482,7 @@ class _Walk:
         self._broken.append(error)
         if run.mid_stream != "restart":
             assert attempt.record is not None
-            run.parts.append((attempt.candidate, attempt.record))
+            run.parts.append(attempt.record)
         if run.mid_stream == "fail" or not self._next_may_help(error):
             self._stop(error)
         elif run.mid_stream == "continue":
@@ -522,6 +518,10 @@ class _Walk:
         for attempt in self._run.attempts:
             if attempt.error is not None and not any(attempt.error is kept for kept in but):
                 attempt.error.__traceback__ = None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _number(candidate: Ready, name: str) -> float:

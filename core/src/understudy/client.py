@@ -17,9 +17,9 @@ from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from .asking import NO_NEEDS, NO_REQUEST, Asking, NeedsInput, SchemaInput, named, nearest, request_of, with_implied
-from .attempt import Ready, Run
+from .attempt import Ready, Run, limited
 from .capabilities import Need, Needs
-from .chain import Chain, Resolution, Target, in_turn
+from .chain import Chain, Resolution, Target, in_turn, one_of
 from .config import Config, ProviderConfig, Source, find_key, is_loopback, load, secret
 from .downloads import Downloading, Downloads, Fetcher, addresses_in
 from .errors import (
@@ -35,7 +35,7 @@ from .errors import (
 from .events import EmbedReply, Finish, Notice, Start, TextDelta
 from .live import LiveModels, merged
 from .messages import EmbedRequest, MessagesInput, Policy, Request
-from .observation import HealthSnapshot, Observers
+from .observation import HealthSnapshot, MidStream, Observers
 from .omissions import adapt
 from .output import parser
 from .pricing import Pricing
@@ -331,7 +331,7 @@ class Client:
             if model is not None or needs is not None:
                 raise TypeError("give either a chain, or a model and needs")
 
-            is_local = isinstance(chain, str) and chain in self._config.local_chains
+            is_local = isinstance(chain, str) and self._is_local(chain)
 
             def resolve(target: str | Needs) -> Resolution:
                 resolution = self._target(target, implied, downloading)
@@ -355,7 +355,7 @@ class Client:
             run.mid_stream, run.hedge, run.reject = chain.mid_stream, chain.hedge, chain.reject
             run.timeout = chain.timeout or run.timeout
         run.timeout = asking.get("timeout") or run.timeout
-        run.mid_stream = asking.get("mid_stream") or run.mid_stream
+        run.mid_stream = one_of("mid_stream", asking.get("mid_stream") or run.mid_stream, MidStream)
         run.hedge = asking.get("hedge", run.hedge)
         if "reject" in asking:
             run.reject = rejections(asking["reject"])
@@ -452,7 +452,18 @@ class Client:
     def _chain(self, chain: ChainInput) -> Chain:
         if isinstance(chain, Chain):
             return chain
-        return self._configured_chain(chain, ())
+        return self.chain(chain)
+
+    def _is_local(self, name: str) -> bool:
+        """Whether a chain, or one inside it, is of the working directory's file."""
+        names = [name]
+        for one in names:  # which grows
+            if one in self._config.local_chains:
+                return True
+            configured = self._config.chains.get(one)
+            inside = () if configured is None else configured.targets
+            names += [target.chain for target in inside if target.chain is not None and target.chain not in names]
+        return False
 
     def chain(self, name: str) -> Chain:
         """The configured chain of this name; ConfigError where there is none."""
@@ -505,7 +516,7 @@ class Client:
             offers,
             needs=wanted,
             model=model,
-            health=self._health(),
+            health=self.health,
             preferences=self._config.preferences,
             undeclared=[
                 self._offer(name, Model("", one.spec.shared()))
@@ -514,18 +525,14 @@ class Client:
             ],
         )
 
-    def _health(self) -> HealthSnapshot:
-        """What was observed: the loop's clock is the monotonic one, also where no loop runs."""
-        try:
-            now = asyncio.get_running_loop().time()
-        except RuntimeError:
-            now = time.monotonic()
-        return self._fleet.snapshot(now)
-
     @property
     def health(self) -> HealthSnapshot:
         """The models that are left alone just now because their hosts fail, with the reason."""
-        return self._health()
+        try:
+            now = asyncio.get_running_loop().time()
+        except RuntimeError:
+            now = time.monotonic()  # the clock of loops
+        return self._fleet.snapshot(now)
 
     def models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> list[Candidate]:
         """Every model on offer, or of this provider, that meets the needs, ready to be asked or not.
@@ -730,7 +737,7 @@ class Client:
         return Resolution(ready, f"{resolution.explanation}\n{told}")
 
     def _resolution(self, model: str | None, needs: Needs, downloading: Downloading | None) -> Resolution:
-        if downloading is not None or (any(need.name == "working" for need in needs) and self._health().states):
+        if downloading is not None or (any(need.name == "working" for need in needs) and self.health.states):
             return self._resolve(model, needs, downloading)
         # What is installed and configured does not change under a client, so neither does this.
         resolution = self._resolutions.get((model, needs))
@@ -788,20 +795,18 @@ class Client:
         limit = self._limits.get(name)
 
         async def stream_later(request: Request, deadline: float | None) -> AsyncGenerator[Event, None]:
-            if asks_its_user:
-                with contextlib.suppress(ConfigError):  # raised again, and told, where the key is wanted
-                    await asyncio.to_thread(self._settings, name)
-            with contextlib.nullcontext() if limit is None else await limit.slot(deadline or math.inf):
-                async with contextlib.aclosing(_after((), stream(request, deadline))) as events:
-                    async for event in events:
-                        yield event
+            with contextlib.suppress(ConfigError):  # raised again, and told, where the key is wanted
+                await asyncio.to_thread(self._settings, name)
+            async with contextlib.aclosing(_after((), stream(request, deadline))) as events:
+                async for event in events:
+                    yield event
 
-        waits = asks_its_user or limit is not None
+        ask = stream_later if asks_its_user else stream
         pricing = Pricing(candidate.capabilities, candidate.model, url, priced)
         return Ready(
             name,
             candidate.model,
-            stream_later if waits else stream,
+            ask if limit is None else limited(ask, limit),
             notices,
             pricing,
             facts=candidate.capabilities,
@@ -895,11 +900,15 @@ class Stream(Generic[T]):
 
     async def text(self) -> AsyncGenerator[str, None]:
         """The pieces of text as they arrive."""
-        if self._run.mid_stream == "restart":
-            raise TypeError('mid_stream="restart" throws text away that was given: read the events, not the text')
+        self._refuse_text()
         async for event in self._events:
             if isinstance(event, TextDelta) and event.choice == 0:
                 yield event.text
+
+    def _refuse_text(self) -> None:
+        """TypeError where the text alone would not be the answer: what starts over would stand there twice."""
+        if self._run.mid_stream == "restart":
+            raise TypeError('mid_stream="restart" throws text away that was given: read the events, not the text')
 
     async def reply(self) -> Reply[T]:
         """The whole answer; reads what was not read yet."""
@@ -909,7 +918,7 @@ class Stream(Generic[T]):
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """The attempts that have ended, in order."""
+        """The attempts that have ended, as they began."""
         return tuple(self._run.attempts)
 
     @property

@@ -25,6 +25,11 @@ Way: TypeAlias = Literal["next", "continue", "restart", "hedge", "retry"]
 """How one attempt follows another: at the next target, after text that was delivered (gone on with, or all over
 again), beside one that is late, or at the same target once more."""
 
+MidStream: TypeAlias = Literal["continue", "fail", "restart"]
+"""What follows when an answer breaks off after something of it was given. ``continue``: the next target that takes
+a prefill goes on in the same stream, where only plain text was given; else as ``fail``. ``fail``: the error, with
+the text so far. ``restart``: the next target answers from the start, after a `Handover` that says so."""
+
 CircuitState: TypeAlias = Literal["closed", "open", "half_open"]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .capabilities import Capabilities
     from .events import Usage
+    from .observation import Attempt
 
 _PER: Final = 1_000_000
 
@@ -44,13 +45,13 @@ class Pricing:
 
 @dataclass(frozen=True, slots=True)
 class SharedPricing:
-    """What an answer cost that several models wrote, each its own part."""
+    """What an answer cost that several attempts wrote, each its own part."""
 
-    parts: tuple[tuple[Pricing, Usage | None], ...]
+    parts: tuple[Attempt, ...]
 
     def cost(self, usage: Usage | None) -> float | None:  # noqa: ARG002 - as Pricing has it; the parts have their own
         """All parts together; None where one is not known."""
-        costs = [pricing.cost(told) for pricing, told in self.parts]
+        costs = [attempt.cost for attempt in self.parts]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from .errors import ProviderError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from .attempt import Attempting
     from .events import Event
@@ -27,7 +27,7 @@ class _Racer:
         self.events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(1)
         self.error: BaseException | None = None
         attempt.on_content = self._decide
-        self._task = asyncio.create_task(self._run())
+        self.task = asyncio.create_task(self._run())
 
     def _decide(self) -> None:
         if not self.decided.done():
@@ -47,17 +47,20 @@ class _Racer:
             self._decide()
         await self.events.put(end)
 
-    async def stop(self) -> None:
-        """End it, and wait until all that it opened is closed."""
-        self._task.cancel()
-        cancelled = False
-        while not self._task.done():
-            try:
-                await asyncio.wait({self._task})
-            except asyncio.CancelledError:
-                cancelled = True  # but first, nothing is left behind
-        if cancelled:
-            raise asyncio.CancelledError
+
+async def _stop(racers: Sequence[_Racer]) -> None:
+    """End these, and wait until all that they opened is closed."""
+    tasks = {racer.task for racer in racers}
+    for task in tasks:
+        task.cancel()
+    cancelled = False
+    while running := {task for task in tasks if not task.done()}:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError:
+            cancelled = True  # but first, nothing is left behind
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 class Race:
@@ -71,8 +74,7 @@ class Race:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        for racer in tuple(self._racers):
-            await racer.stop()
+        await _stop(self._racers)
 
     def add(self, attempt: Attempting) -> None:
         """Let this one run too."""
@@ -104,12 +106,12 @@ class Race:
     async def winner(self) -> Attempting:
         """The one that has content; the others are left."""
         won = next(racer for racer in self._racers if racer.decided.done() and racer.error is None)
-        for racer in tuple(self._racers):
-            if racer is not won:
-                # Late is who was asked first and came second; of the second it says nothing.
-                racer.attempt.is_late = racer is self._first
-                await racer.stop()
-                self._racers.remove(racer)
+        others = [racer for racer in self._racers if racer is not won]
+        for racer in others:
+            # Late is who was asked first and came second; of the second it says nothing.
+            racer.attempt.is_late = racer is self._first
+        await _stop(others)
+        self._racers = [won]
         return won.attempt
 
     async def events(self) -> AsyncGenerator[Event, None]:

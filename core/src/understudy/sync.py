@@ -384,6 +384,7 @@ class Stream(Generic[T]):
 
     def text(self) -> Iterator[str]:
         """The pieces of text as they arrive."""
+        self._stream._refuse_text()  # noqa: SLF001 - as above
         for event in self:
             if isinstance(event, TextDelta) and event.choice == 0:
                 yield event.text
@@ -397,7 +398,7 @@ class Stream(Generic[T]):
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """The attempts that have ended, in order."""
+        """The attempts that have ended, as they began."""
         return self._stream.attempts
 
     @property

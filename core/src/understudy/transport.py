@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import math
 import os
 import re
@@ -73,6 +74,7 @@ MAX_ERROR_BYTES: Final = 64 * 1024
 
 _CODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
 _DRAIN_SECONDS: Final = 0.1
+_LARGE_BODY: Final = 1024 * 1024
 _NO_NETWORK: Final = "UNDERSTUDY_NO_NETWORK"
 _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
 
@@ -257,6 +259,8 @@ class _Given(AbstractResolver):
             (address, socket.AF_INET6 if ":" in address else socket.AF_INET)
             for address in await self._addresses_of(host)
         ]
+        if not kinds:
+            raise OSError("the name has no address")
         return [
             ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
             for address, kind in kinds
@@ -456,7 +460,7 @@ class _Exchange:
                     response = await session.request(
                         call.method,
                         call.url,
-                        data=call.body or None,  # with an empty one aiohttp would describe it
+                        data=_payload(call.body),
                         headers=call.headers,
                         allow_redirects=False,
                         proxy=transport.route(call.url),
@@ -560,6 +564,13 @@ def _is_stale(error: Exception, use: _Use) -> bool:
     )
 
 
+def _payload(body: bytes) -> bytes | io.BytesIO | None:
+    """The body as aiohttp wants it: an empty one it would describe, and of a large one it warns (from 1 MiB on)."""
+    if len(body) < _LARGE_BODY:
+        return body or None
+    return io.BytesIO(body)
+
+
 def _translated(error: Exception, timeout: Timeout, *, sent: bool) -> ProviderError | ConfigError:
     """The error of a call that got no headers, by aiohttp's type."""
     match error:
@@ -618,6 +629,10 @@ async def exchange(transport: Transport, call: Call, decoder: Decoder) -> AsyncG
                         return
             for event in decoder.end(delimited=response.delimited):
                 yield event
+        except GeneratorExit:
+            if not decoder.finished:
+                raise
+            # Who reads stopped at the end marker: the answer is whole, and its connection is given back.
         except ProviderError as error:
             error.request_id = error.request_id or request_id
             raise

@@ -7,12 +7,13 @@ import ssl
 import stat
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from ..config import is_loopback, read, unknown_variables
+from ..config import ChainConfig, is_loopback, read, unknown_variables
 from ..errors import ConfigError
 from ..registry import Registry
+from ..resilience import Breaker
 from ..secrets import KeyStore
 from .keys import known_providers, nearest
 from .terminal import one_line, output, say, write_json
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..config import Config, ProviderConfig, Reading
+
+_PLAIN: Final = ChainConfig(())  # of which only the targets are shown
 
 
 # ── check ────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,10 +148,15 @@ def _settings(config: Config) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
     from ..transport import Timeout
 
     for name, provider in config.providers.items():
-        for key, value in _of_provider(provider):
-            yield models.shown(("providers", name, *key)), value, ("providers", name)
+        for place, value in _of_provider(provider):
+            yield models.shown(("providers", name, *place)), value, ("providers", name)
     for name, chain in config.chains.items():
         yield models.shown(("chains", name)), [str(target) for target in chain.targets], ("chains", name)
+        for key in ("balance", "mid_stream", "reject", "hedge", "timeout"):
+            value = getattr(chain, key)
+            if value != getattr(_PLAIN, key):
+                shown = list(value) if isinstance(value, tuple) else value if isinstance(value, str) else repr(value)
+                yield models.shown(("chains", name, key)), shown, ("chains", name)
     for name, needs in config.needs.items():
         yield models.shown(("needs", name)), str(needs), ("needs", name)
     for name, facts in config.models.items():
@@ -163,7 +171,8 @@ def _settings(config: Config) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
     yield "environment_proxies", config.environment_proxies, ("environment_proxies",)
     yield "concurrency", config.concurrency, ("concurrency",)
     tables = (("timeout", config.timeout or Timeout()), ("retry", config.retry), ("retry", config.budget))
-    for table, values in (*tables, *((("breaker", config.breaker),) if config.breaker else ())):
+    yield "breaker.enabled", config.breaker is not None, ("breaker", "enabled")
+    for table, values in (*tables, ("breaker", config.breaker or Breaker())):
         for one in fields(values):
             yield f"{table}.{one.name}", getattr(values, one.name), (table, one.name)
 

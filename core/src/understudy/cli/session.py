@@ -159,7 +159,9 @@ class Session:
             case Notice():
                 self.page.remark(f"note: {one_line(str(event))}")
             case Handover():
-                self.page.remark(f"note: {event.provider}/{event.model} goes on after {event.cause}")
+                self.page.remark(
+                    f"note: {one_line(event.provider)}/{one_line(event.model)} goes on after {event.cause}"
+                )
             case _:
                 pass  # of the rest the whole reply tells
 

@@ -32,6 +32,7 @@ from pydantic_core import PydanticCustomError
 from ..capabilities import Needs
 from ..errors import NeedsSyntaxError
 from ..messages import SETTING_NAMES, Settings
+from ..observation import MidStream  # noqa: TC001 - pydantic looks it up
 from ..resilience import Balance, Breaker, Budget, Hedge, Retry
 from ..secrets import Key, Reference
 from ..selection import OrderBy  # noqa: TC001 - pydantic looks it up
@@ -265,7 +266,7 @@ class ChainTable(_Table):
         description="`provider/model`, a provider's or a model's name, or a table, in order."
     )
     balance: Balance = Field(default="order", description="The order in which they are asked.")
-    mid_stream: Literal["continue", "fail", "restart"] = Field(
+    mid_stream: MidStream = Field(
         default="continue", description="What follows when an answer breaks off after something of it was given."
     )
     hedge: HedgeTable | None = Field(default=None, description="When the next one is asked too. Never if not set.")

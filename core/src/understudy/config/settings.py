@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from ..capabilities import Capabilities, Needs
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
     from ..downloads import Downloads
     from ..host import Wire
+    from ..observation import MidStream
     from ..provider import Model
     from ..resilience import Balance, Hedge, Rejection
     from ..secrets import Reference
     from ..transport import Timeout
-
-MidStream: TypeAlias = Literal["continue", "fail", "restart"]
 
 
 def _nothing() -> Mapping[str, Any]:

@@ -70,47 +70,51 @@ class Breaker:
 
     def answered(self, circuit: Circuit, now: float) -> Circuit:
         """The circuit after an answer, whenever it was asked for."""
-        return Circuit(since=now, until=circuit.until if circuit.hinted else -math.inf, hinted=circuit.hinted)
+        return Circuit(since=now, hint_until=circuit.hint_until, error=circuit.error)
 
-    def failed(self, circuit: Circuit, error: ProviderError, now: float) -> Circuit:
-        """The circuit after an attempt that failed so; what says nothing of the endpoint only ends a probe."""
-        blame = blame_of(error)
+    def failed(self, circuit: Circuit, error: ProviderError, now: float, *, probe: bool) -> Circuit:
+        """The circuit after an attempt that failed so, and whether that was the one that tried it (`Circuit.asked`).
+
+        What says nothing of the endpoint only ends a probe.
+        """
         hint = _hint(error)
-        match blame:
+        left = circuit.left(probe=probe)
+        match blame_of(error):
             case "none":
-                return circuit.left()
+                return left
             case "refusal":
-                return replace(circuit, probing=False, last_until=now + _REFUSED, error=error)
+                return replace(left, last_until=now + _REFUSED, error=error)
+            case "limit" if hint is None:
+                return replace(left, last_until=now + _LIMITED, error=error)
             case "limit":
-                if hint is None:
-                    return replace(circuit, probing=False, last_until=now + _LIMITED, error=error)
-                return self._hinted(replace(circuit, probing=False, error=error), now + hint)
+                failed = left
             case "fault":
-                in_row = circuit.in_row + 1
-                since = now if circuit.since is None else circuit.since
-                failed = replace(circuit, in_row=in_row, since=since, error=error)
-                if circuit.interval or in_row >= self.failures or (in_row >= _FEW and now - since >= self.silence):
-                    failed = self._opened(failed, now)
-                return failed if hint is None else self._hinted(failed, now + hint)
+                failed = self._fault(circuit, now, probe=probe)
+        hint_until = circuit.hint_until if hint is None else max(circuit.hint_until, now + hint)
+        return replace(failed, hint_until=hint_until, error=error)
 
-    def _opened(self, circuit: Circuit, now: float) -> Circuit:
-        if circuit.interval and not circuit.probing:
-            return circuit  # an attempt from before it opened: it is known already
-        interval = min(self.longest, circuit.interval * 4) if circuit.interval else self.interval
-        until = max(now + interval, circuit.until if circuit.hinted else -math.inf)
-        return replace(circuit, interval=interval, until=until, probing=False)
+    def _fault(self, circuit: Circuit, now: float, *, probe: bool) -> Circuit:
+        in_row = circuit.in_row + 1
+        since = now if circuit.since is None else circuit.since
+        failed = replace(circuit, in_row=in_row, since=since)
+        if circuit.interval:
+            # Of a call from before it opened it is known already.
+            return self._opened(failed, now, min(self.longest, circuit.interval * 4)) if probe else failed
+        if in_row >= self.failures or (in_row >= _FEW and now - since >= self.silence):
+            return self._opened(failed, now, self.interval)
+        return failed
 
     @staticmethod
-    def _hinted(circuit: Circuit, until: float) -> Circuit:
-        return replace(circuit, until=max(circuit.until, until), hinted=True)
+    def _opened(circuit: Circuit, now: float, interval: float) -> Circuit:
+        return replace(circuit, interval=interval, until=now + interval, probing=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
     """What is known of one endpoint; times are the loop's.
 
-    ``interval`` is the wait in force, 0 while it is closed. Before ``until`` nothing is asked of it, which may
-    also be because the host said so (``hinted``). Before ``last_until`` it is asked after all others.
+    ``interval`` is the wait in force, 0 while it is closed. Nothing is asked of it before ``until``, nor before
+    ``hint_until``, for which the host itself asked. Before ``last_until`` it is asked after all others.
     ``since`` is when it last answered, or else first failed.
     """
 
@@ -118,7 +122,7 @@ class Circuit:
     since: float | None = None
     interval: float = 0.0
     until: float = -math.inf
-    hinted: bool = False
+    hint_until: float = -math.inf
     probing: bool = False
     last_until: float = -math.inf
     error: ProviderError | None = None
@@ -131,20 +135,18 @@ class Circuit:
 
     def wait(self, now: float) -> float:
         """The seconds for which nothing is to be asked of it; infinite while another call is trying it."""
-        if now < self.until:
-            return self.until - now
+        until = max(self.until, self.hint_until)
+        if now < until:
+            return until - now
         return math.inf if self.probing else 0.0
 
     def asked(self, now: float) -> Circuit:
-        """The circuit once a call goes to it, which its ``wait`` allowed."""
-        probing = self.state(now) == "half_open"
-        if not probing and not self.hinted:
-            return self
-        return replace(self, probing=probing, hinted=False)
+        """The circuit once a call goes to it; where it is probing from then on, that call is its probe."""
+        return self if self.probing or self.state(now) != "half_open" else replace(self, probing=True)
 
-    def left(self) -> Circuit:
-        """The circuit once a call left it without a word: what was tried is to be tried again."""
-        return replace(self, probing=False) if self.probing else self
+    def left(self, *, probe: bool) -> Circuit:
+        """The circuit once a call left it without a word: where that was its probe, it is to be tried again."""
+        return replace(self, probing=False) if probe and self.probing else self
 
 
 BREAKER: Final = Breaker()

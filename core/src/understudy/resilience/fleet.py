@@ -72,6 +72,7 @@ class Fleet:
         self.busy: Counter[Endpoint] = Counter()
         self._latencies: dict[tuple[Endpoint, bool], Latencies] = {}
         self._turns: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+        self._last_until = -math.inf  # the latest of all, so that most calls need not look at any
 
     def latencies(self, endpoint: Endpoint, *, whole: bool) -> Latencies:
         """The latest times of an endpoint, of whole answers or of streams."""
@@ -104,22 +105,28 @@ class Fleet:
         error.next_may_help = True
         error.retry_after = wait if wait < math.inf else None
         # A host that said for how long is waited for; one that fails is not, until somebody has tried it.
-        error.retryable = circuit.hinted and not circuit.interval
+        error.retryable = now < circuit.hint_until and not circuit.interval
         return error
+
+    def any_comes_last(self, now: float) -> bool:
+        """Whether there is an endpoint before which the others are to be asked."""
+        return now < self._last_until
 
     def comes_last(self, endpoint: Endpoint, now: float) -> bool:
         """Whether the others are to be asked before it."""
-        return self.breaker is not None and now < self.store.get(endpoint).last_until
+        return now < self.store.get(endpoint).last_until
 
     def is_sound(self, endpoint: Endpoint, now: float) -> bool:
         """Whether nothing speaks against asking it as a second."""
         circuit = self.store.get(endpoint)
         return self.breaker is None or not (circuit.in_row or circuit.wait(now) or now < circuit.last_until)
 
-    def asked(self, endpoint: Endpoint, now: float) -> CircuitChange | None:
-        """A call goes to this endpoint."""
+    def asked(self, endpoint: Endpoint, now: float) -> tuple[bool, CircuitChange | None]:
+        """A call goes to this endpoint: whether it is the one that tries it, which its end is to be told with."""
         self.busy[endpoint] += 1
-        return self._becomes(endpoint, self.store.get(endpoint).asked(now), now)
+        was = self.store.get(endpoint)
+        circuit = was.asked(now)
+        return circuit is not was, self._becomes(endpoint, circuit, now)
 
     def answered(
         self, endpoint: Endpoint, now: float, *, first: float | None, duration: float, whole: bool
@@ -132,7 +139,7 @@ class Fleet:
             return None
         return self._becomes(endpoint, self.breaker.answered(self.store.get(endpoint), now), now)
 
-    def failed(self, endpoint: Endpoint, error: ProviderError, now: float) -> CircuitChange | None:
+    def failed(self, endpoint: Endpoint, error: ProviderError, now: float, *, probe: bool) -> CircuitChange | None:
         """A call failed."""
         self._over(endpoint)
         if self.breaker is None:
@@ -140,12 +147,14 @@ class Fleet:
         kept = copy.copy(error)  # a copy has no frames, which hold the call
         kept.attempts = ()
         kept.text = ""
-        return self._becomes(endpoint, self.breaker.failed(self.store.get(endpoint), kept, now), now)
+        circuit = self.breaker.failed(self.store.get(endpoint), kept, now, probe=probe)
+        self._last_until = max(self._last_until, circuit.last_until)
+        return self._becomes(endpoint, circuit, now)
 
-    def left(self, endpoint: Endpoint, now: float) -> CircuitChange | None:
+    def left(self, endpoint: Endpoint, now: float, *, probe: bool) -> CircuitChange | None:
         """The caller left before the end: that speaks neither for nor against it."""
         self._over(endpoint)
-        return self._becomes(endpoint, self.store.get(endpoint).left(), now)
+        return self._becomes(endpoint, self.store.get(endpoint).left(probe=probe), now)
 
     def snapshot(self, now: float) -> HealthSnapshot:
         """The models that are left alone now: of each provider's model, where none of its endpoints may be asked."""
