@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import copy
 import itertools
+import logging
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from .resilience.resume import Resumption
 
 Ask: TypeAlias = "Callable[[Request, float | None], AsyncIterator[Event]]"
+_log = logging.getLogger("understudy")
 NO_FACTS: Final = Capabilities()
 _calls: Final = itertools.count(1)
 
@@ -63,15 +66,19 @@ class Ready:
         return Endpoint(self.provider, "", "", self.model) if self.endpoint_now is None else self.endpoint_now()
 
     def asked(self, request: Request) -> Request:
-        """The request as this target is asked it."""
-        changed: dict[str, Any] = {}
+        """The request as this target is asked it, with tables of its own: another would send what it writes there."""
+        options = copy.deepcopy(request.options) if request.options else {}
+        if self.options:
+            options = {**options, self.provider: {**self.options, **options.get(self.provider, {})}}
+        changed: dict[str, Any] = {
+            "options": options,
+            "extra_body": copy.deepcopy(request.extra_body) if request.extra_body else {},
+            "extra_headers": dict(request.extra_headers),
+        }
         if self.settings:
             given = request.settings.given()
             changed["settings"] = request.settings.model_copy(update={**self.settings, **given})
-        if self.options:
-            said = request.options.get(self.provider, {})
-            changed["options"] = {**request.options, self.provider: {**self.options, **said}}
-        return request.model_copy(update=changed) if changed else request
+        return request.model_copy(update=changed)
 
 
 def limited(stream: Ask, limit: Concurrency) -> Ask:
@@ -274,10 +281,14 @@ class Attempting:
             self.failure.__cause__ = error
         finally:
             watchdog.close()
-            if isinstance(source, AsyncGenerator):
-                await source.aclose()
-            if self.record is None:
-                self._recorded(self._outcome(), loop.time() - started)
+            try:
+                if isinstance(source, AsyncGenerator):
+                    await source.aclose()
+            except Exception as error:  # a provider's clean-up may raise anything; what the try came to is known
+                _log.warning("%s/%s raised %s as it closed", candidate.provider, candidate.model, type(error).__name__)
+            finally:
+                if self.record is None:
+                    self._recorded(self._outcome(), loop.time() - started)
         # Outside the except block: the cause is what the error says it is, nothing that was on the way.
         if self.failure is not None:
             raise self.failure

@@ -16,6 +16,7 @@ from .errors import (
     ContextLengthError,
     NoCandidateError,
     PhaseTimeoutError,
+    PluginError,
     ProviderError,
     UnderstudyError,
 )
@@ -144,6 +145,8 @@ class Chain:
             if not any((one.provider, one.model) == (seen.provider, seen.model) for seen in ready):
                 ready.append(one)
         if not ready:
+            if len(resolving.unresolved) == len(resolving.broken) == 1:
+                raise resolving.broken[0]
             explanation = "\n".join(explanation for _, explanation in resolving.unresolved)
             raise NoCandidateError("nothing installed and configured can answer this", explanation=explanation)
         notices = [
@@ -178,6 +181,8 @@ class _Resolving:
         self._resolve = resolve
         self._run = run
         self.unresolved: list[tuple[str, str]] = []
+        self.broken: list[PluginError] = []
+        """Those of them whose plugin is not to be had."""
 
     def chain(self, chain: Chain) -> list[Ready]:
         each = [self._target(target) for target in chain.targets]
@@ -194,7 +199,11 @@ class _Resolving:
     def _target(self, target: Target) -> list[Ready]:
         if isinstance(target.what, Chain):
             return [target.asked(one) for one in self.chain(target.what)]
-        resolution = self._resolve(target.what)
+        try:
+            resolution = self._resolve(target.what)
+        except PluginError as error:
+            self.broken.append(error)
+            resolution = Resolution((), str(error))
         if not resolution.ready:
             self.unresolved.append((str(target), resolution.explanation))
         return [target.asked(one) for one in resolution.ready]
@@ -516,8 +525,12 @@ class _Walk:
     def _let_go(self, *, but: Sequence[ProviderError] = ()) -> None:
         """Drop the frames of errors that nobody will see raised: they hold the messages, and records live on."""
         for attempt in self._run.attempts:
-            if attempt.error is not None and not any(attempt.error is kept for kept in but):
-                attempt.error.__traceback__ = None
+            error: BaseException | None = attempt.error
+            if any(error is kept for kept in but):
+                continue
+            while error is not None and error.__traceback__ is not None:
+                error.__traceback__ = None
+                error = error.__cause__ or error.__context__
 
 
 def _now() -> float:

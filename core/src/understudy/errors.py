@@ -141,8 +141,12 @@ class ProviderError(UnderstudyError):
 
 
 class ConnectError(ProviderError):
-    """No connection to the host: refused, unreachable, reset; nothing of the request was answered."""
+    """No connection to the host: refused, unreachable, reset; nothing of the request was answered.
 
+    ``is_local`` says that it is this machine that has run out of something (descriptors, memory, ports).
+    """
+
+    is_local: bool = False
     default_phase: ClassVar[Phase] = "connect"
     default_retryable: ClassVar[bool] = True
 

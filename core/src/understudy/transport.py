@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import io
 import math
 import os
@@ -73,6 +74,7 @@ MAX_ERROR_BYTES: Final = 64 * 1024
 """How much of an error's body is read; the fields of a longer one are not known."""
 
 _CODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
+_OUT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 _DRAIN_SECONDS: Final = 0.1
 _LARGE_BODY: Final = 1024 * 1024
 _NO_NETWORK: Final = "UNDERSTUDY_NO_NETWORK"
@@ -185,8 +187,13 @@ class Watchdog:
         if self._loop.time() < self._deadline:
             self._handle = self._loop.call_at(self._deadline, self._ring)
             return
-        self.fired = True
-        self._task.cancel()
+        # What came while the loop was busy with something else is read in the turn that has just begun: it was in time.
+        self._loop.call_soon(self._cancel, self._task, self._deadline)
+
+    def _cancel(self, task: asyncio.Task[object], deadline: float) -> None:
+        if self._task is task and self._deadline == deadline:
+            self.fired = True
+            task.cancel()
 
     def expired(self, task: asyncio.Task[object] | None) -> bool:
         """Whether the CancelledError just caught is this watchdog's own; if so the task is no longer cancelled."""
@@ -583,9 +590,15 @@ def _translated(error: Exception, timeout: Timeout, *, sent: bool) -> ProviderEr
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
             return TLSError(f"no trusted TLS connection ({_tls_reason(error)})")
         case aiohttp.ClientConnectorError():
-            return ConnectError(f"cannot connect ({type(error.os_error).__name__})")
+            failed = ConnectError(f"cannot connect ({type(error.os_error).__name__})")
+            if error.os_error.errno in _OUT_OF:
+                failed = ConnectError(f"this machine cannot connect: {os.strerror(error.os_error.errno)}")
+                failed.is_local = True
+            return failed
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
             return ConfigError("the address or a header of the call cannot be sent: check base_url and the key")
+        case aiohttp.ClientResponseError() if isinstance(error.__cause__, ContentEncodingError):
+            return ProtocolError("the answer has a content coding that was not asked for")
         case aiohttp.ClientResponseError():
             return ProtocolError("the answer is not HTTP", phase="headers")
         case _:

@@ -162,6 +162,8 @@ def blame_of(error: ProviderError) -> Blame:
             return "refusal"
         case RateLimitError():
             return "limit"
+        case ConnectError(is_local=True):
+            return "none"
         case ConnectError() | StreamBrokenError() | ProtocolError() | ServerError() | OverloadedError():
             return "fault"
         case PhaseTimeoutError():
