@@ -65,20 +65,23 @@ class Ready:
         """Under what its health is kept."""
         return Endpoint(self.provider, "", "", self.model) if self.endpoint_now is None else self.endpoint_now()
 
-    def asked(self, request: Request) -> Request:
-        """The request as this target is asked it, with tables of its own: another would send what it writes there."""
-        options = copy.deepcopy(request.options) if request.options else {}
-        if self.options:
-            options = {**options, self.provider: {**self.options, **options.get(self.provider, {})}}
-        changed: dict[str, Any] = {
-            "options": options,
-            "extra_body": copy.deepcopy(request.extra_body) if request.extra_body else {},
-            "extra_headers": dict(request.extra_headers),
-        }
+    def asked(self, request: Request, *, shared: bool) -> Request:
+        """The request as this target is asked it.
+
+        One that is ``shared`` with others comes with tables of its own: another would send what this one writes there.
+        """
+        changed: dict[str, Any] = {}
+        if shared:
+            changed["options"] = copy.deepcopy(request.options) if request.options else {}
+            changed["extra_body"] = copy.deepcopy(request.extra_body) if request.extra_body else {}
+            changed["extra_headers"] = dict(request.extra_headers)
         if self.settings:
             given = request.settings.given()
             changed["settings"] = request.settings.model_copy(update={**self.settings, **given})
-        return request.model_copy(update=changed)
+        if self.options:
+            said = request.options.get(self.provider, {})
+            changed["options"] = {**changed.get("options", request.options), self.provider: {**self.options, **said}}
+        return request.model_copy(update=changed) if changed else request
 
 
 def limited(stream: Ask, limit: Concurrency) -> Ask:
@@ -123,7 +126,7 @@ class Run:
     attempts: list[Attempt] = field(default_factory=list)
     """Those that have ended, as they began."""
     answering: Ready | None = None
-    collector: Collector = field(default_factory=Collector)
+    collector: Collector | None = None
     parts: list[Attempt] = field(default_factory=list)
     """Those that wrote something of the answer, in order."""
     call: int = field(default_factory=lambda: next(_calls))
@@ -132,7 +135,8 @@ class Run:
 
     def reply(self) -> Reply[Any]:
         """The whole answer; ValueError before its end."""
-        assert self.answering is not None
+        if self.answering is None or self.collector is None:
+            raise ValueError("the answer has not ended")
         pricing: Pricing | SharedPricing | None = self.answering.pricing
         if len(self.parts) > 1:
             pricing = SharedPricing(tuple(self.parts))

@@ -215,7 +215,7 @@ class _Resolving:
         known = [price for price in prices if isinstance(price, (int, float)) and not isinstance(price, bool)]
         return Share(
             weight=target.weight,
-            busy=fleet.busy[endpoint],
+            busy=fleet.busy.get(endpoint, 0),
             latency=fleet.latencies(endpoint, whole=self._run.hold_back == math.inf).mean,
             price=sum(known) if len(known) == len(prices) else None,
         )
@@ -378,7 +378,7 @@ class _Walk:
         self._tell(candidate, way)
         if way != "hedge":
             run.answering = candidate
-        request = candidate.asked(self._request)
+        request = candidate.asked(self._request, shared=len(self._candidates) > 1)
         given = self._given
         if given is None:
             return Attempting(

@@ -354,8 +354,11 @@ class Client:
         if chain is not None:
             run.mid_stream, run.hedge, run.reject = chain.mid_stream, chain.hedge, chain.reject
             run.timeout = chain.timeout or run.timeout
+        if not asking:
+            return
         run.timeout = asking.get("timeout") or run.timeout
-        run.mid_stream = one_of("mid_stream", asking.get("mid_stream") or run.mid_stream, MidStream)
+        if "mid_stream" in asking:
+            run.mid_stream = one_of("mid_stream", asking["mid_stream"], MidStream)
         run.hedge = asking.get("hedge", run.hedge)
         if "reject" in asking:
             run.reject = rejections(asking["reject"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
@@ -69,7 +68,8 @@ class Fleet:
         self.breaker = breaker
         self.bucket = Bucket(budget)
         self.store: HealthStore = MemoryHealth() if store is None else store
-        self.busy: Counter[Endpoint] = Counter()
+        self.busy: dict[Endpoint, int] = {}
+        """How many calls are under way at each, where there are any."""
         self._latencies: dict[tuple[Endpoint, bool], Latencies] = {}
         self._turns: WeakKeyDictionary[object, int] = WeakKeyDictionary()
         self._last_until = -math.inf  # the latest of all, so that most calls need not look at any
@@ -123,7 +123,7 @@ class Fleet:
 
     def asked(self, endpoint: Endpoint, now: float) -> tuple[bool, CircuitChange | None]:
         """A call goes to this endpoint: whether it is the one that tries it, which its end is to be told with."""
-        self.busy[endpoint] += 1
+        self.busy[endpoint] = self.busy.get(endpoint, 0) + 1
         was = self.store.get(endpoint)
         circuit = was.asked(now)
         return circuit is not was, self._becomes(endpoint, circuit, now)
@@ -173,8 +173,10 @@ class Fleet:
         return HealthSnapshot({name: health for name, health in states.items() if name not in sound})
 
     def _over(self, endpoint: Endpoint) -> None:
-        self.busy[endpoint] -= 1
-        if not self.busy[endpoint]:
+        left = self.busy[endpoint] - 1
+        if left:
+            self.busy[endpoint] = left
+        else:
             del self.busy[endpoint]
 
     def _becomes(self, endpoint: Endpoint, circuit: Circuit, now: float) -> CircuitChange | None:
@@ -187,6 +189,8 @@ class Fleet:
 
 def change(endpoint: Endpoint, was: Circuit, circuit: Circuit, now: float) -> CircuitChange | None:
     """What observers are told: opened, tried by a call, closed; None where it is as it was to them."""
+    if not (was.interval or circuit.interval):
+        return None
     before, after = _told(was), _told(circuit)
     if before == after and was.interval == circuit.interval:
         return None
