@@ -204,6 +204,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def cuts(session: nox.Session) -> None:
+    """Cut answers at every byte, in process and on sockets, and print what came of it."""
+    session.run(python(), "-W", "error", str(ROOT / "tests" / "faults" / "cuts.py"), *session.posargs, external=True)
+
+
+@nox.session
 def wires(session: nox.Session) -> None:
     """Print provider × feature of the recorded traffic: passed / total; providers may be named after ``--``."""
     session.run(python(), str(ROOT / "tests" / "wires" / "table.py"), *session.posargs, external=True)

@@ -246,6 +246,7 @@ def test_the_events_of_a_stream_come_in_its_order() -> None:
     """Each event of the wire is an event of ours, with what goes back to the host in its place."""
     assert decoded(STREAM) == [
         Start("m-1", "msg_1"),
+        Usage(5, 1, 6),
         ReasoningDelta("So. "),
         ReasoningDelta("世"),
         ReasoningDelta("", SIGNED),
@@ -404,7 +405,11 @@ def test_an_error_inside_a_stream_has_its_type(kind: str, cls: type[HTTPError], 
     error = {"type": "error", "error": {"type": kind, "message": "…"}, "request_id": "req_1"}
     decoder = Decoder()
     events = decoder.feed(sse(BEGUN, begun(0, {"type": "text", "text": "half"}), error))
-    assert [next(events), next(events)] == [Start("m-1", "msg_1"), TextDelta("half")]
+    assert [next(events), next(events), next(events)] == [
+        Start("m-1", "msg_1"),
+        Usage(5, 1, 6),
+        TextDelta("half"),
+    ]
     with pytest.raises(HTTPError) as caught:
         next(events)
     told = caught.value

@@ -80,8 +80,8 @@ class Decoder:
     """Reads a streamed answer, or a whole one: whichever the first bytes show."""
 
     __slots__ = (
-        "_assembler", "_blocks", "_body", "_characters", "_end", "_first", "_sse", "_started", "_told", "_usage",
-        "finished", "limits", "request_id",
+        "_assembler", "_blocks", "_body", "_characters", "_end", "_first", "_is_counted", "_sse", "_started", "_told",
+        "_usage", "finished", "limits", "request_id",
     )  # fmt: skip
 
     def __init__(self, *, max_event_bytes: int = 8 * 1024 * 1024) -> None:
@@ -96,6 +96,7 @@ class Decoder:
         self._blocks: dict[int, _Block] = {}
         self._characters = 0
         self._usage: dict[str, Any] = {}
+        self._is_counted: bool = True
         self._end: dict[str, Any] = {}  # what was told of the end
         self._told: set[str] = set()
 
@@ -163,9 +164,11 @@ class Decoder:
             case "message_start":
                 if not self._started:
                     yield from self._start(table(event.get("message"), "message"))
+                    yield from self._counts()
             case "message_delta":
                 self._end |= table(event.get("delta") or {}, "delta")
                 self._count(event.get("usage"))
+                yield from self._counts()
             case "message_stop":
                 for index in list(self._blocks):  # of a host that does not end them
                     yield from self._stop(index)
@@ -192,8 +195,15 @@ class Decoder:
 
     def _count(self, usage: object) -> None:
         """Counts are cumulative: the last one told holds, and what is not told again stays."""
-        told = table(usage or {}, "usage")
-        self._usage |= {name: value for name, value in told.items() if value is not None}
+        told = {name: value for name, value in table(usage or {}, "usage").items() if value is not None}
+        self._usage |= told
+        self._is_counted = self._is_counted and not told
+
+    def _counts(self) -> Iterator[Usage]:
+        """What was counted so far, where it was not given yet: an answer that breaks off has cost something too."""
+        if not self._is_counted:
+            self._is_counted = True
+            yield _usage(self._usage)
 
     def _finish(self, message: Mapping[str, Any]) -> Iterator[Event]:
         raw = string(message.get("stop_reason"))
@@ -211,8 +221,7 @@ class Decoder:
             yield Notice("stop_reason", f"the host paused ({raw}): it goes on when the message is sent back to it")
         elif ours == "unknown":
             yield Notice("stop_reason", "the answer has none" if raw is None else f"{raw:.40} is not known")
-        if self._usage:
-            yield _usage(self._usage)
+        yield from self._counts()
         self.finished = True
         yield Finish(ours, raw)
 
