@@ -210,6 +210,13 @@ def cuts(session: nox.Session) -> None:
 
 
 @nox.session
+def simulate(session: nox.Session) -> None:
+    """Simulate 100,000 calls and more on a clock that jumps, and hold the figures to their limits."""
+    program = str(ROOT / "tests" / "simulation" / "simulate.py")
+    session.run(python(), "-W", "error", program, *session.posargs, external=True)
+
+
+@nox.session
 def wires(session: nox.Session) -> None:
     """Print provider × feature of the recorded traffic: passed / total; providers may be named after ``--``."""
     session.run(python(), str(ROOT / "tests" / "wires" / "table.py"), *session.posargs, external=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .chat_completions import tokens_of
+    from .clock import ImpatientLoop, run_virtually
     from .faults import Answer, Body, Cut, Drop, Garbage, Raw, Stall, Status, Step, refused_url
     from .hosts import CromicleHost, LlamaCppHost, OpenAIHost, ScriptedHost, rehearsed
     from .loopback import Received
@@ -20,6 +21,7 @@ __all__ = [
     "Cut",
     "Drop",
     "Garbage",
+    "ImpatientLoop",
     "LlamaCppHost",
     "OpenAIHost",
     "ProxyHost",
@@ -32,6 +34,7 @@ __all__ = [
     "in_thread",
     "refused_url",
     "rehearsed",
+    "run_virtually",
     "tokens_of",
 ]
 
@@ -43,6 +46,7 @@ _HOME = {
     "Cut": "faults",
     "Drop": "faults",
     "Garbage": "faults",
+    "ImpatientLoop": "clock",
     "LlamaCppHost": "hosts",
     "OpenAIHost": "hosts",
     "ProxyHost": "proxy",
@@ -55,6 +59,7 @@ _HOME = {
     "in_thread": "threads",
     "refused_url": "faults",
     "rehearsed": "hosts",
+    "run_virtually": "clock",
     "tokens_of": "chat_completions",
 }
 

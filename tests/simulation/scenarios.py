@@ -1,0 +1,457 @@
+"""What is simulated, each with the figures that it came to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from world import Deed, Host, answer_to, quantile, question
+
+from understudy import (
+    AllFailedError,
+    Attempt,
+    Breaker,
+    Chain,
+    Client,
+    Handover,
+    Hedge,
+    ProviderError,
+    Retry,
+    TextDelta,
+    Timeout,
+)
+from understudy.errors import RejectedError
+from understudy.observation import Observer
+from understudy.resilience.breaker import BREAKER
+from understudy.testing.clock import run_virtually
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from understudy.observation import CircuitChange, Fallback
+
+Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure, and the most that it may be."""
+
+    name: str
+    value: float
+    limit: float
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is within its limit."""
+        return self.value <= self.limit
+
+
+@dataclass
+class Result:
+    """What a scenario came to; ``wrong`` are calls that broke a rule, ``curves`` what may be drawn."""
+
+    figures: list[Figure] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    told: dict[str, object] = field(default_factory=dict)
+    curves: dict[str, dict[str, Points]] = field(default_factory=dict)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether every limit is."""
+        return not self.wrong and all(figure.is_kept for figure in self.figures)
+
+
+class Watching(Observer):
+    """Keeps what calls came to."""
+
+    def __init__(self) -> None:
+        self.ways: Counter[str] = Counter()
+        self.hedged: list[float] = []
+        self.changes: list[tuple[float, CircuitChange]] = []
+        self.first_failure: float | None = None
+
+    def fell_back(self, fallback: Fallback, /) -> None:
+        """Count it."""
+        self.ways[fallback.way] += 1
+        if fallback.way == "hedge":
+            self.hedged.append(asyncio.get_running_loop().time())
+
+    def attempt_ended(self, attempt: Attempt, /) -> None:
+        """Note the first failure."""
+        if attempt.outcome == "failed" and self.first_failure is None:
+            self.first_failure = asyncio.get_running_loop().time()
+
+    def circuit_changed(self, change: CircuitChange, /) -> None:
+        """Note it."""
+        self.changes.append((asyncio.get_running_loop().time(), change))
+
+
+def client_of(hosts: Sequence[Host], seed: int, **options: Any) -> Client:
+    """A client of these hosts, all of which take a prefill, with draws of its own."""
+
+    class Seeded(Client):
+        def _run(self, *, whole: bool) -> Any:
+            run = super()._run(whole=whole)
+            run.random = draws.random
+            return run
+
+    draws = random.Random(f"{seed}:client")
+    facts = {f"{host.name}/m": {"prefill": True, "context": 100_000} for host in hosts}
+    return Seeded(providers=list(hosts), config={"models": facts}, plugins=False, environ={}, **options)
+
+
+async def arrivals(count: int, rate: float, seed: int, call: Callable[[int], Awaitable[None]]) -> None:
+    """Start so many calls a second, at random times, and wait for all."""
+    draw = random.Random(f"{seed}:arrivals")
+    tasks: set[asyncio.Task[None]] = set()
+    for number in range(count):
+        await asyncio.sleep(draw.expovariate(rate))
+        task: asyncio.Task[None] = asyncio.ensure_future(call(number))  # type: ignore[arg-type]
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    while tasks:
+        await asyncio.wait(tasks)
+
+
+# ── chaos ────────────────────────────────────────────────────────────────────────────────────────────
+
+TOTAL: Final = 30.0
+LIMITS: Final = Timeout(connect=5, first_event=2, idle=1, total=TOTAL)
+KINDS: Final = (
+    "refused", "server", "overloaded", "limit", "key", "plugin", "silent", "empty", "cut", "hangs", "thinks", "endless",
+)  # fmt: skip
+WAYS: Final = ("chat", "chat, rejecting", "continue", "fail", "restart", "hedged", "raced chat")
+
+
+def moody(down: Sequence[tuple[float, float]]) -> Callable[[random.Random, float], Deed]:
+    """A host that fails one time in five, and nearly always while it is down."""
+
+    def behave(draw: random.Random, now: float) -> Deed:
+        is_down = any(start <= now < end for start, end in down)
+        delay = draw.lognormvariate(-2.3, 0.6)
+        if draw.random() >= (0.95 if is_down else 0.2):
+            return Deed("answer", delay)
+        kind = draw.choice(KINDS)
+        after = draw.randrange(6)
+        # Hints are rare: all calls keep to one, so that a host which gave them freely would hardly be asked.
+        hint = draw.choice([0.2, 1.0, 10.0]) if draw.random() < 0.03 else None
+        return Deed(kind, delay if draw.random() < 0.5 else 0.0, after=after, hint=hint)
+
+    return behave
+
+
+class Chaos:
+    """Calls of every kind at hosts that fail in every way, some of them left by their callers."""
+
+    def __init__(self, requests: int, seed: int, only: int | None = None) -> None:
+        self.requests, self.seed, self.only = requests, seed, only
+        self.wrong: list[str] = []
+        self.ended: Counter[str] = Counter()
+        self.shown: list[str] = []
+        weather = random.Random(f"{seed}:weather")
+        self.hosts = []
+        for name in ("one", "two", "three", "four"):
+            starts = sorted(weather.uniform(0, requests / 50) for _ in range(max(1, requests // 8000)))
+            down = [(start, start + weather.uniform(5, 60)) for start in starts]
+            self.hosts.append(Host(name, moody(down), seed))
+
+    def run(self) -> Result:
+        """All of them."""
+        return run_virtually(self._run())
+
+    async def _run(self) -> Result:
+        watching = Watching()
+        own = asyncio.all_tasks()
+        retry = Retry(count=2, base=0.5)
+        async with client_of(self.hosts, self.seed, timeout=LIMITS, retry=retry, observers=[watching]) as client:
+            self.client = client
+            await arrivals(self.requests, 50, self.seed, self.call)
+            if client._fleet.busy:
+                self.wrong.append(f"still busy: {client._fleet.busy}")
+        if asyncio.all_tasks() - own:
+            self.wrong.append(f"tasks are left: {len(asyncio.all_tasks() - own)}")
+        if any(host.busy for host in self.hosts):
+            self.wrong.append("requests are left at hosts")
+        asked = sum(len(host.requests) for host in self.hosts)
+        ways = {f"way: {way}": count for way, count in watching.ways.items()}
+        told: dict[str, object] = {**self.ended, "upstream calls": asked, **ways}
+        told["breakers opened"] = sum(change.after == "open" for _, change in watching.changes)
+        return Result([Figure("lost, doubled or wrong answers", len(self.wrong), 0)], self.wrong, told)
+
+    async def call(self, number: int) -> None:
+        """One call, of a kind and with a fate that its own number draws."""
+        draw = random.Random(f"{self.seed}:call:{number}")
+        way = draw.choice(WAYS)
+        order = draw.sample([host.name for host in self.hosts], draw.randint(1, 4))
+        fate = draw.expovariate(1.0) if draw.random() < 0.07 else None
+        began = asyncio.get_running_loop().time()
+        heard: list[str] = []
+        task = asyncio.ensure_future(self._ask(number, way, [f"{name}/m" for name in order], heard))
+        if fate is not None:
+            asyncio.get_running_loop().call_later(fate, task.cancel)
+        try:
+            outcome = await task
+        except asyncio.CancelledError:
+            outcome = "left" if fate is not None else "wrong: cancelled by nobody"
+        except (ProviderError, AllFailedError) as error:
+            outcome = self._failed(error, "".join(heard), number, way)
+        except Exception as error:  # whatever else comes out is what is looked for
+            outcome = f"wrong: {type(error).__name__}: {error}"
+        lasted = asyncio.get_running_loop().time() - began
+        if lasted > TOTAL + 0.001:
+            outcome = f"wrong: it took {lasted:.3f} s"
+        self.ended[outcome.partition(":")[0]] += 1
+        if outcome.startswith("wrong"):
+            self.wrong.append(f"{self.seed}:{number} ({way} at {', '.join(order)}): {outcome}")
+        if number == self.only:
+            self.shown += [f"call {number}: {way} at {', '.join(order)}, fate {fate}", f"heard {heard}", outcome]
+
+    async def _ask(self, number: int, way: str, targets: Sequence[str], heard: list[str]) -> str:
+        whole = "".join(answer_to(number))
+        hedge = Hedge() if way in {"hedged", "raced chat"} else None
+        reject = ("empty",) if way in {"chat, rejecting", "hedged"} else ()
+        mid_stream: Any = way if way in {"continue", "fail", "restart"} else "continue"
+        chain = Chain(*targets, hedge=hedge, reject=reject, mid_stream=mid_stream)
+        if "chat" in way:
+            reply = await self.client.chat(question(number), chain=chain)
+        else:
+            async with self.client.stream(question(number), chain=chain) as stream:
+                async for event in stream:
+                    if isinstance(event, Handover) and event.mode == "restart":
+                        heard.clear()
+                    elif isinstance(event, TextDelta):
+                        heard.append(event.text)
+                reply = await stream.reply()
+            if "".join(heard) != reply.text:
+                return f"wrong: it heard {heard}, and the reply is {reply.text!r}"
+        if number == self.only:
+            self.shown += map(str, reply.attempts)
+        if not reply.text and not reject:
+            return "empty"  # a host said so, and nobody asked to turn that down
+        if reply.text != whole:
+            return f"wrong: {reply.text!r}"
+        if [one.outcome for one in reply.attempts].count("answered") != 1:
+            return f"wrong: {[str(one) for one in reply.attempts]}"
+        return "answered"
+
+    def _failed(self, error: ProviderError | AllFailedError, heard: str, number: int, way: str) -> str:
+        whole = "".join(answer_to(number))
+        if not whole.startswith(heard):
+            return f"wrong: it heard {heard!r}"
+        if "chat" not in way and error.text != heard and not isinstance(error, RejectedError):
+            return f"wrong: it heard {heard!r}, and the error has {error.text!r}"
+        if not error.attempts:
+            return f"wrong: {type(error).__name__} without attempts"
+        return "failed, after text" if heard else "failed"
+
+
+# ── outages ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def always(deed: Deed) -> Callable[[random.Random, float], Deed]:
+    """A host that always does so."""
+    return lambda draw, now: deed
+
+
+async def ignoring(asked: Awaitable[object]) -> None:
+    """Wait for a call that may fail."""
+    with contextlib.suppress(ProviderError, AllFailedError):
+        await asked
+
+
+def outage(requests: int, seed: int) -> Result:
+    """Three hosts that are all down: how often each is asked for one call, without a breaker and with one."""
+    result = Result()
+    run_virtually(_outage(result, requests, seed, None))
+    run_virtually(_outage(result, requests, seed, BREAKER))
+    return result
+
+
+async def _outage(result: Result, requests: int, seed: int, breaker: Breaker | None) -> None:
+    deeds = [Deed("refused", 0.001), Deed("overloaded", 0.02), Deed("cut", 0.05)]
+    hosts = [Host(name, always(deed), seed) for name, deed in zip(("one", "two", "three"), deeds, strict=True)]
+    watching = Watching()
+    started: list[float] = []
+    options = {"breaker": breaker, "retry": Retry(count=2, base=0.1), "observers": [watching]}
+    async with client_of(hosts, seed, **options) as client:
+        chain = Chain(*(f"{host.name}/m" for host in hosts))
+
+        async def call(number: int) -> None:
+            started.append(asyncio.get_running_loop().time())
+            await ignoring(client.chat(question(number), chain=chain))
+
+        await arrivals(requests, 10, seed, call)
+    named = "without a breaker" if breaker is None else "with breakers"
+    most = max(len(host.requests) for host in hosts)
+    result.figures.append(Figure(f"{named}: upstream calls a target and call", most / requests, 1.10))
+    result.curves.setdefault("outage", {})[named] = running(min(hosts, key=lambda host: host.name).requests)
+    if breaker is not None:
+        opened = max(at for at, change in watching.changes[: len(hosts)])
+        asked = max(sum(at > opened for at in host.requests) for host in hosts)
+        share = asked / sum(at > opened for at in started)
+        result.figures.append(Figure("once they are open: upstream calls a target and call", share, 0.01))
+
+
+def running(times: Sequence[float]) -> Points:
+    """How many there were by then."""
+    return [(at, float(number)) for number, at in enumerate(times, 1)]
+
+
+def rare_calls(seed: int) -> Result:
+    """One call each four seconds, and a host that is down for sixty: how often it is asked in that time."""
+    return run_virtually(_rare_calls(seed))
+
+
+async def _rare_calls(seed: int) -> Result:
+    def behave(draw: random.Random, now: float) -> Deed:
+        del draw
+        return Deed("silent" if 40 <= now < 100 else "answer", 0.1)
+
+    dead, well = Host("dead", behave, seed), Host("well", always(Deed("answer", 0.1)), seed)
+    async with client_of([dead, well], seed, timeout=Timeout(first_event=2.0)) as client:
+        for number in range(50):
+            await asyncio.sleep(number * 4.0 - asyncio.get_running_loop().time())
+            await client.chat(question(number), chain=Chain("dead/m", "well/m"))
+    during = sum(40 <= at < 100 for at in dead.requests)
+    return Result([Figure("calls to a dead host in 60 s, one call in 4 s", during, 3)])
+
+
+# ── hedging ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def bimodal(draw: random.Random, now: float) -> Deed:
+    """First content after 100 ms, and after 2 s one time in twenty."""
+    del now
+    slow = draw.random() < 0.05
+    return Deed("answer", 2.0 if slow else draw.uniform(0.09, 0.11))
+
+
+def hedging(requests: int, seed: int) -> Result:
+    """Streams at a host that is slow one time in twenty, with and without a hedge."""
+    result = Result()
+    shares = [*(n / 200 for n in range(1, 190)), *(0.95 + n / 1000 for n in range(51))]
+    for named, hedge in (("without a hedge", None), ("with a hedge", Hedge())):
+        times = run_virtually(_hedging(result, requests, seed, hedge))
+        result.told[f"p50 {named}, ms"] = round(quantile(times, 0.5) * 1000, 1)
+        result.told[f"p99 {named}, ms"] = round(quantile(times, 0.99) * 1000, 1)
+        curve = [(quantile(times, share) * 1000, share * 100) for share in shares]
+        result.curves.setdefault("hedging", {})[named] = curve
+    return result
+
+
+async def _hedging(result: Result, requests: int, seed: int, hedge: Hedge | None) -> list[float]:
+    hosts = [Host("one", bimodal, seed), Host("two", bimodal, seed)]
+    times: list[float] = []
+    async with client_of(hosts, seed) as client:
+        chain = Chain("one/m", "two/m", hedge=hedge)
+
+        async def call(number: int) -> None:
+            began, first = asyncio.get_running_loop().time(), None
+            async with client.stream(question(number), chain=chain) as stream:
+                async for event in stream:
+                    if first is None and isinstance(event, TextDelta):
+                        first = asyncio.get_running_loop().time() - began
+            assert first is not None
+            times.append(first)
+
+        await arrivals(requests, 20, seed, call)
+    if hedge is not None:
+        extra = sum(len(host.requests) for host in hosts) / requests - 1
+        result.figures.append(Figure("p99 of the first content, ms", quantile(times, 0.99) * 1000, 350))
+        result.figures.append(Figure("further calls, %", extra * 100, 5))
+    return times
+
+
+def hedging_in_outages(seed: int) -> Result:
+    """Hedging calls at hosts that worked for a minute: in an outage there are no hedges."""
+    result = Result()
+    for kind in ("refused", "overloaded", "silent"):
+        run_virtually(_hedging_in_outage(result, seed, kind))
+    return result
+
+
+async def _hedging_in_outage(result: Result, seed: int, kind: str) -> None:
+    def behave(draw: random.Random, now: float) -> Deed:
+        return bimodal(draw, now) if now < 60 else Deed(kind, 0.01)
+
+    hosts = [Host("one", behave, seed), Host("two", behave, seed)]
+    watching = Watching()
+    async with client_of(hosts, seed, timeout=Timeout(first_event=5.0), observers=[watching]) as client:
+        chain = Chain("one/m", "two/m", hedge=Hedge())
+
+        async def call(number: int) -> None:
+            await ignoring(client.chat(question(number), chain=chain))
+
+        await arrivals(6000, 20, seed, call)
+    failed = watching.first_failure
+    assert failed is not None
+    assert watching.hedged, "nothing was hedged while the hosts were well"
+    # Hosts that fall silent are late before they have failed: until the first of them has, nobody can know.
+    result.figures.append(Figure(f"hedges in an outage ({kind})", sum(at > failed for at in watching.hedged), 0))
+    result.told[f"hedges before the first failure ({kind})"] = sum(60 < at <= failed for at in watching.hedged)
+
+
+# ── recovery ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def recovery(seed: int, outages: Sequence[float] = (20.0, 60.0, 200.0, 600.0)) -> Result:
+    """A host that is back after an outage: how soon it has its traffic again, and how many try it at the same time."""
+    result = Result()
+    for lasts in outages:
+        run_virtually(_recovery(result, seed, lasts))
+    return result
+
+
+async def _recovery(result: Result, seed: int, lasts: float) -> None:
+    back = 30 + lasts
+
+    def behave(draw: random.Random, now: float) -> Deed:
+        return Deed("overloaded" if 30 <= now < back else "answer", draw.uniform(0.05, 0.15))
+
+    first, second = Host("first", behave, seed), Host("second", always(Deed("answer", 0.1)), seed)
+    watching = Watching()
+    by: list[tuple[float, bool]] = []
+    together = 0
+
+    async def watch() -> None:
+        nonlocal together
+        await asyncio.sleep(31)  # those that were on their way when it went down have ended
+        first.most = 0
+        await asyncio.sleep(lasts - 1)
+        together = first.most
+
+    async with client_of([first, second], seed, observers=[watching]) as client:
+        chain = Chain("first/m", "second/m")
+
+        async def call(number: int) -> None:
+            began = asyncio.get_running_loop().time()
+            reply = await client.chat(question(number), chain=chain)
+            by.append((began, reply.provider == "first"))
+
+        await asyncio.gather(watch(), arrivals(int((lasts + 300) * 20), 20, seed, call))
+    interval = max(change.wait for at, change in watching.changes if change.after == "open" and at < back)
+    later = [(at, own) for at, own in by if at >= back]
+    returned = max((at for at, own in later if not own), default=back) - back
+    share = [own for at, own in later if at >= back + 2 * interval]
+    named = f"outage of {lasts:g} s"
+    elsewhere = 100 - 100 * sum(share) / len(share)
+    result.figures += [
+        Figure(f"{named}: probe intervals until it is back", returned / interval, 2),
+        Figure(f"{named}: traffic elsewhere after two intervals, %", elsewhere, 1),
+        Figure(f"{named}: calls that try it together", together, 1),
+    ]
+    result.told[named] = f"interval {interval:g} s, back after {returned:.1f} s"
+    result.curves.setdefault("recovery", {})[f"down for {lasts:g} s"] = shares(by)
+
+
+def shares(by: Sequence[tuple[float, bool]]) -> Points:
+    """The share of traffic in each span of five seconds."""
+    spans: dict[int, list[bool]] = {}
+    for at, own in by:
+        spans.setdefault(int(at // 5), []).append(own)
+    return [(span * 5.0, 100 * sum(owns) / len(owns)) for span, owns in sorted(spans.items())]
