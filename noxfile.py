@@ -204,6 +204,18 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def failover(session: nox.Session) -> None:
+    """Measure what a fallback adds until the first content, against limits."""
+    session.run(python(), str(ROOT / "tests" / "benchmarks" / "failover.py"), *session.posargs, external=True)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Make 50,000 calls, and look at what is left of them."""
+    session.run(python(), str(ROOT / "tests" / "benchmarks" / "soak.py"), *session.posargs, external=True)
+
+
+@nox.session
 def cuts(session: nox.Session) -> None:
     """Cut answers at every byte, in process and on sockets, and print what came of it."""
     session.run(python(), "-W", "error", str(ROOT / "tests" / "faults" / "cuts.py"), *session.posargs, external=True)
