@@ -234,10 +234,9 @@ def wires(session: nox.Session) -> None:
     session.run(python(), str(ROOT / "tests" / "wires" / "table.py"), *session.posargs, external=True)
 
 
-@nox.session
-def fuzz(session: nox.Session) -> None:
-    """Fuzz a decoder with atheris: ``-- sse 600``, ``-- event_stream 600`` or ``-- json 600``, in seconds."""
-    environment = ROOT / ".nox" / "fuzz"
+def environment_with(session: nox.Session, name: str, tool: str) -> str:
+    """An environment of its own with what ``.venv`` has and one tool more; its interpreter."""
+    environment = ROOT / ".nox" / name
     uv = str(binary(Path(python()).parents[1], "uv"))
     session.env["UV_SYSTEM_CERTS"] = "1"
     session.run(uv, "venv", "--quiet", "--clear", "--python", python(), str(environment), external=True)
@@ -246,8 +245,22 @@ def fuzz(session: nox.Session) -> None:
     install = (uv, "pip", "install", "--quiet", "--no-config", "--python", inside)
     session.run(*install, "--require-hashes", "-r", str(REQUIREMENTS), external=True)
     session.run(*install, "--no-deps", "--no-build-isolation", *editable, external=True)
-    session.run(*install, "atheris==3.0.0", external=True)  # by itself: it is built for few platforms
+    session.run(*install, tool, external=True)
+    return inside
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz a decoder with atheris: ``-- sse 600``, ``-- event_stream 600`` or ``-- json 600``, in seconds."""
+    inside = environment_with(session, "fuzz", "atheris==3.0.0")  # by itself: it is built for few platforms
     session.run(inside, str(ROOT / "tests" / "fuzz" / "decoders.py"), *session.posargs, external=True)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Mutate breaker, budget, retry and resume with cosmic-ray; the tests must see nine of ten."""
+    inside = environment_with(session, "mutants", "cosmic-ray==8.7.0")
+    session.run(inside, str(ROOT / "tests" / "mutants.py"), *session.posargs, external=True)
 
 
 @nox.session
