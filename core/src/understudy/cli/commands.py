@@ -238,6 +238,51 @@ def doctor(config: str | None) -> int:
     return 0 if examine(config=config) else 1
 
 
+@understudy.command(short_help="Play a chain against stand-ins that fail on cue; no host is asked.")
+@click.argument("chain", required=False, callback=_text, shell_complete=completion.chains)
+@click.option(
+    "-m", "--model", "models", metavar="NAME", multiple=True, callback=_text, shell_complete=completion.models,
+    help="A target, in place of a chain of the configuration; repeatable, in order.",
+)  # fmt: skip
+@click.option(
+    "--fault", "faults", metavar="TARGET=STEP[,STEP …]", multiple=True, callback=_text,
+    help="What a target does, request by request; the last step is repeated. Repeatable.",
+)  # fmt: skip
+@click.option("--script", type=click.Path(), metavar="FILE", help="A TOML file with the part of each target.")
+@click.option("--prompt", metavar="TEXT", default="Hello", callback=_text, help="What is asked.")
+@click.option(
+    "--calls", type=click.IntRange(min=1, max=1000), default=1, metavar="NUMBER", help="How often it is asked."
+)
+@click.option(
+    "--every", type=click.FloatRange(min=0), default=1.0, metavar="SECONDS", callback=_finite,
+    help="The time between two calls.",
+)  # fmt: skip
+@click.option("--no-stream", "whole", is_flag=True, help="Ask for whole answers; a cut one is asked again.")
+@click.option("--svg", type=click.Path(), metavar="FILE", help="Write the timeline as a picture.")
+@click.option("--seed", type=int, metavar="NUMBER", help="The same draws of waits and weights again.")
+@click.option("--steps", is_flag=True, help="List the steps that there are.")
+@_json
+@_config
+def rehearse(steps: bool, as_json: bool, config: str | None, **given: Any) -> int:
+    r"""Play CHAIN of the configuration against stand-ins, and show who was asked when and what came of it.
+
+    No key is read and no host is asked; the clock jumps, so that a minute of silence takes no time. Exits with 1
+    where a caller got no whole answer.
+
+    \b
+    understudy rehearse main --fault openai=F08
+    understudy rehearse -m openai/gpt-4o-mini -m anthropic --fault openai=F12 --svg timeline.svg
+    """
+    from .rehearse import Play, list_steps, play
+
+    if steps:
+        list_steps()
+        return 0
+    if (given["chain"] is None) == (not given["models"]):
+        raise click.UsageError("give either a CHAIN or --model")
+    return 0 if play(Play(**given), config=config, as_json=as_json) else 1
+
+
 @understudy.command(name="completion", short_help="Print the script that makes a shell complete commands.")
 @click.argument("shell", type=click.Choice(completion.SHELLS))
 def completion_script(shell: str) -> int:
