@@ -1,7 +1,7 @@
 """Mutation testing of the resilience modules with cosmic-ray: each small change of the code must make a test fail.
 
-``python3 noxfile.py -s mutants`` prints what was killed of each module and every survivor, and fails where fewer than 90 %
-of a module's mutants are. ``-- breaker budget`` takes these alone. It works in copies.
+``python3 noxfile.py -s mutants`` prints what was killed of each module and every survivor, and fails where fewer than
+90 % of a module's mutants are. ``-- breaker budget`` takes these alone. It works in copies of the tree.
 
 Left out are changes that say nothing: of ``|`` in annotations, which are never run; and of arithmetic into shifts, bits
 and the like, which floats refuse at once and any test kills.

@@ -187,3 +187,25 @@ def test_every_quirk_has_its_test() -> None:
     source = Path(__file__).read_text("utf-8")
     missing = [name for name in QUIRKS if f'"{name}"' not in source and not name.endswith("_back")]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    ("quirk", "marks", "beside"),
+    [
+        ("prefill_prefix", {"prefix": True}, {}),
+        ("prefill_partial", {"partial": True}, {}),
+        ("prefill_continue", {}, {"continue_final_message": True, "add_generation_prompt": False}),
+    ],
+)
+def test_a_beginning_of_the_answer_is_marked_as_its_host_wants(
+    quirk: str, marks: dict[str, bool], beside: dict[str, bool]
+) -> None:
+    """A last turn of the model's has the host's own mark, and no other request has it."""
+    asked = Message(role="user", content="hi")
+    begun = Request(messages=(asked, Message(role="assistant", content="one two")))
+    told, _ = sent(begun, quirk)
+    assert told["messages"][-1] == {"role": "assistant", "content": "one two", **marks}
+    assert {name: told[name] for name in ("continue_final_message", "add_generation_prompt") if name in told} == beside
+    plain, _ = sent(Request(messages=(asked,)), quirk)
+    assert plain["messages"] == [{"role": "user", "content": "hi"}]
+    assert not beside.keys() & plain.keys()

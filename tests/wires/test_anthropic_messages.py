@@ -57,6 +57,7 @@ from understudy.testing import Body, ScriptedHost
 from understudy.wire import openai_chat
 from understudy.wire.anthropic_messages import Decoder, encode
 from understudy.wire.anthropic_messages.serving import read, render, render_stream
+from understudy_anthropic.models import MODELS
 from understudy_anthropic.provider import most_of, takes_system_turns, version_of
 
 if TYPE_CHECKING:
@@ -1117,3 +1118,14 @@ def test_a_models_name_tells_its_generation(
 def test_another_name_tells_nothing() -> None:
     """Of a model that is none of Anthropic's nothing is taken for known."""
     assert (version_of("deepseek-chat"), most_of("deepseek-chat")) == (None, None)
+
+
+def test_which_models_take_the_beginning_of_an_answer() -> None:
+    """Up to Claude 4.5 it is declared that they do, from 4.6 on that they do not; of the retired nothing is."""
+    facts = {model.name: model.capabilities.fact("prefill") for model in MODELS}
+    assert {name for name, fact in facts.items() if fact.value is True} == {
+        "claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5",
+    }  # fmt: skip
+    assert facts["claude-opus-4-6"].value is False
+    assert facts["claude-3-opus-20240229"].value is None
+    assert "platform.claude.com" in facts["claude-sonnet-5"].source

@@ -28,7 +28,9 @@ HOSTS: Final[tuple[Host, ...]] = (
         env=("DASHSCOPE_API_KEY",),
         key_url="https://www.alibabacloud.com/help/en/model-studio/get-api-key",
         wires=("openai_responses",),
-        quirks=("system_for_developer",),
+        # https://www.alibabacloud.com/help/en/model-studio/user-guide/partial-mode; which models take it is declared
+        # by whoever uses them.
+        quirks=("prefill_partial", "system_for_developer"),
         source="https://www.alibabacloud.com/help/en/model-studio/compatibility-with-openai-responses-api",
         checked=_CHECKED,
     ),

@@ -93,6 +93,26 @@ def _reasoning_object(body: Body, _omissions: Omissions) -> None:
         body["reasoning"] = {"effort": body.pop("reasoning_effort")}
 
 
+def _begun(body: Body) -> Body | None:
+    """The last turn, where it is the beginning of the answer that is wanted."""
+    last: Body = body["messages"][-1]
+    return last if last["role"] == "assistant" and not last.get("tool_calls") else None
+
+
+def _marked(name: str) -> Transform:
+    def mark(body: Body, _omissions: Omissions) -> None:
+        begun = _begun(body)
+        if begun is not None:
+            begun[name] = True
+
+    return mark
+
+
+def _continue_final_message(body: Body, _omissions: Omissions) -> None:
+    if _begun(body) is not None:
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
+
+
 def _nothing(_body: Body, _omissions: Omissions) -> None:
     """Of those that `Dialect` has a field for."""
 
@@ -122,6 +142,13 @@ QUIRKS: Final[Mapping[str, tuple[str, Transform]]] = {
     "no_stop": ("`stop` is not taken", _without("stop", meaning=True)),
     "no_stream_options": ("`stream_options` is refused; usage comes unasked", _no_stream_options),
     "no_strict_tools": ("`strict` of a tool is not taken", _no_strict_tools),
+    # A turn of the model's at the end is the beginning of the answer that is wanted (a prefill).
+    "prefill_continue": (
+        "a last turn of the model's is gone on with where `continue_final_message` says so (vLLM)",
+        _continue_final_message,
+    ),
+    "prefill_partial": ("a last turn of the model's is gone on with where `partial` marks it", _marked("partial")),
+    "prefill_prefix": ("a last turn of the model's is gone on with where `prefix` marks it", _marked("prefix")),
     "random_seed": ("`seed` is sent as `random_seed`", _renamed("seed", "random_seed")),
     "reasoning_back": ("earlier reasoning is sent back as `reasoning`", _nothing),
     "reasoning_content_back": ("earlier reasoning is sent back as `reasoning_content`", _nothing),
