@@ -300,3 +300,25 @@ def test_nobody_is_last_at_first() -> None:
 def test_whom_an_error_speaks_against(error: ProviderError, blame: str) -> None:
     """The host for its faults, the rate for its limits, the key or model for refusals, else nobody."""
     assert blame_of(error) == blame
+
+
+def test_an_open_breaker_is_half_open_from_its_time_on() -> None:
+    """Before its time it is open; at it, and ever after, one call may try it."""
+    circuit = BREAKER.failed(CLOSED, FAULT, 0.0, probe=False)
+    for _ in range(4):
+        circuit = BREAKER.failed(circuit, FAULT, 0.0, probe=False)
+    states = [circuit.state(at) for at in (0.0, circuit.until - 0.1, circuit.until, circuit.until + 100)]
+    assert states == ["open", "open", "half_open", "half_open"]
+
+
+@pytest.mark.parametrize("hint", [0.0, -0.5, -1.0, None])
+def test_a_hint_of_no_time_is_none(hint: float | None) -> None:
+    """A 429 that says to wait for nothing puts the endpoint last for five seconds, as one without a word does."""
+    limit = RateLimitError("x", status=429, retry_after=hint)
+    circuit = BREAKER.failed(CLOSED, limit, 100.0, probe=False)
+    assert (circuit.wait(100.0), circuit.last_until) == (0.0, 105.0)
+
+
+def test_nothing_is_waited_for_before_anything_happened() -> None:
+    """A new circuit may be asked at any time of a clock, also below zero."""
+    assert (CLOSED.wait(-1000.0), CLOSED.last_until < -1000.0) == (0.0, True)

@@ -247,3 +247,27 @@ def test_only_plain_text_is_gone_on_with(event: Event) -> None:
 def test_what_stands_in_the_way(request_: Request, reason: str | None) -> None:
     """A form, several choices, probabilities, or a last turn of more than text cannot be gone on with."""
     assert obstacle(request_, begun()) == reason
+
+
+@pytest.mark.parametrize("said", ["abc", "abe"])
+def test_an_echo_that_differs_is_refused_whichever_way(said: str) -> None:
+    """Other words are others, whether the alphabet has them before or after those that were to be said again."""
+    with pytest.raises(ProtocolError, match="said others"):
+        text_of(resumption("abd", takes="echoes"), said)
+
+
+def test_it_is_the_last_turn_that_is_looked_at() -> None:
+    """After a plain question a last turn of more than text stands in the way, and an earlier one does not."""
+    call = ToolCall(id="a", name="f", arguments="{}")
+    acted = Message(role="assistant", content="one", tool_calls=(call,))
+    told = Message(role="tool", content="done", tool_call_id="a")
+    asked = Message(role="user", content="x")
+    reason = "the conversation ends in more than plain text already"
+    assert obstacle(Request(messages=(asked, acted)), begun()) == reason
+    assert obstacle(Request(messages=(asked, acted, told, asked)), begun()) is None
+
+
+def test_white_space_that_will_not_come_is_over_with_the_first_word() -> None:
+    """Once the host has said something else the white space of the text so far is looked for no more."""
+    assert text_of(resumption("one "), "a", " b") == "a b"
+    assert text_of(resumption("one  "), " a", " b") == "a b"
