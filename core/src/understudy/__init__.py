@@ -84,6 +84,9 @@ if TYPE_CHECKING:
     from .messages import ToolCall as ToolCall
     from .messages import ToolName as ToolName
     from .observation import Attempt as Attempt
+    from .observation import AttemptStart as AttemptStart
+    from .observation import CircuitChange as CircuitChange
+    from .observation import Fallback as Fallback
     from .observation import Observer as Observer
     from .resilience import Breaker as Breaker
     from .resilience import Budget as Budget
@@ -100,6 +103,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AllFailedError": "errors",
     "Attempt": "observation",
+    "AttemptStart": "observation",
     "Audio": "events",
     "AudioDelta": "events",
     "AudioPart": "messages",
@@ -113,6 +117,7 @@ _HOME = {
     "Chain": "chain",
     "Choice": "events",
     "ChoiceFinish": "events",
+    "CircuitChange": "observation",
     "Client": "client",
     "ConfigError": "errors",
     "ConnectError": "errors",
@@ -124,6 +129,7 @@ _HOME = {
     "EmbedReply": "events",
     "Event": "events",
     "Fact": "capabilities",
+    "Fallback": "observation",
     "FilePart": "messages",
     "Finish": "events",
     "HTTPError": "errors",
@@ -190,6 +196,7 @@ _HOME = {
 __all__ = [
     "AllFailedError",
     "Attempt",
+    "AttemptStart",
     "Audio",
     "AudioDelta",
     "AudioPart",
@@ -203,6 +210,7 @@ __all__ = [
     "Chain",
     "Choice",
     "ChoiceFinish",
+    "CircuitChange",
     "Client",
     "ConfigError",
     "ConnectError",
@@ -214,6 +222,7 @@ __all__ = [
     "EmbedReply",
     "Event",
     "Fact",
+    "Fallback",
     "FilePart",
     "Finish",
     "HTTPError",

@@ -114,7 +114,7 @@ class Client:
         self._api_keys = {
             name: secret(key) if isinstance(key, str) else key for name, key in (api_keys or {}).items() if key
         }
-        self._observers = Observers(observers)
+        self._observers = Observers((*observers, *self._registry.observers))
         self._timeout = timeout or self._config.timeout or Timeout()
         self._retry = self._config.retry if retry is None else retry
         self._fleet = Fleet(

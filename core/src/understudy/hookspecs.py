@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .host import Host
+    from .observation import Observer
     from .provider import AsyncGeneratorProvider, Provider, ProviderSpec
 
 PROJECT = "understudy"
@@ -29,3 +30,13 @@ def understudy_providers() -> Sequence[type[AsyncGeneratorProvider | Provider] |
     class or an object will do too.
     """
     raise NotImplementedError  # a specification; pluggy never calls it
+
+
+@hookspec
+def understudy_observers() -> Sequence[Observer]:
+    """Who is told what calls come to; called once for each client, when it is made.
+
+    An `Observer` is called in the loop and must not block. One that raises is told in the log and costs nobody the
+    answer.
+    """
+    raise NotImplementedError  # as above

@@ -6,7 +6,7 @@ import importlib
 import re
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import pluggy
 
@@ -18,8 +18,11 @@ from .provider import AsyncGeneratorProvider, Provider, ProviderSpec, as_provide
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from .observation import Observer
+
 ENTRY_POINT_GROUP: Final = "understudy"
 
+_TOLD: Final = ("attempt_started", "attempt_ended", "fell_back", "circuit_changed")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -58,7 +61,10 @@ class Registry:
     ) -> None:
         found = _entry_points() if entries is None else entries
         claims: dict[str, list[Installed]] = {}
-        self.plugins: tuple[Plugin, ...] = tuple(_load_each(found, claims)) if plugins else ()
+        observers: list[Observer] = []
+        self.plugins: tuple[Plugin, ...] = tuple(_load_each(found, claims, observers)) if plugins else ()
+        self.observers: tuple[Observer, ...] = tuple(observers)
+        """Those that plugins give, in the order of their names."""
         self.conflicts: dict[str, PluginError] = {}
         self._installed: dict[str, Installed] = {}
         for name, claimants in claims.items():
@@ -121,25 +127,30 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
     return (dist.name, dist.version) if dist is not None else ("unknown distribution", "")
 
 
-def _load_each(entries: Iterable[EntryPoint], claims: dict[str, list[Installed]]) -> Iterable[Plugin]:
+def _load_each(
+    entries: Iterable[EntryPoint], claims: dict[str, list[Installed]], observers: list[Observer]
+) -> Iterable[Plugin]:
     """Load, register and call each on its own: pluggy's bulk load stops at the first that is broken."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     for entry in entries:
         distribution, version = _distribution(entry)
         try:
-            specs = _providers_of(manager, entry, f"{distribution}:{entry.name}")
+            specs, watching = _given_by(manager, entry, f"{distribution}:{entry.name}")
         except (Exception, SystemExit) as error:  # a plugin's import and hook may do anything
             wrapped = PluginError(f"plugin {entry.name!r} of {distribution}: {_cause(error)}", plugin=entry.name)
             wrapped.__cause__ = error
             yield Plugin(entry.name, distribution, version, error=wrapped)
             continue
+        observers += watching
         for spec in specs:
             claims.setdefault(spec.name, []).append(Installed(spec, distribution))
         yield Plugin(entry.name, distribution, version, tuple(spec.name for spec in specs))
 
 
-def _providers_of(manager: pluggy.PluginManager, entry: EntryPoint, unique: str) -> list[ProviderSpec]:
+def _given_by(
+    manager: pluggy.PluginManager, entry: EntryPoint, unique: str
+) -> tuple[list[ProviderSpec], list[Observer]]:
     plugin = entry.load()
     api = getattr(plugin, "understudy_api", 1)
     if api != hookspecs.API_VERSION:
@@ -150,9 +161,18 @@ def _providers_of(manager: pluggy.PluginManager, entry: EntryPoint, unique: str)
     manager.register(plugin, unique)
     try:
         # It is the only one registered, so that its hook's failure is its own.
-        return [_spec(given) for result in manager.hook.understudy_providers() for given in result]
+        specs = [_spec(given) for result in manager.hook.understudy_providers() for given in result]
+        return specs, [_observer(given) for result in manager.hook.understudy_observers() for given in result]
     finally:
         manager.unregister(name=unique)
+
+
+def _observer(given: object) -> Observer:
+    """What was given, if it can be told everything; TypeError else."""
+    missing = [name for name in _TOLD if isinstance(given, type) or not callable(getattr(given, name, None))]
+    if missing:
+        raise TypeError(f"{given!r:.80} is no observer: it has no {missing[0]} (inherit from understudy.Observer)")
+    return cast("Observer", given)
 
 
 def _spec(given: object) -> ProviderSpec:
