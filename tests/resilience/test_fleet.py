@@ -208,7 +208,9 @@ def test_the_snapshot_names_who_is_left_alone() -> None:
     assert health.source == "1 failures in a row, the last ServerError; asked again in 14 s"
     fleet.asked(other, 1.0)
     fleet.answered(other, 1.0, first=0.1, duration=0.1, whole=True)
-    assert fleet.snapshot(1.0).of("a", "m") is None
+    observed = fleet.snapshot(3.0).of("a", "m")
+    assert observed is not None
+    assert (observed.working, observed.source) == (True, "it answered 2 s ago")
     assert Fleet(breaker=None).snapshot(0.0).states == {}
 
 

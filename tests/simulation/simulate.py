@@ -64,13 +64,18 @@ def _rounded(axis: Axis) -> Axis:
     return Axis(axis.title, axis.least, axis.most, [round(tick) for tick in axis.ticks])
 
 
-def replay(wanted: str, requests: int) -> int:
+def replay(seed: int, call: int, requests: int) -> int:
     """Run until one call of the chaos has ended, and show all of it."""
-    seed, _, call = wanted.partition(":")
-    chaos = scenarios.Chaos(requests, int(seed), only=int(call))
+    chaos = scenarios.Chaos(requests, seed, only=call)
     chaos.run()
     print("\n".join(chaos.shown))
-    return 1 if any(line.startswith(f"{wanted} ") for line in chaos.wrong) else 0
+    return 1 if any(line.startswith(f"{seed}:{call} ") for line in chaos.wrong) else 0
+
+
+def seed_and_call(text: str) -> tuple[int, int]:
+    """What ``--replay`` is given."""
+    seed, _, call = text.partition(":")
+    return int(seed), int(call)
 
 
 def main() -> int:
@@ -79,12 +84,15 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=REQUESTS, help="how many calls the chaos has")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--only", action="append", choices=list(all_of(0, 0)), help="this scenario alone")
-    parser.add_argument("--replay", metavar="SEED:CALL", help="show one call of the chaos")
+    parser.add_argument("--replay", type=seed_and_call, metavar="SEED:CALL", help="show one call of the chaos")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write the plots there")
     given = parser.parse_args()
     logging.getLogger("understudy").setLevel(logging.CRITICAL)  # it tells of each breaker that opens
     if given.replay:
-        return replay(given.replay, given.requests)
+        seed, call = given.replay
+        if not 0 <= call < given.requests:
+            parser.error(f"there is no call {call} among {given.requests}")
+        return replay(seed, call, given.requests)
     results: dict[str, Result] = {}
     for name, scenario in all_of(given.requests, given.seed).items():
         if given.only and name not in given.only:
@@ -99,6 +107,8 @@ def main() -> int:
             print(f"  {what}: {value}")
         for line in result.wrong[:20]:
             print(f"  {line}\n    replay: --requests {given.requests} --replay {line.partition(' ')[0]}")
+        if not result.is_kept:
+            print(f"  again: --requests {given.requests} --seed {given.seed} --only '{name}'")
     if given.plots:
         for name, picture in pictures(results).items():
             (given.plots / f"simulation-{name}.svg").write_text(picture)

@@ -16,6 +16,8 @@ from understudy.resilience.resume import Resumption
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from understudy import AllFailedError, ProviderError
+
 SEED = 7
 
 
@@ -53,6 +55,50 @@ def test_a_wrong_answer_is_seen_and_replayed(monkeypatch: pytest.MonkeyPatch) ->
     chaos.run()
     assert any("continue" in line or "hedged" in line for line in chaos.shown)
     assert "wrong" in chaos.shown[-1]
+
+
+def test_a_replay_tells_whom_a_failed_call_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a call that failed the replay shows each host that was asked, and what came of each attempt."""
+    failed: list[tuple[int, int]] = []
+    judge = Chaos._failed
+
+    def noted(self: Chaos, error: ProviderError | AllFailedError, heard: str, number: int, way: str) -> str:
+        failed.append((number, len(error.attempts)))
+        return judge(self, error, heard, number, way)
+
+    monkeypatch.setattr(Chaos, "_failed", noted)
+    Chaos(500, SEED).run()
+    number, attempts = max(failed, key=lambda one: one[1])
+    chaos = Chaos(500, SEED, only=number)
+    chaos.run()
+    assert attempts > 1
+    assert [line for line in chaos.shown if "/m failed" in line or "/m skipped" in line] == list(
+        map(str, chaos.attempts)
+    )
+    assert len(chaos.attempts) == attempts
+    asked = sum("was asked" in line for line in chaos.shown)
+    assert asked == sum(one.outcome == "failed" for one in chaos.attempts)
+
+
+def test_a_replay_needs_no_call_that_comes_after() -> None:
+    """Calls that begin long after the one that is shown has ended are not made, and it is the same call."""
+    early, all_of_them = Chaos(3200, SEED, only=10), Chaos(3200, SEED, only=10)
+    all_of_them._count = 3200
+    early.run()
+    all_of_them.run()
+    assert early.shown == all_of_them.shown
+    assert sum(early.ended.values()) < sum(all_of_them.ended.values())
+
+
+def test_a_broken_limit_says_how_to_see_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a figure breaks its limit the program fails, and prints the options of the same run."""
+    broken = scenarios.Result([scenarios.Figure("calls", 4, 3)])
+    monkeypatch.setattr(scenarios, "rare_calls", lambda seed: broken)
+    monkeypatch.setattr("sys.argv", ["simulate", "--seed", "3", "--only", "rare calls"])
+    assert simulate.main() == 1
+    assert "again: --requests 100000 --seed 3 --only 'rare calls'" in capsys.readouterr().out
 
 
 def test_an_outage_is_not_made_worse() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 import re
@@ -21,7 +22,7 @@ from understudy import (
 from understudy.plugin import Finish, Model, ReasoningDelta, Start, TextDelta, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from understudy.plugin import Context, Event, Request
 
@@ -69,6 +70,9 @@ class Host:
     busy: int = 0
     most: int = 0
     """The most requests that were under way together since it was last set."""
+    watched: int | None = None
+    seen: list[tuple[float, Deed]] = field(default_factory=list)
+    """When it was asked the watched call, and what it drew."""
 
     def models(self) -> Sequence[Model]:
         """One."""
@@ -83,15 +87,18 @@ class Host:
         self.calls[call] += 1
         self.requests.append(now)
         deed = self.behave(random.Random(f"{self.seed}:{self.name}:{call}:{tries}"), now)
+        if call == self.watched:
+            self.seen.append((now, deed))
         self.busy += 1
         self.most = max(self.most, self.busy)
         try:
-            async for event in self._events(deed, call, said):
-                yield event
+            async with contextlib.aclosing(self._events(deed, call, said)) as events:
+                async for event in events:
+                    yield event
         finally:
             self.busy -= 1
 
-    async def _events(self, deed: Deed, call: int, said: str) -> AsyncIterator[Event]:
+    async def _events(self, deed: Deed, call: int, said: str) -> AsyncGenerator[Event, None]:
         await asyncio.sleep(deed.delay)
         match deed.kind:
             case "refused":

@@ -39,6 +39,7 @@ from .observation import HealthSnapshot, MidStream, Observers
 from .omissions import adapt
 from .output import parser
 from .pricing import Pricing
+from .probing import probed
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses, options_model
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejections
@@ -468,6 +469,11 @@ class Client:
             names += [target.chain for target in inside if target.chain is not None and target.chain not in names]
         return False
 
+    @property
+    def chains(self) -> tuple[str, ...]:
+        """The names of the configured chains."""
+        return tuple(self._config.chains)
+
     def chain(self, name: str) -> Chain:
         """The configured chain of this name; ConfigError where there is none."""
         return self._configured_chain(name, ())
@@ -577,6 +583,36 @@ class Client:
                 answered.append(name)
                 models += [one for one in answer if not wanted.missing(one.capabilities)]
         return LiveModels(tuple(models), tuple(answered), skipped, failures)
+
+    async def probe(self, *targets: str | Needs | Chain, within: float | None = 30.0) -> tuple[Attempt, ...]:
+        """Ask every candidate of these targets a question of a few tokens, side by side, and say how each did.
+
+        Without targets: those of the configured chains; without chains the first candidate of each provider that is
+        ready. Each is asked once, also where its breaker would have it left alone, and an answer closes that. It
+        costs what a short answer costs. ``within`` is in seconds, for each. NoCandidateError where nobody is there.
+        """
+        resolved = [self.resolve(leaf) for target in targets or self._usual() for leaf in _leaves(target)]
+        ready: dict[tuple[str, str], Ready] = {}
+        for resolution in resolved:
+            for one in resolution.ready:
+                ready.setdefault((one.provider, one.model), one)
+        if not ready:
+            explanation = "\n".join(resolution.explanation for resolution in resolved)
+            raise NoCandidateError("there is nobody to probe", explanation=explanation)
+        return await probed(tuple(ready.values()), lambda: self._run(whole=False), within=within)
+
+    def _usual(self) -> list[str | Needs | Chain]:
+        """What is probed where nothing is named."""
+        chains: list[str | Needs | Chain] = [
+            self.chain(name) for name in self._config.chains if name not in self._config.local_chains
+        ]
+        if chains:
+            return chains
+        first: dict[str, str | Needs | Chain] = {}
+        for candidate in self.select().candidates:
+            if candidate.consent:
+                first.setdefault(candidate.provider, candidate.name)
+        return list(first.values())
 
     def _installed(self, provider: str) -> str:
         if provider not in self._registry.installed:
@@ -945,6 +981,10 @@ def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
     if not (offer.consent or named):
         return "a public host, asked only where it is named or configured"
     return offer.obstacle
+
+
+def _leaves(target: str | Needs | Chain) -> Sequence[str | Needs]:
+    return target.leaves() if isinstance(target, Chain) else [target]
 
 
 def _needs(needs: NeedsInput | None, config: Config) -> Needs:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from .asking import Asking, NeedsInput, SchemaInput
+    from .capabilities import Needs
+    from .chain import Chain
     from .client import ChainInput
     from .client import Stream as AsyncStream
     from .config import Config, Source
@@ -298,6 +300,15 @@ class Client:
         or configured. ConfigError for a provider that is not installed.
         """
         return self._call(self._client.live_models(needs, provider=provider))
+
+    def probe(self, *targets: str | Needs | Chain, within: float | None = 30.0) -> tuple[Attempt, ...]:
+        """Ask every candidate of these targets a question of a few tokens, side by side, and say how each did.
+
+        Without targets: those of the configured chains; without chains the first candidate of each provider that is
+        ready. Each is asked once, also where its breaker would have it left alone, and an answer closes that. It
+        costs what a short answer costs. ``within`` is in seconds, for each. NoCandidateError where nobody is there.
+        """
+        return self._call(self._client.probe(*targets, within=within))
 
     # ── to the loop and back ──────────────────────────────────────────────────────────────────────────
 

@@ -238,6 +238,25 @@ def doctor(config: str | None) -> int:
     return 0 if examine(config=config) else 1
 
 
+@understudy.command(short_help="Ask each model a small question, and say how it did.")
+@click.argument("targets", nargs=-1, callback=_text, shell_complete=completion.models)
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, metavar="SECONDS",
+    callback=_finite, help="How long each may take.",
+)  # fmt: skip
+@_json
+@_config
+def probe(targets: tuple[str, ...], timeout: float, as_json: bool, config: str | None) -> int:
+    """Ask each of TARGETS for a few tokens, side by side, and say how it did: it costs what that costs.
+
+    A target is a chain, provider/model, a model's or a provider's name. Without any: those of the configured
+    chains; without chains the first model of each provider that is ready. Exits with 1 where one did not answer.
+    """
+    from .probe import probe as probe_all
+
+    return 0 if probe_all(targets, timeout, config=config, as_json=as_json) else 1
+
+
 @understudy.command(short_help="Play a chain against stand-ins that fail on cue; no host is asked.")
 @click.argument("chain", required=False, callback=_text, shell_complete=completion.chains)
 @click.option(

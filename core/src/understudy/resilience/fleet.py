@@ -157,20 +157,25 @@ class Fleet:
         return self._becomes(endpoint, self.store.get(endpoint).left(probe=probe), now)
 
     def snapshot(self, now: float) -> HealthSnapshot:
-        """The models that are left alone now: of each provider's model, where none of its endpoints may be asked."""
+        """What was observed of models: which answered last, and which are left alone, at all their endpoints."""
         if self.breaker is None:
             return HealthSnapshot()
         states: dict[tuple[str, str], Health] = {}
         sound: set[tuple[str, str]] = set()
         for endpoint, circuit in self.store.items():
             name = (endpoint.provider, endpoint.model)
-            if circuit.state(now) != "open":
+            if circuit.state(now) == "open":
+                if name not in sound:
+                    reason = "" if circuit.error is None else f", the last {type(circuit.error).__name__}"
+                    wait = f"asked again in {circuit.wait(now):.0f} s"
+                    states[name] = Health(working=False, source=f"{circuit.in_row} failures in a row{reason}; {wait}")
+                continue
+            if name not in sound:
+                states.pop(name, None)  # another key of it may be left alone; this one is not
                 sound.add(name)
-            else:
-                reason = "" if circuit.error is None else f", the last {type(circuit.error).__name__}"
-                wait = f"asked again in {circuit.wait(now):.0f} s"
-                states[name] = Health(working=False, source=f"{circuit.in_row} failures in a row{reason}; {wait}")
-        return HealthSnapshot({name: health for name, health in states.items() if name not in sound})
+            if circuit.since is not None and not circuit.in_row:
+                states[name] = Health(working=True, source=f"it answered {now - circuit.since:.0f} s ago")
+        return HealthSnapshot(states)
 
     def _over(self, endpoint: Endpoint) -> None:
         left = self.busy[endpoint] - 1
