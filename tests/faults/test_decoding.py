@@ -99,14 +99,14 @@ BROKEN: dict[str, bytes] = {
 @both
 @places
 async def test_f22_to_f25_before_anything_was_given(what: str, stream: bool, place: Place) -> None:
-    """F22 to F25: what cannot be read is ProtocolError, and the next target answers where nothing was given."""
+    """F22-F25: what cannot be read is ProtocolError, and the next target answers where nothing was given."""
     await check(wrong(BROKEN[what], at=0), stream=stream, place=place)
 
 
 @pytest.mark.parametrize("what", list(BROKEN))
 @places
 async def test_f22_to_f25_in_the_middle(what: str, place: Place) -> None:
-    """F22 to F25: after something was given it is ProtocolError with the exact text, or the next goes on with it."""
+    """F22-F25: after something was given it is ProtocolError with the exact text, or the next goes on with it."""
     fault = wrong(BROKEN[what], at=2)
     await check(fault, stream=True, place=place)
     await check_continued(fault, place=place)
@@ -115,7 +115,7 @@ async def test_f22_to_f25_in_the_middle(what: str, place: Place) -> None:
 @pytest.mark.parametrize("what", list(BROKEN))
 @both
 async def test_f22_to_f25_are_not_retried(what: str, stream: bool) -> None:
-    """F22 to F25: what cannot be read is not asked for again, as ProtocolError has it (the catalogue would for F22)."""
+    """F22-F25: what cannot be read is not asked for again, as ProtocolError has it (the catalogue would for F22)."""
     await check_retried(wrong(BROKEN[what], at=0), stream=stream)
 
 
