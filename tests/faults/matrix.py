@@ -154,7 +154,8 @@ class Fault:
     ``inject`` makes the host, told whether the call streams. ``error`` is the class of the failure, None where
     nothing is to be seen and ``answer`` comes. ``text`` is what a stream gives before it. ``requests`` is how many
     requests the host is to see, ``goes_on`` whether the next target is asked. ``retried`` says whether another try
-    at the same target follows where one is configured.
+    at the same target follows where one is configured. ``in_code`` says that the target is no host but a provider that
+    ``options`` give, ``left_out`` that its plugin is not to be had.
     """
 
     id: str
@@ -170,6 +171,8 @@ class Fault:
     prompt: str = "hi"
     options: Mapping[str, Any] = field(default_factory=dict)
     transport: Callable[[], AiohttpTransport] | None = None
+    in_code: bool = False
+    left_out: bool = False
 
     def __str__(self) -> str:
         return self.id
@@ -187,7 +190,7 @@ class Met:
     handovers: int = 0
 
 
-class _Lines(logging.Handler):
+class Lines(logging.Handler):
     """Keeps every line that is logged, at any level."""
 
     def __init__(self) -> None:
@@ -218,9 +221,8 @@ def client_of(
     }
     if prefill:
         rows["last"]["capabilities"] = {"prefill": True}
-    return Client(
-        config={"providers": rows}, plugins=False, environ={}, timeout=timeout, retry=retry, **(options or {})
-    )
+    given = {"plugins": False, "environ": {}, "timeout": timeout, "retry": retry, **(options or {})}
+    return Client(config={"providers": rows}, **given)
 
 
 async def meet(client: Client, targets: Sequence[str], *, stream: bool, prompt: str = "hi", **asking: Any) -> Met:
@@ -261,7 +263,7 @@ async def check_continued(fault: Fault, *, place: Place) -> None:
 async def check_retried(fault: Fault, *, stream: bool) -> None:
     """Meet a lasting fault at a single target with one retry allowed: it is asked again where that may help."""
     journal: list[str] = []
-    fds = _descriptors()
+    fds = descriptors()
     site = fault.inject(stream)
     site.journal = journal
     transport = None if fault.transport is None else fault.transport()
@@ -277,11 +279,11 @@ async def check_retried(fault: Fault, *, stream: bool) -> None:
     assert type(met.error) is fault.error
     assert [(one.provider, one.outcome) for one in met.attempts] == [("faulty", "failed")] * tries
     assert journal == ["faulty"] * (fault.requests * tries)
-    assert _descriptors() <= fds
+    assert descriptors() <= fds
 
 
 async def _check(fault: Fault, *, stream: bool, place: Place, prefill: bool) -> None:
-    logged = _Lines()
+    logged = Lines()
     root = logging.getLogger()
     level = root.level
     root.addHandler(logged)
@@ -313,10 +315,13 @@ async def _asked(
     fault: Fault, targets: Mapping[str, str], hosts: Sequence[Site], *, stream: bool, prefill: bool
 ) -> Met:
     """The call, with nothing of it left behind."""
-    tasks, fds = asyncio.all_tasks(), _descriptors()
+    tasks, fds = asyncio.all_tasks(), descriptors()
     transport = None if fault.transport is None else fault.transport()
     options = {**fault.options, **({} if transport is None else {"transport": transport})}
-    async with client_of(targets, timeout=fault.timeout, prefill=prefill, options=options) as client:
+    urls = {name: url for name, url in targets.items() if name != "faulty" or not fault.in_code}
+    if fault.in_code and not fault.left_out:
+        options["api_keys"] = {"faulty": KEYS["faulty"]}
+    async with client_of(urls, timeout=fault.timeout, prefill=prefill, options=options) as client:
         met = await asyncio.wait_for(meet(client, list(targets), stream=stream, prompt=fault.prompt), LIMIT)
         assert _timers() == []
     if transport is not None:
@@ -324,7 +329,7 @@ async def _asked(
     for host in hosts:
         await asyncio.wait_for(host.until_closed(), LIMIT)
     assert asyncio.all_tasks() == tasks
-    assert _descriptors() <= fds
+    assert descriptors() <= fds
     return met
 
 
@@ -358,7 +363,11 @@ def _check_attempts(
         expected.append(("before", "failed", OverloadedError))
         asked.append("before")
     asked += ["faulty"] * fault.requests
-    if fault.error is None:
+    if fault.left_out:
+        expected.append(("last", "answered", None))
+        asked.append("last")
+        assert [notice.subject for notice in met.notices] == ["chain"]
+    elif fault.error is None:
         expected.append(("faulty", "answered", None))
     else:
         expected.append(("faulty", "failed", fault.error))
@@ -394,7 +403,8 @@ def _check_secrets(met: Met, logged: Sequence[str]) -> None:
     assert shown == []
 
 
-def _descriptors() -> int:
+def descriptors() -> int:
+    """How many are open."""
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 

@@ -37,10 +37,12 @@ class Record:
     """Keeps how each attempt ended."""
 
     def __init__(self) -> None:
+        self.started = 0
         self.ended: list[tuple[str, str]] = []
 
     def attempt_started(self, start: object, /) -> None:
-        """Is not looked at."""
+        """One more has begun."""
+        self.started += 1
 
     def attempt_ended(self, attempt: Attempt, /) -> None:
         """One more."""
@@ -330,6 +332,9 @@ class Scene:
                 await asyncio.wait_for(asyncio.wait({task}), LIMIT)
                 assert task.done()
                 assert nothing_is_busy(client)
+                # Each attempt that began has ended, and no host was asked more often.
+                assert len(record.ended) == record.started
+                assert sum(len(host.requests) for host in hosts) <= record.started
                 # The one slot of the client and of each host is free.
                 limits = [client._concurrency, *client._limits.values()]
                 for limit in limits:

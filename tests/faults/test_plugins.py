@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from matrix import LIMIT, NO_RETRY, WHOLE, Host
+from matrix import LIMIT, NO_RETRY, WHOLE, Elsewhere, Fault, Host, check
 
 from understudy import Client, Finish, PhaseTimeoutError, PluginError, ProtocolError, TextDelta, Timeout
 from understudy.chain import Chain
@@ -311,9 +311,10 @@ async def test_f60_a_call_that_swallows_its_cancellation(stream: bool) -> None:
         providers=[_Asked("swallows_a_cancellation"), Good],
         config=False, plugins=False, environ={}, timeout=QUICK, retry=NO_RETRY,
     ) as client:  # fmt: skip
-        text, attempts = await asyncio.wait_for(ask(client, ["odd/m", "good/m"], stream=stream), LIMIT)
+        async with asyncio.timeout(LIMIT):
+            text, attempts = await ask(client, ["odd/m", "good/m"], stream=stream)
     assert text == WHOLE
-    assert [one.outcome for one in attempts] == ["failed", "answered"]
+    assert told(attempts) == [("odd", "failed", "PhaseTimeoutError"), ("good", "answered", None)]
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -895,3 +896,76 @@ async def raises_while_it_hangs(*_: object) -> AsyncIterator[Event]:
 
 
 KINDS["raises_while_it_hangs"] = raises_while_it_hangs
+
+
+# ── the six truths ───────────────────────────────────────────────────────────────────────────────────
+
+
+def provider(kind: str) -> Fault:
+    """The fault of a provider in code that does this."""
+    told: dict[str, tuple[type[ProviderError], str, str]] = {
+        "hangs_at_once": (PhaseTimeoutError, "first_event", ""),
+        "hangs_after_its_start": (PhaseTimeoutError, "first_event", ""),
+        "hangs_in_the_middle": (PhaseTimeoutError, "idle", "one two"),
+        "raises_while_it_hangs": (PhaseTimeoutError, "first_event", ""),
+        "no_finish": (ProtocolError, "plugin", "one two"),
+        "nothing": (ProtocolError, "plugin", ""),
+    }
+    error, phase, text = told.get(kind, (ProviderError, "plugin", ""))
+    asked = _Asked(kind)
+    asked.name = "faulty"
+    options = {"providers": [asked]}
+    return Fault(
+        kind, lambda _: Elsewhere(), error, phase, text, requests=0, timeout=QUICK, options=options, in_code=True
+    )
+
+
+def gone(kind: str, *, zoo: Menagerie) -> Fault:
+    """The fault of a target whose plugin is not to be had."""
+    match kind:
+        case "broken":
+            zoo.written("faulty", IMPORTS["raises"][0])
+        case "exits":
+            zoo.written("faulty", IMPORTS["exits"][0])
+        case "claimed twice":
+            for name in ("one", "two"):
+                zoo.gives(name, lambda: [ProviderSpec("faulty", load="a:b", models=["m"])])
+        case _:
+            zoo.gives("faulty", half)
+    return Fault(kind, lambda _: Elsewhere(), None, requests=0, options={"plugins": True}, in_code=True, left_out=True)
+
+
+IN_CODE = {
+    "F60": ["hangs_at_once", "hangs_after_its_start", "hangs_in_the_middle"],
+    "F61": [*WRONG, "no_finish"],
+    "F64": ["meddles", "writes_into_tables", "raises_while_it_hangs"],
+}
+NOT_THERE = {"F59": ["broken", "exits"], "F62": ["claimed twice"], "F63": ["half"]}
+
+
+@pytest.mark.parametrize("kind", [kind for kinds in IN_CODE.values() for kind in kinds])
+@both
+@places
+async def test_f60_f61_f64_between_hosts(kind: str, stream: bool, place: Any) -> None:
+    """F60, F61, F64: between hosts all six are true of a provider that hangs, lies or meddles."""
+    await check(provider(kind), stream=stream, place=place)
+
+
+@both
+@places
+async def test_f59_an_implementation_between_hosts(stream: bool, place: Any) -> None:
+    """F59: between hosts all six are true of an implementation that cannot be imported."""
+    spec = ProviderSpec("faulty", load="zoo_of_nobody:Nobody", models=["m"])
+    fault = Fault(
+        "F59", lambda _: Elsewhere(), ProviderError, "plugin",
+        requests=0, options={"providers": [spec]}, in_code=True,
+    )  # fmt: skip
+    await check(fault, stream=stream, place=place)
+
+
+@pytest.mark.parametrize("kind", [kind for kinds in NOT_THERE.values() for kind in kinds])
+@both
+@places
+async def test_f59_f62_f63_between_hosts(kind: str, stream: bool, place: Any, zoo: Menagerie) -> None:
+    """F59, F62, F63: between hosts all six are true of a target whose plugin is not to be had: it is left out."""
+    await check(gone(kind, zoo=zoo), stream=stream, place=place)

@@ -283,7 +283,12 @@ class Attempting:
         except Exception as error:  # a provider's code may raise anything; the caller is promised our types
             self.failure = ProviderError(f"the provider raised {type(error).__name__}", phase="plugin")
             self.failure.__cause__ = error
+            if watchdog.expired(asyncio.current_task()):
+                # It answered the end of its time with an error of its own: late is what it was.
+                self.failure = _timed_out(watchdog, timeout, is_last=loop.time() >= self._until)
+                self.failure.__cause__ = error
         finally:
+            watchdog.expired(asyncio.current_task())  # of a provider that kept its cancellation to itself
             watchdog.close()
             try:
                 if isinstance(source, AsyncGenerator):
