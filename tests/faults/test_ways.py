@@ -7,9 +7,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from matrix import NO_RETRY, WHOLE, Host, client_of
+from matrix import NO_RETRY, WHOLE, Host, client_of, going_on
 
-from understudy import sync
+from understudy import Client, sync
 from understudy.attempt import Attempting, Ready, Run
 from understudy.capabilities import Capabilities
 from understudy.chain import Chain, Target
@@ -256,3 +256,37 @@ async def test_a_finish_alone_is_an_answer() -> None:
     attempt = Attempting(run, Ready("a", "m", events), ASKED, math.inf, endpoint=HERE)
     assert [event async for event in attempt.events()] == [Finish("stop")]
     assert run.reply().text == ""
+
+
+@pytest.mark.parametrize("reject", [(), ("empty",)])
+async def test_who_goes_on_without_a_word(reject: Any) -> None:
+    """Asked to go on, who says nothing more has answered, with a notice; with reject="empty" the next one goes on."""
+    urls: dict[str, str] = {}
+    rows: dict[str, Any] = {}
+    async with (
+        Host(answer=WHOLE, script=[Cut(600)]) as first,
+        Host(answer="") as second,
+        Host(answer=going_on) as third,
+    ):
+        for name, host in (("before", first), ("faulty", second), ("last", third)):
+            urls[name] = host.url
+            rows[name] = {
+                "wire": "openai_chat", "base_url": host.url, "models": ["m"], "capabilities": {"prefill": True},
+            }  # fmt: skip
+        async with Client(config={"providers": rows}, plugins=False, environ={}, retry=NO_RETRY) as client:
+            async with client.stream("hi", chain=Chain(*(f"{name}/m" for name in urls)), reject=reject) as stream:
+                text = "".join([piece async for piece in stream.text()])
+                reply = await stream.reply()
+    told = [(one.provider, one.outcome, one.way) for one in reply.attempts]
+    assert told[:1] == [("before", "failed", None)]
+    assert text == reply.text
+    if reject:
+        assert text == WHOLE
+        assert told[1:] == [("faulty", "failed", "continue"), ("last", "answered", "continue")]
+        assert isinstance(reply.attempts[1].error, RejectedError)
+        return
+    assert WHOLE.startswith(text)
+    assert told[1:] == [("faulty", "answered", "continue")]
+    assert [notice.message for notice in reply.notices if notice.subject == "continue"] == [
+        "who was asked to go on said nothing more: the text may not be whole"
+    ]

@@ -55,9 +55,10 @@ def test_the_defaults() -> None:
     assert bucket.left == pytest.approx(9.09)
 
 
-def test_a_hedge_costs_two() -> None:
-    """A retry costs one, a hedge twice as much."""
-    assert (RETRY, HEDGE) == (1.0, 2.0)
+def test_one_call_in_twenty_may_be_hedged() -> None:
+    """A retry costs one; a hedge so much that what twenty answers earn pays for it."""
+    assert RETRY == 1.0
+    assert Budget().ratio * 20 / HEDGE == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("name", ["ratio", "reserve"])

@@ -237,7 +237,10 @@ class Chaos:
             return f"wrong: it heard {heard}, and the reply is {reply.text!r}"
         if not reply.text and not reject:
             return "empty"  # a host said so, and nobody asked to turn that down
-        if reply.text != whole:
+        doubted = any(notice.subject == "continue" for notice in reply.notices)
+        if doubted and not reject and whole.startswith(reply.text):
+            return "doubted"  # who was asked to go on said nothing more, and the reply says so
+        if doubted or reply.text != whole:
             return f"wrong: {reply.text!r}"
         if [one.outcome for one in reply.attempts].count("answered") != 1:
             return f"wrong: {[str(one) for one in reply.attempts]}"
@@ -344,12 +347,18 @@ def bimodal(draw: random.Random, now: float) -> Deed:
     return Deed("answer", 2.0 if slow else draw.uniform(0.09, 0.11))
 
 
-def hedging(requests: int, seed: int) -> Result:
-    """Streams at a host that is slow one time in twenty, with and without a hedge."""
+def hedging(requests: int, seed: int, *, seeds: int = 5) -> Result:
+    """Streams at a host that is slow one time in twenty, with and without a hedge; the worst of some seeds counts."""
     result = Result()
+    worst, most = 0.0, 0.0
+    for number in range(seeds):
+        times, extra = run_virtually(_hedging(requests, seed + number, Hedge()))
+        worst, most = max(worst, quantile(times, 0.99) * 1000), max(most, extra * 100)
+    result.figures.append(Figure(f"p99 of the first content, the worst of {seeds} seeds, ms", worst, 350))
+    result.figures.append(Figure(f"further calls, the most of {seeds} seeds, %", most, 5))
     shares = [*(n / 200 for n in range(1, 190)), *(0.95 + n / 1000 for n in range(51))]
     for named, hedge in (("without a hedge", None), ("with a hedge", Hedge())):
-        times = run_virtually(_hedging(result, requests, seed, hedge))
+        times, _ = run_virtually(_hedging(requests, seed, hedge))
         result.told[f"p50 {named}, ms"] = round(quantile(times, 0.5) * 1000, 1)
         result.told[f"p99 {named}, ms"] = round(quantile(times, 0.99) * 1000, 1)
         result.told[f"later than 350 ms {named}, %"] = round(100 * sum(time > 0.35 for time in times) / len(times), 2)
@@ -358,7 +367,8 @@ def hedging(requests: int, seed: int) -> Result:
     return result
 
 
-async def _hedging(result: Result, requests: int, seed: int, hedge: Hedge | None) -> list[float]:
+async def _hedging(requests: int, seed: int, hedge: Hedge | None) -> tuple[list[float], float]:
+    """The times until the first content, and the share of further calls."""
     hosts = [Host("one", bimodal, seed), Host("two", bimodal, seed)]
     times: list[float] = []
     async with client_of(hosts, seed) as client:
@@ -374,11 +384,7 @@ async def _hedging(result: Result, requests: int, seed: int, hedge: Hedge | None
             times.append(first)
 
         await arrivals(requests, 20, seed, call)
-    if hedge is not None:
-        extra = sum(len(host.requests) for host in hosts) / requests - 1
-        result.figures.append(Figure("p99 of the first content, ms", quantile(times, 0.99) * 1000, 350))
-        result.figures.append(Figure("further calls, %", extra * 100, 5))
-    return times
+    return times, sum(len(host.requests) for host in hosts) / requests - 1
 
 
 def hedging_in_outages(seed: int) -> Result:

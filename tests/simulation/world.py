@@ -115,7 +115,7 @@ class Host:
                 raise KeyError("choices")
             case "silent":
                 await asyncio.sleep(EVER)
-            case "empty" if not said:  # asked to go on, one that says nothing more is believed: the text may be whole
+            case "empty":
                 yield Start("m")
                 yield Finish("stop")
                 return

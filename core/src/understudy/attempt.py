@@ -228,6 +228,8 @@ class Attempting:
                 watchdog.disarm()
                 collector.add(event)
                 if isinstance(event, Finish):
+                    if self._resumption is not None and self._resumption.is_silent:
+                        self._doubt(held)
                     if held and run.reject:
                         self._check(whole=True)
                     if run.parse is not None:
@@ -301,6 +303,14 @@ class Attempting:
         # Outside the except block: the cause is what the error says it is, nothing that was on the way.
         if self.failure is not None:
             raise self.failure
+
+    def _doubt(self, held: list[Event]) -> None:
+        """Of who was asked to go on and said nothing more nobody can tell whether the text was whole."""
+        if "empty" in self._run.reject:
+            raise RejectedError("who was asked to go on said nothing more (empty)", reason="empty")
+        notice = Notice("continue", "who was asked to go on said nothing more: the text may not be whole")
+        self.collector.add(notice)
+        held.append(notice)
 
     def _check(self, *, whole: bool) -> None:
         """Turn the answer down where the caller's tests do."""

@@ -355,7 +355,7 @@ class RetryTable(_Table):
     )
     cap: Seconds = Field(default=_RETRY.cap, description="The highest limit of a pause in seconds.")
     ratio: Share = Field(
-        default=_BUDGET.ratio, description="What an answer earns; a retry costs 1, a hedge 2, of all calls together."
+        default=_BUDGET.ratio, description="What an answer earns; a retry costs 1, a hedge 1.8, of all calls together."
     )
     reserve: Share = Field(
         default=_BUDGET.reserve, description="How much of it is saved at most, and there at the start."

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Final
 
 RETRY: Final = 1.0
-HEDGE: Final = 2.0
-"""A hedge is a wish and a retry a need: hedges may use half as much."""
+HEDGE: Final = 1.8
+"""A hedge is a wish and a retry a need; so one call in twenty may be hedged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How many further calls all requests of a client may cause together.
 
-    Every answer earns ``ratio``; asking the same candidate again costs 1, a hedge 2; at most ``reserve`` is saved,
+    Every answer earns ``ratio``; asking the same candidate again costs 1, a hedge 1.8; at most ``reserve`` is saved,
     which is there at the start. So a host that fails for all is asked little more than once a call, for nothing
     is earned then, and with 0.09 there are never more than 1.10 calls for one from a thousand on.
     """

@@ -52,6 +52,8 @@ class Resumption:
         self.text_length = len(text)
         self.usage: Usage | None = None
         """What this host told of itself."""
+        self.is_silent: bool = True
+        """Whether it has said nothing more of the text yet."""
         self._before = usage
         self._said = text.rstrip()
         self._echo = self._said if takes == "echoes" else ""
@@ -86,6 +88,7 @@ class Resumption:
                     case TextDelta():
                         text = self._new(event.text)
                         if text:
+                            self.is_silent = False
                             yield replace(event, text=text)
                     case Source():
                         start = None if event.start is None else event.start + self._shift
