@@ -322,3 +322,13 @@ def test_a_hint_of_no_time_is_none(hint: float | None) -> None:
 def test_nothing_is_waited_for_before_anything_happened() -> None:
     """A new circuit may be asked at any time of a clock, also below zero."""
     assert (CLOSED.wait(-1000.0), CLOSED.last_until < -1000.0) == (0.0, True)
+
+
+def test_silence_opens_it_whenever_it_is_noticed() -> None:
+    """From two failures on it opens as soon as its last answer is long enough ago, be it the third or the fourth."""
+    breaker = Breaker(failures=9, silence=5.0)
+    circuit = breaker.answered(CLOSED, 0.0)
+    for at in (0.5, 1.0, 1.5):
+        circuit = breaker.failed(circuit, FAULT, at, probe=False)
+        assert circuit.state(at) == "closed"
+    assert breaker.failed(circuit, FAULT, 30.0, probe=False).state(30.0) == "open"
