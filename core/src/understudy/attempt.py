@@ -177,20 +177,20 @@ class Attempting:
         collector: Collector | None = None,
     ) -> None:
         self._run = run
-        self.candidate = candidate
-        self.request = request
+        self.candidate: Ready = candidate
+        self.request: Request = request
         self._until = until
-        self.index = index
+        self.index: int = index
         self._notices = notices
         self.way: Way | None = way
         self._handover = handover
         self._resumption = resumption
-        self.collector = Collector() if collector is None else collector
-        self.endpoint = endpoint
+        self.collector: Collector = Collector() if collector is None else collector
+        self.endpoint: Endpoint = endpoint
         self.probe: bool = False
         """Whether this is the one call that tries an endpoint which was left alone."""
         run.begun += 1
-        self.number = run.begun
+        self.number: int = run.begun
         self.first: float | None = None
         self.failure: ProviderError | None = None
         self.is_late: bool | None = None

@@ -121,9 +121,9 @@ class Chain:
         )
         self.balance: Balance = one_of("balance", balance, Balance)
         self.mid_stream: MidStream = one_of("mid_stream", mid_stream, MidStream)
-        self.hedge = hedge
-        self.reject = rejections(reject)
-        self.timeout = timeout
+        self.hedge: Hedge | None = hedge
+        self.reject: tuple[Rejection, ...] = rejections(reject)
+        self.timeout: Timeout | None = timeout
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(repr(target.what) for target in self.targets)})"

@@ -17,8 +17,8 @@ from .observation import Observer
 try:
     from opentelemetry import metrics, trace
     from opentelemetry.trace import SpanKind, Status, StatusCode
-except ModuleNotFoundError as missing:
-    raise ConfigError("telemetry needs opentelemetry-api: pip install 'understudy[otel]'") from missing
+except ModuleNotFoundError as _missing:
+    raise ConfigError("telemetry needs opentelemetry-api: pip install 'understudy[otel]'") from _missing
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider

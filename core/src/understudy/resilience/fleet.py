@@ -65,8 +65,8 @@ class Fleet:
     def __init__(
         self, *, breaker: Breaker | None = BREAKER, budget: Budget = BUDGET, store: HealthStore | None = None
     ) -> None:
-        self.breaker = breaker
-        self.bucket = Bucket(budget)
+        self.breaker: Breaker | None = breaker
+        self.bucket: Bucket = Bucket(budget)
         self.store: HealthStore = MemoryHealth() if store is None else store
         self.busy: dict[Endpoint, int] = {}
         """How many calls are under way at each, where there are any."""

@@ -49,7 +49,7 @@ class Resumption:
     """
 
     def __init__(self, request: Request, *, text: str, usage: Usage | None, takes: Value) -> None:
-        self.text_length = len(text)
+        self.text_length: int = len(text)
         self.usage: Usage | None = None
         """What this host told of itself."""
         self.is_silent: bool = True
@@ -60,7 +60,7 @@ class Resumption:
         self._white = text[len(self._said) :]
         self._shift = 0 if takes == "echoes" else len(self._said)
         self.notices: tuple[Notice, ...] = ()
-        self.request = self._asked(request)
+        self.request: Request = self._asked(request)
 
     def _asked(self, request: Request) -> Request:
         changed: dict[str, object] = {}
