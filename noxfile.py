@@ -103,6 +103,10 @@ def imports(session: nox.Session) -> None:
     session.run(str(binary(Path(python()).parents[1], "lint-imports")), external=True)
 
 
+HEAVY = ("tests/wires/test_every_recording.py", "tests/faults/test_every_byte.py", "tests/simulation")
+"""Tests that read many bytes or make many calls; they run on the first Python alone."""
+
+
 def versions() -> list[str]:
     """The Python versions that core's classifiers name: said once, there."""
     text = (ROOT / "core" / "pyproject.toml").read_text()
@@ -153,16 +157,21 @@ def tests(session: nox.Session) -> None:
             editable = [argument for member in MEMBERS for argument in ("-e", str(ROOT / member))]
             session.run(*install, "--require-hashes", "-r", str(REQUIREMENTS), external=True)
             session.run(*install, "--no-deps", "--no-build-isolation", *editable, external=True)
-            # A process for each core, each test file whole in one of them.
-            pytest = ("pytest", "-n", "auto", "--dist", "loadfile", "--ignore=tests/docs", *arguments)
-            if ran or arguments:
-                session.run(inside, "-m", *pytest, external=True)
+            # Two processes for each core, for many tests wait; each test file whole in one of them.
+            pytest = ("pytest", "-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadfile", "--ignore=tests/docs")
+            if arguments:
+                session.run(inside, "-m", *pytest, *arguments, external=True)
+            elif ran:
+                # What reads bytes or simulates is the same on each Python; of those between the first and the last
+                # it is the client that may differ.
+                between = ["tests/core", "tests/faults", "tests/resilience"] if version != versions()[-1] else []
+                session.run(inside, "-m", *pytest, *between, *(f"--ignore={each}" for each in HEAVY), external=True)
             else:
-                # Coverage makes reading recordings byte by byte slow, and they cover nothing that others do not.
-                recordings = "tests/wires/test_every_recording.py"
+                # Coverage makes these slow, and they cover nothing that others do not.
                 session.run(inside, "-m", "coverage", "erase", external=True)
-                session.run(inside, "-m", "coverage", "run", "-m", *pytest, f"--ignore={recordings}", external=True)
-                session.run(inside, "-m", "pytest", "-n", "auto", recordings, external=True)
+                ignored = [f"--ignore={each}" for each in HEAVY]
+                session.run(inside, "-m", "coverage", "run", "-m", *pytest, *ignored, external=True)
+                session.run(inside, "-m", "pytest", "-n", "auto", *HEAVY, external=True)
                 session.run(inside, "-m", "coverage", "combine", "--quiet", external=True)
                 session.run(inside, "-m", "coverage", "report", external=True)
             ran.append(subprocess.run([inside, "-V"], capture_output=True, text=True, check=True).stdout.split()[1])
