@@ -385,3 +385,78 @@ async def test_f56_no_space_left(tmp_path: Path) -> None:
     assert err.startswith("error: input or output failed: ")
     assert "No space left" in err
     assert err.count("\n") == 1
+
+
+CROWDED = """
+import asyncio, json, os, resource, sys
+from understudy import Chain, Client
+
+async def ask(client, names, stream):
+    chain, pieces = Chain(*(f"{name}/m" for name in names)), []
+    if stream:
+        async with client.stream("hi", chain=chain) as events:
+            pieces = [piece async for piece in events.text()]
+            reply = await events.reply()
+        assert "".join(pieces) == reply.text
+    else:
+        reply = await client.chat("hi", chain=chain)
+    told = [[one.provider, one.outcome, type(one.error).__name__, getattr(one.error, "is_local", None)]
+            for one in reply.attempts]
+    return [reply.text, told]
+
+async def main(rows, names, stream):
+    open_before = len(os.listdir("/proc/self/fd"))
+    async with Client(config={"providers": rows}, plugins=False, environ={}, retry=None) as client:
+        for name in names:
+            if name != "faulty":  # the others have a connection that is kept
+                await client.chat("hi", model=f"{name}/m")
+        held = []
+        try:
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            pass
+        said = [await ask(client, names, stream)]
+        for descriptor in held:
+            os.close(descriptor)
+        said.append(await ask(client, ["faulty"], stream))
+    await asyncio.sleep(0)
+    left = [len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")) - open_before]
+    print(json.dumps([*said, left]))
+
+rows, names, stream = json.loads(sys.argv[1])
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+asyncio.run(main(rows, names, stream))
+"""
+
+
+@both
+@places
+async def test_f56_goes_on_where_a_connection_is_kept(stream: bool, place: Place) -> None:
+    """F56: without a descriptor the next target answers over a kept connection, and the host keeps its place."""
+    journal: list[str] = []
+    refusing = Host(answer=WHOLE, script=[Answer(), Status(404)])
+    async with refusing as before, Host(answer=WHOLE) as faulty, Host(answer=WHOLE) as last:
+        hosts = {"before": before, "faulty": faulty, "last": last}
+        for name, host in hosts.items():
+            host.journal, host.name = journal, name
+        names = [name for name in hosts if place == "middle" or name != "before"]
+        rows = {
+            name: {"wire": "openai_chat", "base_url": hosts[name].url, "models": ["m"], "api_key": KEYS[name]}
+            for name in names
+        }
+        asked = json.dumps([rows, names, stream])
+        code, out, err = await ended(sys.executable, "-W", "error", "-c", CROWDED, asked)
+    assert (code, err) == (0, "")
+    crowded, after, left = json.loads(out)
+    first = [["before", "failed", "ModelNotFoundError", None]] if place == "middle" else []
+    assert crowded == [
+        WHOLE,
+        [*first, ["faulty", "failed", "ConnectError", True], ["last", "answered", "NoneType", None]],
+    ]
+    assert after == [WHOLE, [["faulty", "answered", "NoneType", None]]]
+    others = [name for name in names if name != "faulty"]
+    assert journal == [*others, *others, "faulty"]
+    assert left == [1, 0]
+    assert not any(key in out + err for key in KEYS.values())
