@@ -165,7 +165,8 @@ def tests(session: nox.Session) -> None:
                 # What reads bytes or simulates is the same on each Python; of those between the first and the last
                 # it is the client that may differ.
                 between = ["tests/core", "tests/faults", "tests/resilience"] if version != versions()[-1] else []
-                session.run(inside, "-m", *pytest, *between, *(f"--ignore={each}" for each in HEAVY), external=True)
+                ignored = [f"--ignore={each}" for each in (*HEAVY, "tests/wires")]
+                session.run(inside, "-m", *pytest, *between, *ignored, external=True)
             else:
                 # Coverage makes these slow, and they cover nothing that others do not.
                 session.run(inside, "-m", "coverage", "erase", external=True)
