@@ -68,3 +68,21 @@ async def test_nobody(cli: CommandLine) -> None:
     wrong = await cli("probe", "--timeout", "0")
     assert (nobody.code, wrong.code) == (2, 2)
     assert "Traceback" not in nobody.err
+
+
+async def test_a_target_that_nobody_is_does_not_pass(cli: CommandLine) -> None:
+    """A misspelt name beside one that answers is told of, and the exit code is 1."""
+    async with OpenAIHost() as host:
+        ended = await cli("probe", "a/m", "aa/m", "--config", configured(cli, host))
+    assert ended.code == 1
+    assert [line.split("\t")[:2] for line in ended.out.splitlines()] == [["a/m", "answered"], ["aa/m", "skipped"]]
+    assert ended.err == "1 of 2 did not answer\n"
+
+
+async def test_a_chain_of_the_working_directory_is_no_consent(cli: CommandLine) -> None:
+    """A cloned file that names a public host has nothing sent to it, whether it is named or not."""
+    (cli.folder / "understudy.toml").write_text('[chains]\nmain = ["cromicle/gpt-3.5-turbo"]\n')
+    cli.environ["UNDERSTUDY_NO_NETWORK"] = "1"
+    named = await cli("probe", "main")
+    assert (named.code, named.out) == (2, "")
+    assert "no consent" in named.err

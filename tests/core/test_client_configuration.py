@@ -21,10 +21,11 @@ from understudy import (
     StreamBrokenError,
     UnsupportedError,
 )
+from understudy.plugin import AsyncGeneratorProvider
 from understudy.testing import Answer, Cut, OpenAIHost, ProxyHost, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
 ROW = {"wire": "openai_chat", "models": ["m"]}
@@ -247,6 +248,46 @@ async def test_a_chain_that_holds_one_of_the_working_directory_is_no_consent(
     async with Client(environ=environ) as client:
         with pytest.raises(NoCandidateError, match="no consent"):
             await client.chat("x", chain="main")
+
+
+WAYS: dict[str, Callable[[Client], Awaitable[object]]] = {
+    "chat, the chain itself": lambda client: client.chat("x", chain=client.chain("main")),
+    "chat, inside another": lambda client: client.chat("x", chain=Chain(client.chain("main"))),
+    "stream": lambda client: client.stream("x", chain="main").reply(),
+    "probe": lambda client: client.probe(client.chain("main")),
+    "embed": lambda client: client.embed("x", chain="main"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_no_way_of_asking_takes_it_for_consent(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever way a chain of the working directory is asked, it asks no public host that it alone names."""
+    (tmp_path / "understudy.toml").write_text('[chains.main]\ntargets = ["cromicle/gpt-3.5-turbo"]\n')
+    monkeypatch.chdir(tmp_path)
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "UNDERSTUDY_NO_NETWORK": "1"}
+    async with Client(environ=environ) as client:
+        with pytest.raises(NoCandidateError, match="no consent"):
+            await WAYS[way](client)
+
+
+async def test_what_stands_beside_it_keeps_its_own_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A public host that the program itself names is asked, with a chain of the working directory beside it."""
+    (tmp_path / "understudy.toml").write_text('[chains.main]\ntargets = ["cromicle/gpt-3.5-turbo"]\n')
+    monkeypatch.chdir(tmp_path)
+
+    class Commons(AsyncGeneratorProvider):
+        public = True
+        models = ("m",)
+
+        @classmethod
+        async def create_async_generator(cls, *_: Any, **__: Any) -> AsyncIterator[str]:  # type: ignore[override]
+            yield "from the commons"
+
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "UNDERSTUDY_NO_NETWORK": "1"}
+    async with Client(environ=environ, providers=[Commons]) as client:
+        reply = await client.chat("x", chain=Chain(client.chain("main"), "commons/m"))
+    assert (reply.text, [attempt.provider for attempt in reply.attempts]) == ("from the commons", ["commons"])
+    assert any("no consent" in notice.message for notice in reply.notices)
 
 
 async def test_a_host_that_is_refused_is_the_chains_business() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import understudy.sync
-from understudy import Breaker, Chain, Client, Needs, NoCandidateError, Retry
+from understudy import Breaker, Chain, Client, Needs, NoCandidateError, Retry, Target
 from understudy.testing import OpenAIHost, Stall, Status, in_thread, refused_url
 
 
@@ -81,6 +81,50 @@ async def test_nobody_to_probe() -> None:
             await client.probe()
         with pytest.raises(NoCandidateError):
             await client.probe("nobody/m")
+
+
+async def test_a_target_that_comes_to_nobody_is_told_of() -> None:
+    """A wrong name, a missing key and needs that nobody meets are skipped with their reasons, beside who answers."""
+    async with OpenAIHost() as good:
+        rows: dict[str, Any] = {
+            "good": {"wire": "openai_chat", "base_url": good.url, "models": ["m"]},
+            "keyless": {"wire": "openai_chat", "base_url": "https://h.invalid/v1", "models": ["m"], "env": "NO_KEY"},
+        }
+        async with Client(config={"providers": rows}, plugins=False, environ={}) as client:
+            told = await client.probe("gooood/m", "good/m", Chain("keyless/m", "good/m"), Needs("vision"))
+    named = [("/".join(filter(None, (one.provider, one.model))), one.outcome) for one in told]
+    assert named == [("good/m", "answered"), ("gooood/m", "skipped"), ("keyless/m", "skipped"), ("vision", "skipped")]
+    errors = [one.error for one in told[1:]]
+    assert all(error is not None and error.phase == "skipped" for error in errors)
+    assert "NO_KEY" in str(errors[1])
+    assert len(good.requests) == 1
+
+
+async def test_silence_speaks_against_the_host() -> None:
+    """Who does not begin in time has failed of its own, as a breaker sees it."""
+    async with OpenAIHost(script=[Stall("headers")]) as host:
+        async with client_of({"a": host.url}, breaker=Breaker(failures=1)) as client:
+            (told,) = await client.probe("a/m", within=0.2)
+            health = client.health.of("a", "m")
+    assert told.error is not None
+    assert told.error.phase == "first_event"
+    assert health is not None
+    assert not health.working
+
+
+async def test_a_targets_own_settings_are_sent() -> None:
+    """A target is asked as its chain would ask it."""
+    async with OpenAIHost() as host, client_of({"a": host.url}) as client:
+        await client.probe(Chain(Target("a/m", settings={"temperature": 0.25})))
+    assert host.requests[0].json["temperature"] == 0.25
+
+
+@pytest.mark.parametrize("within", [0, -1, float("nan"), float("inf")])
+async def test_a_time_that_is_none_is_refused(within: float) -> None:
+    """Nothing, less than nothing, and no number are no time to answer in."""
+    async with client_of({"a": "http://127.0.0.1:9/v1"}) as client:
+        with pytest.raises(ValueError, match="within must be more than 0 seconds"):
+            await client.probe("a/m", within=within)
 
 
 async def test_whoever_leaves_hangs_up_on_all() -> None:

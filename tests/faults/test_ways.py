@@ -290,3 +290,27 @@ async def test_who_goes_on_without_a_word(reject: Any) -> None:
     assert [notice.message for notice in reply.notices if notice.subject == "continue"] == [
         "who was asked to go on said nothing more: the text may not be whole"
     ]
+
+
+@pytest.mark.parametrize(
+    ("quirk", "marked"),
+    [
+        ("prefill_prefix", lambda body: body["messages"][-1]["prefix"]),
+        ("prefill_partial", lambda body: body["messages"][-1]["partial"]),
+        ("prefill_continue", lambda body: body["continue_final_message"] and not body["add_generation_prompt"]),
+    ],
+)
+async def test_a_host_that_wants_a_mark_goes_on_with_it(quirk: str, marked: Any) -> None:
+    """In the middle of a stream each kind of host is asked to go on in its own form, and the text comes out whole."""
+    async with Host(answer=WHOLE, script=[Cut(600)]) as first, Host(answer=going_on) as second:
+        rows: dict[str, Any] = {
+            name: {"wire": "openai_chat", "base_url": host.url, "models": ["m"], "quirks": [quirk]}
+            for name, host in (("faulty", first), ("last", second))
+        }
+        rows["last"]["capabilities"] = {"prefill": True}
+        async with Client(config={"providers": rows}, plugins=False, environ={}, retry=NO_RETRY) as client:
+            async with client.stream("hi", chain=Chain("faulty/m", "last/m")) as stream:
+                text = "".join([piece async for piece in stream.text()])
+    assert text == WHOLE
+    assert marked(second.requests[0].json)
+    assert first.requests[0].json["messages"] == [{"role": "user", "content": "hi"}]

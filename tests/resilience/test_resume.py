@@ -271,3 +271,14 @@ def test_white_space_that_will_not_come_is_over_with_the_first_word() -> None:
     """Once the host has said something else the white space of the text so far is looked for no more."""
     assert text_of(resumption("one "), "a", " b") == "a b"
     assert text_of(resumption("one  "), " a", " b") == "a b"
+
+
+def test_who_says_nothing_more_is_known() -> None:
+    """Silent is who gives no new text: also who only says the words again, or the white space that is there already."""
+    for pieces, takes, is_silent in (
+        ([], True, True), ([" "], True, True), (["two"], True, False), (["one"], "echoes", True),
+        (["one", " two"], "echoes", False),
+    ):  # fmt: skip
+        resumed = resumption("one ", takes=takes)
+        text_of(resumed, *pieces)
+        assert resumed.is_silent is is_silent, pieces

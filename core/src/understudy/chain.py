@@ -103,7 +103,7 @@ class Chain:
     the call and are not looked at in a chain inside another, but for ``timeout``, which is then that of its targets.
     """
 
-    __slots__ = ("__weakref__", "balance", "hedge", "mid_stream", "reject", "targets", "timeout")
+    __slots__ = ("__weakref__", "balance", "hedge", "mid_stream", "permitted", "reject", "targets", "timeout")
 
     def __init__(
         self,
@@ -124,6 +124,8 @@ class Chain:
         self.hedge: Hedge | None = hedge
         self.reject: tuple[Rejection, ...] = rejections(reject)
         self.timeout: Timeout | None = timeout
+        self.permitted: Callable[[Resolution], Resolution] | None = None
+        """What may be asked of that which its own targets come to; None is all."""
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(repr(target.what) for target in self.targets)})"
@@ -135,25 +137,56 @@ class Chain:
             found += target.what.leaves() if isinstance(target.what, Chain) else [target.what]
         return found
 
+    def lineup(self, *, resolve: Resolve, run: Run) -> Lineup:
+        """The candidates that its targets come to, in the order in which they are to be asked now."""
+        resolving = _Resolving(resolve, run)
+        ready: dict[tuple[str, str], Ready] = {}
+        for one in resolving.chain(self):
+            # A candidate that two targets name is asked once: another try is not another target.
+            ready.setdefault((one.provider, one.model), one)
+        return Lineup(tuple(ready.values()), tuple(resolving.left_out), tuple(resolving.broken))
+
     def stream(self, request: Request, *, resolve: Resolve, run: Run | None = None) -> AsyncGenerator[Event, None]:
         """The events of the first target that answers; ``run`` is told what happened on the way."""
         run = Run() if run is None else run
-        resolving = _Resolving(resolve, run)
-        ready: list[Ready] = []
-        for one in resolving.chain(self):
-            # A candidate that two targets name is asked once: another try is not another target.
-            if not any((one.provider, one.model) == (seen.provider, seen.model) for seen in ready):
-                ready.append(one)
-        if not ready:
-            if len(resolving.unresolved) == len(resolving.broken) == 1:
-                raise resolving.broken[0]
-            explanation = "\n".join(explanation for _, explanation in resolving.unresolved)
-            raise NoCandidateError("nothing installed and configured can answer this", explanation=explanation)
-        notices = [
-            Notice("chain", f"target {target!r} was left out: {explanation.splitlines()[-1].strip()}")
-            for target, explanation in resolving.unresolved
-        ]
-        return in_turn(ready, request, run, notices)
+        lineup = self.lineup(resolve=resolve, run=run).checked()
+        return in_turn(lineup.ready, request, run, lineup.notices())
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """Who is to be asked, and which targets came to nobody, each with the explanation; ``broken`` are its plugins."""
+
+    ready: tuple[Ready, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+    broken: tuple[PluginError, ...] = ()
+
+    def checked(self) -> Lineup:
+        """Itself; PluginError or NoCandidateError where nobody is there."""
+        if self.ready:
+            return self
+        if len(self.left_out) == len(self.broken) == 1:
+            raise self.broken[0]
+        explanation = "\n".join(explanation for _, explanation in self.left_out)
+        raise NoCandidateError("nothing installed and configured can answer this", explanation=explanation)
+
+    def notices(self) -> list[Notice]:
+        """What the caller is told of the targets that were left out."""
+        return [Notice("chain", f"target {name!r} was left out: {reason}") for name, reason in self.reasons()]
+
+    def reasons(self) -> list[tuple[str, str]]:
+        """The targets that were left out, each with the last line of its explanation."""
+        return [(name, explanation.splitlines()[-1].strip()) for name, explanation in self.left_out]
+
+
+def joined(lineups: Sequence[Lineup]) -> Lineup:
+    """Those of all, each once."""
+    ready: dict[tuple[str, str], Ready] = {}
+    for lineup in lineups:
+        for one in lineup.ready:
+            ready.setdefault((one.provider, one.model), one)
+    left_out = dict.fromkeys(each for lineup in lineups for each in lineup.left_out)
+    return Lineup(tuple(ready.values()), tuple(left_out), tuple(error for lineup in lineups for error in lineup.broken))
 
 
 def one_of(name: str, value: Any, words: Any) -> Any:
@@ -180,12 +213,12 @@ class _Resolving:
     def __init__(self, resolve: Resolve, run: Run) -> None:
         self._resolve = resolve
         self._run = run
-        self.unresolved: list[tuple[str, str]] = []
+        self.left_out: list[tuple[str, str]] = []
         self.broken: list[PluginError] = []
         """Those of them whose plugin is not to be had."""
 
     def chain(self, chain: Chain) -> list[Ready]:
-        each = [self._target(target) for target in chain.targets]
+        each = [self._target(target, chain) for target in chain.targets]
         if chain.timeout is not None:
             each = [[replace(one, timeout=one.timeout or chain.timeout) for one in ready] for ready in each]
         if chain.balance == "order":
@@ -196,7 +229,7 @@ class _Resolving:
         order = arranged(chain.balance, shares, turn=run.fleet.turn(chain), random=run.random)
         return [one for place in order for one in there[place][1]]
 
-    def _target(self, target: Target) -> list[Ready]:
+    def _target(self, target: Target, chain: Chain) -> list[Ready]:
         if isinstance(target.what, Chain):
             return [target.asked(one) for one in self.chain(target.what)]
         try:
@@ -204,8 +237,10 @@ class _Resolving:
         except PluginError as error:
             self.broken.append(error)
             resolution = Resolution((), str(error))
+        if chain.permitted is not None:
+            resolution = chain.permitted(resolution)
         if not resolution.ready:
-            self.unresolved.append((str(target), resolution.explanation))
+            self.left_out.append((str(target), resolution.explanation))
         return [target.asked(one) for one in resolution.ready]
 
     def _share(self, target: Target, first: Ready) -> Share:

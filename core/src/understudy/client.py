@@ -19,7 +19,7 @@ from typing_extensions import TypeVar
 from .asking import NO_NEEDS, NO_REQUEST, Asking, NeedsInput, SchemaInput, named, nearest, request_of, with_implied
 from .attempt import Ready, Run, limited
 from .capabilities import Need, Needs
-from .chain import Chain, Resolution, Target, in_turn, one_of
+from .chain import Chain, Lineup, Resolution, Target, in_turn, joined, one_of
 from .config import Config, ProviderConfig, Source, find_key, is_loopback, load, secret
 from .downloads import Downloading, Downloads, Fetcher, addresses_in
 from .errors import (
@@ -332,11 +332,8 @@ class Client:
             if model is not None or needs is not None:
                 raise TypeError("give either a chain, or a model and needs")
 
-            is_local = isinstance(chain, str) and self._is_local(chain)
-
             def resolve(target: str | Needs) -> Resolution:
-                resolution = self._target(target, implied, downloading)
-                return self._consented(resolution) if is_local else resolution
+                return self._target(target, implied, downloading)
 
             chosen = self._chain(chain)
             self._direct(run, chosen, asking)
@@ -412,15 +409,19 @@ class Client:
                 policy=policy or Policy(),
             )
         wish = _Wish(request)
-        targets = [model] if chain is None else self._chain(chain).leaves()
-        selections = [self._selection_to_embed(target, _needs(needs, self._config)) for target in targets]
-        chosen = {candidate.name: candidate for selection in selections for candidate in selection.candidates}
-        ready = [self._ready(candidate, wish) for candidate in chosen.values() if candidate.consent]
-        if not ready:
-            explanation = "\n".join(selection.explain() for selection in selections)
-            raise NoCandidateError("no candidate can be asked", explanation=explanation)
+
+        def resolve(target: str | Needs) -> Resolution:
+            return self._to_embed(target, NO_NEEDS, wish)
+
         run = self._run(whole=True)
-        async with contextlib.aclosing(in_turn(ready, NO_REQUEST, run)) as events:
+        if chain is None:
+            resolution = self._to_embed(model, _needs(needs, self._config), wish)
+            if not resolution.ready:
+                raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
+            lineup = Lineup(resolution.ready)
+        else:
+            lineup = self._chain(chain).lineup(resolve=resolve, run=run).checked()
+        async with contextlib.aclosing(in_turn(lineup.ready, NO_REQUEST, run, lineup.notices())) as events:
             async for _ in events:
                 pass
         reply = run.reply()
@@ -437,11 +438,15 @@ class Client:
             pricing=reply.pricing,
         )
 
-    def _selection_to_embed(self, target: str | Needs | None, needs: Needs) -> Selection:
+    def _to_embed(self, target: str | Needs | None, needs: Needs, wish: _Wish) -> Resolution:
+        """The candidates that give vectors."""
         embeds = Need("embeddings", unknown_ok=isinstance(target, str))
         if isinstance(target, Needs):
-            return self.select(target & Needs([embeds]))
-        return self.select(needs & Needs([embeds]), model=target)
+            selection = self.select(target & Needs([embeds]))
+        else:
+            selection = self.select(needs & Needs([embeds]), model=target)
+        ready = tuple(self._ready(candidate, wish) for candidate in selection.candidates if candidate.consent)
+        return Resolution(ready, selection.explain())
 
     def _run(self, *, whole: bool) -> Run:
         return Run(
@@ -457,17 +462,6 @@ class Client:
         if isinstance(chain, Chain):
             return chain
         return self.chain(chain)
-
-    def _is_local(self, name: str) -> bool:
-        """Whether a chain, or one inside it, is of the working directory's file."""
-        names = [name]
-        for one in names:  # which grows
-            if one in self._config.local_chains:
-                return True
-            configured = self._config.chains.get(one)
-            inside = () if configured is None else configured.targets
-            names += [target.chain for target in inside if target.chain is not None and target.chain not in names]
-        return False
 
     @property
     def chains(self) -> tuple[str, ...]:
@@ -496,6 +490,8 @@ class Client:
                 reject=configured.reject,
                 timeout=configured.timeout,
             )
+            if name in self._config.local_chains:
+                chain.permitted = self._consented
         return chain
 
     def _configured_target(self, target: TargetConfig, inside: tuple[str, ...]) -> Target:
@@ -536,7 +532,7 @@ class Client:
 
     @property
     def health(self) -> HealthSnapshot:
-        """The models that are left alone just now because their hosts fail, with the reason."""
+        """What was observed of models: which answered last, and which are left alone because their hosts fail."""
         try:
             now = asyncio.get_running_loop().time()
         except RuntimeError:
@@ -584,22 +580,19 @@ class Client:
                 models += [one for one in answer if not wanted.missing(one.capabilities)]
         return LiveModels(tuple(models), tuple(answered), skipped, failures)
 
-    async def probe(self, *targets: str | Needs | Chain, within: float | None = 30.0) -> tuple[Attempt, ...]:
+    async def probe(self, *targets: str | Needs | Chain, within: float = 30.0) -> tuple[Attempt, ...]:
         """Ask every candidate of these targets a question of a few tokens, side by side, and say how each did.
 
         Without targets: those of the configured chains; without chains the first candidate of each provider that is
         ready. Each is asked once, also where its breaker would have it left alone, and an answer closes that. It
-        costs what a short answer costs. ``within`` is in seconds, for each. NoCandidateError where nobody is there.
+        costs what a short answer costs. ``within`` are the seconds until each begins to answer, and again until it
+        has ended. A target that comes to nobody is ``skipped``, with the reason; NoCandidateError where all do.
         """
-        resolved = [self.resolve(leaf) for target in targets or self._usual() for leaf in _leaves(target)]
-        ready: dict[tuple[str, str], Ready] = {}
-        for resolution in resolved:
-            for one in resolution.ready:
-                ready.setdefault((one.provider, one.model), one)
-        if not ready:
-            explanation = "\n".join(resolution.explanation for resolution in resolved)
-            raise NoCandidateError("there is nobody to probe", explanation=explanation)
-        return await probed(tuple(ready.values()), lambda: self._run(whole=False), within=within)
+        if not 0 < within < math.inf:
+            raise ValueError(f"within must be more than 0 seconds, not {within:g}")
+        chains = [target if isinstance(target, Chain) else Chain(target) for target in targets or self._usual()]
+        lineup = joined([chain.lineup(resolve=self.resolve, run=Run()) for chain in chains]).checked()
+        return await probed(lineup, lambda: self._run(whole=False), within=within)
 
     def _usual(self) -> list[str | Needs | Chain]:
         """What is probed where nothing is named."""
@@ -981,10 +974,6 @@ def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
     if not (offer.consent or named):
         return "a public host, asked only where it is named or configured"
     return offer.obstacle
-
-
-def _leaves(target: str | Needs | Chain) -> Sequence[str | Needs]:
-    return target.leaves() if isinstance(target, Chain) else [target]
 
 
 def _needs(needs: NeedsInput | None, config: Config) -> Needs:

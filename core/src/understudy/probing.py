@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from .attempt import Attempting
 from .errors import ProviderError
 from .messages import Message, Request, Settings
+from .observation import Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from .attempt import Ready, Run
-    from .observation import Attempt
+    from .chain import Lineup
 
 AT_ONCE: Final = 8
 QUESTION: Final = Request(
@@ -24,16 +26,19 @@ QUESTION: Final = Request(
 )
 
 
-async def probed(candidates: Sequence[Ready], run: Callable[[], Run], *, within: float | None) -> tuple[Attempt, ...]:
-    """How each did, in their order; ``within`` is in seconds, for each."""
+async def probed(lineup: Lineup, run_of: Callable[[], Run], *, within: float) -> tuple[Attempt, ...]:
+    """How each did, in their order, and then those that could not be asked; ``within`` as in `Client.probe`."""
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(candidate: Ready) -> Attempt:
         async with slots:
-            until = float("inf") if within is None else asyncio.get_running_loop().time() + within
+            run = run_of()
+            # Its own limits, so that silence is the host's: a total would be the caller's, which speaks against nobody.
+            run.timeout = replace(run.timeout, first_event=within, idle=within, total=None)
+            until = asyncio.get_running_loop().time() + 2 * within
             request = candidate.asked(QUESTION, shared=False)
-            # Not through a chain: it is to be asked also where its breaker would have it left alone.
-            attempt = Attempting(run(), candidate, request, until, endpoint=candidate.endpoint())
+            # Not down the chain: it is to be asked also where its breaker would have it left alone.
+            attempt = Attempting(run, candidate, request, until, endpoint=candidate.endpoint())
             with contextlib.suppress(ProviderError):  # it stands in the record
                 async with contextlib.aclosing(attempt.events()) as events:
                     async for _ in events:
@@ -41,6 +46,17 @@ async def probed(candidates: Sequence[Ready], run: Callable[[], Run], *, within:
             assert attempt.record is not None
             return attempt.record
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(candidate)) for candidate in candidates]
-    return tuple(task.result() for task in tasks)
+    tasks = [asyncio.ensure_future(one(candidate)) for candidate in lineup.ready]
+    try:
+        told = await asyncio.gather(*tasks)
+    finally:
+        # Whoever leaves, and an error of configuration, leave nobody behind.
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return (*told, *(_skipped(name, reason) for name, reason in lineup.reasons()))
+
+
+def _skipped(name: str, reason: str) -> Attempt:
+    provider, _, model = name.partition("/")
+    return Attempt(provider, model, "skipped", 0.0, error=ProviderError(reason, phase="skipped"))

@@ -301,12 +301,13 @@ class Client:
         """
         return self._call(self._client.live_models(needs, provider=provider))
 
-    def probe(self, *targets: str | Needs | Chain, within: float | None = 30.0) -> tuple[Attempt, ...]:
+    def probe(self, *targets: str | Needs | Chain, within: float = 30.0) -> tuple[Attempt, ...]:
         """Ask every candidate of these targets a question of a few tokens, side by side, and say how each did.
 
         Without targets: those of the configured chains; without chains the first candidate of each provider that is
         ready. Each is asked once, also where its breaker would have it left alone, and an answer closes that. It
-        costs what a short answer costs. ``within`` is in seconds, for each. NoCandidateError where nobody is there.
+        costs what a short answer costs. ``within`` are the seconds until each begins to answer, and again until it
+        has ended. A target that comes to nobody is ``skipped``, with the reason; NoCandidateError where all do.
         """
         return self._call(self._client.probe(*targets, within=within))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from .asking import NO_REQUEST
 from .errors import ConfigError
 from .observation import Observer
 
@@ -150,15 +149,20 @@ class Telemetry(Observer):
 def _about(provider: str, model: str, request: Request | None) -> Attributes:
     """What every figure of an attempt is told with."""
     return {
-        "gen_ai.operation.name": "embeddings" if request is NO_REQUEST else "chat",
+        "gen_ai.operation.name": "embeddings" if _is_for_vectors(request) else "chat",
         "gen_ai.provider.name": provider,
         "gen_ai.request.model": model,
     }
 
 
+def _is_for_vectors(request: Request | None) -> bool:
+    """What stands for a wish for vectors on its way down a chain says nothing (`understudy.asking.NO_REQUEST`)."""
+    return request is not None and not request.messages
+
+
 def _asked(request: Request | None) -> Attributes:
     """How it was asked, without a word of what."""
-    if request is None or request is NO_REQUEST:
+    if request is None or _is_for_vectors(request):
         return {}
     given = request.settings.given()
     told = {name: given[setting] for setting, name in _SETTINGS.items() if given.get(setting) is not None}

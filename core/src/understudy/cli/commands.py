@@ -242,7 +242,7 @@ def doctor(config: str | None) -> int:
 @click.argument("targets", nargs=-1, callback=_text, shell_complete=completion.models)
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, metavar="SECONDS",
-    callback=_finite, help="How long each may take.",
+    callback=_finite, help="How long until each begins to answer.",
 )  # fmt: skip
 @_json
 @_config

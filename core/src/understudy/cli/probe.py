@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ..observation import Attempt
 
-_STYLES = {"answered": "green", "failed": "red"}
+_STYLES = {"answered": "green", "failed": "red", "skipped": "red"}
 
 
 def probe(targets: Sequence[str], timeout: float, *, config: str | None, as_json: bool) -> bool:
@@ -60,7 +60,7 @@ def _cells(attempt: Attempt) -> tuple[str, ...]:
     wrong = ""
     if attempt.error is not None:
         wrong = one_line(f"{type(attempt.error).__name__} at {attempt.error.phase}: {attempt.error.args[0]}")
-    name = one_line(f"{attempt.provider}/{attempt.model}")
+    name = one_line("/".join(part for part in (attempt.provider, attempt.model) if part))
     return (name, attempt.outcome, first, f"{attempt.duration * 1000:.0f} ms", cost, wrong)
 
 

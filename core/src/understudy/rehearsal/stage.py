@@ -9,12 +9,12 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from ..attempt import Run
 from ..client import Client
 from ..errors import (
     AllFailedError,
     ConfigError,
     HTTPError,
-    NoCandidateError,
     PhaseTimeoutError,
     ProviderError,
     UnderstudyError,
@@ -93,9 +93,8 @@ async def _rehearse(
 
 def _check_parts(script: Script, stage: Stage, chain: Chain) -> None:
     """A part that nobody plays would be dropped in silence."""
-    there = {f"{one.provider}/{one.model}" for leaf in chain.leaves() for one in stage.resolve(leaf).ready}
-    if not there:
-        raise NoCandidateError("the chain has nobody to play", explanation="")
+    lineup = chain.lineup(resolve=stage.resolve, run=Run()).checked()
+    there = {f"{one.provider}/{one.model}" for one in lineup.ready}
     for name in script.targets:
         if not any(target == name or target.partition("/")[0] == name for target in there):
             raise ConfigError(f"the chain has no target {name!r}; it has {', '.join(sorted(there))}")
