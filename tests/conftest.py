@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import ipaddress
 import os
 import pickle
+import shutil
 import socket
+import tempfile
 import traceback
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
@@ -18,14 +21,21 @@ import pytest
 from aioresponses import core as aioresponses_core
 
 from understudy import UnderstudyError
+from understudy.installation import Entry, declared_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
+    from importlib.metadata import EntryPoint
 
 # No deadline: a shared machine is slow at random. In CI the same examples each time, so that a failure is the change's.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+# What plugins declare is kept for the whole run, and not in the home of whoever runs it; pytest's workers inherit it.
+if "UNDERSTUDY_CACHE" not in os.environ:
+    os.environ["UNDERSTUDY_CACHE"] = tempfile.mkdtemp(prefix="understudy-tests-")
+    atexit.register(shutil.rmtree, os.environ["UNDERSTUDY_CACHE"], ignore_errors=True)
 
 
 class _ResponseWithWriter(aiohttp.ClientResponse):
@@ -82,6 +92,19 @@ def _nothing_beyond_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     yield
     assert not attempts, f"beyond this machine: {attempts}"
+
+
+@pytest.fixture
+def plugins_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Iterable[EntryPoint]], None]:
+    """Makes these entry points all that is installed; they are imported in this process."""
+
+    def put(entries: Iterable[EntryPoint]) -> None:
+        there = [Entry.of(entry) for entry in entries]
+        monkeypatch.setattr(
+            "understudy.registry.catalogued", lambda allowed, **_: list(declared_here(filter(allowed, there)))
+        )
+
+    return put
 
 
 # ── no secret shows ──────────────────────────────────────────────────────────────────────────────────

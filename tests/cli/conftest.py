@@ -49,6 +49,7 @@ class CommandLine:
             "COLUMNS": "200",
             "TERM": "xterm",
         }
+        self.environ["UNDERSTUDY_CACHE"] = os.environ["UNDERSTUDY_CACHE"]
         self.environ["UNDERSTUDY_RETRY_COUNT"] = "0"  # nobody waits here; the retries have tests of their own
 
     def config(self, text: str) -> str:

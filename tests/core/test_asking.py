@@ -509,10 +509,10 @@ async def test_a_provider_that_cancels_itself_is_a_failed_attempt() -> None:
     assert [attempt.outcome for attempt in reply.attempts] == ["failed", "answered"]
 
 
-def test_a_broken_plugin_that_is_named_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_plugin_that_is_named_says_why(monkeypatch: pytest.MonkeyPatch, plugins_here: Any) -> None:
     """Asking a plugin that is broken raises its own error, in configuration as in a call."""
     entries = [entry("bad", [42], monkeypatch)]
-    monkeypatch.setattr("understudy.registry._entry_points", lambda: entries)
+    plugins_here(entries)
     with pytest.raises(PluginError, match="dist-bad"):
         Client(config=False, environ={}).stream("x", model="bad/m")
     with pytest.raises(PluginError, match="dist-bad"):

@@ -149,7 +149,7 @@ def test_an_interrupt_is_no_broken_plugin(plugin: Any) -> None:
         Registry(entries=[plugin("slow", interrupted)])
 
 
-async def test_a_conflict_is_told_to_who_asks_for_that_name(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_conflict_is_told_to_who_asks_for_that_name(plugin: Any, plugins_here: Any) -> None:
     """Of three that claim one name all are named; only a call that names it fails."""
 
     class Other(Good):
@@ -157,7 +157,7 @@ async def test_a_conflict_is_told_to_who_asks_for_that_name(plugin: Any, monkeyp
 
     entries = [plugin(name, lambda: [Good]) for name in ("one", "two")]
     entries.append(plugin("three", lambda: [Good, Other]))
-    monkeypatch.setattr("understudy.registry._entry_points", lambda: entries)
+    plugins_here(entries)
     async with Client(config=False, environ={}) as client:
         assert not client.registry.broken
         for model in ("good", "good/good-1"):
@@ -212,13 +212,13 @@ def test_what_cannot_be_loaded_is_a_plugin_error(code: str, told: str, written: 
     assert caught.value.__cause__ is not None
 
 
-def test_a_setting_for_a_broken_plugin_tells_why_it_is_broken(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_for_a_broken_plugin_tells_why_it_is_broken(plugin: Any, plugins_here: Any) -> None:
     """A key for a plugin that is there but broken is not «no such provider»."""
 
     def boom() -> object:
         raise RuntimeError("boom")
 
     broken = plugin("bad", boom)
-    monkeypatch.setattr("understudy.registry._entry_points", lambda: [broken])
+    plugins_here([broken])
     with pytest.raises(PluginError, match="RuntimeError: boom"):
         Client(api_keys={"bad": "k"}, config=False, environ={})

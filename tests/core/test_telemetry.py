@@ -230,11 +230,11 @@ def plugin(monkeypatch: pytest.MonkeyPatch, *given: object) -> EntryPoint:
     return EntryPoint("watching", module.__name__, "understudy")
 
 
-async def test_a_plugin_may_observe_every_client(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_plugin_may_observe_every_client(monkeypatch: pytest.MonkeyPatch, plugins_here: Any) -> None:
     """What a plugin gives is told beside the client's own observers, without a provider of its own."""
     theirs, mine = Counting(), Counting()
     entry = plugin(monkeypatch, theirs)
-    monkeypatch.setattr("understudy.registry._entry_points", lambda: [entry])
+    plugins_here([entry])
     async with OpenAIHost(answer=WHOLE) as host:
         rows = {"a": {"wire": "openai_chat", "base_url": host.url, "models": ["m"]}}
         async with Client(config={"providers": rows}, environ={}, observers=[mine]) as client:

@@ -18,6 +18,7 @@ from matrix import LIMIT, NO_RETRY, WHOLE, Elsewhere, Fault, Host, check
 from understudy import Client, Finish, PhaseTimeoutError, PluginError, ProtocolError, TextDelta, Timeout
 from understudy.chain import Chain
 from understudy.errors import ProviderError, UnderstudyError
+from understudy.installation import Entry, declared_here
 from understudy.plugin import AsyncGeneratorProvider, Model, ProviderSpec, Start, hookimpl
 from understudy.plugin import Host as Row
 from understudy.registry import Registry
@@ -82,7 +83,9 @@ class Menagerie:
         self._patch = monkeypatch
         self.entries: list[EntryPoint] = []
         monkeypatch.syspath_prepend(folder)
-        monkeypatch.setattr("understudy.registry._entry_points", lambda: list(self.entries))
+        monkeypatch.setattr(
+            "understudy.registry.catalogued", lambda *_, **__: list(declared_here(map(Entry.of, self.entries)))
+        )
 
     def module(self, name: str, code: str) -> str:
         """A module on disk; it is forgotten after the test."""

@@ -108,8 +108,10 @@ class Client:
         self._config: Config = load(config, environ=self._environ)
         rows = (provider.host(name) for name, provider in self._config.providers.items())
         self._registry = Registry(
-            plugins=plugins and self._environ.get("UNDERSTUDY_NO_PLUGINS", "0") in {"", "0"},
+            plugins=plugins,
             providers=(*providers, *(row for row in rows if row is not None)),
+            rules=self._config.plugins,
+            environ=self._environ,
         )
         self._own_rows = {name for name, provider in self._config.providers.items() if provider.wire is not None}
         self._api_keys = {

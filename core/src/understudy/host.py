@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from .errors import ConfigError
 from .listing import list_openai_models
-from .provider import ProviderSpec
+from .provider import Conformance, ProviderSpec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -41,6 +41,7 @@ class Host:
     it differs from the wire as its maker has it (for ``openai_chat`` the names of
     ``understudy.wire.openai_chat.QUIRKS``). ``options`` is the import string of the pydantic model of
     what it takes in ``options={name: {…}}``. ``source`` and ``checked`` (YYYY-MM-DD) say who says so, and when.
+    ``expected_failures`` are those of `Conformance`.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Host:
     options: str | None = None
     source: str = ""
     checked: str = ""
+    expected_failures: Mapping[str, str] = field(default_factory=_nothing)
 
     def spec(self) -> ProviderSpec:
         """The provider that asks this host."""
@@ -70,6 +72,7 @@ class Host:
             url=self.url,
             key_url=self.key_url,
             options=self.options,
+            conformance=Conformance("full", wire=self.wire, expected_failures=self.expected_failures),
         )
 
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .omissions import Omissions as Omissions
     from .provider import AsyncGeneratorProvider as AsyncGeneratorProvider
     from .provider import AsyncResult as AsyncResult
+    from .provider import Conformance as Conformance
     from .provider import Context as Context
     from .provider import Embedder as Embedder
     from .provider import Messages as Messages
@@ -67,6 +68,7 @@ _HOME = {
     "Capabilities": "capabilities",
     "ChoiceFinish": "events",
     "ConfigError": "errors",
+    "Conformance": "provider",
     "Context": "provider",
     "EmbedRequest": "messages",
     "Embedder": "provider",
@@ -121,6 +123,7 @@ __all__ = [
     "Capabilities",
     "ChoiceFinish",
     "ConfigError",
+    "Conformance",
     "Context",
     "EmbedRequest",
     "Embedder",

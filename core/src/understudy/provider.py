@@ -126,6 +126,33 @@ class ModelLister(Protocol):
         ...
 
 
+Level: TypeAlias = Literal["text", "wire", "full"]
+"""What a provider claims before the conformance kit; each holds what stands before it.
+
+``text``: its declaration, its import and the life of its streams are sound, nothing leaks and no key shows.
+``wire``: every fault of a host becomes the right error, and the same bytes the same events however they are cut.
+``full``: every capability that it advertises was tried.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Conformance:
+    """What a provider claims before ``understudy conform``, and what the kit needs to try it.
+
+    ``wire`` is the wire that its host speaks, where `understudy.testing` has a scripted host for it
+    (``openai_chat``, ``openai_responses``, ``anthropic_messages``); for any other wire ``cassettes`` names the package
+    in whose folder ``cassettes`` exchanges of its own are kept. ``options`` are its own options, as in
+    ``[providers.NAME] options``, without which it cannot be asked. ``expected_failures`` are items of the kit that it
+    does not pass, each with the reason, which the report shows.
+    """
+
+    level: Level = "text"
+    wire: str | None = None
+    cassettes: str | None = None
+    options: Mapping[str, Any] = field(default_factory=_nothing)
+    expected_failures: Mapping[str, str] = field(default_factory=_nothing)
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
     """A provider declared as cheap data; its implementation is imported when it is first used.
@@ -133,9 +160,10 @@ class ProviderSpec:
     ``load`` is ``"module:attribute"``: a class or object that is a `Provider`. ``capabilities`` hold
     for every model; a model's own stand above them. ``env`` names the variables that may hold its
     key, the first one set wins; without any it needs none. ``key_url`` is where to get a key. ``options``
-    is the pydantic model, or its import string, of what it takes in ``options={name: {…}}``. ``without_key`` is
-    of a host that takes other credentials too: by the environment and the configured options it tells why it
-    cannot be asked without a key, or None where it can; it looks at files at most.
+    is the pydantic model, its import string, or what gives it, of what it takes in ``options={name: {…}}``.
+    ``without_key`` is of a host that takes other credentials too: by the environment and the configured options it
+    tells why it cannot be asked without a key, or None where it can; it looks at files at most. ``conformance`` is
+    what it claims before ``understudy conform``.
     """
 
     name: str
@@ -147,8 +175,9 @@ class ProviderSpec:
     url: str | None = None
     key_url: str | None = None
     access: Access = "open"
-    options: str | type[BaseModel] | None = None
+    options: str | type[BaseModel] | Callable[[], type[BaseModel] | None] | None = None
     without_key: Callable[[Mapping[str, str], Mapping[str, object]], str | None] | None = None
+    conformance: Conformance | None = None
 
     def shared(self) -> Capabilities:
         """What is known of every model."""
@@ -166,7 +195,7 @@ class ProviderSpec:
 def options_model(spec: ProviderSpec) -> type[BaseModel] | None:
     """The model of a provider's own options, imported now; None where it declares none."""
     if not isinstance(spec.options, str):
-        return spec.options
+        return spec.options if spec.options is None or isinstance(spec.options, type) else spec.options()
     module, _, attribute = spec.options.partition(":")
     return cast("type[BaseModel]", getattr(importlib.import_module(module), attribute))
 
@@ -177,7 +206,7 @@ class AsyncGeneratorProvider:
     Class attributes: ``url``; ``working`` and every ``supports_*`` are capability flags by that name;
     ``models`` names its models. ``supports_gpt_35_turbo`` without any offers ``gpt-3.5-turbo``. Its
     name is ``name``, or else the class's in lower case. ``public = True`` marks a host that takes
-    anonymous calls from anybody.
+    anonymous calls from anybody; ``conformance`` is what it claims before ``understudy conform``.
     """
 
     name: ClassVar[str] = ""
@@ -185,6 +214,7 @@ class AsyncGeneratorProvider:
     working: ClassVar[bool] = False
     public: ClassVar[bool] = False
     models: ClassVar[Sequence[str]] = ()
+    conformance: ClassVar[Conformance | None] = None
 
     @classmethod
     def create_async_generator(
@@ -291,6 +321,7 @@ def spec_of(cls: type[AsyncGeneratorProvider]) -> ProviderSpec:
         capabilities=Capabilities(flags, source=f"declared by {cls.__name__}"),
         url=cls.url or None,
         access="public" if cls.public else "open",
+        conformance=cls.conformance,
     )
 
 

@@ -1,55 +1,72 @@
-"""What is installed: each entry point loaded on its own, a broken plugin kept as an error under its name."""
+"""What is there: the providers of installed plugins and of code, a broken plugin kept as an error under its name."""
 
 from __future__ import annotations
 
 import importlib
-import re
-from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Final, cast
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import pluggy
-
-from . import hookspecs
+from .config import PluginRules
 from .errors import PluginError
-from .host import Host
-from .provider import AsyncGeneratorProvider, Provider, ProviderSpec, as_provider, spec_of
+from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec
+from .provider import Provider, ProviderSpec, as_provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from importlib.metadata import EntryPoint
 
+    from .installation import Declared
     from .observation import Observer
 
-ENTRY_POINT_GROUP: Final = "understudy"
 
-_TOLD: Final = ("attempt_started", "attempt_ended", "fell_back", "circuit_changed")
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-
-
-@dataclass(frozen=True, slots=True)
 class Installed:
-    """A provider and where it comes from."""
+    """A provider and where it comes from: ``origin`` is the distribution, or ``code`` where the client was given it."""
 
-    spec: ProviderSpec
-    origin: str
-    """The distribution, or ``code`` where it was given to the client."""
+    __slots__ = ("_read", "_spec", "origin")
+
+    def __init__(self, spec: ProviderSpec | Callable[[], ProviderSpec], origin: str) -> None:
+        self.origin: str = origin
+        self._spec = spec if isinstance(spec, ProviderSpec) else None
+        self._read = spec
+
+    @property
+    def spec(self) -> ProviderSpec:
+        """Its declaration, read when it is first looked at."""
+        if self._spec is None:
+            assert not isinstance(self._read, ProviderSpec)
+            self._spec = self._read()
+        return self._spec
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """An entry point as it was found: what it provides, or why it is broken."""
+    """An entry point as it was found: what it provides, why it is broken, or why it was left alone (``obstacle``).
+
+    ``hooks`` are those that it implements, ``file`` is where its module is, ``seconds`` what its import and its
+    declaration took when they were last read, ``trace`` the traceback of what broke it, ``printed`` what it wrote to
+    stdout or stderr meanwhile.
+    """
 
     name: str
     distribution: str
     version: str
     providers: tuple[str, ...] = ()
     error: PluginError | None = None
+    obstacle: str | None = None
+    hooks: tuple[str, ...] = ()
+    file: str = ""
+    seconds: float = 0.0
+    trace: tuple[str, ...] = field(default=(), repr=False)
+    printed: str = ""
 
 
 class Registry:
     """The providers that are there; made once, read often.
 
-    ``plugins=False`` looks at no entry point; ``providers`` given in code stand above installed ones.
+    ``plugins=False`` looks at no entry point; ``providers`` given in code stand above installed ones. ``rules`` say
+    which plugins are imported; ``anew`` reads the declarations of all again. ``entries`` are imported in this
+    process, in place of what is installed.
     """
 
     def __init__(
@@ -58,28 +75,49 @@ class Registry:
         plugins: bool = True,
         providers: Iterable[object] = (),
         entries: Iterable[EntryPoint] | None = None,
+        rules: PluginRules | None = None,
+        environ: Mapping[str, str] | None = None,
+        anew: bool = False,
     ) -> None:
-        found = _entry_points() if entries is None else entries
-        claims: dict[str, list[Installed]] = {}
-        observers: list[Observer] = []
-        self.plugins: tuple[Plugin, ...] = tuple(_load_each(found, claims, observers)) if plugins else ()
-        self.observers: tuple[Observer, ...] = tuple(observers)
+        environ = os.environ if environ is None else environ
+        rules = PluginRules() if rules is None else rules
+        left_alone: dict[Entry, str] = {}
+        declared: list[Declared] = []
+        if plugins and environ.get("UNDERSTUDY_NO_PLUGINS", "0") in {"", "0"}:
+            declared = _declared(entries, rules, environ, left_alone, anew=anew)
+        self.observers: tuple[Observer, ...]
         """Those that plugins give, in the order of their names."""
+        self.plugins: tuple[Plugin, ...]
+        self.plugins, self.observers = _taken(declared, left_alone)
+        if rules.strict and self.broken:
+            told = "\n".join(str(plugin.error) for plugin in self.broken)
+            raise PluginError(f"[plugins] strict: no start with a broken plugin\n{told}", plugin=self.broken[0].name)
         self.conflicts: dict[str, PluginError] = {}
         self._installed: dict[str, Installed] = {}
-        for name, claimants in claims.items():
-            if len(claimants) == 1:
-                self._installed[name] = claimants[0]
-            else:
-                origins = " and ".join(claimant.origin for claimant in claimants)
-                self.conflicts[name] = PluginError(
-                    f"the provider name {name!r} is claimed by {origins}: uninstall one of them", plugin=name
-                )
+        self._settle(declared, rules.prefer)
         for given in providers:
-            spec = _spec(given)
+            spec = given_as_spec(given)
             self._installed[spec.name] = Installed(spec, "code")
             self.conflicts.pop(spec.name, None)
         self._loaded: dict[str, Provider] = {}
+
+    def _settle(self, declared: Iterable[Declared], prefer: Mapping[str, str]) -> None:
+        """Who has each name: of several that claim it the one that is preferred, else nobody."""
+        claims: dict[str, list[Installed]] = {}
+        for one in declared:
+            for name, read in one.providers:
+                claims.setdefault(name, []).append(Installed(read, one.entry.distribution))
+        for name, claimants in claims.items():
+            preferred = [one for one in claimants if PluginRules.is_same(one.origin, prefer.get(name, one.origin))]
+            if len(preferred) == 1:
+                self._installed[name] = preferred[0]
+                continue
+            origins = " and ".join(claimant.origin for claimant in claimants)
+            self.conflicts[name] = PluginError(
+                f"the provider name {name!r} is claimed by {origins}: uninstall one of them, or say which one counts "
+                f'with [plugins] prefer = {{ {name} = "…" }}',
+                plugin=name,
+            )
 
     @property
     def installed(self) -> Mapping[str, Installed]:
@@ -113,87 +151,56 @@ class Registry:
             return as_provider(loaded, name)
         except (Exception, SystemExit) as error:  # any code may run at a plugin's import
             raise PluginError(
-                f"the provider {name!r} of {self._installed[name].origin} cannot be loaded: {_cause(error)}",
+                f"the provider {name!r} of {self._installed[name].origin} cannot be loaded: {cause_of(error)}",
                 plugin=name,
             ) from error
 
 
-def _entry_points() -> list[EntryPoint]:
-    return sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (entry.name, _distribution(entry)[0]))
+def _declared(
+    entries: Iterable[EntryPoint] | None,
+    rules: PluginRules,
+    environ: Mapping[str, str],
+    left_alone: dict[Entry, str],
+    *,
+    anew: bool,
+) -> list[Declared]:
+    """What the plugins that may be imported declare; of the others why not."""
+    trust = Trust(rules, environ)
+
+    def allowed(entry: Entry) -> bool:
+        obstacle = trust.obstacle(entry)
+        if obstacle is not None:
+            left_alone[entry] = obstacle
+        return obstacle is None
+
+    if entries is not None:
+        return list(declared_here(entry for entry in map(Entry.of, entries) if allowed(entry)))
+    return catalogued(allowed, time_limit=rules.time_limit, anew=anew)
 
 
-def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    dist = entry.dist
-    return (dist.name, dist.version) if dist is not None else ("unknown distribution", "")
-
-
-def _load_each(
-    entries: Iterable[EntryPoint], claims: dict[str, list[Installed]], observers: list[Observer]
-) -> Iterable[Plugin]:
-    """Load, register and call each on its own: pluggy's bulk load stops at the first that is broken."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    for entry in entries:
-        distribution, version = _distribution(entry)
-        try:
-            specs, watching = _given_by(manager, entry, f"{distribution}:{entry.name}")
-        except (Exception, SystemExit) as error:  # a plugin's import and hook may do anything
-            wrapped = PluginError(f"plugin {entry.name!r} of {distribution}: {_cause(error)}", plugin=entry.name)
-            wrapped.__cause__ = error
-            yield Plugin(entry.name, distribution, version, error=wrapped)
-            continue
-        observers += watching
-        for spec in specs:
-            claims.setdefault(spec.name, []).append(Installed(spec, distribution))
-        yield Plugin(entry.name, distribution, version, tuple(spec.name for spec in specs))
-
-
-def _given_by(
-    manager: pluggy.PluginManager, entry: EntryPoint, unique: str
-) -> tuple[list[ProviderSpec], list[Observer]]:
-    plugin = entry.load()
-    api = getattr(plugin, "understudy_api", 1)
-    if api != hookspecs.API_VERSION:
-        raise PluginError(
-            f"it is made for understudy_api {api!r}, this is {hookspecs.API_VERSION}: update one of the two",
-            plugin=entry.name,
-        )
-    manager.register(plugin, unique)
-    try:
-        # It is the only one registered, so that its hook's failure is its own.
-        specs = [_spec(given) for result in manager.hook.understudy_providers() for given in result]
-        return specs, [_observer(given) for result in manager.hook.understudy_observers() for given in result]
-    finally:
-        manager.unregister(name=unique)
-
-
-def _observer(given: object) -> Observer:
-    """What was given, if it can be told everything; TypeError else."""
-    missing = [name for name in _TOLD if isinstance(given, type) or not callable(getattr(given, name, None))]
-    if missing:
-        raise TypeError(f"{given!r:.80} is no observer: it has no {missing[0]} (inherit from understudy.Observer)")
-    return cast("Observer", given)
-
-
-def _spec(given: object) -> ProviderSpec:
-    """What was given as data; TypeError or ValueError where it cannot be a provider."""
-    if isinstance(given, ProviderSpec):
-        spec = given
-    elif isinstance(given, Host):
-        spec = given.spec()
-    elif isinstance(given, type) and issubclass(given, AsyncGeneratorProvider):
-        spec = spec_of(given)
-    else:
-        provider = as_provider(given, "")
-        spec = ProviderSpec(provider.name, load=lambda: provider, models=tuple(provider.models()))
-    if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
-        raise ValueError(f"{spec.name!r} is no provider name: lower-case letters, digits, '-', '_', '.'")
-    if isinstance(spec.models, str) or isinstance(spec.env, str):
-        raise TypeError("models and env are lists of names, not one name")  # a string would be read letter by letter
-    spec.offers()  # wrong facts are found here, under this plugin's name
-    return spec
-
-
-def _cause(error: BaseException) -> str:
-    text = str(error).strip().partition("\n")[0][:200]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _taken(
+    declared: Iterable[Declared], left_alone: Mapping[Entry, str]
+) -> tuple[tuple[Plugin, ...], tuple[Observer, ...]]:
+    """The plugins as they were found, and the observers that they give."""
+    plugins = [
+        Plugin(entry.name, entry.distribution, entry.version, obstacle=obstacle)
+        for entry, obstacle in left_alone.items()
+    ]
+    observers: list[Observer] = []
+    for one in declared:
+        error = one.error
+        if error is None and "understudy_observers" in one.hooks:
+            try:
+                observers += one.late.observers()
+            except PluginError as failed:
+                error = failed
+        entry = one.entry
+        names = tuple(name for name, _ in one.providers)
+        plugins.append(
+            Plugin(
+                entry.name, entry.distribution, entry.version, names, error, None,
+                one.hooks, one.file, one.seconds, one.trace, one.printed,
+            )
+        )  # fmt: skip
+    plugins.sort(key=lambda plugin: (plugin.name, plugin.distribution))
+    return tuple(plugins), tuple(observers)

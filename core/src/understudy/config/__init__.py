@@ -8,7 +8,7 @@ facts of models.
 from .environment import FILE_NAME, VARIABLES, Variable, keys_file, unknown_variables, user_file
 from .keys import KeySource, find_key, key_sources
 from .reading import Fault, Reading, Source, load, read, secret
-from .settings import ChainConfig, Config, ProviderConfig, TargetConfig, is_loopback
+from .settings import ChainConfig, Config, PluginRule, PluginRules, ProviderConfig, TargetConfig, is_loopback
 
 __all__ = [
     "FILE_NAME",
@@ -17,6 +17,8 @@ __all__ = [
     "Config",
     "Fault",
     "KeySource",
+    "PluginRule",
+    "PluginRules",
     "ProviderConfig",
     "Reading",
     "Source",

@@ -34,6 +34,11 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     Variable("UNDERSTUDY_KEYS", "The file of the key store; empty or 0 is none at all."),
     Variable("UNDERSTUDY_NO_NETWORK", "1 forbids every address that is not on this machine."),
     Variable("UNDERSTUDY_NO_PLUGINS", "1 leaves installed plugins alone."),
+    Variable(
+        "UNDERSTUDY_PLUGINS",
+        "The distributions whose plugins are imported and no others, separated by commas; empty is none.",
+    ),
+    Variable("UNDERSTUDY_CACHE", "The folder where it is kept what plugins declare; empty or 0 is none."),
     Variable("UNDERSTUDY_PROXY", "The proxy of every call.", ("proxy",)),
     Variable("UNDERSTUDY_CA_FILE", "A file of certificate authorities to trust.", ("ca_file",)),
     Variable(

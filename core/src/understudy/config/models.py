@@ -38,6 +38,7 @@ from ..secrets import Key, Reference
 from ..selection import OrderBy  # noqa: TC001 - pydantic looks it up
 from ..wire.openai_chat.quirks import QUIRKS
 from .lines import Path  # noqa: TC001 - as above
+from .settings import PluginRule, PluginRules
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -130,6 +131,16 @@ def _has_user(url: str) -> bool:
     return "@" in urlsplit(url).netloc
 
 
+def _read_rule(value: object) -> PluginRule:
+    if not isinstance(value, str):
+        raise _wrong("must be text")
+    try:
+        return PluginRule.read(value)
+    except ValueError as error:
+        fault = str(error)
+    raise _wrong(fault)
+
+
 def _check_quirk(name: str) -> str:
     if name not in QUIRKS:
         near = difflib.get_close_matches(name[:_MOST_SHOWN], QUIRKS, n=1)
@@ -148,6 +159,7 @@ _RETRY: Final = Retry()
 _BUDGET: Final = Budget()
 _BREAKER: Final = Breaker()
 _HEDGE: Final = Hedge()
+_RULES: Final = PluginRules()
 
 _FACTS_NAME: Final = "is no name of a fact: lower-case letters, digits and '_', a letter first"
 
@@ -168,6 +180,10 @@ ProviderName: TypeAlias = Annotated[
 ModelName: TypeAlias = Annotated[str, _matching(re.compile(r"[^/]+/.+"), "must be provider/model")]
 Address: TypeAlias = Annotated[str, AfterValidator(_check_base_url)]
 Proxy: TypeAlias = Annotated[str, AfterValidator(_check_proxy)]
+Rule: TypeAlias = Annotated[PluginRule, PlainValidator(_read_rule, json_schema_input_type=str)]
+DistributionName: TypeAlias = Annotated[
+    str, _matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"), "must be the name of a distribution")
+]
 Quirk: TypeAlias = Annotated[str, AfterValidator(_check_quirk)]
 VariableName: TypeAlias = Annotated[str, _matching(_VARIABLE, "must be the name of a variable")]
 HeaderName: TypeAlias = Annotated[str, _matching(_HEADER, "is no name of a header")]
@@ -399,6 +415,26 @@ class DownloadsTable(_Table):
     )
 
 
+class PluginsTable(_Table):
+    """Which installed plugins are imported."""
+
+    allow: Annotated[tuple[Rule, ...], Field(strict=False)] | None = Field(
+        default=None,
+        description="The distributions whose plugins are imported, each as `NAME`, `NAME==VERSION` or "
+        "`NAME==VERSION@sha256:…` (of its RECORD, see `understudy doctor --pins`). All if not set.",
+    )
+    deny: Annotated[tuple[Rule, ...], Field(strict=False)] = Field(
+        default=(), description="Those whose plugins are not, in the same form."
+    )
+    prefer: dict[ProviderName, DistributionName] = Field(
+        default_factory=dict, description="The distribution that has a name which several claim, by that name."
+    )
+    strict: bool = Field(default=False, description="Whether a broken plugin stops the start.")
+    time_limit: Seconds = Field(
+        default=_RULES.time_limit, description="How many seconds the import and the declaration of one may take."
+    )
+
+
 class File(_Table):
     """`understudy.toml`."""
 
@@ -435,6 +471,7 @@ class File(_Table):
     concurrency: Count | None = Field(
         default=None, description="How many calls may run at the same time; any number if not set."
     )
+    plugins: PluginsTable = Field(default_factory=PluginsTable, description="Whose plugins are imported, and how.")
 
 
 KEYS: Final = tuple(File.model_fields)
@@ -532,6 +569,8 @@ def _known_at(path: Path) -> tuple[str, ...]:
             return tuple(DownloadsTable.model_fields)
         case ("retry",):
             return tuple(RetryTable.model_fields)
+        case ("plugins",):
+            return tuple(PluginsTable.model_fields)
         case ("chains", _):
             return tuple(ChainTable.model_fields)
         case _:

@@ -23,7 +23,7 @@ from ..resilience import Breaker, Budget, Hedge, Retry
 from ..selection import Preferences
 from .environment import FILE_NAME, keys_file, named_file, read_value, user_file, variables_set
 from .lines import DepthError, key_lines
-from .settings import ChainConfig, Config, ProviderConfig, TargetConfig, is_loopback
+from .settings import ChainConfig, Config, PluginRules, ProviderConfig, TargetConfig, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -277,6 +277,7 @@ class _Reader:
             keys_file=keys,
             local_chains=self.local_chains,
             downloads=_downloads(file.downloads),
+            plugins=PluginRules(**{name: getattr(file.plugins, name) for name in type(file.plugins).model_fields}),
         )
         return Reading(config, tuple(self.faults), self.origins, self.variables)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from ..capabilities import Capabilities, Needs
@@ -104,6 +105,57 @@ class ChainConfig:
     timeout: Timeout | None = None
 
 
+_RULE: Final = re.compile(
+    r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
+    r"(?:==(?P<version>[A-Za-z0-9.!+_-]+))?(?:@sha256:(?P<record>[0-9a-f]{64}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRule:
+    """A distribution, of any version or one, and with any content or that whose RECORD has this SHA-256."""
+
+    distribution: str
+    version: str | None = None
+    record: str | None = None
+
+    @classmethod
+    def read(cls, text: str) -> PluginRule:
+        """``NAME``, ``NAME==VERSION`` or ``NAME==VERSION@sha256:…``; ValueError for anything else."""
+        found = _RULE.fullmatch(text.strip())
+        if found is None:
+            raise ValueError("must be the name of a distribution, NAME, NAME==VERSION or NAME==VERSION@sha256:…")
+        return cls(found["name"], found["version"], found["record"])
+
+    def names(self, distribution: str) -> bool:
+        """Whether it is about this distribution."""
+        return PluginRules.is_same(self.distribution, distribution)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRules:
+    """``[plugins]``: whose plugins are imported, all where ``allow`` is None; who has a name that several claim.
+
+    ``strict`` stops the start where one is broken; ``time_limit`` is in seconds, for what one declares.
+    """
+
+    allow: tuple[PluginRule, ...] | None = None
+    deny: tuple[PluginRule, ...] = ()
+    prefer: Mapping[str, str] = field(default_factory=_nothing)
+    strict: bool = False
+    time_limit: float = 10.0
+
+    @staticmethod
+    def is_same(one: str, other: str) -> bool:
+        """Whether two names are of one distribution: case, and which of ``-``, ``_`` and ``.``, count for nothing."""
+        return _normal(one) == _normal(other)
+
+
+def _normal(name: str) -> str:
+    # https://packaging.python.org/en/latest/specifications/name-normalization/
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """All settings, read and checked.
@@ -130,6 +182,7 @@ class Config:
     keys_file: Path | None = None
     local_chains: frozenset[str] = frozenset()
     downloads: Downloads | None = None
+    plugins: PluginRules = field(default_factory=PluginRules)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("settings are not pickled: the pickle could hold secrets in clear")

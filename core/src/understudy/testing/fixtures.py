@@ -50,7 +50,7 @@ def understudy_environment(
         for name in (*installed.spec.env, installed.spec.base_url_env):
             if name is not None:
                 monkeypatch.delenv(name, raising=False)
-    for name in [name for name in os.environ if name.startswith("UNDERSTUDY_")]:
+    for name in [name for name in os.environ if name.startswith("UNDERSTUDY_") and name != "UNDERSTUDY_CACHE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("UNDERSTUDY_NO_NETWORK", "1")
     monkeypatch.setenv("UNDERSTUDY_ORDER", "openai")

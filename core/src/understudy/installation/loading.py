@@ -1,0 +1,206 @@
+"""Plugins imported here: each loaded, registered and called on its own, as pluggy's bulk load stops at a broken one."""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pluggy
+
+from .. import hookspecs
+from ..errors import PluginError
+from ..host import Host
+from ..provider import AsyncGeneratorProvider, ProviderSpec, as_provider, options_model, spec_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from pydantic import BaseModel
+
+    from ..observation import Observer
+    from .entries import Entry
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_TOLD: Final = ("attempt_started", "attempt_ended", "fell_back", "circuit_changed")
+_OWN: Final = str(Path(__file__).resolve().parents[1])
+_MACHINERY: Final = (_OWN, "<frozen ", str(Path(pluggy.__file__).parent))
+_MOST_LINES: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What an entry point gave, or why it is broken.
+
+    ``providers`` are their declarations by name, read when they are asked for; ``hooks`` the names of all that it
+    implements; ``seconds`` what its import and its declaring hook took; ``file`` where its module is; ``trace`` the
+    traceback without the frames of what loads it; ``printed`` what it wrote to stdout or stderr meanwhile.
+    """
+
+    entry: Entry
+    late: Late
+    providers: tuple[tuple[str, Callable[[], ProviderSpec]], ...] = ()
+    hooks: tuple[str, ...] = ()
+    error: PluginError | None = None
+    seconds: float = 0.0
+    file: str = ""
+    trace: tuple[str, ...] = ()
+    printed: str = ""
+
+
+class Late:
+    """A plugin that is imported when something of it is needed."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self._manager: pluggy.PluginManager | None = None
+        self._given: dict[str, ProviderSpec | Host] | None = None
+
+    def load(self) -> None:
+        """Import it now; whatever its code raises, and PluginError for another API."""
+        self._registered()
+
+    def _registered(self) -> pluggy.PluginManager:
+        """Manages this plugin alone, so that its hook's failure is its own."""
+        if self._manager is None:
+            manager = pluggy.PluginManager(hookspecs.PROJECT)
+            manager.add_hookspecs(hookspecs)
+            plugin = self.entry.load()
+            api = getattr(plugin, "understudy_api", 1)
+            if api != hookspecs.API_VERSION:
+                raise PluginError(
+                    f"it is made for understudy_api {api!r}, this is {hookspecs.API_VERSION}: update one of the two",
+                    plugin=self.entry.name,
+                )
+            manager.register(plugin, f"{self.entry.distribution}:{self.entry.name}")
+            self._manager = manager
+        return self._manager
+
+    def hooks(self) -> tuple[str, ...]:
+        """The names of the hooks that it implements; PluginError for one that does not exist."""
+        manager = self._registered()
+        manager.check_pending()
+        (plugin,) = manager.get_plugins()
+        return tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
+
+    def results(self, hook: str, **arguments: Any) -> list[Any]:
+        """What one of its hooks gives."""
+        manager = self._registered()
+        return [one for result in getattr(manager.hook, hook)(**arguments) for one in result]
+
+    def given(self) -> Mapping[str, ProviderSpec | Host]:
+        """The declarations of its providers by name, checked; whatever its code raises."""
+        if self._given is None:
+            given = {}
+            for one in self.results("understudy_providers"):
+                spec = given_as_spec(one)
+                if spec.name in given:
+                    raise ValueError(f"it gives two providers of the name {spec.name!r}")
+                given[spec.name] = one if isinstance(one, Host) else spec
+            self._given = given
+        return self._given
+
+    def spec(self, name: str) -> ProviderSpec:
+        """The declaration of one of its providers, as it gives it now."""
+        given = self.given().get(name)
+        if given is None:
+            raise PluginError(f"plugin {self.entry} gives no provider {name!r} any more", plugin=self.entry.name)
+        return given.spec() if isinstance(given, Host) else given
+
+    def implementation(self, name: str) -> object:
+        """The provider of this name."""
+        load = self.spec(name).load
+        assert callable(load)
+        return load()
+
+    def options(self, name: str) -> type[BaseModel] | None:
+        """The model of its options."""
+        return options_model(self.spec(name))
+
+    def obstacle(self, name: str, environ: Mapping[str, str], options: Mapping[str, object]) -> str | None:
+        """Why it cannot be asked without a key."""
+        without_key = self.spec(name).without_key
+        return None if without_key is None else without_key(environ, options)
+
+    def observers(self) -> list[Observer]:
+        """Those that it gives for a client; PluginError where it fails."""
+        try:
+            return [_observer(one) for one in self.results("understudy_observers")]
+        except (Exception, SystemExit) as error:  # a plugin's hook may do anything
+            raise broken(self.entry, error) from error
+
+
+def declared_here(entries: Iterable[Entry]) -> Iterator[Declared]:
+    """What each gives, imported in this process."""
+    for entry in entries:
+        late = Late(entry)
+        began = time.perf_counter()
+        try:
+            given = late.given()
+            hooks = late.hooks()
+            if "understudy_observers" in hooks:
+                late.observers()  # what is no observer is told here, under this plugin's name
+        except (Exception, SystemExit) as error:  # a plugin's import and hook may do anything
+            wrapped = error if isinstance(error, PluginError) and error.__cause__ else broken(entry, error)
+            wrapped.__cause__ = wrapped.__cause__ or error
+            yield Declared(entry, late, error=wrapped, seconds=time.perf_counter() - began, trace=told_trace(error))
+            continue
+        providers = tuple((name, _constant(one)) for name, one in given.items())
+        yield Declared(entry, late, providers, hooks, seconds=time.perf_counter() - began)
+
+
+def _constant(given: ProviderSpec | Host) -> Callable[[], ProviderSpec]:
+    return given.spec if isinstance(given, Host) else lambda: given
+
+
+def broken(entry: Entry, error: BaseException) -> PluginError:
+    """What is told of a plugin that failed."""
+    return PluginError(f"plugin {entry}: {cause_of(error)}", plugin=entry.name)
+
+
+def cause_of(error: BaseException) -> str:
+    """An error in one line."""
+    text = str(error).strip().partition("\n")[0][:200]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def told_trace(error: BaseException) -> tuple[str, ...]:
+    """The traceback, without the frames of what loads plugins."""
+    told = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = told
+    while part is not None:
+        kept = [frame for frame in part.stack if not frame.filename.startswith(_MACHINERY)]
+        part.stack = traceback.StackSummary.from_list(kept)
+        part = part.__cause__ or (None if part.__suppress_context__ else part.__context__)
+    lines = [line for text in told.format() for line in text.rstrip("\n").splitlines()]
+    return tuple(lines[-_MOST_LINES:])
+
+
+def given_as_spec(given: object) -> ProviderSpec:
+    """What was given as a declaration; TypeError or ValueError where it cannot be a provider."""
+    if isinstance(given, ProviderSpec):
+        spec = given
+    elif isinstance(given, Host):
+        spec = given.spec()
+    elif isinstance(given, type) and issubclass(given, AsyncGeneratorProvider):
+        spec = spec_of(given)
+    else:
+        provider = as_provider(given, "")
+        spec = ProviderSpec(provider.name, load=lambda: provider, models=tuple(provider.models()))
+    if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
+        raise ValueError(f"{spec.name!r} is no provider name: lower-case letters, digits, '-', '_', '.'")
+    if isinstance(spec.models, str) or isinstance(spec.env, str):
+        raise TypeError("models and env are lists of names, not one name")  # a string would be read letter by letter
+    spec.offers()  # wrong facts are found here, under this plugin's name
+    return spec
+
+
+def _observer(given: object) -> Observer:
+    """What was given, if it can be told everything; TypeError else."""
+    missing = [name for name in _TOLD if isinstance(given, type) or not callable(getattr(given, name, None))]
+    if missing:
+        raise TypeError(f"{given!r:.80} is no observer: it has no {missing[0]} (inherit from understudy.Observer)")
+    return cast("Observer", given)
