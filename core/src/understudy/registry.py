@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .config import PluginRules
 from .errors import PluginError
-from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec
-from .provider import Provider, ProviderSpec, as_provider
+from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded
+from .provider import Provider, ProviderSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,7 +44,7 @@ class Plugin:
 
     ``hooks`` are those that it implements, ``file`` is where its module is, ``seconds`` what its import and its
     declaration took when they were last read, ``trace`` the traceback of what broke it, ``printed`` what it wrote to
-    stdout or stderr meanwhile.
+    stdout or stderr meanwhile; ``unloadable`` as in `understudy.installation.Declared`.
     """
 
     name: str
@@ -59,14 +58,16 @@ class Plugin:
     seconds: float = 0.0
     trace: tuple[str, ...] = field(default=(), repr=False)
     printed: str = ""
+    unloadable: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
 
 
 class Registry:
     """The providers that are there; made once, read often.
 
     ``plugins=False`` looks at no entry point; ``providers`` given in code stand above installed ones. ``rules`` say
-    which plugins are imported; ``anew`` reads the declarations of all again. ``entries`` are imported in this
-    process, in place of what is installed.
+    which plugins are imported; ``anew`` reads the declarations of all again, and looks whether what they declare can
+    be loaded. ``entries`` are imported in this process, in place of what is installed. PluginError where the rules
+    are strict and something is broken.
     """
 
     def __init__(
@@ -89,17 +90,22 @@ class Registry:
         """Those that plugins give, in the order of their names."""
         self.plugins: tuple[Plugin, ...]
         self.plugins, self.observers = _taken(declared, left_alone)
-        if rules.strict and self.broken:
-            told = "\n".join(str(plugin.error) for plugin in self.broken)
-            raise PluginError(f"[plugins] strict: no start with a broken plugin\n{told}", plugin=self.broken[0].name)
         self.conflicts: dict[str, PluginError] = {}
         self._installed: dict[str, Installed] = {}
         self._settle(declared, rules.prefer)
+        if rules.strict:
+            self._refuse_broken()
         for given in providers:
             spec = given_as_spec(given)
             self._installed[spec.name] = Installed(spec, "code")
             self.conflicts.pop(spec.name, None)
         self._loaded: dict[str, Provider] = {}
+
+    def _refuse_broken(self) -> None:
+        errors = [*(plugin.error for plugin in self.plugins if plugin.error is not None), *self.conflicts.values()]
+        if errors:
+            told = "\n".join(map(str, errors))
+            raise PluginError(f"[plugins] strict: nothing starts with a broken plugin\n{told}", plugin=errors[0].plugin)
 
     def _settle(self, declared: Iterable[Declared], prefer: Mapping[str, str]) -> None:
         """Who has each name: of several that claim it the one that is preferred, else nobody."""
@@ -141,14 +147,8 @@ class Registry:
             raise self.conflicts[name]
         if name not in self._installed:
             raise PluginError(f"no provider {name!r} is installed", plugin=name)
-        load = self._installed[name].spec.load
         try:
-            if callable(load):
-                loaded = load()
-            else:
-                module, _, attribute = load.partition(":")
-                loaded = getattr(importlib.import_module(module), attribute)
-            return as_provider(loaded, name)
+            return loaded(self._installed[name].spec)
         except (Exception, SystemExit) as error:  # any code may run at a plugin's import
             raise PluginError(
                 f"the provider {name!r} of {self._installed[name].origin} cannot be loaded: {cause_of(error)}",
@@ -199,7 +199,7 @@ def _taken(
         plugins.append(
             Plugin(
                 entry.name, entry.distribution, entry.version, names, error, None,
-                one.hooks, one.file, one.seconds, one.trace, one.printed,
+                one.hooks, one.file, one.seconds, one.trace, one.printed, one.unloadable,
             )
         )  # fmt: skip
     plugins.sort(key=lambda plugin: (plugin.name, plugin.distribution))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import __version__
 from . import completion
+from .plugins import Commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +29,19 @@ Configuration: understudy.toml in the user's folder, or --config FILE.
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _without_plugins(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ["UNDERSTUDY_NO_PLUGINS"] = "1"  # and so for what a command starts
+
+
+@click.group(
+    cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="understudy")
+@click.option(
+    "--no-plugins", is_flag=True, is_eager=True, expose_value=False, callback=_without_plugins,
+    help="Leave installed plugins alone.",
+)  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show where an error happened, not only the line that tells of it.")
 def understudy(debug: bool) -> None:
     """Talk to language models through many providers: select by capability, fall back when one fails."""
@@ -227,14 +240,18 @@ def explain(needs: str | None, model: str | None, as_json: bool, config: str | N
 
 
 @understudy.command(short_help="Look at the installation; 1 if something is broken.")
+@click.option("--pins", is_flag=True, help="Print each plugin's version and content, as [plugins] allow takes them.")
 @_config
-def doctor(config: str | None) -> int:
+def doctor(pins: bool, config: str | None) -> int:
     """Look at the installation: versions, files, plugins, keys (never their values).
 
-    Exits with 1 where something is broken.
+    Plugins are imported in a process of their own. Exits with 1 where something is broken.
     """
-    from .doctor import examine
+    from .doctor import examine, print_pins
 
+    if pins:
+        print_pins(config=config)
+        return 0
     return 0 if examine(config=config) else 1
 
 

@@ -47,11 +47,16 @@ def chains(context: click.Context, _parameter: click.Parameter, incomplete: str)
         return []
 
 
-def models(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The installed providers and their models whose names begin so; no file is read."""
-    from ..registry import Registry  # loads plugins, which only this moment wants
+def models(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The installed providers and their models whose names begin so."""
+    from ..config import read  # reads files, and the next one plugins, which only this moment wants
+    from ..registry import Registry
 
-    offered = {name: [offer.name for offer in one.spec.offers()] for name, one in Registry().installed.items()}
+    try:
+        registry = Registry(rules=read(context.params.get("config") or True).config.plugins)
+    except UnderstudyError:  # as above
+        return []
+    offered = {name: [offer.name for offer in one.spec.offers()] for name, one in registry.installed.items()}
     if not incomplete:
         return sorted(offered)  # a first look; all the models would be a wall
     bare = (model for names in offered.values() for model in names)

@@ -54,7 +54,7 @@ def _what_was_read(reading: Reading) -> Iterator[str]:
 def _faults(reading: Reading) -> Iterator[str]:
     yield from map(str, reading.faults)
     config = reading.config
-    known = known_providers(config, Registry())
+    known = known_providers(config, Registry(rules=config.plugins))
     for name, provider in config.providers.items():
         if name not in known:
             yield f"{provider.where}: no provider {name!r} is installed{nearest(name, known)}"

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
-import sysconfig
-import traceback
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import __version__
 from .. import config as configuration
-from ..errors import ConfigError, PluginError
+from ..installation import COMMANDS, PROVIDERS, Trust, installed, record_of
 from ..registry import Registry
 from .terminal import clean, one_line, output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from ..config import Config
     from ..registry import Installed, Plugin
 
-_OWN = Path(__file__).resolve().parents[1]
-_LIBRARY = sysconfig.get_path("stdlib")
-_FRAMES = 5
+
+def print_pins(*, config: str | None) -> None:
+    """Each distribution with plugins as `[plugins] allow` takes it, its version and content held."""
+    rules = replace(configuration.read(True if config is None else config).config.plugins, allow=None)
+    trust = Trust(rules, os.environ)
+    pins = {}
+    for entry in (*installed(PROVIDERS), *installed(COMMANDS)):
+        record = record_of(entry) if trust.allows(entry) else None
+        pins[entry.distribution] = f"{entry.distribution}=={entry.version}" + (f"@sha256:{record}" if record else "")
+    lines = "".join(f"    {json.dumps(pin)},\n" for _, pin in sorted(pins.items()))
+    output().write(f"[plugins]\nallow = [\n{lines}]\n")
 
 
 def examine(*, config: str | None) -> bool:
@@ -34,12 +41,12 @@ def examine(*, config: str | None) -> bool:
     report.line(f"on {platform.platform()}")
     report.head("configuration")
     settings = _configuration(report, config)
-    registry = Registry()
+    registry = Registry(rules=replace(settings.plugins, strict=False), anew=True)
     report.head("plugins")
     if not registry.plugins:
-        report.line("none is installed")
+        report.line("none is installed, or looked at")
     for plugin in registry.plugins:
-        _plugin(report, registry, plugin)
+        _plugin(report, plugin)
     for error in registry.conflicts.values():
         report.wrong(str(error))
     for name, configured in settings.providers.items():
@@ -69,6 +76,12 @@ class _Report:
     def head(self, text: str) -> None:
         self._out.write(f"{text}\n")
 
+    def detail(self, text: str) -> None:
+        self._out.write(f"    {one_line(text)}\n")
+
+    def trace(self, lines: Sequence[str]) -> None:
+        self._out.writelines(f"    {clean(line)}\n" for line in lines)
+
     def wrong(self, text: str) -> None:
         self.found += 1
         # Of several lines, as those that point at a place in needs, the first one carries the mark.
@@ -76,11 +89,11 @@ class _Report:
 
 
 def _configuration(report: _Report, config: str | None) -> Config:
-    try:
-        settings = configuration.load(True if config is None else config)
-    except ConfigError as error:
-        report.wrong(str(error))
-        return configuration.Config()
+    reading = configuration.read(True if config is None else config)
+    if reading.faults:
+        report.wrong("\n".join(map(str, reading.faults)))
+        return configuration.Config(plugins=reading.config.plugins)  # what is denied stays denied
+    settings = reading.config
     for source in settings.sources:
         report.line(f"read: {source}")
     if not settings.sources:
@@ -88,52 +101,23 @@ def _configuration(report: _Report, config: str | None) -> Config:
     return settings
 
 
-def _plugin(report: _Report, registry: Registry, plugin: Plugin) -> None:
+def _plugin(report: _Report, plugin: Plugin) -> None:
     of = f"{plugin.name} of {plugin.distribution} {plugin.version}"
-    if plugin.error is not None:
-        report.wrong(f"{of}: {_reason(plugin.error)}")
-        _places(report, plugin.error)
+    if plugin.obstacle is not None:
+        report.line(f"{of}: left alone: {plugin.obstacle}")
         return
-    report.line(f"{of}: {', '.join(plugin.providers) or 'no provider'}")
-    for name in plugin.providers:
-        if name in registry.conflicts:
-            continue
-        try:
-            registry.provider(name)  # a declaration may be well where the code behind it is not
-        except PluginError as error:
-            report.wrong(str(error))
-            _places(report, error)
-
-
-def _reason(error: PluginError) -> str:
-    """What happened, without the plugin's name that stands before it."""
-    cause = error.__cause__
-    return str(error) if cause is None else "".join(traceback.format_exception_only(cause)).strip().splitlines()[-1]
-
-
-def _places(report: _Report, error: PluginError) -> None:
-    for place in _frames(error.__cause__):
-        report.line(f"  at {place}")
-
-
-def _frames(error: BaseException | None) -> Iterator[str]:
-    """Where it happened: the last places in the plugin's code, and in what it calls."""
-    if error is None:
-        return
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_machinery(frame.filename)]
-    for frame in frames[-_FRAMES:]:
-        yield f"{frame.filename}:{frame.lineno} in {frame.name}"
-    if isinstance(error, SyntaxError) and error.filename is not None:
-        yield f"{error.filename}:{error.lineno}"
-
-
-def _is_machinery(filename: str) -> bool:
-    """Whether a frame is of what loads and calls plugins, or of Python's own library."""
-    path = Path(filename)
-    installed = {"site-packages", "dist-packages"} & set(path.parts)
-    return filename.startswith("<") or path.is_relative_to(_OWN) or "pluggy" in path.parts or (
-        path.is_relative_to(_LIBRARY) and not installed
-    )  # fmt: skip
+    if plugin.error is None:
+        provides = [*plugin.providers, *(name for name in plugin.hooks if name != "understudy_providers")]
+        report.line(f"{of}: {', '.join(provides) or 'nothing'}")
+    else:
+        report.wrong(f"{of}: {str(plugin.error).removeprefix(f'plugin {plugin.name!r} of {plugin.distribution}: ')}")
+    report.detail(f"{plugin.file or 'its file is not found'}, imported in {plugin.seconds * 1000:.0f} ms")
+    report.trace(plugin.trace)
+    if plugin.printed:
+        report.detail(f"its import prints {plugin.printed!r}")
+    for name, (cause, trace) in plugin.unloadable.items():
+        report.wrong(f"the provider {name!r} of {plugin.distribution} cannot be loaded: {cause}")
+        report.trace(trace)
 
 
 def _keys(report: _Report, name: str, one: Installed, settings: Config) -> None:

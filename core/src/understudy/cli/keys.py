@@ -28,7 +28,8 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 def set_key(name: str, *, in_keyring: bool, force: bool) -> None:
     """Ask for a key, or read it from stdin, and keep it in the key store or the keyring."""
-    reading, registry = _read(), Registry()
+    reading = _read()
+    registry = Registry(rules=reading.config.plugins)
     _check_name(name, known_providers(reading.config, registry), force=force)
     store = _store(reading.config)
     store.names()  # whether it can be used is told before the key is asked for
@@ -50,7 +51,8 @@ def set_key(name: str, *, in_keyring: bool, force: bool) -> None:
 
 def list_keys(*, as_json: bool) -> None:
     """Each key's name and where it comes from; the first of a name is the one that is used."""
-    config, registry = _read().config, Registry()
+    config = _read().config
+    registry = Registry(rules=config.plugins)
     entries = [
         _entry(name, source, used=place == 0)
         for name in _names(config, registry)

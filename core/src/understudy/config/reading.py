@@ -125,6 +125,7 @@ class _Reader:
         self.sources: list[str] = []
         self.variables: tuple[str, ...] = ()
         self.local_chains: frozenset[str] = frozenset()
+        self.rules_unread = False
 
     # ── sources ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -135,12 +136,16 @@ class _Reader:
         except FileNotFoundError:
             if not missing_ok:
                 self.faults.append(Fault(str(path), "there is no such file"))
+                self.rules_unread = True
             return
         except (OSError, ValueError) as error:
             self.faults.append(_unreadable(path, error))
+            self.rules_unread = True
             return
         layer = self.parse(path, text)
-        if layer is not None:
+        if layer is None:
+            self.rules_unread = True
+        else:
             if isinstance(authorities := layer.table.get("ca_file"), str):
                 # Not of the working directory, where anybody's file may be.
                 located = str(path.parent.absolute() / Path(authorities).expanduser()) if authorities else ""
@@ -240,6 +245,7 @@ class _Reader:
         told = [Fault(layer.place(path), text) for path, text in faults]
         self.faults += sorted(told, key=lambda fault: _line(fault.where))
         if faults:
+            self._keep_rules(layer)
             return False
         for key, value in layer.table.items():
             if isinstance(value, Mapping):
@@ -252,6 +258,15 @@ class _Reader:
                 self.merged[key] = value
                 self.origins[(key,)] = layer.place((key,))
         return True
+
+    def _keep_rules(self, layer: _Layer) -> None:
+        """What is denied stays denied where something else in the file is wrong."""
+        table = {"plugins": layer.table["plugins"]} if "plugins" in layer.table else {}
+        _, faults = self.models.check(table)
+        if faults:
+            self.rules_unread = True
+        elif table:
+            self.merged.setdefault("plugins", {}).update(table["plugins"])
 
     def reading(self, keys: Path | None) -> Reading:
         """All of it."""
@@ -277,7 +292,10 @@ class _Reader:
             keys_file=keys,
             local_chains=self.local_chains,
             downloads=_downloads(file.downloads),
-            plugins=PluginRules(**{name: getattr(file.plugins, name) for name in type(file.plugins).model_fields}),
+            plugins=PluginRules(
+                **{name: getattr(file.plugins, name) for name in type(file.plugins).model_fields},
+                unread=self.rules_unread,
+            ),
         )
         return Reading(config, tuple(self.faults), self.origins, self.variables)
 

@@ -136,7 +136,8 @@ class PluginRule:
 class PluginRules:
     """``[plugins]``: whose plugins are imported, all where ``allow`` is None; who has a name that several claim.
 
-    ``strict`` stops the start where one is broken; ``time_limit`` is in seconds, for what one declares.
+    ``strict`` stops the start where one is broken; ``time_limit`` is in seconds, for what one declares. ``unread``
+    says that the file that would hold them is not sound: then none is imported.
     """
 
     allow: tuple[PluginRule, ...] | None = None
@@ -144,6 +145,7 @@ class PluginRules:
     prefer: Mapping[str, str] = field(default_factory=_nothing)
     strict: bool = False
     time_limit: float = 10.0
+    unread: bool = False
 
     @staticmethod
     def is_same(one: str, other: str) -> bool:

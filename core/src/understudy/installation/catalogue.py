@@ -18,15 +18,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import PluginError
-from .declarations import from_plain
 from .entries import PROVIDERS, Entry, Stamp, find, path_stamps, stamp
-from .loading import Declared, Late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..provider import ProviderSpec
+    from .loading import Declared, Late
 
 FORMAT: Final = 1
 _SETTLED: Final = 100_000_000  # ns; what changed more lately may change again and keep its time
@@ -48,6 +46,9 @@ class Told:
 
     def declared(self, entry: Entry) -> Declared:
         """As the registry takes it."""
+        from ..errors import PluginError  # as `installation` has it: not for the names alone
+        from .loading import Declared, Late
+
         late, head = Late(entry), self.head
         error = PluginError(head["error"], plugin=entry.name) if "error" in head else None
         return Declared(
@@ -60,10 +61,13 @@ class Told:
             head["file"],
             tuple(head["trace"]),
             head["printed"],
+            head.get("unloadable", {}),
         )
 
 
 def _reader(line: str, late: Late) -> Callable[[], ProviderSpec]:
+    from .declarations import from_plain  # as above
+
     return lambda: from_plain(json.loads(line), late)
 
 
@@ -95,7 +99,8 @@ def installed(group: str) -> list[Entry]:
 def catalogued(allowed: Callable[[Entry], bool], *, time_limit: float, anew: bool = False) -> list[Declared]:
     """What each plugin declares that is ``allowed``; of the others nothing is imported, neither here nor elsewhere.
 
-    ``anew`` asks all of them again. One that takes longer than ``time_limit`` seconds is broken.
+    ``anew`` asks all of them again, and imports their implementations as well. One that takes longer than
+    ``time_limit`` seconds is broken.
     """
     file = catalogue_file()
     kept = _Kept() if file is None else _read(file)
@@ -108,7 +113,7 @@ def catalogued(allowed: Callable[[Entry], bool], *, time_limit: float, anew: boo
     if new:
         from .child import inspect  # and with it subprocess: only where something is new
 
-        for entry, one in inspect(new, time_limit).items():
+        for entry, one in inspect(new, time_limit, load=anew).items():
             lasts = "error" not in one.head and one.head["stamps"]
             told[entry] = one if lasts else replace(one, head={**one.head, "path": _lasting(stamps)})
     if file is not None and (new or moved):

@@ -33,17 +33,20 @@ class _NoChildError(Exception):
     """This process cannot start an interpreter."""
 
 
-def inspect(entries: Sequence[Entry], time_limit: float) -> dict[Entry, Told]:
-    """What each tells of itself; one that hangs or ends the process costs the others nothing but the time."""
+def inspect(entries: Sequence[Entry], time_limit: float, *, load: bool = False) -> dict[Entry, Told]:
+    """What each tells of itself; one that hangs or ends the process costs the others nothing but the time.
+
+    ``load`` imports the implementations of its providers too.
+    """
     told: dict[Entry, Told] = {}
     left = list(entries)
     while left:
         try:
-            for place, result in _one_run(left, time_limit):
+            for place, result in _one_run(left, time_limit, load=load):
                 told[left[place]] = _told(result)
         except _NoChildError:
             # A frozen program, an interpreter inside another one, no right to start any: then here, without a limit.
-            told.update((entry, _told(inspected(entry))) for entry in left if entry not in told)
+            told.update((entry, _told(inspected(entry, load=load))) for entry in left if entry not in told)
         left = [entry for entry in left if entry not in told]
     return told
 
@@ -54,9 +57,9 @@ def _told(result: dict[str, Any]) -> Told:
     return Told(json.loads(json.dumps(head)), lines)  # as it will be once it was kept
 
 
-def _one_run(entries: Sequence[Entry], time_limit: float) -> Iterator[tuple[int, dict[str, Any]]]:
+def _one_run(entries: Sequence[Entry], time_limit: float, *, load: bool) -> Iterator[tuple[int, dict[str, Any]]]:
     """The results of one process; it ends early after one that hung, or that took the process with it."""
-    process = _started(entries)
+    process = _started(entries, load=load)
     lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     assert process.stdout is not None
     reader = threading.Thread(target=_forward, args=(process.stdout, lines), daemon=True)
@@ -95,11 +98,12 @@ def _one_run(entries: Sequence[Entry], time_limit: float) -> Iterator[tuple[int,
         process.stdout.close()
 
 
-def _started(entries: Sequence[Entry]) -> subprocess.Popen[bytes]:
+def _started(entries: Sequence[Entry], *, load: bool) -> subprocess.Popen[bytes]:
     if not sys.executable or getattr(sys, "frozen", False):
         raise _NoChildError
     told = {
         "path": sys.path,
+        "load": load,
         "entries": [[one.group, one.name, one.value, one.distribution, one.version] for one in entries],
     }
     try:

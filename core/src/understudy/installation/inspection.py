@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .declarations import to_plain
 from .entries import Entry, Stamp, stamp
-from .loading import Late, broken, told_trace
+from .loading import Late, broken, cause_of, loaded, told_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _MOST_FILES: Final = 2000
 _MOST_PRINTED: Final = 200
@@ -38,7 +38,7 @@ def main(told: Mapping[str, Any]) -> None:
         for place, entry in enumerate(told["entries"]):
             _say(channel, {"begun": place})
             before = os.fstat(printed.fileno()).st_size
-            result = inspected(Entry(*entry))
+            result = inspected(Entry(*entry), load=told["load"])
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             if os.fstat(printed.fileno()).st_size > before:
@@ -52,8 +52,11 @@ def _say(channel: Any, value: object) -> None:
     channel.flush()
 
 
-def inspected(entry: Entry) -> dict[str, Any]:
-    """What a plugin declares, or why it is broken, as plain data; it is imported now."""
+def inspected(entry: Entry, *, load: bool = False) -> dict[str, Any]:
+    """What a plugin declares, or why it is broken, as plain data; it is imported now.
+
+    ``load`` imports its implementations too, and tells which of them cannot be.
+    """
     import time
 
     late = Late(entry)
@@ -66,6 +69,8 @@ def inspected(entry: Entry) -> dict[str, Any]:
         hooks = late.hooks()
         told |= {"providers": [json.dumps(one, allow_nan=False) for one in given], "hooks": hooks}
         told["names"] = list(late.given())
+        if load:
+            told["unloadable"] = dict(_unloadable(late))
     except BaseException as error:
         told = {
             "seconds": time.perf_counter() - began,
@@ -74,6 +79,15 @@ def inspected(entry: Entry) -> dict[str, Any]:
         }
     told["file"], told["stamps"] = _files(entry)
     return told
+
+
+def _unloadable(late: Late) -> Iterator[tuple[str, tuple[str, tuple[str, ...]]]]:
+    """Those whose implementation cannot be imported, each with the cause and the traceback."""
+    for name in late.given():
+        try:
+            loaded(late.spec(name))
+        except BaseException as error:  # as above
+            yield name, (cause_of(error), told_trace(error))
 
 
 def _files(entry: Entry) -> tuple[str, list[Stamp]]:

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import pluggy
-
-from .. import hookspecs
 from ..errors import PluginError
 from ..host import Host
 from ..provider import AsyncGeneratorProvider, ProviderSpec, as_provider, options_model, spec_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import pluggy
     from pydantic import BaseModel
 
     from ..observation import Observer
+    from ..provider import Provider
     from .entries import Entry
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _TOLD: Final = ("attempt_started", "attempt_ended", "fell_back", "circuit_changed")
 _OWN: Final = str(Path(__file__).resolve().parents[1])
-_MACHINERY: Final = (_OWN, "<frozen ", str(Path(pluggy.__file__).parent))
 _MOST_LINES: Final = 60
 
 
@@ -37,7 +36,9 @@ class Declared:
 
     ``providers`` are their declarations by name, read when they are asked for; ``hooks`` the names of all that it
     implements; ``seconds`` what its import and its declaring hook took; ``file`` where its module is; ``trace`` the
-    traceback without the frames of what loads it; ``printed`` what it wrote to stdout or stderr meanwhile.
+    traceback without the frames of what loads it; ``printed`` what it wrote to stdout or stderr meanwhile;
+    ``unloadable`` are the providers whose implementation cannot be imported, where that was asked, each with the cause
+    and the traceback.
     """
 
     entry: Entry
@@ -49,6 +50,7 @@ class Declared:
     file: str = ""
     trace: tuple[str, ...] = ()
     printed: str = ""
+    unloadable: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
 
 
 class Late:
@@ -66,6 +68,10 @@ class Late:
     def _registered(self) -> pluggy.PluginManager:
         """Manages this plugin alone, so that its hook's failure is its own."""
         if self._manager is None:
+            import pluggy  # not for who only lists what is declared
+
+            from .. import hookspecs
+
             manager = pluggy.PluginManager(hookspecs.PROJECT)
             manager.add_hookspecs(hookspecs)
             plugin = self.entry.load()
@@ -169,14 +175,27 @@ def cause_of(error: BaseException) -> str:
 
 def told_trace(error: BaseException) -> tuple[str, ...]:
     """The traceback, without the frames of what loads plugins."""
+    import pluggy  # it is loaded: something was called
+
+    machinery = (_OWN, "<frozen ", str(Path(pluggy.__file__).parent))
     told = traceback.TracebackException.from_exception(error)
     part: traceback.TracebackException | None = told
     while part is not None:
-        kept = [frame for frame in part.stack if not frame.filename.startswith(_MACHINERY)]
+        kept = [frame for frame in part.stack if not frame.filename.startswith(machinery)]
         part.stack = traceback.StackSummary.from_list(kept)
         part = part.__cause__ or (None if part.__suppress_context__ else part.__context__)
     lines = [line for text in told.format() for line in text.rstrip("\n").splitlines()]
     return tuple(lines[-_MOST_LINES:])
+
+
+def loaded(spec: ProviderSpec) -> Provider:
+    """A provider, its implementation imported now; whatever its code raises, TypeError for what is none."""
+    if callable(spec.load):
+        given = spec.load()
+    else:
+        module, _, attribute = spec.load.partition(":")
+        given = getattr(importlib.import_module(module), attribute)
+    return as_provider(given, spec.name)
 
 
 def given_as_spec(given: object) -> ProviderSpec:

@@ -27,6 +27,8 @@ class Trust:
 
     def obstacle(self, entry: Entry) -> str | None:
         """Why nothing of it is imported; None where it may be."""
+        if self.rules.unread:
+            return "the file that would say whether it may be imported is not sound"
         if self._named is not None and not self._any(self._named, entry):
             return f"{VARIABLE} does not name it"
         if self._any(self.rules.deny, entry):

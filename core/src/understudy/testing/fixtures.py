@@ -43,10 +43,10 @@ def understudy_environment(
     """
     import os
 
-    from ..config import user_file
+    from ..config import load, user_file
     from ..registry import Registry
 
-    for installed in Registry().installed.values():
+    for installed in Registry(rules=load().plugins).installed.values():
         for name in (*installed.spec.env, installed.spec.base_url_env):
             if name is not None:
                 monkeypatch.delenv(name, raising=False)
