@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .cassettes import Cassette, RecordedRequest, RecordedResponse, cassettes_of
     from .chat_completions import tokens_of
     from .clock import ImpatientLoop, run_virtually
     from .faults import Answer, Body, Cut, Drop, Garbage, Raw, Stall, Status, Step, refused_url
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Body",
+    "Cassette",
     "CromicleHost",
     "Cut",
     "Drop",
@@ -27,10 +29,13 @@ __all__ = [
     "ProxyHost",
     "Raw",
     "Received",
+    "RecordedRequest",
+    "RecordedResponse",
     "ScriptedHost",
     "Stall",
     "Status",
     "Step",
+    "cassettes_of",
     "in_thread",
     "refused_url",
     "rehearsed",
@@ -42,6 +47,7 @@ __all__ = [
 _HOME = {
     "Answer": "faults",
     "Body": "faults",
+    "Cassette": "cassettes",
     "CromicleHost": "hosts",
     "Cut": "faults",
     "Drop": "faults",
@@ -52,10 +58,13 @@ _HOME = {
     "ProxyHost": "proxy",
     "Raw": "faults",
     "Received": "loopback",
+    "RecordedRequest": "cassettes",
+    "RecordedResponse": "cassettes",
     "ScriptedHost": "hosts",
     "Stall": "faults",
     "Status": "faults",
     "Step": "faults",
+    "cassettes_of": "cassettes",
     "in_thread": "threads",
     "refused_url": "faults",
     "rehearsed": "hosts",
