@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .loading import Declared, Late
 
 FORMAT: Final = 1
-_SETTLED: Final = 100_000_000  # ns; what changed more lately may change again and keep its time
+_TICK: Final = 100_000_000  # ns; more than the steps in which the times of files grow
 _MOST_KEPT: Final = 32
 
 
@@ -40,9 +40,13 @@ class Told:
 
     def holds(self, path: Sequence[Stamp]) -> bool:
         """Whether nothing speaks against it: its files are as they were, and what it lacked cannot have come since."""
-        if "path" in self.head and self.head["path"] != _lasting(path):
+        if "path" in self.head and self.head["path"] != path:
             return False
         return all(stamp(one[0]) == one for one in self.head["stamps"])
+
+    def settled(self, now: int) -> bool:
+        """Whether its files were as they are for long enough before ``now``, when it was not yet read."""
+        return _settled([*self.head["stamps"], *self.head.get("path", ())], now)
 
     def declared(self, entry: Entry) -> Declared:
         """As the registry takes it."""
@@ -87,12 +91,12 @@ def installed(group: str) -> list[Entry]:
     """The entry points of a group; no plugin is imported."""
     file = catalogue_file()
     kept = _Kept() if file is None else _read(file)
-    stamps = path_stamps()
+    began, stamps = time.time_ns(), path_stamps()
     if kept.path == stamps:
         return [entry for entry in kept.entries if entry.group == group]
     entries = find()
     if file is not None:
-        _write(file, _Kept(_settled(stamps), entries, _still(kept, entries, stamps)))
+        _write(file, _Kept(stamps if _settled(stamps, began) else (), entries, _still(kept, entries, stamps)))
     return [entry for entry in entries if entry.group == group]
 
 
@@ -104,7 +108,7 @@ def catalogued(allowed: Callable[[Entry], bool], *, time_limit: float, anew: boo
     """
     file = catalogue_file()
     kept = _Kept() if file is None else _read(file)
-    stamps = path_stamps()
+    began, stamps = time.time_ns(), path_stamps()
     moved = kept.path != stamps
     entries = find() if moved else kept.entries
     told = _still(kept, entries, stamps)
@@ -115,20 +119,17 @@ def catalogued(allowed: Callable[[Entry], bool], *, time_limit: float, anew: boo
 
         for entry, one in inspect(new, time_limit, load=anew).items():
             lasts = "error" not in one.head and one.head["stamps"]
-            told[entry] = one if lasts else replace(one, head={**one.head, "path": _lasting(stamps)})
+            told[entry] = one if lasts else replace(one, head={**one.head, "path": stamps})
     if file is not None and (new or moved):
-        _write(file, _Kept(_settled(stamps), entries, told))
+        asked = set(new)
+        lasting = {entry: one for entry, one in told.items() if entry not in asked or one.settled(began)}
+        _write(file, _Kept(stamps if _settled(stamps, began) else (), entries, lasting))
     return [told[entry].declared(entry) for entry in wanted]
 
 
 def _still(kept: _Kept, entries: Sequence[Entry], path: Sequence[Stamp]) -> dict[Entry, Told]:
     there = set(entries)
     return {entry: told for entry, told in kept.told.items() if entry in there and told.holds(path)}
-
-
-def _lasting(path: Sequence[Stamp]) -> Sequence[Stamp]:
-    """Without the first place, which is the script's own folder and differs from program to program."""
-    return path[1:]
 
 
 # ── the file ─────────────────────────────────────────────────────────────────────────────────────────
@@ -162,10 +163,13 @@ def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=12).hexdigest()
 
 
-def _settled(stamps: Sequence[Stamp]) -> Sequence[Stamp]:
-    """The stamps, or none where one is so new that it could be the same after another change."""
+def _settled(stamps: Sequence[Stamp], began: int) -> bool:
+    """Whether none changed since just before ``began``: it could change again and keep its time, or had not been read.
+
+    A time that is yet to come is as good as one that is long over.
+    """
     now = time.time_ns()
-    return () if any(now - int(changed) < _SETTLED for _, changed, _ in stamps) else stamps
+    return not any(began - _TICK < int(changed) < now + _TICK for _, changed, _ in stamps)
 
 
 def _read(file: Path) -> _Kept:
@@ -193,12 +197,13 @@ def _read(file: Path) -> _Kept:
 
 def _write(file: Path, kept: _Kept) -> None:
     """Put it there whole; where nothing can be written, the next start reads the plugins again."""
+    places = {entry: place for place, entry in enumerate(kept.entries)}
     lines = [
         json.dumps(
             {
                 "path": kept.path,
-                "entries": [[one.group, one.name, one.value, one.distribution, one.version] for one in kept.entries],
-                "told": [(kept.entries.index(entry), told.head) for entry, told in kept.told.items()],
+                "entries": [entry.plain() for entry in kept.entries],
+                "told": [(places[entry], told.head) for entry, told in kept.told.items()],
             }
         )
     ]

@@ -104,7 +104,7 @@ def _started(entries: Sequence[Entry], *, load: bool) -> subprocess.Popen[bytes]
     told = {
         "path": sys.path,
         "load": load,
-        "entries": [[one.group, one.name, one.value, one.distribution, one.version] for one in entries],
+        "entries": [entry.plain() for entry in entries],
     }
     try:
         # -P: the working directory, where anybody's files may be, is not looked into before the path is set.
