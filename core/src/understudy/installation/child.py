@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from .catalogue import Told
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 READY_WITHIN: Final = 20.0
 """Seconds in which the process has to be there; it imports nothing but our own until then."""
+
+_GONE_WITHIN: Final = 1.0
 
 _BOOT: Final = (
     "import sys, json; told = json.loads(sys.stdin.buffer.readline()); sys.path[:] = told['path']; "
@@ -44,6 +47,8 @@ def inspect(entries: Sequence[Entry], time_limit: float, *, load: bool = False) 
         try:
             for place, result in _one_run(left, time_limit, load=load):
                 told[left[place]] = _told(result)
+            if left[0] not in told:
+                raise _NoChildError
         except _NoChildError:
             # A frozen program, an interpreter inside another one, no right to start any: then here, without a limit.
             told.update((entry, _told(inspected(entry, load=load))) for entry in left if entry not in told)
@@ -58,52 +63,64 @@ def _told(result: dict[str, Any]) -> Told:
 
 
 def _one_run(entries: Sequence[Entry], time_limit: float, *, load: bool) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The results of one process; it ends early after one that hung, or that took the process with it."""
-    process = _started(entries, load=load)
+    """The results of one process; it ends early after a plugin that took it along, where each had none of its own."""
+    process = _started(entries, time_limit, load=load)
     lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     assert process.stdout is not None
     reader = threading.Thread(target=_forward, args=(process.stdout, lines), daemon=True)
     reader.start()
     begun: int | None = None
+    group: int | None = None
+    since, limit = time.monotonic(), READY_WITHIN
     try:
-        limit = READY_WITHIN
         while True:
             try:
                 line = lines.get(timeout=limit)
             except queue.Empty:
                 if begun is None:
-                    raise _NoChildError from None
-                yield begun, {"seconds": limit, "error": _of(entries[begun], f"took more than {limit:g} s")}
-                return
-            limit = time_limit
-            match None if line is None else json.loads(line):
-                case {"ready": _}:
-                    pass
-                case {"begun": int(begun)}:
-                    pass
-                case {"done": int(place), **result}:
-                    begun = None
-                    yield place, cast("dict[str, Any]", result)
-                    if place == len(entries) - 1:
-                        return
-                case _:
-                    if begun is None:
-                        raise _NoChildError
-                    process.wait()
-                    yield begun, {"seconds": 0.0, "error": _of(entries[begun], _ending(process.returncode))}
                     return
+                yield begun, {"seconds": limit, "error": _of(entries[begun], f"took more than {limit:g} s")}
+                if group is None:
+                    return
+                _kill(group)  # its own process tells that, and goes on
+                begun = None
+                continue
+            limit = time_limit
+            match _read(line):
+                case {"ready": _}:
+                    continue
+                case {"begun": int(begun), "group": group}:
+                    since = time.monotonic()
+                    continue
+                case {"done": int(place), **result}:
+                    yield place, cast("dict[str, Any]", result)
+                    begun = None
+                    is_over = group is None and place == len(entries) - 1
+                case {"ended": int(place), "code": int(code)}:
+                    if begun is not None:
+                        yield begun, _ended(entries[begun], code, since)
+                    begun = group = None
+                    is_over = place == len(entries) - 1
+                case _:
+                    if begun is not None:
+                        yield begun, _ended(entries[begun], _code(process), since)
+                    is_over = True
+            if is_over:
+                return
     finally:
-        _end(process)
-        reader.join()
-        process.stdout.close()
+        _end(process, group)
+        reader.join(_GONE_WITHIN)
+        if not reader.is_alive():  # else a process that the plugin made a daemon holds the other end
+            process.stdout.close()
 
 
-def _started(entries: Sequence[Entry], *, load: bool) -> subprocess.Popen[bytes]:
+def _started(entries: Sequence[Entry], time_limit: float, *, load: bool) -> subprocess.Popen[bytes]:
     if not sys.executable or getattr(sys, "frozen", False):
         raise _NoChildError
     told = {
         "path": sys.path,
         "load": load,
+        "time_limit": time_limit,
         "entries": [entry.plain() for entry in entries],
     }
     try:
@@ -129,25 +146,47 @@ def _forward(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
     lines.put(None)
 
 
+def _read(line: bytes | None) -> object:
+    """What a line says; None at the end, and for what is none of ours."""
+    try:
+        return None if line is None else json.loads(line)
+    except ValueError:
+        return None
+
+
 def _of(entry: Entry, what: str) -> str:
     return f"plugin {entry}: its import {what}"
 
 
-def _ending(code: int) -> str:
+def _ended(entry: Entry, code: int, since: float) -> dict[str, Any]:
+    how = f"exit code {code}"
     if code < 0:
         try:
-            return f"ended the process with {signal.Signals(-code).name}"
+            how = signal.Signals(-code).name
         except ValueError:
-            return f"ended the process with signal {-code}"
-    return f"ended the process with exit code {code}"
+            how = f"signal {-code}"
+    return {"seconds": time.monotonic() - since, "error": _of(entry, f"ended the process with {how}")}
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _code(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(_GONE_WITHIN)
+    except subprocess.TimeoutExpired:  # it lives, and says nothing, or what is none of ours
+        process.kill()
+        return process.wait()
+
+
+def _end(process: subprocess.Popen[bytes], group: int | None) -> None:
     """Whatever it does, and what it started."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended by itself
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
+    if process.returncode is None:  # else its number may be another's by now
+        _kill(process.pid)
+    if group is not None:
+        _kill(group)
+    process.kill()
     process.wait()
+
+
+def _kill(group: int) -> None:
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended by itself
+            os.killpg(group, signal.SIGKILL)

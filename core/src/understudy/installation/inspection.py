@@ -1,16 +1,21 @@
 """What the child process does: imports plugin after plugin, and tells of each what it declares.
 
 A line of JSON for each that is begun and for each that is done goes to what was stdout; what plugins print goes
-elsewhere, and is told of. Whoever reads it knows which plugin hung, or ended the process.
+elsewhere, and is told of. Whoever reads it knows which plugin hung, or ended the process. Where processes can be forked
+each plugin has one of its own, so that none meets what another has left: a function of the standard library that it
+replaced, a limit that it set, a module under a name that is not its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-import json
 import os
+import signal
 import sys
 import tempfile
+from json import dumps  # by itself: a plugin may replace what the module has under the name
+from os import _exit, getpid  # as dumps
 from typing import TYPE_CHECKING, Any, Final
 
 from .declarations import to_plain
@@ -24,6 +29,12 @@ _MOST_FILES: Final = 2000
 _MOST_PRINTED: Final = 200
 
 
+# On macOS a process that was forked may not use some of the system's libraries.
+_FORKS: Final = hasattr(os, "fork") and hasattr(os, "waitid") and sys.platform != "darwin"
+_GRACE: Final = 5.0
+"""Seconds after the time limit in which whoever waits ends what hangs; then it ends by itself."""
+
+
 def main(told: Mapping[str, Any]) -> None:
     """Inspect each of the entries, and end the process whatever they left running."""
     from .. import host, listing  # noqa: F401 - so that the first plugin's time is its own
@@ -35,20 +46,51 @@ def main(told: Mapping[str, Any]) -> None:
         os.dup2(printed.fileno(), 1)
         os.dup2(printed.fileno(), 2)
         _say(channel, {"ready": True})
-        for place, entry in enumerate(told["entries"]):
-            _say(channel, {"begun": place})
-            before = os.fstat(printed.fileno()).st_size
-            result = inspected(Entry(*entry), load=told["load"])
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
-            if os.fstat(printed.fileno()).st_size > before:
-                result["printed"] = os.pread(printed.fileno(), _MOST_PRINTED, before).decode(errors="replace")
-            _say(channel, {"done": place, **result})
-    os._exit(0)  # whatever threads and tasks are left
+        for place, values in enumerate(told["entries"]):
+            child = os.fork() if _FORKS else 0
+            if child:
+                _say(channel, {"ended": place, "code": _ended(child)})
+                continue
+            code = 1
+            try:
+                _tell(channel, place, Entry(*values), told, printed.fileno())
+                code = 0
+            finally:
+                if _FORKS or code:
+                    _exit(code)
+    _exit(0)  # whatever threads and tasks are left
+
+
+def _tell(channel: Any, place: int, entry: Entry, told: Mapping[str, Any], printed: int) -> None:
+    process = getpid()
+    if _FORKS:
+        os.setsid()  # to be ended with all that the plugin starts
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, told["time_limit"] + _GRACE)  # whoever waits may have been ended itself
+    _say(channel, {"begun": place, "group": process if _FORKS else None})
+    before = os.fstat(printed).st_size
+    result = inspected(entry, load=told["load"])
+    if getpid() != process:
+        _exit(0)  # the plugin forked while it was imported: this is its other half
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(Exception):  # a plugin may have put anything there, or closed it
+            assert stream is not None
+            stream.flush()
+    if os.fstat(printed).st_size > before:
+        result["printed"] = os.pread(printed, _MOST_PRINTED, before).decode(errors="replace")
+    _say(channel, {"done": place, **result})
+
+
+def _ended(child: int) -> int:
+    """How a process ended that was forked, once it has; what it left running ends with it."""
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # until it is asked for, its number is nobody else's
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it had not come so far, or left nothing
+        os.killpg(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _say(channel: Any, value: object) -> None:
-    channel.write(json.dumps(value) + "\n")
+    channel.write(dumps(value) + "\n")
     channel.flush()
 
 
@@ -67,7 +109,7 @@ def inspected(entry: Entry, *, load: bool = False) -> dict[str, Any]:
         told = {"seconds": time.perf_counter() - began}
         given = [to_plain(one) for one in late.given().values()]
         hooks = late.hooks()
-        told |= {"providers": [json.dumps(one, allow_nan=False) for one in given], "hooks": hooks}
+        told |= {"providers": [dumps(one, allow_nan=False) for one in given], "hooks": hooks}
         told["names"] = list(late.given())
         if load:
             told["unloadable"] = dict(_unloadable(late))
@@ -94,7 +136,7 @@ def _files(entry: Entry) -> tuple[str, list[Stamp]]:
     """Where its module is, and the files that may change under it: those of a source tree, else that module's alone."""
     try:
         spec = importlib.util.find_spec(entry.top)
-    except (ImportError, ValueError, AttributeError):
+    except Exception:  # it asks what is in sys.modules under the name, and a plugin may have put anything there
         return "", []
     if spec is None:
         return "", []

@@ -169,7 +169,10 @@ def broken(entry: Entry, error: BaseException) -> PluginError:
 
 def cause_of(error: BaseException) -> str:
     """An error in one line."""
-    text = str(error).strip().partition("\n")[0][:200]
+    try:
+        text = str(error).strip().partition("\n")[0][:200]
+    except Exception:  # a plugin's exception may be as broken as the plugin
+        text = "(it cannot be told)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
