@@ -319,6 +319,53 @@ def rehearse(steps: bool, as_json: bool, config: str | None, **given: Any) -> in
     return 0 if play(Play(**given), config=config, as_json=as_json) else 1
 
 
+@understudy.command(short_help="Make a cassette of a real exchange, its secrets taken out.")
+@click.argument("message", nargs=-1, required=True, callback=_text)
+@click.option(
+    "-m", "--model", metavar="NAME", callback=_text, shell_complete=completion.models,
+    help="provider/model, a model's or a provider's name.",
+)  # fmt: skip
+@_needs
+@click.option("--system", metavar="TEXT", callback=_text, help="What the model is told before the message.")
+@click.option("--image", "images", type=click.Path(), metavar="FILE|URL", multiple=True, help="An image; repeatable.")
+@click.option("--audio", type=click.Path(), metavar="FILE", multiple=True, help="Sound; repeatable.")
+@click.option("--file", "files", type=click.Path(), metavar="FILE", multiple=True, help="A document; repeatable.")
+@click.option(
+    "--schema", type=click.Path(), metavar="FILE|JSON|MODULE:MODEL", callback=_text, help="The form of the answer."
+)
+@click.option(
+    "--tool", "tools", metavar="MODULE:FUNCTION", multiple=True, callback=_text,
+    help="A Python function that the model may call; it is offered, never run. Repeatable.",
+)  # fmt: skip
+@click.option("--no-stream", "whole", is_flag=True, help="Ask for a whole answer.")
+@click.option("--embed", is_flag=True, help="Ask for the vector of MESSAGE.")
+@click.option(
+    "-o", "--output", "to", type=click.Path(), metavar="FILE|FOLDER", help="Where it goes; here if not given."
+)
+@click.option("--api", metavar="NAME", callback=_text, help="The wire, where its provider does not say.")
+@click.option(
+    "--allow-error", is_flag=True, help="Keep the host's error too, as 400 or 429, where it answers with one."
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@_settings
+@_config
+def record(*, message: tuple[str, ...], config: str | None, **given: Any) -> int:
+    """Ask one model MESSAGE, and write request and answer into a file that tests play again.
+
+    Keys, credentials and names of accounts are taken out; where one would be left, nothing is written. The host is
+    asked once, and it costs what that costs.
+    """
+    if given["model"] is None and given["needs"] is None:
+        raise click.UsageError("name whom to ask: give --model, or --needs")
+    from .record import Exchange, Keeping
+    from .record import record as record_exchange
+
+    keeping = Keeping(**{name: given.pop(name) for name in ("to", "api", "force", "allow_error")})
+    settings = {name: value for name in _SETTINGS if (value := given.pop(name)) not in (None, ())}
+    record_exchange(Exchange(" ".join(message), settings=settings, **given), keeping, config=config)
+    return 0
+
+
 @understudy.command(name="completion", short_help="Print the script that makes a shell complete commands.")
 @click.argument("shell", type=click.Choice(completion.SHELLS))
 def completion_script(shell: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.plugin import ProviderSpec, hookimpl
+from understudy.plugin import Conformance, ProviderSpec, hookimpl
 
 from .ambient import KEY, obstacle
 from .models import MODELS
@@ -22,5 +22,6 @@ def understudy_providers() -> list[ProviderSpec]:
             key_url="https://console.aws.amazon.com/bedrock/home#/api-keys",
             options="understudy_bedrock.options:Options",
             without_key=obstacle,
+            conformance=Conformance(level="full", cassettes=__name__, options={"region": "us-east-1"}),
         )
     ]

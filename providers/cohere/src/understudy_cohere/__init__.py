@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.plugin import ProviderSpec, hookimpl
+from understudy.plugin import Conformance, ProviderSpec, hookimpl
 
 from .models import MODELS
 
@@ -20,5 +20,6 @@ def understudy_providers() -> list[ProviderSpec]:
             url="https://api.cohere.com",
             key_url="https://dashboard.cohere.com/api-keys",
             options="understudy_cohere.options:Options",
+            conformance=Conformance(level="full", cassettes=__name__),
         )
     ]

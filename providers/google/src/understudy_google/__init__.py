@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.plugin import ProviderSpec, hookimpl
+from understudy.plugin import Conformance, ProviderSpec, hookimpl
 
 from .models import MODELS, VERTEX_MODELS
 
@@ -19,6 +19,7 @@ def understudy_providers() -> list[ProviderSpec]:
             url="https://generativelanguage.googleapis.com/v1beta",
             key_url="https://aistudio.google.com/apikey",
             options="understudy_google.options:Options",
+            conformance=Conformance(level="full", cassettes=__name__),
         ),
         ProviderSpec(
             name="vertex",
@@ -28,5 +29,6 @@ def understudy_providers() -> list[ProviderSpec]:
             url="https://aiplatform.googleapis.com/v1",
             key_url="https://console.cloud.google.com/vertex-ai",
             options="understudy_google.options:VertexOptions",
+            conformance=Conformance(level="full", cassettes=__name__, options={"project": "example-project"}),
         ),
     ]

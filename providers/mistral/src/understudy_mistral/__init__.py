@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.plugin import ProviderSpec, hookimpl
+from understudy.plugin import Conformance, ProviderSpec, hookimpl
 
 from .models import FACTS, MODELS
 
@@ -20,5 +20,6 @@ def understudy_providers() -> list[ProviderSpec]:
             url="https://api.mistral.ai/v1",
             key_url="https://console.mistral.ai/api-keys",
             options="understudy_mistral.options:Options",
+            conformance=Conformance(level="full", cassettes=__name__),
         )
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.plugin import ProviderSpec, hookimpl
+from understudy.plugin import Conformance, ProviderSpec, hookimpl
 
 
 @hookimpl
@@ -15,5 +15,6 @@ def understudy_providers() -> list[ProviderSpec]:
             base_url_env="OLLAMA_HOST",
             url="http://127.0.0.1:11434",
             options="understudy_ollama.options:Options",
+            conformance=Conformance(level="full", cassettes=__name__),
         )
     ]

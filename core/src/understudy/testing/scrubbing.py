@@ -1,0 +1,212 @@
+"""Takes secrets and account names out of what was recorded, and says where one is left.
+
+A secret is looked for as it is, and as JSON, an address, base64 (inside of other bytes too) or hex would have it.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SHORTEST: Final = 8
+"""What is shorter is no secret: it would be found in any text."""
+
+PLACEHOLDER: Final = "example-secret"
+
+_ASKING: Final = frozenset({
+    "accept", "anthropic-beta", "anthropic-version", "content-type", "openai-beta", "x-amzn-bedrock-accept",
+    "x-amzn-bedrock-content-type", "x-amzn-bedrock-trace",
+})  # fmt: skip
+_ANSWERING: Final = re.compile(
+    r"content-type|date|retry-after(-ms)?|x-should-retry"
+    r"|(x-|anthropic-)?ratelimit\w*(?!-key)(-[\w-]+)?|x-(trial-)?endpoint-[\w-]+"
+    r"|(x-|apim-)?request-id|x-amzn-requestid|mistral-correlation-id|x-generation-id"
+    r"|openai-processing-ms|openai-version|x-ms-region|x-amzn-errortype|x-amzn-bedrock-[\w-]+"
+)
+_QUERY: Final = frozenset({"alt", "api-version", "beta"})
+
+# Header and parameter names, so that no regular expression has to know what a key looks like.
+_SECRET_NAME: Final = re.compile(r"auth|cookie|credential|key|passw|secret|session|sig|token", re.IGNORECASE)
+_ACCOUNT_NAME: Final = re.compile(r"account|deployment|org|project|resource|team|tenant|user|workspace", re.IGNORECASE)
+_ACCOUNT_IN_PATH: Final = re.compile(r"(?<=/)(account|organization|project|team|tenant|workspace)(s?)/[^/:]+")
+_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})|\\(.)", re.DOTALL)
+
+
+def kept_headers(headers: Iterable[tuple[str, str]], *, asking: bool) -> dict[str, str]:
+    """The headers that a cassette holds: what describes the exchange, and nothing of who made it."""
+    return {name: value for name, value in headers if is_kept(name, asking=asking)}
+
+
+def is_kept(name: str, *, asking: bool) -> bool:
+    """Whether a cassette holds the header of this name, in lower case."""
+    return name in _ASKING if asking else _ANSWERING.fullmatch(name) is not None
+
+
+def secrets_in(headers: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What the headers of either side, named in lower case, hold of credentials."""
+    for name, value in headers:
+        if is_kept(name, asking=False) or not names_secret(name):
+            continue
+        match name:
+            case "authorization" | "proxy-authorization":
+                yield from _authorization(value)
+            case "set-cookie":  # what follows the first pair is where it holds
+                yield value.partition(";")[0].partition("=")[2]
+            case "cookie":
+                yield from (pair.partition("=")[2] for pair in value.split(";"))
+            case _:
+                yield from (value, value.rpartition(" ")[2])
+
+
+def names_secret(name: str) -> bool:
+    """Whether what has this name is a credential, by the word that is in it."""
+    return _SECRET_NAME.search(name) is not None and not name.endswith("-authenticate")  # that asks for one
+
+
+def _authorization(value: str) -> Iterator[str]:
+    scheme, _, credentials = value.partition(" ")
+    match scheme.lower():
+        case "aws4-hmac-sha256":
+            yield from re.findall(r"(?:Credential|Signature)=(\w+)", credentials)
+        case "basic":
+            yield credentials
+            try:
+                yield base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+            except ValueError:
+                return  # no form of Basic that anybody reads
+        case _:
+            yield from (value, value.rpartition(" ")[2])
+
+
+def accounts_in(names: Iterable[tuple[str, object]]) -> Iterator[tuple[str, str]]:
+    """The values among these that say whose account it is, each with what stands for it."""
+    for name, value in names:
+        found = _ACCOUNT_NAME.search(name)
+        if found is not None and isinstance(value, str) and value and name != "user-agent":
+            word = {"org": "organization"}.get(found[0].lower(), found[0].lower())
+            yield value, f"example-{word}"
+
+
+class Scrubber:
+    """Knows some secrets, and names of accounts with what stands for each.
+
+    ``touched`` are the places where something was taken out, in order.
+    """
+
+    def __init__(self, secrets: Iterable[str], accounts: Iterable[tuple[str, str]] = ()) -> None:
+        self._secrets = sorted({secret for secret in secrets if len(secret) >= SHORTEST}, key=len, reverse=True)
+        self._accounts = {value: instead for value, instead in accounts if len(value) > 2}
+        forms = sorted({form for secret in self._secrets for form in _forms(secret)}, key=len, reverse=True)
+        self._forms = re.compile("|".join(map(re.escape, forms))) if forms else None
+        named = sorted((name for name in self._accounts if len(name) >= SHORTEST - 2), key=len, reverse=True)
+        self._named = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in named)) if named else None
+        self.touched: list[str] = []
+
+    def clean(self, text: str, where: str) -> str:
+        """The text with every known secret and name replaced."""
+        cleaned = text if self._forms is None else self._forms.sub(PLACEHOLDER, text)
+        if self._named is not None:
+            cleaned = self._named.sub(lambda found: self._accounts[found[0]], cleaned)
+        if cleaned != text:
+            self.touched.append(where)
+        return cleaned
+
+    def clean_json(self, value: Any, where: str) -> Any:
+        """A JSON value with every known secret and name replaced, in names of fields too."""
+        match value:
+            case str():
+                return self.clean(value, where)
+            case list():
+                return [self.clean_json(item, f"{where}[{place}]") for place, item in enumerate(value)]
+            case dict():
+                return {
+                    self.clean(name, where): self.clean_json(item, f"{where}.{self.shown(name)}")
+                    for name, item in value.items()
+                }
+            case _:
+                return value
+
+    def shown(self, name: str) -> str:
+        """The name of a field as a place may tell it."""
+        return "…" if self.holds(name) else name
+
+    def clean_url(self, url: str, *, host: str | None) -> str:
+        """An address without credentials and names of accounts; ``host`` is what stands for its host, if anything."""
+        parts = urlsplit(url)
+        place = host or parts.netloc.rpartition("@")[2]
+        if host is None:
+            labels, port, number = place.partition(":")
+            place = ".".join(self._accounts.get(label, label) for label in labels.split(".")) + port + number
+        path = "/".join(self._accounts.get(unquote(segment), segment) for segment in parts.path.split("/"))
+        path = _ACCOUNT_IN_PATH.sub(r"\1\2/example-\1", path)
+        kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name in _QUERY]
+        cleaned = urlunsplit((parts.scheme, place, path, urlencode(kept), ""))
+        if cleaned != url:
+            self.touched.append("request.url")
+        return self.clean(cleaned, "request.url")
+
+    # ── what is left ──────────────────────────────────────────────────────────────────────────────────
+
+    def holds(self, text: str) -> bool:
+        """Whether a known secret is in a text, in whatever form."""
+        if not self._secrets:
+            return False
+        if self._forms is not None and self._forms.search(text):
+            return True
+        readings = {text, html.unescape(text), unquote(text)}
+        for _ in range(3):  # JSON inside of JSON, as in the arguments of a tool
+            readings |= {_unescaped(reading) for reading in readings}
+        return any(secret in reading for secret in self._secrets for reading in readings)
+
+    def places(self, value: Any, where: str = "") -> Iterator[str]:
+        """Where in a JSON value a known secret is left."""
+        match value:
+            case str():
+                if self.holds(value):
+                    yield where or "the file"
+            case list():
+                for place, item in enumerate(value):
+                    yield from self.places(item, f"{where}[{place}]")
+            case dict():
+                for name, item in value.items():
+                    if self.holds(name):
+                        yield f"a name in {where or 'the file'}"
+                    yield from self.places(item, f"{where}.{self.shown(name)}".lstrip("."))
+            case _:
+                pass
+
+
+def query_secrets(url: str) -> Iterator[str]:
+    """What an address holds of credentials: a user's name and password, and parameters such as ``key``."""
+    parts = urlsplit(url)
+    yield unquote(parts.password or "")
+    for name, value in parse_qsl(parts.query):
+        if name not in _QUERY and names_secret(name):
+            yield value
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it is, and as texts of other kinds would have it."""
+    yield secret
+    for escaped in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield escaped
+        yield escaped.replace("/", "\\/")
+    yield from {quote(secret), quote(secret, safe=""), quote_plus(secret)}
+    yield re.sub("%..", lambda found: found[0].lower(), quote(secret, safe=""))
+    data = secret.encode()
+    yield from (data.hex(), data.hex().upper())
+    for before in range(3):  # where in a group of three bytes it begins
+        for encoded in (base64.b64encode, base64.urlsafe_b64encode):
+            text = encoded(b"\0" * before + data).decode()
+            yield text[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
