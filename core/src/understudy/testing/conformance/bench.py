@@ -18,6 +18,7 @@ from ...provider import Conformance, Context, Model, ProviderSettings
 from ...resilience import Retry
 from ...transport import AiohttpTransport, Timeout
 from ..hosts import ScriptedHost, Told
+from ..loopback import Loopback
 from .items import FailureError, NotApplicableError, UntriedError
 from .scenes import Scene, TextWire, wire_of
 
@@ -47,6 +48,7 @@ SOON: Final = 0.2
 UNHURRIED: Final = Timeout(connect=PATIENCE, first_event=PATIENCE, idle=PATIENCE)
 
 T = TypeVar("T")
+H = TypeVar("H", bound=Loopback)
 
 
 # ── who is asked ─────────────────────────────────────────────────────────────────────────────────────
@@ -150,7 +152,7 @@ class Backstage:
         return await asyncio.wait_for(asyncio.wrap_future(future), within)
 
     @contextlib.asynccontextmanager
-    async def hosted(self, host: ScriptedHost) -> AsyncIterator[ScriptedHost]:
+    async def hosted(self, host: H) -> AsyncIterator[H]:
         """Open a host there."""
         await self.run(host.__aenter__())
         try:
