@@ -366,6 +366,38 @@ def record(*, message: tuple[str, ...], config: str | None, **given: Any) -> int
     return 0
 
 
+@understudy.command(short_help="Try providers against the conformance kit; 1 if an item fails.")
+@click.argument("targets", nargs=-1, callback=_text)
+@click.option("--all", "everything", is_flag=True, help="Every provider that is installed.")
+@click.option(
+    "--item", "patterns", metavar="PATTERN", multiple=True, callback=_text,
+    help='The items of this name alone: "secret *". Repeatable.',
+)  # fmt: skip
+@click.option(
+    "--level", type=click.Choice(("text", "wire", "full")), help="Hold it to this level, not to the one it declares."
+)
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), default=120.0, show_default=True, metavar="SECONDS",
+    callback=_finite, help="How long all items of a provider may take.",
+)  # fmt: skip
+@click.option("--list", "listed", is_flag=True, help="List the items, each with its level and what it says.")
+@_json
+def conform(targets: tuple[str, ...], listed: bool, as_json: bool, **given: Any) -> int:
+    """Try each of TARGETS, on this machine alone, with a made-up key: imports, streams, faults, secrets, abilities.
+
+    A target is the name of an installed provider, or of one that is not: MODULE:CLASS. What it cannot pass a
+    provider declares, with the reason, which is shown; what it passes all the same is a failure.
+    """
+    from .conform import list_items, try_providers
+
+    if listed:
+        list_items(given["patterns"], as_json=as_json)
+        return 0
+    if bool(targets) == given["everything"]:
+        raise click.UsageError("name one provider at least, or give --all")
+    return 0 if try_providers(targets, as_json=as_json, **given) else 1
+
+
 @understudy.command(name="completion", short_help="Print the script that makes a shell complete commands.")
 @click.argument("shell", type=click.Choice(completion.SHELLS))
 def completion_script(shell: str) -> int:

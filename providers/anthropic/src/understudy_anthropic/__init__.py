@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.plugin import ProviderSpec, hookimpl
+from understudy.plugin import Conformance, ProviderSpec, hookimpl
 
 from .models import MODELS
 
@@ -20,5 +20,6 @@ def understudy_providers() -> list[ProviderSpec]:
             url="https://api.anthropic.com",
             key_url="https://platform.claude.com/settings/keys",
             options="understudy_anthropic.options:Options",
+            conformance=Conformance("full", wire="anthropic_messages"),
         )
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from understudy.plugin import Capabilities, Model, ProviderSpec, hookimpl
+from understudy.plugin import Capabilities, Conformance, Model, ProviderSpec, hookimpl
 
 if TYPE_CHECKING:
     from .provider import Cromicle as Cromicle
@@ -29,6 +29,7 @@ def understudy_providers() -> list[ProviderSpec]:
             models=[Model("gpt-3.5-turbo", capabilities)],
             url="https://cromicle.top",
             access="public",
+            conformance=Conformance("full", wire="text"),
         )
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.plugin import ProviderSpec, hookimpl
+from understudy.plugin import Conformance, ProviderSpec, hookimpl
 
 from .models import MODELS
 
@@ -20,6 +20,7 @@ def understudy_providers() -> list[ProviderSpec]:
             url="https://api.openai.com/v1",
             key_url="https://platform.openai.com/api-keys",
             options="understudy_openai.options:Options",
+            conformance=Conformance("full", wire="openai_chat"),
         ),
         ProviderSpec(
             name="azure",
@@ -28,5 +29,6 @@ def understudy_providers() -> list[ProviderSpec]:
             base_url_env="AZURE_OPENAI_ENDPOINT",
             key_url="https://portal.azure.com",
             options="understudy_openai.options:AzureOptions",
+            conformance=Conformance("full", wire="openai_chat"),
         ),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.plugin import Capabilities, Model, ProviderSpec, hookimpl
+from understudy.plugin import Capabilities, Conformance, Model, ProviderSpec, hookimpl
 
 
 @hookimpl
@@ -15,5 +15,6 @@ def understudy_providers() -> list[ProviderSpec]:
             load="understudy_rehearsal.provider:Rehearsal",
             models=[Model("rehearsal", capabilities)],
             access="offline",
+            conformance=Conformance("text"),
         )
     ]

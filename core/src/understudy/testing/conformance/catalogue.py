@@ -1,0 +1,25 @@
+"""All items, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .items import Item
+
+
+@cache
+def items() -> tuple[Item, ...]:
+    """Every item once."""
+    from . import abilities, declaring, faults, secrecy, streaming  # here: some of them look at this list themselves
+
+    return (
+        *declaring.ITEMS,
+        *streaming.ITEMS,
+        *secrecy.ITEMS,
+        declaring.wire,
+        *faults.ITEMS,
+        *streaming.NETWORK,
+        *abilities.ITEMS,
+    )

@@ -1,0 +1,140 @@
+"""What the kit's child process does: it tries item after item, and tells of each what came of it.
+
+A line of JSON for each item that is begun and each that is done goes to what was stdout; what a provider prints goes
+elsewhere. Whoever reads it knows which item hung, or ended the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+from ...provider import Conformance
+from .bench import Bench, Guard, told
+from .catalogue import items
+from .importing import imported
+from .items import LEVELS, FailureError, Item, NotApplicableError, UntriedError, reaches
+from .origin import Origin, loaded
+from .report import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
+    from ...provider import Level, ProviderSpec
+
+ITEM_WITHIN: Final = 20.0
+"""Seconds after which an item that waits for something is given up."""
+
+
+def main(task: Mapping[str, Any]) -> None:
+    """Try each of the items of the task on its provider, and end the process whatever it left running."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 1)
+        os.dup2(printed.fileno(), 2)
+        guard = Guard()
+        guard.install()
+        try:
+            bench = _bench(task, guard, printed.fileno())
+        except BaseException as error:  # a plugin's import may raise anything
+            _say(channel, {"broken": _cause(error)})
+            os._exit(0)
+        _say(channel, {"ready": True, **_head(bench.spec)})
+        named = set(task["items"])
+        for one in items():
+            if one.name in named:
+                _say(channel, {"begun": one.name})
+                began = time.perf_counter()
+                outcome, reason = tried(one, bench)
+                seconds = time.perf_counter() - began
+                _say(channel, {"done": one.name, "outcome": outcome, "reason": reason, "seconds": seconds})
+        _say(channel, {"end": True})
+    os._exit(0)  # whatever threads and tasks are left
+
+
+def _say(channel: TextIO, value: object) -> None:
+    channel.write(json.dumps(value) + "\n")
+    channel.flush()
+
+
+def _cause(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def _head(spec: ProviderSpec) -> dict[str, Any]:
+    conformance = spec.conformance or Conformance()
+    expected = conformance.expected_failures
+    return {
+        "name": spec.name,
+        "declared": None if spec.conformance is None else str(conformance.level),
+        "expected": {str(name): str(reason) for name, reason in dict(expected).items()},
+    }
+
+
+def _bench(task: Mapping[str, Any], guard: Guard, printed: int) -> Bench:
+    origin = Origin.of_plain(task["origin"])
+    spec = origin.spec()
+    claimed = (spec.conformance or Conformance()).level
+    level: Level = task["level"] or (claimed if claimed in LEVELS else "text")
+    bench = Bench(
+        spec,
+        level=level,
+        guard=guard,
+        load=lambda: loaded(spec),
+        imported=lambda: imported(origin),
+        printed=lambda: os.pread(printed, 1_000_000, 0),
+    )
+    _ = bench.provider
+    return bench
+
+
+def tried(one: Item, bench: Bench) -> tuple[Outcome, str]:
+    """What came of an item, and why."""
+    try:
+        result = one.trial(bench)
+        if result is not None:
+            asyncio.run(_within(result, bench))
+    except UntriedError as why:
+        needed = reaches(bench.level, one.level)
+        return ("failed" if needed else "not applicable"), f"{why}"
+    except NotApplicableError as why:
+        return "not applicable", str(why)
+    except FailureError as why:
+        return "failed", str(why)
+    except BaseException as error:  # whatever a provider's code raises where nobody looked for it
+        return "failed", f"{told(error)}{_place(error)}"
+    return "passed", ""
+
+
+async def _within(trial: Any, bench: Bench) -> None:
+    try:
+        async with asyncio.timeout(ITEM_WITHIN):
+            await trial
+    finally:
+        await bench.close()
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return ""
+    last = frames[-1]
+    return f" (at {last.filename.rpartition('/')[2]}:{last.lineno} in {last.name})"
+
+
+def names_of(patterns: Sequence[str]) -> list[str]:
+    """The names of the items that any of these patterns fits, or of all without any."""
+    from fnmatch import fnmatchcase  # only where patterns are given
+
+    names = [one.name for one in items()]
+    if not patterns:
+        return names
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]

@@ -1,0 +1,229 @@
+"""What holds for every stream of events, whoever made it: one validator, for core's own tests and for the kit.
+
+- Every event is one of the union's own types, and its fields are what they say.
+- ``Start`` comes at most once, and only notices before it; one more may follow a ``Handover``.
+- A piece of text is never empty. The first piece of a tool call has the tool's name; none changes its id or kind.
+- Counts of tokens are whole numbers from 0 on, and no part is larger than what it is a part of.
+- ``ChoiceFinish`` ends a choice beside the first, once; ``Finish`` ends the answer, once, and nothing follows it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from ..events import (
+    AudioDelta,
+    ChoiceFinish,
+    Event,
+    Finish,
+    FinishReason,
+    Handover,
+    Logprobs,
+    Notice,
+    ReasoningDelta,
+    RefusalDelta,
+    Source,
+    Start,
+    TextDelta,
+    ToolCallDelta,
+    ToolKind,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable
+
+EVENTS: Final[tuple[type, ...]] = get_args(Event)
+"""The types of the union."""
+
+_REASONS: Final = frozenset(get_args(FinishReason))
+_KINDS: Final = frozenset(get_args(ToolKind))
+_COUNTS: Final = (
+    "input_tokens", "output_tokens", "total_tokens", "cached_tokens", "reasoning_tokens", "cache_write_tokens",
+    "input_audio_tokens", "output_audio_tokens",
+)  # fmt: skip
+_OF_INPUT: Final = ("cached_tokens", "cache_write_tokens", "input_audio_tokens")
+_OF_OUTPUT: Final = ("reasoning_tokens", "output_audio_tokens")
+
+
+class LifecycleError(AssertionError):
+    """A stream of events is not one; the message says at which event, and why."""
+
+
+class Lifecycle:
+    """Takes the events of one answer, one by one."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._begun = False  # something other than a notice came
+        self._started = False
+        self._finished = False
+        self._calls: dict[tuple[int, int], ToolCallDelta] = {}
+        self._ended: set[int] = set()  # choices
+
+    def feed(self, event: object) -> None:
+        """Take the next event; LifecycleError where it may not come now, or is none."""
+        self._number += 1
+        if type(event) not in EVENTS:
+            self._fail(f"{type(event).__name__} is no event")
+        if self._finished:
+            self._fail(f"{type(event).__name__} comes after the Finish")
+        self._take(event)
+        self._begun = self._begun or not isinstance(event, Notice)
+
+    def end(self) -> None:
+        """The stream has ended in order; LifecycleError where no Finish came."""
+        if not self._finished:
+            raise LifecycleError(f"the stream ended after {self._number} events without a Finish")
+
+    def _fail(self, why: str) -> None:
+        raise LifecycleError(f"event {self._number}: {why}")
+
+    def _check(self, holds: object, why: str) -> None:
+        if not holds:
+            self._fail(why)
+
+    def _text(self, name: str, value: object, *, optional: bool = False, empty: bool = True) -> None:
+        if value is None and optional:
+            return
+        self._check(isinstance(value, str), f"{name} is of type {type(value).__name__}, not str")
+        self._check(empty or value, f"{name} is empty")
+
+    def _whole(self, name: str, value: object, *, least: int = 0) -> None:
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        self._check(is_whole, f"{name} is of type {type(value).__name__}, not int")
+        self._check(isinstance(value, int) and value >= least, f"{name} is {value!r}")
+
+    def _choice(self, choice: object) -> None:
+        self._whole("choice", choice)
+        self._check(choice not in self._ended, f"a piece of choice {choice} comes after its ChoiceFinish")
+
+    def _take(self, event: object) -> None:  # noqa: C901, PLR0912 - a case for each event
+        match event:
+            case Start():
+                self._check(not self._started, "a second Start")
+                self._check(not self._begun, "the Start is not the first event")
+                self._started = True
+                for name in ("model", "response_id", "request_id"):
+                    self._text(f"Start.{name}", getattr(event, name), optional=True)
+            case TextDelta():
+                self._choice(event.choice)
+                self._text("TextDelta.text", event.text, empty=False)
+            case ReasoningDelta():
+                self._choice(event.choice)
+                self._text("ReasoningDelta.text", event.text)
+                self._text("ReasoningDelta.opaque", event.opaque, optional=True)
+            case RefusalDelta():
+                self._choice(event.choice)
+                self._text("RefusalDelta.text", event.text)
+            case ToolCallDelta():
+                self._choice(event.choice)
+                self._call(event)
+            case AudioDelta():
+                self._choice(event.choice)
+                self._check(isinstance(event.data, bytes), "AudioDelta.data is not bytes")
+                self._text("AudioDelta.transcript", event.transcript)
+            case Source():
+                self._whole("choice", event.choice)
+                self._text("Source.url", event.url)
+                self._place(event)
+            case Logprobs():
+                self._whole("choice", event.choice)
+                self._logprobs(event)
+            case Notice():
+                self._text("Notice.subject", event.subject, empty=False)
+                self._text("Notice.message", event.message, empty=False)
+            case Handover():
+                self._handover(event)
+            case Usage():
+                self._usage(event)
+            case ChoiceFinish():
+                self._choice(event.choice)
+                self._check(event.choice > 0, "a ChoiceFinish of the first choice, which the Finish ends")
+                self._check(event.reason in _REASONS, f"{event.reason!r} is no reason to finish")
+                self._text("ChoiceFinish.raw", event.raw, optional=True)
+                self._ended.add(event.choice)
+            case Finish():
+                self._check(event.reason in _REASONS, f"{event.reason!r} is no reason to finish")
+                self._text("Finish.raw", event.raw, optional=True)
+                self._finished = True
+            case _:
+                self._fail(f"{type(event).__name__} is no event")
+
+    def _call(self, event: ToolCallDelta) -> None:
+        self._whole("ToolCallDelta.index", event.index)
+        self._text("ToolCallDelta.id", event.id, optional=True, empty=False)
+        self._text("ToolCallDelta.name", event.name, optional=True)
+        self._text("ToolCallDelta.arguments", event.arguments)
+        self._text("ToolCallDelta.opaque", event.opaque, optional=True)
+        self._check(event.kind in _KINDS, f"{event.kind!r} is no kind of tool call")
+        first = self._calls.setdefault((event.choice, event.index), event)
+        self._check(first.name, f"the first piece of tool call {event.index} has no name: it was never begun")
+        self._check(event.kind == first.kind, f"tool call {event.index} changes its kind")
+        self._check(event.id in {None, first.id} or first.id is None, f"tool call {event.index} changes its id")
+
+    def _place(self, event: Source) -> None:
+        for name in ("start", "end"):
+            place = getattr(event, name)
+            if place is not None:
+                self._whole(f"Source.{name}", place)
+        if event.start is not None and event.end is not None:
+            self._check(event.start <= event.end, "a Source ends before it starts")
+
+    def _logprobs(self, event: Logprobs) -> None:
+        for token in event.tokens:
+            self._text("TokenLogprob.token", token.token)
+            self._number_of("TokenLogprob.logprob", token.logprob)
+
+    def _number_of(self, name: str, value: Any) -> None:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        self._check(is_number and not math.isnan(value), f"{name} is {value!r}")
+
+    def _handover(self, event: Handover) -> None:
+        self._check(event.mode in {"continue", "restart"}, f"{event.mode!r} is no mode of a Handover")
+        self._whole("Handover.text_length", event.text_length)
+        self._started, self._begun = False, False
+        if event.mode == "restart":
+            self._calls.clear()
+            self._ended.clear()
+
+    def _usage(self, event: Usage) -> None:
+        for name in _COUNTS:
+            count = getattr(event, name)
+            if count is not None:
+                self._whole(f"Usage.{name}", count)
+        for whole, parts in (("input_tokens", _OF_INPUT), ("output_tokens", _OF_OUTPUT)):
+            for part in parts:
+                told, of = getattr(event, part), getattr(event, whole)
+                if told is not None and of is not None:
+                    self._check(told <= of, f"Usage.{part} is {told}, of {whole} {of}")
+        if event.cost is not None:
+            self._number_of("Usage.cost", event.cost)
+            self._check(0 <= event.cost < math.inf, f"Usage.cost is {event.cost!r}")
+
+
+def check(events: Iterable[object], *, whole: bool = True) -> None:
+    """Check all of these events; ``whole`` is whether they are to end with a Finish."""
+    lifecycle = Lifecycle()
+    for event in events:
+        lifecycle.feed(event)
+    if whole:
+        lifecycle.end()
+
+
+async def checked(events: AsyncIterable[Event]) -> AsyncGenerator[Event, None]:
+    """The events as they come, each checked before it is given; LifecycleError where they are no stream.
+
+    A stream that raises need not end with a Finish.
+    """
+    lifecycle = Lifecycle()
+    try:
+        async for event in events:
+            lifecycle.feed(event)
+            yield event
+        lifecycle.end()
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
