@@ -28,6 +28,7 @@ from understudy import (
     Retry,
     ServerError,
     StreamBrokenError,
+    TextDelta,
     Timeout,
 )
 from understudy import generator as form
@@ -331,6 +332,8 @@ def test_pieces_are_texts_without_letters() -> None:
     pieces = ["a", form.FinishReason("stop"), form.Usage(prompt_tokens=1), form.Sources(["https://a.example"])]
     pieces += [form.Reasoning("hm"), form.TitleGeneration("Greeting"), conversation, "b"]
     assert "".join(pieces) == "ab"
+    image = form.ImageResponse(["https://a.example/1.png"], "a cat")
+    assert (image, list(image.events())) == ("![a cat](https://a.example/1.png)", [TextDelta(image)])
     assert form.JsonConversation.from_dict(conversation.get_dict()).get_dict() == {"user": "a", "turns": [1]}
 
 

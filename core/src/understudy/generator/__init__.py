@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..errors import BadRequestError as BadRequestError
     from ..errors import HTTPError as ResponseStatusError
     from ..errors import ModelNotFoundError as ModelNotFoundError
+    from ..errors import ModelNotFoundError as ModelNotSupportedError
     from ..errors import PermissionDeniedError as CloudflareError
     from ..errors import ProviderError as MissingRequirementsError
     from ..errors import ProviderError as ResponseError
@@ -33,12 +34,15 @@ if TYPE_CHECKING:
     from ..transport import raise_for_status as raise_for_status
     from . import debug as debug
     from .pieces import FinishReason as FinishReason
+    from .pieces import ImageResponse as ImageResponse
+    from .pieces import JsonConversation as BaseConversation
     from .pieces import JsonConversation as JsonConversation
     from .pieces import Reasoning as Reasoning
     from .pieces import Sources as Sources
     from .pieces import TitleGeneration as TitleGeneration
     from .pieces import Usage as Usage
     from .prompts import filter_none as filter_none
+    from .prompts import format_media_prompt as format_image_prompt
     from .prompts import format_media_prompt as format_media_prompt
     from .prompts import format_prompt as format_prompt
     from .prompts import get_last_message as get_last_message
@@ -62,10 +66,12 @@ _HOME = {
     "AsyncIterator": "collections.abc:AsyncIterator",
     "AsyncResult": ".provider:AsyncResult",
     "BadRequestError": "..errors:BadRequestError",
+    "BaseConversation": ".pieces:JsonConversation",
     "CloudflareError": "..errors:PermissionDeniedError",
     "Cookies": ".typing:Cookies",
     "Dict": "typing:Dict",
     "FinishReason": ".pieces:FinishReason",
+    "ImageResponse": ".pieces:ImageResponse",
     "ImageType": ".typing:ImageType",
     "JsonConversation": ".pieces:JsonConversation",
     "List": "typing:List",
@@ -74,6 +80,7 @@ _HOME = {
     "MissingAuthError": "..errors:AuthenticationError",
     "MissingRequirementsError": "..errors:ProviderError",
     "ModelNotFoundError": "..errors:ModelNotFoundError",
+    "ModelNotSupportedError": "..errors:ModelNotFoundError",
     "Optional": "typing:Optional",
     "PaymentRequiredError": "..errors:QuotaExhaustedError",
     "ProviderModelMixin": ".provider:ProviderModelMixin",
@@ -87,6 +94,7 @@ _HOME = {
     "Union": "typing:Union",
     "Usage": ".pieces:Usage",
     "filter_none": ".prompts:filter_none",
+    "format_image_prompt": ".prompts:format_media_prompt",
     "format_media_prompt": ".prompts:format_media_prompt",
     "format_prompt": ".prompts:format_prompt",
     "get_connector": "..transport:get_connector",
@@ -105,10 +113,12 @@ __all__ = [
     "AsyncIterator",
     "AsyncResult",
     "BadRequestError",
+    "BaseConversation",
     "CloudflareError",
     "Cookies",
     "Dict",
     "FinishReason",
+    "ImageResponse",
     "ImageType",
     "JsonConversation",
     "List",
@@ -117,6 +127,7 @@ __all__ = [
     "MissingAuthError",
     "MissingRequirementsError",
     "ModelNotFoundError",
+    "ModelNotSupportedError",
     "Optional",
     "PaymentRequiredError",
     "ProviderModelMixin",
@@ -131,6 +142,7 @@ __all__ = [
     "Usage",
     "debug",
     "filter_none",
+    "format_image_prompt",
     "format_media_prompt",
     "format_prompt",
     "get_connector",

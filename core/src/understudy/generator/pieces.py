@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from .. import events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 # The words that hosts have for the reasons of ours.
 _REASONS: Final[Mapping[str, events.FinishReason]] = {
@@ -120,6 +120,20 @@ class Sources(Piece):
             url, title = one.get("url", one.get("link")), one.get("title", one.get("name"))
             if isinstance(url, str):
                 yield events.Source(url, title if isinstance(title, str) else None)
+
+
+class ImageResponse(Piece):
+    """Images at addresses: as text, which is what they come to here, Markdown's."""
+
+    def __new__(cls, images: str | Sequence[str], alt: str = "", *args: object, **kwargs: object) -> Self:  # noqa: ARG004
+        """One line an image."""
+        told = [f"![{alt}]({image})" for image in ([images] if isinstance(images, str) else images)]
+        return str.__new__(cls, "\n".join(told))
+
+    def events(self) -> Iterable[events.Event]:
+        """The lines as text."""
+        if self:
+            yield events.TextDelta(str(self))
 
 
 class TitleGeneration(Piece):
