@@ -26,7 +26,7 @@ from .events import Collector, Event, Finish, Handover, Notice, Reply, TextDelta
 from .observation import Attempt, AttemptStart, Observers
 from .pricing import SharedPricing
 from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
-from .transport import Timeout, Watchdog
+from .transport import Timeout, Watchdog, foreign_error
 
 if TYPE_CHECKING:
     from .messages import Request
@@ -283,11 +283,13 @@ class Attempting:
         except UnderstudyError:
             raise  # a fault of configuration: not this provider's, and no other cures it
         except Exception as error:  # a provider's code may raise anything; the caller is promised our types
-            self.failure = ProviderError(f"the provider raised {type(error).__name__}", phase="plugin")
-            self.failure.__cause__ = error
+            # One of aiohttp's is nobody's cause: its repr may hold the headers of the call.
+            translated = foreign_error(error, begun=self.first is not None)
+            self.failure = translated or ProviderError(f"the provider raised {type(error).__name__}", phase="plugin")
             if watchdog.expired(asyncio.current_task()):
                 # It answered the end of its time with an error of its own: late is what it was.
                 self.failure = _timed_out(watchdog, timeout, is_last=loop.time() >= self._until)
+            if translated is None:
                 self.failure.__cause__ = error
         finally:
             watchdog.expired(asyncio.current_task())  # of a provider that kept its cancellation to itself

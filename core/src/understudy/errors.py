@@ -246,16 +246,18 @@ class HTTPError(ProviderError):
     """The host answered with an error.
 
     ``status`` is the HTTP status (200 where the error came inside a stream); ``code`` the body's own
-    code or type; ``body`` at most 2,000 characters of the body, with what looks like a key blotted out.
+    code or type; ``body`` at most 2,000 characters of the body, with what looks like a key blotted out. Raised without
+    a status, as by a plugin, it has the one that its type stands for.
     """
 
     default_phase: ClassVar[Phase] = "headers"
+    default_status: ClassVar[int] = 200
 
     def __init__(
         self,
         message: str,
         *,
-        status: int,
+        status: int | None = None,
         code: str | None = None,
         body: str = "",
         phase: Phase | None = None,
@@ -272,7 +274,7 @@ class HTTPError(ProviderError):
             retry_after=retry_after,
             request_id=request_id,
         )
-        self.status = status
+        self.status: int = self.default_status if status is None else status
         self.code = code
         self.body = body
 
@@ -281,6 +283,7 @@ class BadRequestError(HTTPError):
     """The host says the request is wrong (400, 422); another provider would be sent the same."""
 
     default_next_may_help: ClassVar[bool] = False
+    default_status: ClassVar[int] = 400
 
 
 class ContextLengthError(BadRequestError):
@@ -297,42 +300,53 @@ class RequestTooLargeError(BadRequestError):
     """The request body is larger than the host takes (413)."""
 
     default_next_may_help: ClassVar[bool] = True
+    default_status: ClassVar[int] = 413
 
 
 class AuthenticationError(HTTPError):
     """The host does not know the key (401)."""
 
+    default_status: ClassVar[int] = 401
+
 
 class PermissionDeniedError(HTTPError):
     """The key may not do this (403)."""
 
+    default_status: ClassVar[int] = 403
+
 
 class ModelNotFoundError(HTTPError):
     """The host has no such model, or retired it (404, 410)."""
+
+    default_status: ClassVar[int] = 404
 
 
 class RateLimitError(HTTPError):
     """Too many requests (429); ``retry_after`` says how long to wait where the host did."""
 
     default_retryable: ClassVar[bool] = True
+    default_status: ClassVar[int] = 429
 
 
 class QuotaExhaustedError(RateLimitError):
     """The account's quota or credit is used up; waiting a moment does not help."""
 
     default_retryable: ClassVar[bool] = False
+    default_status: ClassVar[int] = 402
 
 
 class OverloadedError(HTTPError):
     """The host is overloaded (503, 529)."""
 
     default_retryable: ClassVar[bool] = True
+    default_status: ClassVar[int] = 503
 
 
 class ServerError(HTTPError):
     """The host failed (5xx)."""
 
     default_retryable: ClassVar[bool] = True
+    default_status: ClassVar[int] = 500
 
 
 class AllFailedError(UnderstudyError, ExceptionGroup[ProviderError]):

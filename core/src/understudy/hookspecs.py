@@ -9,9 +9,10 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .generator import AsyncGeneratorProvider
     from .host import Host
     from .observation import Observer
-    from .provider import AsyncGeneratorProvider, Provider, ProviderSpec
+    from .provider import Provider, ProviderSpec
 
 PROJECT = "understudy"
 API_VERSION = 1

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from .events import TextDelta as TextDelta
     from .events import ToolCallDelta as ToolCallDelta
     from .events import Usage as Usage
+    from .generator import AsyncGeneratorProvider as AsyncGeneratorProvider
+    from .generator import AsyncResult as AsyncResult
+    from .generator import FinishReason as FinishReason
+    from .generator import Messages as Messages
+    from .generator import ProviderModelMixin as ProviderModelMixin
+    from .generator import format_prompt as format_prompt
+    from .generator import get_last_user_message as get_last_user_message
     from .hookspecs import hookimpl as hookimpl
     from .host import Host as Host
     from .listing import declared_models as declared_models
@@ -46,23 +53,21 @@ if TYPE_CHECKING:
     from .messages import Tool as Tool
     from .messages import ToolCall as ToolCall
     from .omissions import Omissions as Omissions
-    from .provider import AsyncGeneratorProvider as AsyncGeneratorProvider
-    from .provider import AsyncResult as AsyncResult
     from .provider import Conformance as Conformance
     from .provider import Context as Context
     from .provider import Embedder as Embedder
-    from .provider import Messages as Messages
     from .provider import Model as Model
     from .provider import ModelLister as ModelLister
     from .provider import Provider as Provider
     from .provider import ProviderSettings as ProviderSettings
     from .provider import ProviderSpec as ProviderSpec
     from .provider import TakesAddresses as TakesAddresses
+    from .transport import raise_for_status as raise_for_status
 
 # Loaded on first use: a plugin that only declares a ProviderSpec must not cost pydantic's import.
 _HOME = {
-    "AsyncGeneratorProvider": "provider",
-    "AsyncResult": "provider",
+    "AsyncGeneratorProvider": "generator",
+    "AsyncResult": "generator",
     "AudioDelta": "events",
     "CachePart": "messages",
     "Capabilities": "capabilities",
@@ -77,13 +82,14 @@ _HOME = {
     "Fact": "capabilities",
     "FilePart": "messages",
     "Finish": "events",
+    "FinishReason": "generator",
     "HTTPError": "errors",
     "Host": "host",
     "ImagePart": "messages",
     "InvalidOutputError": "errors",
     "Logprobs": "events",
     "Message": "messages",
-    "Messages": "provider",
+    "Messages": "generator",
     "Model": "provider",
     "ModelLister": "provider",
     "NativePart": "messages",
@@ -92,6 +98,7 @@ _HOME = {
     "ProtocolError": "errors",
     "Provider": "provider",
     "ProviderError": "errors",
+    "ProviderModelMixin": "generator",
     "ProviderSettings": "provider",
     "ProviderSpec": "provider",
     "ReasoningDelta": "events",
@@ -110,9 +117,12 @@ _HOME = {
     "UnsupportedError": "errors",
     "Usage": "events",
     "declared_models": "listing",
+    "format_prompt": "generator",
+    "get_last_user_message": "generator",
     "hookimpl": "hookspecs",
     "list_openai_models": "listing",
     "list_pages": "listing",
+    "raise_for_status": "transport",
 }
 
 __all__ = [
@@ -132,6 +142,7 @@ __all__ = [
     "Fact",
     "FilePart",
     "Finish",
+    "FinishReason",
     "HTTPError",
     "Host",
     "ImagePart",
@@ -147,6 +158,7 @@ __all__ = [
     "ProtocolError",
     "Provider",
     "ProviderError",
+    "ProviderModelMixin",
     "ProviderSettings",
     "ProviderSpec",
     "ReasoningDelta",
@@ -165,9 +177,12 @@ __all__ = [
     "UnsupportedError",
     "Usage",
     "declared_models",
+    "format_prompt",
+    "get_last_user_message",
     "hookimpl",
     "list_openai_models",
     "list_pages",
+    "raise_for_status",
 ]
 
 

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Protocol, TypeAlias, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, cast, runtime_checkable
 
 from .capabilities import Capabilities
-from .errors import ProtocolError
-from .events import Finish, TextDelta
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
     from pydantic import BaseModel, SecretStr
 
     from .events import Embeddings, Event
     from .messages import EmbedRequest, FilePart, ImagePart, Request
-    from .omissions import Omissions
     from .transport import Transport
-
-Messages: TypeAlias = Sequence[Mapping[str, Any]]
-"""Messages as an `AsyncGeneratorProvider` gets them: dictionaries in the OpenAI form."""
-
-AsyncResult: TypeAlias = AsyncIterator[str]
-"""What ``create_async_generator`` gives: pieces of text as they arrive."""
 
 Access: TypeAlias = Literal["open", "public", "offline"]
 """Who may be sent something, and when.
@@ -198,142 +189,3 @@ def options_model(spec: ProviderSpec) -> type[BaseModel] | None:
         return spec.options if spec.options is None or isinstance(spec.options, type) else spec.options()
     module, _, attribute = spec.options.partition(":")
     return cast("type[BaseModel]", getattr(importlib.import_module(module), attribute))
-
-
-class AsyncGeneratorProvider:
-    """A provider that is one async generator of text pieces; the form that gpt4free's providers have.
-
-    Class attributes: ``url``; ``working`` and every ``supports_*`` are capability flags by that name;
-    ``models`` names its models. ``supports_gpt_35_turbo`` without any offers ``gpt-3.5-turbo``. Its
-    name is ``name``, or else the class's in lower case. ``public = True`` marks a host that takes
-    anonymous calls from anybody; ``conformance`` is what it claims before ``understudy conform``.
-    """
-
-    name: ClassVar[str] = ""
-    url: ClassVar[str] = ""
-    working: ClassVar[bool] = False
-    public: ClassVar[bool] = False
-    models: ClassVar[Sequence[str]] = ()
-    conformance: ClassVar[Conformance | None] = None
-
-    @classmethod
-    def create_async_generator(
-        cls, model: str, messages: Messages, proxy: str | None = None, **kwargs: Any
-    ) -> AsyncResult:
-        """The answer's text, piece by piece; its return is the end of the answer."""
-        raise NotImplementedError(f"{cls.__name__} has no create_async_generator")
-
-    @classmethod
-    async def stream_events(cls, request: Request, context: Context) -> AsyncGenerator[Event, None]:
-        """The answer's events; what the generator does not take is left out or refused, by the request's policy."""
-        from .omissions import Omissions  # and with it pydantic, which a plugin's declaration must not cost
-
-        omissions = Omissions(request.policy)
-        given = {**request.settings.given(), **context.settings.options, **request.options.get(context.provider, {})}
-        taken = _parameters(cls.create_async_generator)
-        if taken is not None:
-            for name in sorted(given.keys() - taken):
-                omissions.tuning(name, "this provider does not take the setting")
-            given = {name: value for name, value in given.items() if name in taken}
-        messages = _as_text(request, omissions)
-        for notice in omissions.notices:
-            yield notice
-        pieces = cls.create_async_generator(context.model, messages, proxy=context.settings.proxy, **given)
-        try:
-            async for piece in pieces:
-                if not isinstance(piece, str):
-                    # Typed as text, but a plugin may yield anything.
-                    raise ProtocolError(f"the provider yielded {type(piece).__name__}, not text", phase="plugin")
-                if piece:
-                    yield TextDelta(piece)
-        finally:
-            if isinstance(pieces, AsyncGenerator):
-                await pieces.aclose()
-        yield Finish("stop")
-
-
-def _as_text(request: Request, omissions: Omissions) -> list[dict[str, Any]]:
-    """The messages as dictionaries of role and text; all else that is in the request is lacking here."""
-    lacking = {
-        "tools": bool(request.tools) and request.tool_choice != "none",
-        "schema": request.output is not None,
-        "extra_body": bool(request.extra_body),
-        "extra_headers": bool(request.extra_headers),
-    }
-    for message in request.messages:
-        omissions.no_mark(message)
-        if message.tool_calls or message.role == "tool":
-            lacking["tool_calls"] = True
-        for part in message.parts:
-            if part.type == "reasoning":
-                lacking.setdefault("reasoning", True)
-            elif part.type == "cache":
-                omissions.no_words(part)
-            elif part.type != "text":
-                lacking[part.type] = True
-    if lacking.pop("reasoning", False):
-        omissions.without_reasoning("this provider takes text alone")
-    for subject in (name for name, is_lacking in lacking.items() if is_lacking):
-        omissions.meaning(subject, "this provider takes text alone")
-    return [{"role": message.role, "content": message.text} for message in request.messages]
-
-
-def _parameters(function: Callable[..., object]) -> set[str] | None:
-    """The names of the keyword parameters of a function; None where it takes any."""
-    parameters = inspect.signature(function).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return {parameter.name for parameter in parameters}
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratorAdapter:
-    """An `AsyncGeneratorProvider` class as a `Provider`."""
-
-    cls: type[AsyncGeneratorProvider]
-
-    name: str
-
-    def models(self) -> Sequence[Model]:
-        """The models of the class's attributes."""
-        return spec_of(self.cls).offers()
-
-    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The class's events; a configured address makes a subclass, the class itself is never changed."""
-        cls, base_url = self.cls, context.settings.base_url
-        if base_url is not None:
-            cls = type(cls.__name__, (cls,), {"url": base_url.rstrip("/"), "__module__": cls.__module__})
-        return cls.stream_events(request, context)
-
-
-def spec_of(cls: type[AsyncGeneratorProvider]) -> ProviderSpec:
-    """What a class's attributes declare."""
-    flags = {name: value for name in dir(cls) if _is_flag(name) and isinstance(value := getattr(cls, name), bool)}
-    if isinstance(cls.models, str):
-        raise TypeError("models is a list of names, not one name")  # a string would be read letter by letter
-    models = list(cls.models)
-    if not models and flags.get("supports_gpt_35_turbo"):
-        models = ["gpt-3.5-turbo"]
-    return ProviderSpec(
-        name=cls.name or cls.__name__.lower(),
-        load=lambda: cls,
-        models=models,
-        capabilities=Capabilities(flags, source=f"declared by {cls.__name__}"),
-        url=cls.url or None,
-        access="public" if cls.public else "open",
-        conformance=cls.conformance,
-    )
-
-
-def _is_flag(name: str) -> bool:
-    return name == "working" or name.startswith("supports_")
-
-
-def as_provider(loaded: object, name: str) -> Provider:
-    """What an import string or a hook gave, as an object that can be asked; TypeError where it is none."""
-    if isinstance(loaded, type) and issubclass(loaded, AsyncGeneratorProvider):
-        return GeneratorAdapter(loaded, name)
-    candidate = loaded() if isinstance(loaded, type) else loaded
-    if isinstance(candidate, Provider):
-        return candidate
-    raise TypeError(f"{loaded!r} is no provider: it has no name, models() and stream()")

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import io
+import json
 import math
 import os
 import re
@@ -20,7 +21,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Network, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -62,11 +63,16 @@ __all__ = [
     "AiohttpTransport",
     "Call",
     "Response",
+    "StreamSession",
     "Timeout",
     "Transport",
     "Watchdog",
+    "answered",
     "exchange",
     "fetch",
+    "foreign_error",
+    "get_connector",
+    "raise_for_status",
     "retry_after",
 ]
 
@@ -608,8 +614,8 @@ def _translated(error: Exception, timeout: Timeout, *, sent: bool) -> ProviderEr
 
 def _tls_reason(error: object) -> str:
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    if isinstance(inner, ssl.SSLCertVerificationError):
-        return inner.verify_message
+    if isinstance(inner, ssl.SSLCertVerificationError) and hasattr(inner, "verify_message"):
+        return inner.verify_message  # it has none where Python code made it
     reason = getattr(inner, "reason", None)
     return reason if isinstance(reason, str) else type(inner).__name__
 
@@ -665,10 +671,32 @@ async def fetch(transport: Transport, call: Call, *, max_bytes: int = 64 * 1024 
         return bytes(body)
 
 
-async def raise_for_status(response: Response, call: Call | None = None) -> None:
-    """Raise the HTTPError of a status outside 200-299, typed by status and body fields."""
+@contextlib.asynccontextmanager
+async def answered(
+    call: Call, *, transport: Transport | None = None, proxy: str | None = None
+) -> AsyncGenerator[Response, None]:
+    """The answer to a call, whose status is one of success, or else its HTTPError.
+
+    Without a ``transport`` it goes over one of its own, and through the ``proxy`` where one is given.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        if transport is None:
+            transport = await stack.enter_async_context(AiohttpTransport(proxy=proxy))
+        response = await stack.enter_async_context(transport.open(call))
+        await raise_for_status(response, call)
+        yield response
+
+
+async def raise_for_status(response: Response | aiohttp.ClientResponse, call: Call | str | None = None) -> None:
+    """Raise the HTTPError of a status outside 200-299, typed by status and body fields.
+
+    A text in place of the call is what is told of it.
+    """
     if 200 <= response.status <= 299:
         return
+    headers: Mapping[str, str] = {} if call is None or isinstance(call, str) else call.headers
+    if isinstance(response, aiohttp.ClientResponse):
+        headers, response = response.request_info.headers, _Read(response)
     body = bytearray()
     try:
         async with contextlib.aclosing(response.chunks()) as chunks:
@@ -678,9 +706,7 @@ async def raise_for_status(response: Response, call: Call | None = None) -> None
                     break
     except ProviderError:
         pass  # the status is known; what is missing of the body only explains it
-    secrets = (
-        [] if call is None else [v.split(" ")[-1] for k, v in call.headers.items() if k.lower() in _SECRET_HEADERS]
-    )
+    secrets = [value.split(" ")[-1] for name, value in headers.items() if name.lower() in _SECRET_HEADERS]
     error = http_error(
         response.status,
         error_body.read(bytes(body), kind=response.headers.get("x-amzn-errortype")),
@@ -688,6 +714,8 @@ async def raise_for_status(response: Response, call: Call | None = None) -> None
         retry_after=retry_after(response.headers),
         request_id=_request_id(response.headers),
     )
+    if isinstance(call, str):
+        error.args = (call,)
     if response.headers.get("x-should-retry", "").lower() == "false":
         error.retryable = False  # OpenAI and Anthropic say so where the status alone would mislead
     raise error
@@ -772,3 +800,166 @@ def _duration(text: str) -> float | None:
         return None
     parts = (float(part) if part else 0.0 for part in match.groups())
     return sum(part * unit for part, unit in zip(parts, (86_400, 3_600, 60, 1, 0.001), strict=True))
+
+
+# ── for providers that hold a session of their own ───────────────────────────────────────────────────
+
+
+def foreign_error(error: Exception, *, begun: bool) -> ProviderError | None:  # noqa: C901, PLR0912 - a table
+    """The error of aiohttp, a socket or a clock that a provider let out, by its type; None where it tells of none.
+
+    ``begun`` says that content had come. What is given holds nothing of aiohttp's own.
+    """
+    match error:
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | PermissionError() | FileNotFoundError():
+            return None  # its own doing
+        case aiohttp.ContentTypeError():
+            return ProtocolError("the answer is not of the type that the provider reads")
+        case aiohttp.TooManyRedirects():
+            return ProtocolError("the host redirects without an end", phase="headers")
+        case aiohttp.ClientHttpProxyError():
+            return ProxyError("the proxy could not be used")
+        case aiohttp.ClientResponseError() if error.__cause__ is None:
+            return http_error(error.status, retry_after=retry_after(error.headers or {}))
+        case aiohttp.ConnectionTimeoutError():
+            return PhaseTimeoutError("no connection in the provider's own time (connect timeout)", phase="connect")
+        case TimeoutError():
+            phase: Phase = "idle" if begun else "first_event"
+            return PhaseTimeoutError(f"longer than the provider's own limit ({phase} timeout)", phase=phase)
+        case aiohttp.ClientPayloadError():
+            return _broken(error)
+        case aiohttp.ClientError() | ConnectionError() | ssl.SSLError() if begun:
+            return StreamBrokenError("the connection broke inside the answer")
+        case aiohttp.ClientError() | ConnectionError() | ssl.SSLError():
+            failed = _translated(error, NO_TIMEOUT, sent=isinstance(error, aiohttp.ServerDisconnectedError))
+            assert isinstance(failed, ProviderError)  # the rest are left out above
+            return failed
+        case socket.gaierror():
+            return DNSError("the host's name does not resolve")
+        case OSError() if error.errno in _OUT_OF:
+            failed = ConnectError(f"this machine cannot connect: {os.strerror(error.errno)}")
+            failed.is_local = True
+            return failed
+        case OSError() if error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
+            return ConnectError(f"cannot connect ({os.strerror(error.errno)})")
+        case json.JSONDecodeError() | UnicodeDecodeError():
+            return ProtocolError(f"the answer cannot be read ({type(error).__name__})")
+        case _:
+            return None
+
+
+class _Read:
+    """The answer of somebody's aiohttp session, as one of ours."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.delimited: bool = "content-length" in response.headers or "transfer-encoding" in response.headers
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        try:
+            async for data in self._response.content.iter_any():
+                yield data
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _broken(error)
+        else:
+            return
+        raise failure  # outside the except block, as above
+
+
+class _Proxied(aiohttp.TCPConnector):
+    """Takes every call through one proxy, which aiohttp itself wants to be told with each call."""
+
+    def __init__(self, proxy: URL) -> None:
+        super().__init__()
+        self._proxy = proxy
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
+    ) -> Connection:
+        if req.proxy is None:
+            req.update_proxy(self._proxy, None, None)
+        return await super().connect(req, traces, timeout)
+
+
+def get_connector(
+    connector: aiohttp.BaseConnector | None = None, proxy: str | None = None, rdns: bool = False
+) -> aiohttp.BaseConnector | None:
+    """The connector of a session that goes through a proxy; the one that is given, and None without a proxy.
+
+    ConfigError for a proxy that is none of HTTP's. ``rdns`` is of SOCKS alone.
+    """
+    del rdns
+    url = _proxy_url(proxy or None)
+    return connector if connector is not None or url is None else _Proxied(url)
+
+
+class _LineResponse(aiohttp.ClientResponse):
+    """An answer that can be read line by line."""
+
+    async def iter_lines(self) -> AsyncGenerator[bytes, None]:
+        """Its lines, without their ends."""
+        async for line in self.content:
+            yield line.rstrip(b"\r\n")
+
+    async def iter_content(self) -> AsyncGenerator[bytes, None]:
+        """Its bytes as they come."""
+        async for data in self.content.iter_any():
+            yield data
+
+    async def sse(self) -> AsyncGenerator[Any, None]:
+        """The JSON of each server-sent event, until ``[DONE]``."""
+        async for line in self.content:
+            data = line.removeprefix(b"data:").strip()
+            if not line.startswith(b"data:") or not data:
+                continue
+            if data == b"[DONE]":
+                return
+            yield json.loads(data)
+
+    async def json(self, *, content_type: str | None = None, **options: Any) -> Any:
+        """Its JSON, whatever the host calls it."""
+        return await super().json(content_type=content_type, **options)
+
+
+class StreamSession:
+    """An aiohttp session whose answers can be read line by line; entered, it is the session itself.
+
+    ``timeout`` is in seconds: the whole, or a pair of connecting and the whole. ``proxies`` has the proxy under ``all``
+    or ``https``. ``impersonate`` is taken and not done: nothing here pretends to be a browser.
+    """
+
+    def __init__(
+        self,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float | tuple[float, float] | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+        proxy: str | None = None,
+        proxies: Mapping[str, str | None] | None = None,
+        impersonate: str | None = None,
+        **options: Any,
+    ) -> None:
+        del impersonate
+        proxies = proxies or {}
+        self._proxy = proxy or proxies.get("all") or proxies.get("https")
+        self._connector = connector
+        self._options = {"headers": headers, **options}
+        if timeout is not None:
+            connect, total = timeout if isinstance(timeout, tuple) else (None, timeout)
+            self._options["timeout"] = aiohttp.ClientTimeout(total=total, connect=connect)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> aiohttp.ClientSession:
+        self._session = aiohttp.ClientSession(
+            response_class=_LineResponse, connector=get_connector(self._connector, self._proxy), **self._options
+        )
+        return self._session
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._session is not None:
+            await self._session.close()

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..errors import PluginError
+from ..generator.provider import AsyncGeneratorProvider, as_provider, spec_of
 from ..host import Host
-from ..provider import AsyncGeneratorProvider, ProviderSpec, as_provider, options_model, spec_of
+from ..provider import ProviderSpec, options_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,0 +1,156 @@
+"""What a generator may yield beside text.
+
+Each is a text too, most of them an empty one: whoever reads the pieces as text reads the answer alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from .. import events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+# The words that hosts have for the reasons of ours.
+_REASONS: Final[Mapping[str, events.FinishReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "content_filter",
+}
+
+
+class Piece(str):  # noqa: SLOT000 - what files of this form make of it has attributes of its own
+    """A piece that is no text of the answer; made with any arguments, it reads as an empty text."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:  # noqa: ARG004 - they are __init__'s
+        return super().__new__(cls)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:  # noqa: ARG002 - a subclass may give them on
+        """What is given by name becomes an attribute."""
+        self.__dict__.update(kwargs)
+
+    def events(self) -> Iterable[events.Event]:
+        """What it tells, as events."""
+        return ()
+
+
+class FinishReason(Piece):
+    """Why the answer ended: the host's own word. Without one it is ``stop``."""
+
+    reason: str
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
+
+    def finish(self) -> events.Finish:
+        """The end that it means; what is none of our reasons is ``unknown``."""
+        return events.Finish(_REASONS.get(self.reason, "unknown"), self.reason)
+
+
+class Usage(Piece):
+    """What the host counted, by the names of any of the wires that hosts speak; the last one holds."""
+
+    def events(self) -> Iterable[events.Event]:
+        """The counts by our names."""
+        inside, outside = self._count("prompt"), self._count("completion")
+        total = self._first("total_tokens", "totalTokenCount")
+        if total is None and inside is not None and outside is not None:
+            total = inside + outside
+        yield events.Usage(
+            inside,
+            outside,
+            total,
+            cached_tokens=self._detail("prompt_tokens_details", "cached_tokens"),
+            reasoning_tokens=self._detail("completion_tokens_details", "reasoning_tokens"),
+        )
+
+    def _count(self, kind: str) -> int | None:
+        other = {
+            "prompt": ("input_tokens", "promptTokenCount"),
+            "completion": ("output_tokens", "candidatesTokenCount"),
+        }
+        return self._first(f"{kind}_tokens", f"{kind}Tokens", *other[kind], kind)
+
+    def _first(self, *names: str) -> int | None:
+        counts = (self.__dict__.get(name) for name in names)
+        return next((count for count in counts if isinstance(count, int) and not isinstance(count, bool)), None)
+
+    def _detail(self, where: str, name: str) -> int | None:
+        details = self.__dict__.get(where)
+        count = details.get(name) if isinstance(details, dict) else None
+        return count if isinstance(count, int) and not isinstance(count, bool) else None
+
+
+class Reasoning(Piece):
+    """What the model thinks, a token at a time, or what it says that it is about (``status``)."""
+
+    token: str | None
+    status: str | None
+
+    def __init__(
+        self,
+        token: str | None = None,
+        label: str | None = None,
+        status: str | None = None,
+        is_thinking: str | None = None,
+    ) -> None:
+        """``is_thinking`` only marks where thinking begins or ends."""
+        super().__init__(token=token, label=label, status=status, is_thinking=is_thinking)
+
+    def events(self) -> Iterable[events.Event]:
+        """Its text as reasoning."""
+        told = self.token or (f"{self.status}\n" if self.status else "")
+        if told:
+            yield events.ReasoningDelta(told)
+
+
+class Sources(Piece):
+    """What the answer rests on: addresses, or dictionaries with ``url`` and ``title``."""
+
+    list: tuple[Mapping[str, Any], ...]
+
+    def __init__(self, sources: Iterable[Mapping[str, Any] | str]) -> None:
+        super().__init__(list=tuple({"url": one} if isinstance(one, str) else one for one in sources))
+
+    def events(self) -> Iterable[events.Event]:
+        """One source each; what has no address is none."""
+        for one in self.list:
+            url, title = one.get("url", one.get("link")), one.get("title", one.get("name"))
+            if isinstance(url, str):
+                yield events.Source(url, title if isinstance(title, str) else None)
+
+
+class ImageResponse(Piece):
+    """Images at addresses: as text, which is what they come to here, Markdown's."""
+
+    def __new__(cls, images: str | Sequence[str], alt: str = "", *args: object, **kwargs: object) -> Self:  # noqa: ARG004
+        """One line an image."""
+        told = [f"![{alt}]({image})" for image in ([images] if isinstance(images, str) else images)]
+        return str.__new__(cls, "\n".join(told))
+
+    def events(self) -> Iterable[events.Event]:
+        """The lines as text."""
+        if self:
+            yield events.TextDelta(str(self))
+
+
+class TitleGeneration(Piece):
+    """A title for the conversation; nobody here asks for one."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title=title)
+
+
+class JsonConversation(Piece):
+    """What a provider would be given again with the next turn; here every call has all its messages."""
+
+    def get_dict(self) -> dict[str, Any]:
+        """Its attributes."""
+        return dict(self.__dict__)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """One with these attributes."""
+        return cls(**data)

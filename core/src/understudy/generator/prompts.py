@@ -1,0 +1,89 @@
+"""One prompt of many messages, and the other small things that files of this form are made with."""
+
+from __future__ import annotations
+
+import random
+import string
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .provider import Messages
+
+
+def text_of(content: object) -> str:
+    """The text of a message's content, which is one, or a list of parts in the OpenAI form."""
+    match content:
+        case None:
+            return ""
+        case list():
+            return "".join(text_of(part) for part in content)
+        case {"text": str(text), **other} if other.get("type", "text") == "text":
+            return text
+        case dict():
+            return ""
+        case _:
+            return str(content)
+
+
+def format_prompt(
+    messages: Messages, add_special_tokens: bool = False, do_continue: bool = False, include_system: bool = True
+) -> str:
+    """One prompt of several turns: the content alone of a single one, else ``Role: content`` lines.
+
+    Empty contents are left out; a last line ``Assistant:`` asks for the answer, where it is not to ``do_continue``.
+    ``add_special_tokens`` makes lines of a single one too. ValueError for none.
+    """
+    if not messages:
+        raise ValueError("messages is empty: give at least one")
+    if len(messages) == 1 and not add_special_tokens:
+        return text_of(messages[0]["content"])
+    lines = [
+        f"{str(message['role']).capitalize()}: {text}"
+        for message in messages
+        if (include_system or message["role"] not in {"developer", "system"})
+        and (text := text_of(message["content"])).strip()
+    ]
+    return "\n".join(lines if do_continue else [*lines, "Assistant:"])
+
+
+def get_system_prompt(messages: Messages) -> str:
+    """What the system says, line by line."""
+    return "\n".join(text_of(one["content"]) for one in messages if one["role"] in {"developer", "system"})
+
+
+def get_last_user_message(messages: Messages) -> str:
+    """What the user said last: the contents of the user's messages since anybody else's, line by line."""
+    said: list[str] = []
+    for message in reversed(messages):
+        if message["role"] == "user":
+            said.append(text_of(message["content"]).strip())
+        elif said:
+            break
+    return "\n".join(text for text in reversed(said) if text)
+
+
+def get_last_message(messages: Messages, prompt: str | None = None) -> str:
+    """The last content that is not empty; or the ``prompt``, where one is given."""
+    if prompt is not None:
+        return prompt
+    return next((text for one in reversed(messages) if (text := text_of(one["content"]).strip())), "")
+
+
+def format_media_prompt(messages: Messages, prompt: str | None = None) -> str:
+    """The ``prompt``, or what the user said last."""
+    return get_last_user_message(messages) if prompt is None else prompt
+
+
+def get_random_string(length: int = 10) -> str:
+    """Small letters and digits; no secret."""
+    return "".join(random.choices(string.ascii_lowercase + string.digits, k=length))  # noqa: S311 - as said
+
+
+def get_random_hex(length: int = 32) -> str:
+    """Hexadecimal digits; no secret."""
+    return "".join(random.choices("0123456789abcdef", k=length))  # noqa: S311 - as said
+
+
+def filter_none(**given: Any) -> dict[str, Any]:
+    """What is not None."""
+    return {name: value for name, value in given.items() if value is not None}
