@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, PluginError
 from ...installation import PROVIDERS, Entry, Late, given_as_spec, installed
-from ...provider import as_provider
+from ...generator.provider import as_provider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
