@@ -242,8 +242,12 @@ async def _not_silently(bench: Bench, step: Step, where: str) -> None:
 
 CUTS: Final = (
     _cut_item("F12", "chunked", "A body in chunks that is cut is a StreamBrokenError, with the text until then."),
-    _cut_item("F12", "length", "A body that is shorter than its length is a StreamBrokenError, with the text until then."),
-    _cut_item("F13", "close", "A body that ends with its connection, without the wire's end marker, is not told as whole."),
+    _cut_item(
+        "F12", "length", "A body that is shorter than its length is a StreamBrokenError, with the text until then."
+    ),
+    _cut_item(
+        "F13", "close", "A body that ends with its connection, without the wire's end marker, is not told as whole."
+    ),
 )
 
 
@@ -352,8 +356,12 @@ def _event_with(payload: bytes) -> Callable[[Bench], tuple[bytes, str]]:
 BODIES: Final = (
     _body_item("F22", "An event that is no JSON is a ProtocolError.", _event_with(b'{"a": ')),
     _body_item("F23", "JSON of another shape is a ProtocolError.", _event_with(b"[[]]")),
-    _body_item("F24", "JSON that is nested 20,000 deep is a ProtocolError.", _event_with(b"[" * 20_000 + b"]" * 20_000)),
-    _body_item("F27", "A success without a body is an error, and never an answer.", lambda bench: (b"", _stream_of(bench))),
+    _body_item(
+        "F24", "JSON that is nested 20,000 deep is a ProtocolError.", _event_with(b"[" * 20_000 + b"]" * 20_000)
+    ),
+    _body_item(
+        "F27", "A success without a body is an error, and never an answer.", lambda bench: (b"", _stream_of(bench))
+    ),
     _body_item(
         "F31",
         "A page of HTML with status 200 is an error, and never an answer.",
@@ -401,7 +409,10 @@ async def bomb(bench: Bench) -> None:
     }
     for name, (body, coding) in bombs.items():
         step = Body(body, content_type=scene.content_type, headers={"content-encoding": coding})
-        async with bench.host(None, step) as host, AiohttpTransport(timeout=UNHURRIED, max_bytes=1_000_000) as transport:
+        async with (
+            bench.host(None, step) as host,
+            AiohttpTransport(timeout=UNHURRIED, max_bytes=1_000_000) as transport,
+        ):
             met = await bench.ask(host, transport=transport)
         _right(met, (ProtocolError, StreamBrokenError) if name == "a bomb" else ProtocolError, where=name)
 
@@ -491,4 +502,3 @@ ITEMS: Final[tuple[Item, ...]] = (
     *CUTS, more_bytes, other_line_ends, byte_order_mark, comments, *BODIES,
     error_in_a_stream, whole_for_a_stream, bomb, *STATUSES, large_error, redirect, odd_head,
 )  # fmt: skip
-
