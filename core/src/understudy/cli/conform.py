@@ -97,7 +97,7 @@ def _line(result: Result, *, drawn: bool, alone: bool) -> None:
 
 def _summary(report: Report) -> str:
     counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
-    level = report.declared or "none, held to text"
+    level: str = report.declared or "none, held to text"
     if report.declared and report.level != report.declared:
         level = f"{report.declared}, held to {report.level}"
     return f"{counts} in {report.seconds:.1f} s; level {level}"

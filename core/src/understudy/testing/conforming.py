@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)  # so that -k and -m choose among these too
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """Add the tests of the providers that are asked for."""
-    targets = list(dict.fromkeys([*config.getini(_OPTION), *config.getoption(_OPTION)]))
+    targets = list(dict.fromkeys([*config.getini(_OPTION), *(config.getoption(_OPTION) or ())]))
     if not targets:
         return
     from ..errors import ConfigError

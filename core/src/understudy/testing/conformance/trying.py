@@ -20,13 +20,13 @@ from .catalogue import all_items
 from .importing import imported
 from .items import LEVELS, FailureError, Item, NotApplicableError, UntriedError, reaches
 from .origin import Origin, loaded
-from .report import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TextIO
 
     from ...provider import Level, ProviderSpec
+    from .report import Outcome
 
 ITEM_WITHIN: Final = 20.0
 """Seconds after which an item that waits for something is given up."""
