@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..testing.conformance import conform, installed_origins, items, origins_of
+from ..testing.conformance import all_items, conform, installed_origins, origins_of
 from .terminal import is_terminal, one_line, output, say, write_json
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _MARKS = {"passed": "ok", "failed": "FAILED", "expected": "expected", "not appli
 
 def list_items(patterns: Sequence[str], *, as_json: bool) -> None:
     """Every item with its level and its sentence."""
-    chosen = [one for one in items() if one.name in set(_chosen(patterns))]
+    chosen = [one for one in all_items() if one.name in set(_chosen(patterns))]
     if as_json:
         write_json([{"item": one.name, "level": one.level, "sentence": one.sentence} for one in chosen])
         return
@@ -97,7 +97,7 @@ def _line(result: Result, *, drawn: bool, alone: bool) -> None:
 
 def _summary(report: Report) -> str:
     counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
-    level = report.declared or "none, held to text"
+    level: str = report.declared or "none, held to text"
     if report.declared and report.level != report.declared:
         level = f"{report.declared}, held to {report.level}"
     return f"{counts} in {report.seconds:.1f} s; level {level}"

@@ -65,14 +65,25 @@ def list_providers(*, config: str | None, as_json: bool) -> None:
         return
     if is_terminal(output()):
         rows = [
-            (one["name"], one["access"], str(one["models"]), _short_state(one), _origin(one), one["key_url"] or "")
+            (
+                one["name"],
+                one["access"],
+                str(one["models"]),
+                one["level"] or "-",
+                _short_state(one),
+                _origin(one),
+                one["key_url"] or "",
+            )
             for one in sorted(entries, key=lambda one: not one["ready"])
         ]
-        _draw_table(("provider", "access", "models", "state", "from", "get a key at"), rows)
+        _draw_table(("provider", "access", "models", "level", "state", "from", "get a key at"), rows)
     else:
         _write_table(
-            ("provider", "access", "models", "state", "from"),
-            [(one["name"], one["access"], str(one["models"]), _state(one), _origin(one)) for one in entries],
+            ("provider", "access", "models", "level", "state", "from"),
+            [
+                (one["name"], one["access"], str(one["models"]), one["level"] or "-", _state(one), _origin(one))
+                for one in entries
+            ],
         )
     for one in (*broken, *conflicts):
         say(f"note: {one_line(one['error'])} (see `understudy doctor`)")
@@ -94,6 +105,7 @@ def _provider(client: Client, name: str, consent: bool, origin: str, version: st
         "key_url": spec.key_url,
         "only_when_named": spec.access == "offline" or not consent,
         "models": models,
+        "level": None if spec.conformance is None else spec.conformance.level,
         "distribution": origin,
         "version": version,
     }

@@ -9,13 +9,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .catalogue import items
+    from .catalogue import all_items
     from .items import Item
     from .origin import Origin, installed_origins, origins_of
     from .report import Outcome, Report, Result
     from .running import conform
 
-__all__ = ["Item", "Origin", "Outcome", "Report", "Result", "conform", "installed_origins", "items", "origins_of"]
+__all__ = ["Item", "Origin", "Outcome", "Report", "Result", "all_items", "conform", "installed_origins", "origins_of"]
 
 # Loaded on first use: the child that looks at an import must not have the whole kit loaded before it.
 _HOME = {
@@ -26,7 +26,7 @@ _HOME = {
     "Result": "report",
     "conform": "running",
     "installed_origins": "origin",
-    "items": "catalogue",
+    "all_items": "catalogue",
     "origins_of": "origin",
 }
 

@@ -90,7 +90,7 @@ def _tool(name: str) -> Tool:
 # ── what is read ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def differences(meant: Meant, reply: Reply[Any]) -> list[str]:  # noqa: C901 - a line a field
+def differences(meant: Meant, reply: Reply[Any]) -> list[str]:
     """In what a reply says something else than is meant."""
     found: list[str] = []
 
@@ -385,7 +385,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
 
 @item("capability settings", "full")
 async def settings(bench: Bench) -> None:
-    """A setting arrives at the host, or a notice says that it does not, or it is refused: none is dropped in silence."""
+    """A setting arrives at the host, or a notice says that it does not, or it is refused: none is lost in silence."""
     await bench.asks()
     for name, value in SETTINGS.items():
         async with bench.host() as host:

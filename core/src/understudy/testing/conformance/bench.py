@@ -399,7 +399,7 @@ class Bench:
         url: str | None,
         *,
         stream: bool = True,
-        timeout: Timeout = UNHURRIED,
+        limits: Timeout = UNHURRIED,
         model: Model | None = None,
         within: float = PATIENCE,
         **settings: Any,
@@ -408,7 +408,7 @@ class Bench:
         met = Met()
         target = f"{self.spec.name}/{(model or self.model()).name}"
         try:
-            async with asyncio.timeout(within), self.client(url, timeout=timeout) as client:
+            async with asyncio.timeout(within), self.client(url, timeout=limits) as client:
                 if stream:
                     async with client.stream(PROMPT, model=target, **settings) as events:
                         async for event in events:

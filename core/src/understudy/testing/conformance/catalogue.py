@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @cache
-def items() -> tuple[Item, ...]:
+def all_items() -> tuple[Item, ...]:
     """Every item once."""
     from . import abilities, declaring, faults, secrecy, streaming  # here: some of them look at this list themselves
 

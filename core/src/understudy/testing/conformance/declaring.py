@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from ...errors import ConfigError
 from ...provider import Access, Conformance, options_model
 from . import catalogue
-from .importing import Imported
 from .items import LEVELS, FailureError, UntriedError, holds, item
 from .scenes import wire_of
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from ...capabilities import Capabilities
     from ...provider import Model, ProviderSpec
     from .bench import Bench
+    from .importing import Imported
 
 BUDGET: Final = 0.25
 """Seconds of processor time that a declaration's import may take beyond what Understudy itself takes."""
@@ -102,7 +102,7 @@ def _told(conformance: Conformance | None, bench: Bench) -> None:
         return
     holds(isinstance(conformance, Conformance), f"conformance is of type {type(conformance).__name__}")
     holds(conformance.level in LEVELS, f"level is {conformance.level!r}: it is {', '.join(LEVELS)}")
-    known = {one.name for one in catalogue.items()}
+    known = {one.name for one in catalogue.all_items()}
     for name, reason in conformance.expected_failures.items():
         holds(name in known, f"expected_failures names {name!r}, which is no item")
         holds(isinstance(reason, str) and reason.strip(), f"expected_failures gives no reason for {name!r}")
@@ -171,6 +171,7 @@ def import_time(bench: Bench) -> None:
     What Understudy itself takes is not counted; of three imports the shortest counts.
     """
     done = _imported(bench)
+    late: list[str] = []
     for again in range(3):
         late = [
             f"{name} took {took:.2f} s, more than {budget:g} s"

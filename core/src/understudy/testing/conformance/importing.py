@@ -67,8 +67,9 @@ def imported(origin: Origin) -> Imported:
     line = done.stdout.strip().rpartition(b"\n")[2]
     if not line:
         return Imported(error=f"its import ended the process with exit code {done.returncode}")
-    plain = json.loads(line)
-    return Imported(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()})
+    plain: dict[str, Any] = json.loads(line)
+    fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()}
+    return Imported(**fields)
 
 
 # ── in the child ─────────────────────────────────────────────────────────────────────────────────────
@@ -129,7 +130,7 @@ def _process(event: str, args: tuple[Any, ...]) -> tuple[str, str]:
     return "processes", f"{event} {args[0]!r}" if args else event
 
 
-def _opened(event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
+def _opened(_event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
     path, mode, flags = (*args, None, None, None)[:3]
     if isinstance(path, int):
         return None  # a descriptor that is open already
@@ -198,7 +199,8 @@ def main(told: Mapping[str, Any]) -> None:
     _ = plugin.ProviderSpec, plugin.hookimpl, plugin.Model, plugin.AsyncGeneratorProvider, plugin.Host
     origin = Origin.of_plain(told["origin"])
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    audit, result = Audit(), {}
+    audit = Audit()
+    result: dict[str, Any] = {}
     printed = os.memfd_create("printed") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
     os.dup2(printed, 1)
     os.dup2(printed, 2)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
 from ...provider import Level
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from .bench import Bench
 
 Trial: TypeAlias = "Callable[[Bench], Awaitable[None]] | Callable[[Bench], None]"

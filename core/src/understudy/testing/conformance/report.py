@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from ...provider import Level
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ...provider import Level
 
 Outcome: TypeAlias = Literal["passed", "failed", "expected", "not applicable"]
 """``expected`` is a failure that the provider declares, with its reason."""

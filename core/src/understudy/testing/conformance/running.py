@@ -14,13 +14,13 @@ import time
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from ...provider import Level
 from .report import Report, Result, with_expected
 from .trying import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from ...provider import Level
     from .origin import Origin
 
 TIMEOUT: Final = 120.0

@@ -191,7 +191,7 @@ class CoreWire:
 
         return import_module(f"understudy.wire.{self.name}.serving")
 
-    def error(self, status: int, code: str | None = None) -> tuple[bytes, str]:
+    def error(self, status: int, code: str | None = None) -> tuple[bytes, str]:  # noqa: ARG002 - as the protocol has it
         """As the makers of these wires tell one."""
         kind = code or "scripted"
         told: dict[str, Any] = {"error": {"message": "scripted", "type": kind, "param": None, "code": code}}
@@ -242,7 +242,7 @@ class TextWire:
         pieces = [piece.encode() for piece in PIECES]
         return Scene(name, pieces, Meant(TEXT), plain, b"".join(pieces), plain)
 
-    def error(self, status: int, code: str | None = None) -> tuple[bytes, str]:
+    def error(self, status: int, code: str | None = None) -> tuple[bytes, str]:  # noqa: ARG002 - as the protocol has it
         """A line of text."""
         return b"scripted", "text/plain; charset=utf-8"
 

@@ -7,7 +7,7 @@ import io
 import logging
 import pickle
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
@@ -19,6 +19,7 @@ from .items import NotApplicableError, holds, item
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ..faults import Step
     from ..loopback import Received
     from .bench import Bench
 
@@ -72,7 +73,7 @@ async def _asked(bench: Bench, found: Heard) -> None:
         return
     # A host can only say again what it was sent.
     quoting = QUOTED.encode() if bench.spec.env else b"Incorrect API key provided"
-    steps = {
+    steps: dict[str, Step] = {
         "401 that quotes the key": Status(401, code="invalid_api_key", body=quoting),
         "500 that quotes the key": Status(500, body=quoting),
         "redirect": Status(307, headers={"location": "http://127.0.0.1:9/"}),
@@ -116,10 +117,8 @@ def texts_of(thing: object) -> Iterator[str]:
     """Every text that a thing gives of itself, pickled too."""
     yield str(thing)
     yield repr(thing)
-    try:
+    with suppress(Exception):  # what cannot be pickled, for whatever reason, leaks nothing so
         yield pickle.dumps(thing).decode("latin-1")
-    except Exception:  # what cannot be pickled, for whatever reason, leaks nothing so
-        pass
     if isinstance(thing, BaseException):
         yield from (repr(thing.args), repr(vars(thing)))
         yield "".join(traceback.format_exception(thing))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ...events import Event
     from ..faults import Split
     from .bench import Bench, SceneHost
+    from .items import Item
 
 _TURNS: Final = 200
 """Turns of 5 ms that what closes is given to be closed."""
@@ -199,26 +200,23 @@ async def _leave(bench: Bench, host: SceneHost, how: str) -> None:
 # ── chunks ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _split_item(name: str, what: str, split: Callable[[int], Split]) -> Any:
+def _split_item(name: str, what: str, split: Callable[[int], Split], *, pace: float = 0.0) -> Item:
     async def trial(bench: Bench) -> None:
         await bench.asks()
-        async with bench.host() as host:
-            plain = await bench.ask(host)
-        plain.reply()
         scenes = [bench.scene()]
         with contextlib.suppress(NotApplicableError):
+            bench.model("tools")
             scenes.append(bench.scene("tools"))
         for scene in scenes:
             async with bench.host(scene, _whole_body(scene)) as host:
                 plain = await bench.ask(host)
-            async with bench.host(scene, _whole_body(scene, split(len(scene.body)))) as host:
+            async with bench.host(scene, _whole_body(scene, split(len(scene.body))), pace=pace) as host:
                 met = await bench.ask(host, within=2 * PATIENCE)
-            if met.error is not None:
-                raise FailureError(f"{scene.name}: {told(met.error)}")
-            holds(
-                joined(met.events) == joined(plain.events),
-                f"{scene.name}: other events than of the same bytes at once",
-            )
+            for one in (plain, met):
+                if one.error is not None:
+                    raise FailureError(f"{scene.name}: {told(one.error)}")
+            same = joined(met.events) == joined(plain.events)
+            holds(same, f"{scene.name}: other events than of the same bytes at once")
 
     trial.__doc__ = f"The same bytes give the same events where they come {what}."
     return item(f"chunks {name}", "wire")(trial)
@@ -258,7 +256,7 @@ CHUNKS: Final = (
     _split_item("bytes", "byte by byte", lambda _: 1),
     _split_item("sevens", "in sevens", lambda _: 7),
     _split_item("random", "cut at random", _at_random),
-    _split_item("halves", "in two halves", lambda size: [size // 2]),
+    _split_item("halves", "in two halves", lambda size: [size // 2], pace=0.05),
 )
 
 
@@ -326,6 +324,7 @@ async def _looked_after(bench: Bench, found: Left) -> None:
     before = asyncio.all_tasks()
     await _rounds(bench)
     gc.collect()
+    remaining, timers = set[Any](), list[Any]()
     for _ in range(_TURNS):
         remaining = asyncio.all_tasks() - before
         timers = [handle for handle in loop._scheduled if not handle.cancelled() and _is_own(handle)]  # noqa: SLF001 - nothing public tells
@@ -410,7 +409,7 @@ def _change(before: object, after: object) -> str:
     return "it is another one"
 
 
-def _leak(name: str, sentence: str, what: Callable[[Left], list[str]]) -> Any:
+def _leak(name: str, sentence: str, what: Callable[[Left], list[str]]) -> Item:
     def trial(bench: Bench) -> None:
         lines = what(left(bench))
         holds(not lines, "; ".join(dict.fromkeys(lines))[:300])
@@ -447,6 +446,7 @@ def loop(bench: Bench) -> None:
     """The loop is not held up for a tenth of a second by any step of an answer; of three answers the best counts."""
     with asyncio.Runner() as runner:
         runner.run(bench.answers())
+    slow: list[str] = []
     for _ in range(3):
         slow = _slow(bench)
         if not slow:

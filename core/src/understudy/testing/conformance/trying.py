@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...provider import Conformance
 from .bench import Bench, Guard, told
-from .catalogue import items
+from .catalogue import all_items
 from .importing import imported
 from .items import LEVELS, FailureError, Item, NotApplicableError, UntriedError, reaches
 from .origin import Origin, loaded
-from .report import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TextIO
 
     from ...provider import Level, ProviderSpec
+    from .report import Outcome
 
 ITEM_WITHIN: Final = 20.0
 """Seconds after which an item that waits for something is given up."""
@@ -49,7 +49,7 @@ def main(task: Mapping[str, Any]) -> None:
             os._exit(0)
         _say(channel, {"ready": True, **_head(bench.spec)})
         named = set(task["items"])
-        for one in items():
+        for one in all_items():
             if one.name in named:
                 _say(channel, {"begun": one.name})
                 began = time.perf_counter()
@@ -134,7 +134,7 @@ def names_of(patterns: Sequence[str]) -> list[str]:
     """The names of the items that any of these patterns fits, or of all without any."""
     from fnmatch import fnmatchcase  # only where patterns are given
 
-    names = [one.name for one in items()]
+    names = [one.name for one in all_items()]
     if not patterns:
         return names
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
