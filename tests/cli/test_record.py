@@ -384,3 +384,51 @@ def test_an_interrupted_write_leaves_nothing(force: bool, tmp_path: Path, monkey
     with pytest.raises(KeyboardInterrupt):
         record._write(tmp_path / "x.json", "text", force=force)
     assert list(tmp_path.iterdir()) == []
+
+
+ACME = """
+from understudy.plugin import Conformance, ProviderSpec, hookimpl
+from understudy.transport import exchange
+from understudy.wire import openai_chat
+
+
+class Acme:
+    name = "acme"
+
+    def models(self):
+        return ()
+
+    def stream(self, request, context):
+        key = context.settings.api_key.get_secret_value()
+        call = openai_chat.encode(
+            request, model=context.model, base_url=context.settings.base_url, headers={"x-acme-key": key}
+        )
+        return exchange(context.transport, call, openai_chat.Decoder())
+
+
+@hookimpl
+def understudy_providers():
+    conformance = Conformance("full", cassettes="acme")
+    return [ProviderSpec(name="acme", load="acme:Acme", env=("ACME_KEY",), conformance=conformance)]
+"""
+
+
+async def test_the_kit_replays_what_was_recorded(cli: CommandLine) -> None:
+    """A plugin's cassettes are recorded, streamed and whole, and the conformance kit tries the plugin with them."""
+    cli.plugin("acme", "")
+    (cli.plugins / "acme.py").unlink()
+    tapes = cli.plugins / "acme" / "cassettes"
+    tapes.mkdir(parents=True)
+    (cli.plugins / "acme" / "__init__.py").write_text(ACME)
+    cli.environ["ACME_KEY"] = CANARY
+    async with OpenAIHost(answer="Grüße, 世界, and a few words more") as host:
+        config = cli.config(f'[providers.acme]\nbase_url = "{host.url}"\n')
+        for form in ([], ["--no-stream"]):
+            ended = await cli("record", "-m", "acme/m", "Hello", *form, "--config", config, "-o", str(tapes))
+            assert ended.code == 0, ended.err
+            assert "left out: the headers x-acme-key" in ended.err
+    tried = ("capability text", "capability streaming", "capability whole", "chunks bytes", "cassettes")
+    ended = await cli("conform", "acme", "--json", *(word for name in tried for word in ("--item", name)))
+    assert ended.code == 0, ended.out
+    (report,) = json.loads(ended.out)["providers"]
+    assert {one["item"]: one["outcome"] for one in report["items"]} == dict.fromkeys(tried, "passed")

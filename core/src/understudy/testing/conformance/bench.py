@@ -135,7 +135,9 @@ def _wants_stream(received: Received) -> bool:
         asked = received.json
     except ValueError:
         return True
-    return not isinstance(asked, dict) or asked.get("stream") is True
+    # Some wires say it in the address alone, such as …:streamGenerateContent and …/converse-stream.
+    place = received.path.partition("?")[0].replace(":", "/").rpartition("/")[2]
+    return not isinstance(asked, dict) or asked.get("stream") is True or "stream" in place.lower()
 
 
 class Backstage:
