@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from .messages import TextPart as TextPart
     from .messages import Tool as Tool
     from .messages import ToolCall as ToolCall
+    from .middleware import Middleware as Middleware
+    from .observation import Observer as Observer
     from .omissions import Omissions as Omissions
     from .provider import AsyncGeneratorProvider as AsyncGeneratorProvider
     from .provider import AsyncResult as AsyncResult
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from .provider import ProviderSettings as ProviderSettings
     from .provider import ProviderSpec as ProviderSpec
     from .provider import TakesAddresses as TakesAddresses
+    from .selection import Candidate as Candidate
+    from .selection import Veto as Veto
 
 # Loaded on first use: a plugin that only declares a ProviderSpec must not cost pydantic's import.
 _HOME = {
@@ -65,6 +69,7 @@ _HOME = {
     "AsyncResult": "provider",
     "AudioDelta": "events",
     "CachePart": "messages",
+    "Candidate": "selection",
     "Capabilities": "capabilities",
     "ChoiceFinish": "events",
     "ConfigError": "errors",
@@ -84,10 +89,12 @@ _HOME = {
     "Logprobs": "events",
     "Message": "messages",
     "Messages": "provider",
+    "Middleware": "middleware",
     "Model": "provider",
     "ModelLister": "provider",
     "NativePart": "messages",
     "Notice": "events",
+    "Observer": "observation",
     "Omissions": "omissions",
     "ProtocolError": "errors",
     "Provider": "provider",
@@ -109,6 +116,7 @@ _HOME = {
     "ToolCallDelta": "events",
     "UnsupportedError": "errors",
     "Usage": "events",
+    "Veto": "selection",
     "declared_models": "listing",
     "hookimpl": "hookspecs",
     "list_openai_models": "listing",
@@ -120,6 +128,7 @@ __all__ = [
     "AsyncResult",
     "AudioDelta",
     "CachePart",
+    "Candidate",
     "Capabilities",
     "ChoiceFinish",
     "ConfigError",
@@ -139,10 +148,12 @@ __all__ = [
     "Logprobs",
     "Message",
     "Messages",
+    "Middleware",
     "Model",
     "ModelLister",
     "NativePart",
     "Notice",
+    "Observer",
     "Omissions",
     "ProtocolError",
     "Provider",
@@ -164,6 +175,7 @@ __all__ = [
     "ToolCallDelta",
     "UnsupportedError",
     "Usage",
+    "Veto",
     "declared_models",
     "hookimpl",
     "list_openai_models",
