@@ -191,16 +191,18 @@ class _Border:
             self._watchdog.disarm()
             limit = self._layer.time_limit
             if limit is not None and self._loop.time() - self._since > limit:
-                self._fail(f"took more than {limit:g} s in events")
+                self.fail(f"took more than {limit:g} s in events")
 
     def close(self) -> None:
         """Nothing is watched any more."""
         if self._watchdog is not None:
             self._watchdog.close()
 
-    def _fail(self, what: str) -> None:
+    def fail(self, what: str) -> PluginError:
+        """It failed, if it has not before."""
         if self._failure is None:
             self._failure = self._layer.failed(what)
+        return self._failure
 
     # ── both of its sides ─────────────────────────────────────────────────────────────────────────────
 
@@ -232,11 +234,11 @@ class _Border:
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if self._watchdog is not None and self._watchdog.expired(task):
-                self._fail(f"took more than {self._layer.time_limit:g} s in events")
+                self.fail(f"took more than {self._layer.time_limit:g} s in events")
             elif error is self.raised or (task is not None and task.cancelling()):
                 raise
             else:
-                self._fail("was cancelled from within")
+                self.fail("was cancelled from within")
         except Exception as error:
             if self._failure is None:
                 if error is self.raised or not self._layer.plugin:
@@ -281,7 +283,7 @@ async def _crossed(layer: Layer, request: Request, source: AsyncGenerator[Event,
         if changed is None:
             changed = layer.middleware.events(_Inside(source, border), request)
             if not hasattr(changed, "__anext__"):
-                raise layer.failed(f"gave {type(changed).__name__} for events, not an async generator")
+                raise border.fail(f"gave {type(changed).__name__} for events, not an async generator")
         return await changed.__anext__()
 
     try:
