@@ -249,4 +249,4 @@ def test_what_is_no_observer_breaks_its_own_plugin(wrong: object, monkeypatch: p
     (broken,) = registry.broken
     assert broken.name == "watching"
     assert "is no observer: it has no attempt_started" in str(broken.error)
-    assert registry.observers == ()
+    assert registry.hooks.observers == ()

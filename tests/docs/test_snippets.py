@@ -142,16 +142,6 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / target).exists() or Path(target).name in made, f"{page.name}: {target}"
 
 
-def test_every_hook_is_documented() -> None:
-    """Each hook of the specification is named in the page for authors."""
-    from understudy import hookspecs
-
-    page = (ROOT / "docs" / "write-a-provider.md").read_text("utf-8")
-    hooks = [name for name in vars(hookspecs) if name.startswith("understudy_")]
-    assert hooks
-    assert all(name in page for name in hooks)
-
-
 def test_the_page_of_wires_is_made_from_their_encoders() -> None:
     """Each wire has its column, each wish its row; what is refused or told says why."""
     sys.path.insert(0, str(ROOT / "docs"))

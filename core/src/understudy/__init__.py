@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from .messages import Tool as Tool
     from .messages import ToolCall as ToolCall
     from .messages import ToolName as ToolName
+    from .middleware import Middleware as Middleware
     from .observation import Attempt as Attempt
     from .observation import AttemptStart as AttemptStart
     from .observation import CircuitChange as CircuitChange
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from .selection import Candidate as Candidate
     from .selection import Rejection as Rejection
     from .selection import Selection as Selection
+    from .selection import Veto as Veto
     from .transport import Timeout as Timeout
 
 __version__ = "0.1.0"
@@ -141,6 +143,7 @@ _HOME = {
     "LiveModels": "live",
     "Logprobs": "events",
     "Message": "messages",
+    "Middleware": "middleware",
     "ModelNotFoundError": "errors",
     "NativePart": "messages",
     "Needs": "capabilities",
@@ -191,6 +194,7 @@ _HOME = {
     "UnderstudyError": "errors",
     "UnsupportedError": "errors",
     "Usage": "events",
+    "Veto": "selection",
 }
 
 __all__ = [
@@ -234,6 +238,7 @@ __all__ = [
     "LiveModels",
     "Logprobs",
     "Message",
+    "Middleware",
     "ModelNotFoundError",
     "NativePart",
     "Needs",
@@ -284,6 +289,7 @@ __all__ = [
     "UnderstudyError",
     "UnsupportedError",
     "Usage",
+    "Veto",
 ]
 
 

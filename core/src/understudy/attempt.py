@@ -27,6 +27,7 @@ from .observation import Attempt, AttemptStart, Observers
 from .pricing import SharedPricing
 from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
 from .transport import Timeout, Watchdog, foreign_error
+from .views import shown
 
 if TYPE_CHECKING:
     from .messages import Request
@@ -324,7 +325,8 @@ class Attempting:
     def _start(self) -> AttemptStart:
         one = self.candidate
         address = self.endpoint.address or None
-        return AttemptStart(self._run.call, self.number, one.provider, one.model, address, self.way, self.request)
+        request = shown(self.request)
+        return AttemptStart(self._run.call, self.number, one.provider, one.model, address, self.way, request)
 
     def _outcome(self) -> Outcome:
         if self.failure is not None:

@@ -25,6 +25,7 @@ from .downloads import Downloading, Downloads, Fetcher, addresses_in
 from .errors import (
     ConfigError,
     ConnectError,
+    InvalidOutputError,
     NoCandidateError,
     PhaseTimeoutError,
     PluginError,
@@ -35,6 +36,7 @@ from .errors import (
 from .events import EmbedReply, Finish, Notice, Start, TextDelta
 from .live import LiveModels, merged
 from .messages import EmbedRequest, MessagesInput, Policy, Request
+from .middleware import Layer, Layers
 from .observation import HealthSnapshot, MidStream, Observers
 from .omissions import adapt
 from .output import parser
@@ -43,9 +45,10 @@ from .probing import probed
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses, options_model
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejections
-from .selection import Candidate, Offer, Selection, select
+from .selection import Candidate, Offer, Rejection, matched
 from .structured import answered
 from .transport import AiohttpTransport, Timeout
+from .views import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -54,10 +57,12 @@ if TYPE_CHECKING:
 
     from .capabilities import Capabilities
     from .config import KeySource, TargetConfig
-    from .events import Embeddings, Event, Reply
+    from .events import Collector, Embeddings, Event, Reply
+    from .middleware import Crossing, Middleware
     from .observation import Attempt, Observer
     from .provider import Provider, ProviderSpec
     from .resilience import HealthStore, Retry
+    from .selection import Matched, Selection
     from .transport import Transport
 
 ChainInput: TypeAlias = "Chain | str"
@@ -80,7 +85,8 @@ class Client:
     hosts do, in memory if not given.
     Proxies of the environment are used only where ``environment_proxies`` says so. ``downloads`` allows, or
     forbids, that images and files are downloaded for hosts that take no addresses: never through a proxy or the
-    ``transport``, so that it is a ConfigError beside ``proxy``.
+    ``transport``, so that it is a ConfigError beside ``proxy``. ``middleware`` stands around that of plugins, the
+    first outermost.
     """
 
     def __init__(
@@ -101,6 +107,7 @@ class Client:
         environment_proxies: bool | None = None,
         downloads: Downloads | bool | None = None,
         observers: Sequence[Observer] = (),
+        middleware: Sequence[Middleware] = (),
         transport: Transport | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
@@ -117,7 +124,10 @@ class Client:
         self._api_keys = {
             name: secret(key) if isinstance(key, str) else key for name, key in (api_keys or {}).items() if key
         }
-        self._observers = Observers((*observers, *self._registry.observers))
+        self._observers = Observers(
+            observers, of_plugins=self._registry.hooks.observers, time_limit=self._config.plugins.hook_time_limit
+        )
+        self._layers = self._layers_of(middleware)
         self._timeout = timeout or self._config.timeout or Timeout()
         self._retry = self._config.retry if retry is None else retry
         self._fleet = Fleet(
@@ -151,6 +161,7 @@ class Client:
         self._offers: tuple[Offer, ...] | None = None
         self._chains: dict[str, Chain] = {}
         self._resolutions: dict[tuple[str | None, Needs], Resolution] = {}
+        self._matches: dict[tuple[str | None, Needs], Matched] = {}  # where plugins choose, in place of those
         self._check_names()
 
     async def __aenter__(self) -> Self:
@@ -163,6 +174,11 @@ class Client:
         """Close the connections."""
         for transport in self._transports.values():
             await transport.aclose()
+
+    def _layers_of(self, middleware: Sequence[Middleware]) -> Layers:
+        hooks, limit = self._registry.hooks, self._config.plugins.hook_time_limit
+        layers = [*(Layer(one) for one in middleware), *(Layer(one, name, limit) for name, one in hooks.middleware)]
+        return Layers(layers, hooks.refusal)
 
     def _fetcher_of(self, downloads: Downloads | bool | None) -> Fetcher | None:
         limits = self._config.downloads if downloads is None else downloads
@@ -322,6 +338,9 @@ class Client:
         whole: bool,
     ) -> Stream[Any]:
         request = request_of(messages, schema, asking, stream=not whole)
+        crossing = None
+        if self._layers:
+            request, crossing = self._layers.asked(request)
         if request.options:
             request = request.model_copy(update={"options": self._checked_options(request.options)})
         downloading = None
@@ -330,23 +349,41 @@ class Client:
         run = self._run(whole=whole)
         run.parse = None if schema is None else parser(schema)
         implied = request.implied_needs() if request.policy.meaning == "error" else ()
+        seen = shown(request) if self._registry.hooks.choose else None
         if chain is not None:
             if model is not None or needs is not None:
                 raise TypeError("give either a chain, or a model and needs")
 
             def resolve(target: str | Needs) -> Resolution:
-                return self._target(target, implied, downloading)
+                return self._target(target, implied, downloading, seen)
 
             chosen = self._chain(chain)
             self._direct(run, chosen, asking)
-            return Stream(chosen.stream(request, resolve=resolve, run=run), run)
+            return self._seen(chosen.stream(request, resolve=resolve, run=run), run, crossing)
         resolution = self._resolution(
-            model, with_implied(_needs(needs, self._config), implied, lenient=model is not None), downloading
+            model, with_implied(_needs(needs, self._config), implied, lenient=model is not None), downloading, seen
         )
         if not resolution.ready:
             raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
         self._direct(run, None, asking)
-        return Stream(in_turn(resolution.ready, request, run), run)
+        return self._seen(in_turn(resolution.ready, request, run), run, crossing)
+
+    @staticmethod
+    def _seen(events: AsyncGenerator[Event, None], run: Run, crossing: Crossing | None) -> Stream[Any]:
+        """The answer as the caller sees it."""
+        if crossing is None:
+            return Stream(events, run)
+
+        def ended(collector: Collector) -> None:
+            if run.parse is not None:
+                try:
+                    run.parsed = run.parse(collector.reply().choices[0])
+                except InvalidOutputError as error:
+                    error.add_note(f"it did as its host gave it; it went through {crossing.names}")
+                    raise
+            run.collector = collector
+
+        return Stream(crossing.events(events, ended, given=run.hold_back < math.inf), run)
 
     @staticmethod
     def _direct(run: Run, chain: Chain | None, asking: Asking) -> None:
@@ -442,11 +479,11 @@ class Client:
 
     def _to_embed(self, target: str | Needs | None, needs: Needs, wish: _Wish) -> Resolution:
         """The candidates that give vectors."""
-        embeds = Need("embeddings", unknown_ok=isinstance(target, str))
+        embeds = Needs([Need("embeddings", unknown_ok=isinstance(target, str))])
         if isinstance(target, Needs):
-            selection = self.select(target & Needs([embeds]))
+            selection = self._selection(None, target & embeds)
         else:
-            selection = self.select(needs & Needs([embeds]), model=target)
+            selection = self._selection(target, needs & embeds)
         ready = tuple(self._ready(candidate, wish) for candidate in selection.candidates if candidate.consent)
         return Resolution(ready, selection.explain())
 
@@ -513,15 +550,35 @@ class Client:
         """Which candidates would be asked for this, in which order, and why the others would not. No I/O.
 
         Models that are known to give vectors alone (the fact ``chat`` is no) are looked at only where the
-        needs name ``embeddings``.
+        needs name ``embeddings``. A plugin that has a say in it and fails puts all of them out.
         """
         wanted = _needs(needs, self._config)
+        match = self._matched(model, wanted)
+        try:
+            return self._registry.hooks.chosen(match, wanted, None)
+        except PluginError as error:
+            out = [Rejection(one.provider, one.model, (str(error),)) for one in match.candidates]
+            return match.selection((), out)
+
+    def _selection(self, model: str | None, needs: Needs, seen: Request | None = None) -> Selection:
+        """What is asked; PluginError where a plugin has a say in it and fails."""
+        hooks = self._registry.hooks
+        if not hooks.choose:
+            return self._matched(model, needs).selection()
+        match = self._matches.get((model, needs))
+        if match is None or self._may_change(needs):
+            if len(self._matches) >= _MOST_RESOLUTIONS:
+                self._matches.clear()
+            match = self._matches[model, needs] = self._matched(model, needs)
+        return hooks.chosen(match, needs, seen)
+
+    def _matched(self, model: str | None, needs: Needs) -> Matched:
         offers = self._all_offers()
-        if not any(need.name == "embeddings" for need in wanted):
+        if not any(need.name == "embeddings" for need in needs):
             offers = tuple(offer for offer in offers if offer.model.capabilities.fact("chat").value is not False)
-        return select(
+        return matched(
             offers,
-            needs=wanted,
+            needs=needs,
             model=model,
             health=self.health,
             preferences=self._config.preferences,
@@ -679,6 +736,9 @@ class Client:
             if provider == name and model not in offered:
                 # What the user knows of a model that its provider does not declare makes it an offer too.
                 offered[model] = Model(model, spec.shared())
+        for model, facts in self._registry.hooks.facts(name, tuple(offered.values())).items():
+            if model in offered:
+                offered[model] = Model(model, offered[model].capabilities.merged(facts))
         return [replace(like, model=Model(one.name, self._declared(name, one))) for one in offered.values()]
 
     def _declared(self, provider: str, model: Model) -> Capabilities:
@@ -756,11 +816,15 @@ class Client:
         return self._target(target, ())
 
     def _target(
-        self, target: str | Needs, implied: Sequence[Need], downloading: Downloading | None = None
+        self,
+        target: str | Needs,
+        implied: Sequence[Need],
+        downloading: Downloading | None = None,
+        seen: Request | None = None,
     ) -> Resolution:
         if isinstance(target, Needs):
-            return self._resolution(None, with_implied(target, implied, lenient=False), downloading)
-        return self._resolution(target, with_implied(NO_NEEDS, implied, lenient=True), downloading)
+            return self._resolution(None, with_implied(target, implied, lenient=False), downloading, seen)
+        return self._resolution(target, with_implied(NO_NEEDS, implied, lenient=True), downloading, seen)
 
     def _consented(self, resolution: Resolution) -> Resolution:
         """Without public hosts that only a file of the working directory names: it may have come with a repository."""
@@ -770,9 +834,15 @@ class Client:
         told = "a chain of the working directory's file is no consent to send something to a public host"
         return Resolution(ready, f"{resolution.explanation}\n{told}")
 
-    def _resolution(self, model: str | None, needs: Needs, downloading: Downloading | None) -> Resolution:
-        if downloading is not None or (any(need.name == "working" for need in needs) and self.health.states):
-            return self._resolve(model, needs, downloading)
+    def _may_change(self, needs: Needs) -> bool:
+        """Whether what these needs come to hangs on how hosts do just now."""
+        return any(need.name == "working" for need in needs) and bool(self.health.states)
+
+    def _resolution(
+        self, model: str | None, needs: Needs, downloading: Downloading | None, seen: Request | None
+    ) -> Resolution:
+        if downloading is not None or self._registry.hooks.choose or self._may_change(needs):
+            return self._resolve(model, needs, downloading, seen)
         # What is installed and configured does not change under a client, so neither does this.
         resolution = self._resolutions.get((model, needs))
         if resolution is None:
@@ -781,7 +851,13 @@ class Client:
             resolution = self._resolutions[model, needs] = self._resolve(model, needs)
         return resolution
 
-    def _resolve(self, model: str | None, needs: Needs, downloading: Downloading | None = None) -> Resolution:
+    def _resolve(
+        self,
+        model: str | None,
+        needs: Needs,
+        downloading: Downloading | None = None,
+        seen: Request | None = None,
+    ) -> Resolution:
         if model is not None:
             conflict = self._registry.conflicts.get(model.partition("/")[0])
             if conflict is not None:
@@ -790,7 +866,7 @@ class Client:
             for plugin in self._registry.broken:
                 if plugin.name == provider and plugin.error is not None and provider not in self._registry.installed:
                     raise plugin.error
-        selection = self.select(needs, model=model)
+        selection = self._selection(model, needs, seen)
         ready = tuple(
             self._ready(candidate, downloading=downloading) for candidate in selection.candidates if candidate.consent
         )
@@ -800,7 +876,10 @@ class Client:
         self, candidate: Candidate, wish: _Wish | None = None, *, downloading: Downloading | None = None
     ) -> Ready:
         name = candidate.provider
-        notices = tuple(Notice("model", note) for note in candidate.notes if note != "public")
+        notices = (
+            *self._registry.hooks.notices,
+            *(Notice("model", note) for note in candidate.notes if note != "public"),
+        )
         spec = self._registry.installed[name].spec
         url = self._base_url(name) or spec.url
         priced = "input_price" in self._config.models.get(candidate.name, ()) or name in self._own_rows

@@ -75,11 +75,15 @@ class ConfigError(UnderstudyError):
 
 
 class PluginError(UnderstudyError):
-    """An installed plugin cannot be used; ``plugin`` names its entry point, ``__cause__`` is the reason."""
+    """An installed plugin cannot be used; ``plugin`` names its entry point, ``__cause__`` is the reason.
 
-    def __init__(self, message: str, *, plugin: str = "") -> None:
+    ``hook`` is that of its hooks which failed, empty where it is none of them.
+    """
+
+    def __init__(self, message: str, *, plugin: str = "", hook: str = "") -> None:
         super().__init__(message)
         self.plugin = plugin
+        self.hook = hook
 
 
 class NeedsSyntaxError(UnderstudyError, ValueError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
@@ -74,7 +76,8 @@ class Attempt:
 class AttemptStart:
     """An attempt begins; ``call`` and ``number`` are those of the `Attempt` that will tell its end.
 
-    ``address`` is that of the host, without a query, None where the provider declares none.
+    ``address`` is that of the host, without a query, None where the provider declares none. ``request`` is without
+    ``options``, ``extra_body`` and ``extra_headers``, which may hold credentials.
     """
 
     call: int
@@ -166,10 +169,18 @@ class Observers:
     A failed attempt and what follows it are told at INFO, a breaker's change at WARNING where it opens.
     """
 
-    __slots__ = ("_observers",)
+    __slots__ = ("_observers", "_plugins", "_time_limit")
 
-    def __init__(self, observers: Sequence[Observer] = ()) -> None:
-        self._observers = tuple(observers)
+    def __init__(
+        self,
+        observers: Sequence[Observer] = (),
+        *,
+        of_plugins: Sequence[tuple[str, Observer]] = (),
+        time_limit: float = math.inf,
+    ) -> None:
+        self._observers = (*observers, *(observer for _, observer in of_plugins))
+        self._plugins = {id(observer): plugin for plugin, observer in of_plugins}
+        self._time_limit = time_limit
 
     def started(self, start: Callable[[], AttemptStart]) -> None:
         """An attempt begins; the value is made only where somebody is told."""
@@ -199,7 +210,18 @@ class Observers:
 
     def _tell(self, method: str, value: object) -> None:
         for observer in self._observers:
+            began = time.perf_counter() if self._plugins else 0.0
             try:
                 getattr(observer, method)(value)
             except Exception:  # whoever looks on may raise anything; the caller's answer does not hang on it
                 _log.exception("the observer %s raised in %s", type(observer).__name__, method)
+            if self._plugins and time.perf_counter() - began > self._time_limit:
+                self._leave(observer, method)
+
+    def _leave(self, observer: Observer, method: str) -> None:
+        """Do not call it again: it runs in the loop, where nobody can stop it while it blocks."""
+        plugin = self._plugins.get(id(observer))
+        if plugin is not None:
+            self._observers = tuple(one for one in self._observers if one is not observer)
+            told = "the observer %s of plugin %s took more than %g s in %s, and is not called any more"
+            _log.warning(told, type(observer).__name__, plugin, self._time_limit, method)

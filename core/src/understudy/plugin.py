@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from .messages import TextPart as TextPart
     from .messages import Tool as Tool
     from .messages import ToolCall as ToolCall
+    from .middleware import Middleware as Middleware
+    from .observation import Observer as Observer
     from .omissions import Omissions as Omissions
     from .provider import Conformance as Conformance
     from .provider import Context as Context
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
     from .provider import ProviderSettings as ProviderSettings
     from .provider import ProviderSpec as ProviderSpec
     from .provider import TakesAddresses as TakesAddresses
+    from .selection import Candidate as Candidate
+    from .selection import Veto as Veto
     from .transport import raise_for_status as raise_for_status
 
 # Loaded on first use: a plugin that only declares a ProviderSpec must not cost pydantic's import.
@@ -70,6 +74,7 @@ _HOME = {
     "AsyncResult": "generator",
     "AudioDelta": "events",
     "CachePart": "messages",
+    "Candidate": "selection",
     "Capabilities": "capabilities",
     "ChoiceFinish": "events",
     "ConfigError": "errors",
@@ -90,10 +95,12 @@ _HOME = {
     "Logprobs": "events",
     "Message": "messages",
     "Messages": "generator",
+    "Middleware": "middleware",
     "Model": "provider",
     "ModelLister": "provider",
     "NativePart": "messages",
     "Notice": "events",
+    "Observer": "observation",
     "Omissions": "omissions",
     "ProtocolError": "errors",
     "Provider": "provider",
@@ -116,6 +123,7 @@ _HOME = {
     "ToolCallDelta": "events",
     "UnsupportedError": "errors",
     "Usage": "events",
+    "Veto": "selection",
     "declared_models": "listing",
     "format_prompt": "generator",
     "get_last_user_message": "generator",
@@ -130,6 +138,7 @@ __all__ = [
     "AsyncResult",
     "AudioDelta",
     "CachePart",
+    "Candidate",
     "Capabilities",
     "ChoiceFinish",
     "ConfigError",
@@ -150,10 +159,12 @@ __all__ = [
     "Logprobs",
     "Message",
     "Messages",
+    "Middleware",
     "Model",
     "ModelLister",
     "NativePart",
     "Notice",
+    "Observer",
     "Omissions",
     "ProtocolError",
     "Provider",
@@ -176,6 +187,7 @@ __all__ = [
     "ToolCallDelta",
     "UnsupportedError",
     "Usage",
+    "Veto",
     "declared_models",
     "format_prompt",
     "get_last_user_message",

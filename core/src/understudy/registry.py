@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from .config import PluginRules
 from .errors import PluginError
-from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded
+from .hooks import Hooks
+from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, told_trace
 from .provider import Provider, ProviderSpec
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from .installation import Declared
-    from .observation import Observer
 
 
 class Installed:
@@ -86,10 +86,9 @@ class Registry:
         declared: list[Declared] = []
         if plugins and environ.get("UNDERSTUDY_NO_PLUGINS", "0") in {"", "0"}:
             declared = _declared(entries, rules, environ, left_alone, anew=anew)
-        self.observers: tuple[Observer, ...]
-        """Those that plugins give, in the order of their names."""
-        self.plugins: tuple[Plugin, ...]
-        self.plugins, self.observers = _taken(declared, left_alone)
+        self.hooks: Hooks = Hooks(declared, time_limit=rules.hook_time_limit)
+        """What plugins have a say in."""
+        self.plugins: tuple[Plugin, ...] = _taken(declared, left_alone, self.hooks)
         self.conflicts: dict[str, PluginError] = {}
         self._installed: dict[str, Installed] = {}
         self._settle(declared, rules.prefer)
@@ -178,29 +177,23 @@ def _declared(
     return catalogued(allowed, time_limit=rules.time_limit, anew=anew)
 
 
-def _taken(
-    declared: Iterable[Declared], left_alone: Mapping[Entry, str]
-) -> tuple[tuple[Plugin, ...], tuple[Observer, ...]]:
-    """The plugins as they were found, and the observers that they give."""
+def _taken(declared: Iterable[Declared], left_alone: Mapping[Entry, str], hooks: Hooks) -> tuple[Plugin, ...]:
+    """The plugins as they were found."""
     plugins = [
         Plugin(entry.name, entry.distribution, entry.version, obstacle=obstacle)
         for entry, obstacle in left_alone.items()
     ]
-    observers: list[Observer] = []
     for one in declared:
-        error = one.error
-        if error is None and "understudy_observers" in one.hooks:
-            try:
-                observers += one.late.observers()
-            except PluginError as failed:
-                error = failed
+        error, trace = one.error, one.trace
+        if error is None and (failed := hooks.errors.get(one.late)) is not None:
+            error, trace = failed, told_trace(failed.__cause__ or failed)
         entry = one.entry
         names = tuple(name for name, _ in one.providers)
         plugins.append(
             Plugin(
                 entry.name, entry.distribution, entry.version, names, error, None,
-                one.hooks, one.file, one.seconds, one.trace, one.printed, one.unloadable,
+                one.hooks, one.file, one.seconds, trace, one.printed, one.unloadable,
             )
         )  # fmt: skip
     plugins.sort(key=lambda plugin: (plugin.name, plugin.distribution))
-    return tuple(plugins), tuple(observers)
+    return tuple(plugins)

@@ -66,6 +66,14 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class Veto:
+    """A candidate that a plugin puts out, and why: `understudy_candidates` gives it in the candidate's place."""
+
+    candidate: Candidate
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """The candidates in the order in which they would be asked, and the rest with their reasons."""
 
@@ -114,6 +122,50 @@ def select(
     undeclared: Sequence[Offer] = (),
 ) -> Selection:
     """Order the offers that meet the needs; ``model`` is ``provider/model``, a provider's or a bare model's name."""
+    return matched(
+        offers, needs=needs, model=model, health=health, preferences=preferences, undeclared=undeclared
+    ).selection()
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The offers that meet the needs, in order, and the others, before anybody else has a say.
+
+    ``alone`` is that only the first of the candidates is meant: of a provider's name, its first model that will do.
+    """
+
+    wanted: str
+    candidates: tuple[Candidate, ...]
+    rejected: tuple[Rejection, ...]
+    hints: tuple[str, ...]
+    alone: bool
+
+    def selection(self, candidates: Sequence[Candidate] | None = None, vetoed: Sequence[Rejection] = ()) -> Selection:
+        """What comes of it; ``candidates`` are those that are left, in their order, all of them where it is None."""
+        left = self.candidates if candidates is None else tuple(candidates)
+        if self.alone:
+            left = left[:1]
+        hints = self.hints
+        if left and not any(candidate.consent for candidate in left):
+            first = left[0]
+            consent = (
+                f"{first.provider} is a public host that takes anonymous calls; to send it your messages, "
+                f"name it ({first.name}) or add [providers.{first.provider}] to understudy.toml"
+            )
+            hints = (consent, *hints)
+        return Selection(self.wanted, left, (*vetoed, *self.rejected), hints)
+
+
+def matched(
+    offers: Sequence[Offer],
+    *,
+    needs: Needs,
+    model: str | None,
+    health: HealthSnapshot,
+    preferences: Preferences,
+    undeclared: Sequence[Offer],
+) -> Matched:
+    """The first half of `select`, which is the same for every call of this model and these needs."""
     provider, bare = _read_name(model, [*offers, *undeclared])
     named = provider is not None
     if provider is not None and bare is not None and not any(_is(offer, provider, bare) for offer in offers):
@@ -148,15 +200,12 @@ def select(
                 offer.provider, offer.model.name, capabilities, public, consent, _notes(public, consent, unlisted)
             )
         )
-    if provider is not None and bare is None:
-        # A provider's name alone is its first model that will do.
-        del candidates[1:]
-    else:
+    alone = provider is not None and bare is None
+    if not alone:
         candidates.sort(key=lambda candidate: _rank(candidate, preferences))
     wanted = " ".join(part for part in (model, f"({needs})" if model and needs else str(needs)) if part) or "anything"
-    return Selection(
-        wanted, tuple(candidates), tuple(rejected), tuple(_hints(model, needs, bare, offers, rejected, candidates))
-    )
+    hints = () if candidates else tuple(_hints(model, needs, bare, offers, rejected))
+    return Matched(wanted, tuple(candidates), tuple(rejected), hints, alone)
 
 
 def _shared(like: Offer) -> Capabilities:
@@ -233,34 +282,22 @@ def _by_fact(candidate: Candidate, preferences: Preferences) -> float:
             return float("inf") if latency is None else latency
 
 
-def _hints(  # noqa: PLR0917 - the parts of one decision
-    model: str | None,
-    needs: Needs,
-    bare: str | None,
-    offers: Sequence[Offer],
-    rejected: Iterable[Rejection],
-    candidates: Sequence[Candidate],
+def _hints(
+    model: str | None, needs: Needs, bare: str | None, offers: Sequence[Offer], rejected: Iterable[Rejection]
 ) -> list[str]:
+    """What may have been meant, where nothing meets it."""
     hints = []
-    if candidates and not any(candidate.consent for candidate in candidates):
-        first = candidates[0]
-        hints.append(
-            f"{first.provider} is a public host that takes anonymous calls; to send it your messages, "
-            f"name it ({first.name}) or add [providers.{first.provider}] to understudy.toml"
-        )
-    if not candidates and bare is not None and not list(rejected):
+    if bare is not None and not list(rejected):
         names = sorted(
             {name for offer in offers for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")}
         )
         near = difflib.get_close_matches(model or bare, names, n=3, cutoff=0.5)
         hints.append(f"no provider has a model {bare!r}" + (f"; the nearest are {', '.join(near)}" if near else ""))
-    if not candidates:
-        known = {name for offer in offers for name in offer.model.capabilities}
-        for need in needs:
-            if need.name not in known:
-                near = difflib.get_close_matches(need.name, sorted(known), n=1, cutoff=0.7)
-                hints.append(
-                    f"no installed model says anything of {need.name!r}"
-                    + (f"; did you mean {near[0]!r}?" if near else "")
-                )
+    known = {name for offer in offers for name in offer.model.capabilities}
+    for need in needs:
+        if need.name not in known:
+            near = difflib.get_close_matches(need.name, sorted(known), n=1, cutoff=0.7)
+            hints.append(
+                f"no installed model says anything of {need.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
     return hints

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .events import EmbedReply, Event, Reply
     from .live import LiveModels
     from .messages import MessagesInput, Policy
+    from .middleware import Middleware
     from .observation import Attempt, Observer
     from .registry import Registry
     from .resilience import Breaker, Budget, HealthStore, Retry
@@ -88,6 +89,7 @@ class Client:
         environment_proxies: bool | None = None,
         downloads: Downloads | bool | None = None,
         observers: Sequence[Observer] = (),
+        middleware: Sequence[Middleware] = (),
         transport: Transport | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
@@ -107,6 +109,7 @@ class Client:
             environment_proxies=environment_proxies,
             downloads=downloads,
             observers=observers,
+            middleware=middleware,
             transport=transport,
             environ=environ,
         )

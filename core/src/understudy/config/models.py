@@ -433,6 +433,9 @@ class PluginsTable(_Table):
     time_limit: Seconds = Field(
         default=_RULES.time_limit, description="How many seconds the import and the declaration of one may take."
     )
+    hook_time_limit: Seconds = Field(
+        default=_RULES.hook_time_limit, description="How many seconds a call of any other of its hooks may take."
+    )
 
 
 class File(_Table):

@@ -136,8 +136,9 @@ class PluginRule:
 class PluginRules:
     """``[plugins]``: whose plugins are imported, all where ``allow`` is None; who has a name that several claim.
 
-    ``strict`` stops the start where one is broken; ``time_limit`` is in seconds, for what one declares. ``unread``
-    says that the file that would hold them is not sound: then none is imported.
+    ``strict`` stops the start where one is broken; ``time_limit`` is in seconds, for what one declares, and
+    ``hook_time_limit`` for a call of any other of its hooks. ``unread`` says that the file that would hold them is not
+    sound: then none is imported.
     """
 
     allow: tuple[PluginRule, ...] | None = None
@@ -145,6 +146,7 @@ class PluginRules:
     prefer: Mapping[str, str] = field(default_factory=_nothing)
     strict: bool = False
     time_limit: float = 10.0
+    hook_time_limit: float = 1.0
     unread: bool = False
 
     @staticmethod

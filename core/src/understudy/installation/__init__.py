@@ -9,7 +9,7 @@ from .entries import COMMANDS, PROVIDERS, Entry
 
 if TYPE_CHECKING:
     from .catalogue import catalogue_file, catalogued, installed
-    from .loading import Declared, Late, cause_of, declared_here, given_as_spec, loaded
+    from .loading import Declared, Late, broken, cause_of, declared_here, given_as_spec, loaded, told_trace
     from .trust import Trust, record_of
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Entry",
     "Late",
     "Trust",
+    "broken",
     "catalogue_file",
     "catalogued",
     "cause_of",
@@ -27,6 +28,7 @@ __all__ = [
     "installed",
     "loaded",
     "record_of",
+    "told_trace",
 ]
 
 # Loaded on first use: the names of what is installed, which ``--help`` shows, cost neither providers nor configuration.
@@ -34,6 +36,7 @@ _HOME = {
     "Declared": "loading",
     "Late": "loading",
     "Trust": "trust",
+    "broken": "loading",
     "catalogue_file": "catalogue",
     "catalogued": "catalogue",
     "cause_of": "loading",
@@ -42,6 +45,7 @@ _HOME = {
     "installed": "catalogue",
     "loaded": "loading",
     "record_of": "trust",
+    "told_trace": "loading",
 }
 
 

@@ -8,7 +8,7 @@ import time
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import PluginError
 from ..generator.provider import AsyncGeneratorProvider, as_provider, spec_of
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     import pluggy
     from pydantic import BaseModel
 
-    from ..observation import Observer
     from ..provider import Provider
     from .entries import Entry
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-_TOLD: Final = ("attempt_started", "attempt_ended", "fell_back", "circuit_changed")
 _OWN: Final = str(Path(__file__).resolve().parents[1])
 _MOST_LINES: Final = 60
 
@@ -91,18 +89,21 @@ class Late:
         manager = self._registered()
         manager.check_pending()
         (plugin,) = manager.get_plugins()
-        return tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
+        callers = manager.get_hookcallers(plugin) or ()
+        for caller in callers:
+            if caller.spec is not None and caller.spec.opts.get("firstresult") and len(caller.get_hookimpls()) > 1:
+                raise PluginError(f"it implements {caller.name} twice, and one of them would not be heard")
+        return tuple(sorted(caller.name for caller in callers))
 
-    def results(self, hook: str, **arguments: Any) -> list[Any]:
-        """What one of its hooks gives."""
-        manager = self._registered()
-        return [one for result in getattr(manager.hook, hook)(**arguments) for one in result]
+    def result(self, hook: str, **arguments: Any) -> Any:
+        """What one of its hooks gives; of those that are for one answer that answer, else a list of them."""
+        return getattr(self._registered().hook, hook)(**arguments)
 
     def given(self) -> Mapping[str, ProviderSpec | Host]:
         """The declarations of its providers by name, checked; whatever its code raises."""
         if self._given is None:
             given = {}
-            for one in self.results("understudy_providers"):
+            for one in (one for result in self.result("understudy_providers") for one in result):
                 spec = given_as_spec(one)
                 if spec.name in given:
                     raise ValueError(f"it gives two providers of the name {spec.name!r}")
@@ -132,13 +133,6 @@ class Late:
         without_key = self.spec(name).without_key
         return None if without_key is None else without_key(environ, options)
 
-    def observers(self) -> list[Observer]:
-        """Those that it gives for a client; PluginError where it fails."""
-        try:
-            return [_observer(one) for one in self.results("understudy_observers")]
-        except (Exception, SystemExit) as error:  # a plugin's hook may do anything
-            raise broken(self.entry, error) from error
-
 
 def declared_here(entries: Iterable[Entry]) -> Iterator[Declared]:
     """What each gives, imported in this process."""
@@ -148,8 +142,6 @@ def declared_here(entries: Iterable[Entry]) -> Iterator[Declared]:
         try:
             given = late.given()
             hooks = late.hooks()
-            if "understudy_observers" in hooks:
-                late.observers()  # what is no observer is told here, under this plugin's name
         except (Exception, SystemExit) as error:  # a plugin's import and hook may do anything
             wrapped = error if isinstance(error, PluginError) and error.__cause__ else broken(entry, error)
             wrapped.__cause__ = wrapped.__cause__ or error
@@ -219,11 +211,3 @@ def given_as_spec(given: object) -> ProviderSpec:
         raise TypeError("models and env are lists of names, not one name")  # a string would be read letter by letter
     spec.offers()  # wrong facts are found here, under this plugin's name
     return spec
-
-
-def _observer(given: object) -> Observer:
-    """What was given, if it can be told everything; TypeError else."""
-    missing = [name for name in _TOLD if isinstance(given, type) or not callable(getattr(given, name, None))]
-    if missing:
-        raise TypeError(f"{given!r:.80} is no observer: it has no {missing[0]} (inherit from understudy.Observer)")
-    return cast("Observer", given)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, PluginError
-from ...installation import PROVIDERS, Entry, Late, given_as_spec, installed
 from ...generator.provider import as_provider
+from ...installation import PROVIDERS, Entry, Late, given_as_spec, installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
