@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .messages import Tool as Tool
     from .messages import ToolCall as ToolCall
     from .omissions import Omissions as Omissions
+    from .omissions import plain_messages as plain_messages
     from .provider import Conformance as Conformance
     from .provider import Context as Context
     from .provider import Embedder as Embedder
@@ -122,6 +123,7 @@ _HOME = {
     "hookimpl": "hookspecs",
     "list_openai_models": "listing",
     "list_pages": "listing",
+    "plain_messages": "omissions",
     "raise_for_status": "transport",
 }
 
@@ -182,6 +184,7 @@ __all__ = [
     "hookimpl",
     "list_openai_models",
     "list_pages",
+    "plain_messages",
     "raise_for_status",
 ]
 
