@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .events import Finish as Finish
     from .events import Logprobs as Logprobs
     from .events import Notice as Notice
+    from .events import RateLimits as RateLimits
     from .events import ReasoningDelta as ReasoningDelta
     from .events import RefusalDelta as RefusalDelta
     from .events import Source as Source
@@ -102,6 +103,7 @@ _HOME = {
     "ProviderModelMixin": "generator",
     "ProviderSettings": "provider",
     "ProviderSpec": "provider",
+    "RateLimits": "events",
     "ReasoningDelta": "events",
     "RefusalDelta": "events",
     "Request": "messages",
@@ -163,6 +165,7 @@ __all__ = [
     "ProviderModelMixin",
     "ProviderSettings",
     "ProviderSpec",
+    "RateLimits",
     "ReasoningDelta",
     "RefusalDelta",
     "Request",
