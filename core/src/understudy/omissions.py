@@ -42,6 +42,10 @@ class Omissions:
         """Whether to leave out something that makes it another answer; UnsupportedError where that is refused."""
         return self._decide(self.policy.meaning, subject, reason)
 
+    def setting(self, name: str, reason: str) -> bool:
+        """Whether to leave out a setting; UnsupportedError where that is refused."""
+        return (self.meaning if name in _MEANINGFUL else self.tuning)(name, reason)
+
     def no_address(self, subject: str, host: str) -> None:
         """Leave out what is given by an address that the host does not take; or UnsupportedError."""
         reason = (
@@ -93,6 +97,32 @@ class Omissions:
         return rule == "notice"
 
 
+def plain_messages(
+    request: Request, omissions: Omissions, reason: str = "this provider takes text alone"
+) -> list[dict[str, str]]:
+    """The messages as ``role`` and ``content``; tools, a schema and what is no text are left out, or refused."""
+    lacking = {
+        "tools": bool(request.tools) and request.tool_choice != "none",
+        "schema": request.output is not None,
+    }
+    for message in request.messages:
+        omissions.no_mark(message)
+        if message.tool_calls or message.role == "tool":
+            lacking["tool_calls"] = True
+        for part in message.parts:
+            if part.type == "reasoning":
+                lacking.setdefault("reasoning", True)
+            elif part.type == "cache":
+                omissions.no_words(part)
+            elif part.type != "text":
+                lacking[part.type] = True
+    if lacking.pop("reasoning", False):
+        omissions.without_reasoning(reason)
+    for subject in (name for name, is_lacking in lacking.items() if is_lacking):
+        omissions.meaning(subject, reason)
+    return [{"role": message.role, "content": message.text} for message in request.messages]
+
+
 class Adapted(NamedTuple):
     """A request as a model may be sent it; ``answer_tool`` is the tool that takes its structured answer, if any."""
 
@@ -115,8 +145,7 @@ def adapt(request: Request, capabilities: Capabilities, *, provider: str) -> Ada
         for name in lacking:
             if name == "n" and given["n"] == 1:
                 continue
-            leave_out = omissions.meaning if name in _MEANINGFUL else omissions.tuning
-            if leave_out(name, "the model does not take this setting"):
+            if omissions.setting(name, "the model does not take this setting"):
                 del kept[name]
         if len(kept) < len(given):
             changes["settings"] = type(request.settings)(**kept)

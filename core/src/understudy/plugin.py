@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .events import Finish as Finish
     from .events import Logprobs as Logprobs
     from .events import Notice as Notice
+    from .events import RateLimits as RateLimits
     from .events import ReasoningDelta as ReasoningDelta
     from .events import RefusalDelta as RefusalDelta
     from .events import Source as Source
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from .middleware import Middleware as Middleware
     from .observation import Observer as Observer
     from .omissions import Omissions as Omissions
+    from .omissions import plain_messages as plain_messages
     from .provider import Conformance as Conformance
     from .provider import Context as Context
     from .provider import Embedder as Embedder
@@ -108,6 +110,7 @@ _HOME = {
     "ProviderModelMixin": "generator",
     "ProviderSettings": "provider",
     "ProviderSpec": "provider",
+    "RateLimits": "events",
     "ReasoningDelta": "events",
     "RefusalDelta": "events",
     "Request": "messages",
@@ -130,6 +133,7 @@ _HOME = {
     "hookimpl": "hookspecs",
     "list_openai_models": "listing",
     "list_pages": "listing",
+    "plain_messages": "omissions",
     "raise_for_status": "transport",
 }
 
@@ -172,6 +176,7 @@ __all__ = [
     "ProviderModelMixin",
     "ProviderSettings",
     "ProviderSpec",
+    "RateLimits",
     "ReasoningDelta",
     "RefusalDelta",
     "Request",
@@ -194,6 +199,7 @@ __all__ = [
     "hookimpl",
     "list_openai_models",
     "list_pages",
+    "plain_messages",
     "raise_for_status",
 ]
 

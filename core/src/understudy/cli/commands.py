@@ -398,6 +398,30 @@ def conform(targets: tuple[str, ...], listed: bool, as_json: bool, **given: Any)
     return 0 if try_providers(targets, as_json=as_json, **given) else 1
 
 
+@understudy.command(name="new-provider", short_help="Write a package for a provider of your own.")
+@click.argument("name", callback=_text)
+@click.option(
+    "--kind", type=click.Choice(("text", "host", "wire")), default="text", show_default=True,
+    help="A generator of text, a host of a known wire, or a wire of its own.",
+)  # fmt: skip
+@click.option("--url", metavar="URL", callback=_text, help="Where the host is.")
+@click.option(
+    "--wire", type=click.Choice(("openai_chat", "openai_responses")), help="The wire of a host that knows it."
+)
+@click.option("--folder", type=click.Path(), metavar="DIR", callback=_text, help="Where to put it: ./understudy-NAME.")
+@_config
+def new_provider(config: str | None, **given: Any) -> int:
+    """Write a package that gives the provider NAME, and passes `understudy conform NAME` as it is.
+
+    It has an entry point, one source file with four marked places, a test on recorded bytes, a README and a file for
+    CI. Nothing that is there is ever changed.
+    """
+    from .new_provider import NewProvider, write_provider
+
+    write_provider(NewProvider(**given), config=config)
+    return 0
+
+
 @understudy.command(name="completion", short_help="Print the script that makes a shell complete commands.")
 @click.argument("shell", type=click.Choice(completion.SHELLS))
 def completion_script(shell: str) -> int:

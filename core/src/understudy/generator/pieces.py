@@ -37,7 +37,10 @@ class Piece(str):  # noqa: SLOT000 - what files of this form make of it has attr
 
 
 class FinishReason(Piece):
-    """Why the answer ended: the host's own word. Without one it is ``stop``."""
+    """Why the answer ended: the host's own word. Without one it is ``stop``.
+
+    ``unknown`` says that nothing proves it whole, as of a body that ended with its connection.
+    """
 
     reason: str
 
@@ -46,7 +49,13 @@ class FinishReason(Piece):
 
     def finish(self) -> events.Finish:
         """The end that it means; what is none of our reasons is ``unknown``."""
-        return events.Finish(_REASONS.get(self.reason, "unknown"), self.reason)
+        reason = _REASONS.get(self.reason, "unknown")
+        return events.Finish(reason, None if self.reason == "unknown" else self.reason)
+
+    def events(self) -> Iterable[events.Event]:
+        """A notice where the answer may not be whole."""
+        if self.reason == "unknown":
+            yield events.Notice("finish_reason", "nothing proves that the answer is whole")
 
 
 class Usage(Piece):

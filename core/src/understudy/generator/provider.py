@@ -63,20 +63,12 @@ class AsyncGeneratorProvider:
     @classmethod
     async def stream_events(cls, request: Request, context: Context) -> AsyncGenerator[Event, None]:
         """The answer's events; what the generator does not take is left out or refused, by the request's policy."""
-        from ..omissions import Omissions  # and with it pydantic, which a plugin's declaration must not cost
+        # And with it pydantic, which a plugin's declaration must not cost.
+        from ..omissions import Omissions, plain_messages
 
         omissions = Omissions(request.policy)
-        given = {**request.settings.given(), **context.settings.options, **request.options.get(context.provider, {})}
-        named, takes_any = _parameters(cls.create_async_generator)
-        if not takes_any:
-            for name in sorted(given.keys() - named):
-                omissions.tuning(name, "this provider does not take the setting")
-            given = {name: value for name, value in given.items() if name in named}
-        if "api_key" in named and context.settings.api_key is not None:
-            given.setdefault("api_key", context.settings.api_key.get_secret_value())
-        if "transport" in named:
-            given["transport"] = context.transport
-        messages = _as_text(request, omissions)
+        given = _given(cls.create_async_generator, request, context, omissions)
+        messages = plain_messages(request, omissions)
         for notice in omissions.notices:
             yield notice
         finish = Finish("stop")
@@ -88,7 +80,7 @@ class AsyncGeneratorProvider:
                     raise ProtocolError(f"the provider yielded {type(piece).__name__}, not text", phase="plugin")
                 if isinstance(piece, FinishReason):
                     finish = piece.finish()
-                elif isinstance(piece, Piece):
+                if isinstance(piece, Piece):
                     for event in piece.events():
                         yield event
                 elif piece:
@@ -123,30 +115,23 @@ class ProviderModelMixin:
         return meant if isinstance(meant, str) else random.choice(meant)  # noqa: S311 - whichever
 
 
-def _as_text(request: Request, omissions: Omissions) -> list[dict[str, Any]]:
-    """The messages as dictionaries of role and text; all else that is in the request is lacking here."""
-    lacking = {
-        "tools": bool(request.tools) and request.tool_choice != "none",
-        "schema": request.output is not None,
-        "extra_body": bool(request.extra_body),
-        "extra_headers": bool(request.extra_headers),
-    }
-    for message in request.messages:
-        omissions.no_mark(message)
-        if message.tool_calls or message.role == "tool":
-            lacking["tool_calls"] = True
-        for part in message.parts:
-            if part.type == "reasoning":
-                lacking.setdefault("reasoning", True)
-            elif part.type == "cache":
-                omissions.no_words(part)
-            elif part.type != "text":
-                lacking[part.type] = True
-    if lacking.pop("reasoning", False):
-        omissions.without_reasoning("this provider takes text alone")
-    for subject in (name for name, is_lacking in lacking.items() if is_lacking):
-        omissions.meaning(subject, "this provider takes text alone")
-    return [{"role": message.role, "content": message.text} for message in request.messages]
+def _given(function: Callable[..., object], request: Request, context: Context, omissions: Omissions) -> dict[str, Any]:
+    """What a generator is given by name: settings and options that it takes, and what it asks for by a name of ours."""
+    settings = context.settings
+    given = {**request.settings.given(), **settings.options, **request.options.get(context.provider, {})}
+    named, takes_any = _parameters(function)
+    if not takes_any:
+        for name in sorted(given.keys() - named):
+            omissions.tuning(name, "this provider does not take the setting")
+        given = {name: value for name, value in given.items() if name in named}
+    for subject in ("extra_body", "extra_headers"):
+        if getattr(request, subject):
+            omissions.meaning(subject, "this provider has no place for it")
+    if "api_key" in named and settings.api_key is not None:
+        given.setdefault("api_key", settings.api_key.get_secret_value())
+    if "transport" in named:
+        given["transport"] = context.transport
+    return given
 
 
 def _parameters(function: Callable[..., object]) -> tuple[set[str], bool]:
