@@ -46,7 +46,7 @@ def test_a_secret_is_seen_in_every_form(form: str) -> None:
     assert not scrubber.holds("before and after")
 
 
-@pytest.mark.parametrize("form", set(FORMS) - {"JSON inside of JSON", "HTML", "every character escaped"})
+@pytest.mark.parametrize("form", sorted(set(FORMS) - {"JSON inside of JSON", "HTML", "every character escaped"}))
 def test_a_secret_is_replaced(form: str) -> None:
     """After cleaning nothing of it is left, and what stands around it is."""
     scrubber = Scrubber([KEY])
