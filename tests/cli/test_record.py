@@ -290,6 +290,24 @@ async def test_an_error_is_recorded_only_where_it_is_wanted(cli: CommandLine) ->
     assert len(host.requests) == 2  # each was asked once
 
 
+async def test_an_error_inside_a_stream_is_recorded(cli: CommandLine) -> None:
+    """An error behind a success is the host's error too, with what had come before it."""
+    cli.environ["OPENAI_API_KEY"] = CANARY
+    piece = {"choices": [{"index": 0, "delta": {"content": "so far"}}]}
+    error = {"error": {"message": "it broke", "type": "server_error", "code": None}}
+    body = "".join(f"data: {json.dumps(each)}\n\n" for each in (piece, error)).encode()
+    async with ScriptedHost(script=[Body(body)]) as host:
+        config = configured(cli, host.url)
+        ended = await cli("record", "-m", "openai/gpt-4o-mini", "Hello", "--allow-error", "--config", config)
+    assert ended.code == 0, ended.err
+    cassette = only(cli)[1]
+    assert cassette.features == {"stream", "in_stream_error"}
+    assert (cassette.expected["text"], cassette.response.body) == ("so far", body)
+    assert cassette.expected["error"] == {
+        "status": 200, "type": None, "code": "server_error", "class": "ServerError", "in_stream": True,
+    }  # fmt: skip
+
+
 async def test_a_cut_answer_is_not_recorded(cli: CommandLine) -> None:
     """What is no whole answer is no cassette, whatever is allowed."""
     cli.environ["OPENAI_API_KEY"] = CANARY

@@ -16,6 +16,7 @@ from understudy.testing.scrubbing import (
     kept_headers,
     query_secrets,
     secrets_in,
+    without_place,
 )
 
 KEY = 'sk-"canary"/0123+456=üß'
@@ -117,9 +118,7 @@ def test_an_address_loses_what_tells_of_an_account() -> None:
     accounts = accounts_in([("project", "my-shop"), ("resource", "my-res"), ("location", "europe-west4")])
     scrubber = Scrubber(["key-12345678"], accounts)
 
-    def clean(url: str, host: str | None = None) -> str:
-        return scrubber.clean_url(url, host=host)
-
+    clean = scrubber.clean_url
     vertex = "https://aiplatform.googleapis.com/v1/projects/{}/locations/europe-west4/models/m:generateContent"
     assert clean(vertex.format("my-shop")) == vertex.format("example-project")
     assert clean(vertex.format("another")) == vertex.format("example-project")
@@ -127,9 +126,40 @@ def test_an_address_loses_what_tells_of_an_account() -> None:
         "https://example-resource.openai.azure.com/chat?api-version=2024-05-01"
     )
     assert clean("https://me:pass@a.example/v1?key=key-12345678&alt=sse") == "https://a.example/v1?alt=sse"
-    assert clean("http://127.0.0.1:5000/v1/chat", "example-host") == "http://example-host/v1/chat"
     assert clean("https://a.example/key-12345678/chat") == f"https://a.example/{PLACEHOLDER}/chat"
     assert set(query_secrets("https://u:pass-123@a.example/?key=key-123&alt=sse&q=x")) == {"pass-123", "key-123"}
+
+
+def test_a_place_of_ones_own_is_an_example() -> None:
+    """Host and path of a configured address go: the declared path comes instead, or ids in it are replaced."""
+    gateway = "https://gw.acme.example:8443/v1/0123456789abcdef0123/llm"
+    url = f"{gateway}/chat/completions?alt=sse"
+    assert without_place(url, gateway, "https://api.a.example/v2/") == (
+        "https://example-host/v2/chat/completions?alt=sse"
+    )
+    assert without_place(url, gateway, None) == "https://example-host/v1/example-id/llm/chat/completions?alt=sse"
+    assert without_place("http://127.0.0.1:5/api/chat", "127.0.0.1:5", "http://127.0.0.1:11434") == (
+        "http://example-host/api/chat"
+    )
+
+
+def test_an_account_of_aws_is_replaced_in_names_of_resources() -> None:
+    """In an ARN, as it is and in an address; other numbers stay."""
+    scrubber = Scrubber([])
+    arn = "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.m"
+    assert scrubber.clean(f"{arn} 123456789012", "x") == (
+        "arn:aws:bedrock:eu-west-1:000000000000:inference-profile/eu.m 123456789012"
+    )
+    assert "123456789012" not in scrubber.clean_url(f"https://a.example/model/{quote(arn, safe='')}/converse")
+
+
+def test_a_key_with_its_middle_blotted_out_is_replaced() -> None:
+    """As hosts quote one; what only begins alike stays."""
+    scrubber = Scrubber(["sk-proj-canary-12345678"])
+    for masked in ("sk-proj-**********5678", "sk-p…", "sk-proj-cana...78"):
+        assert scrubber.clean(f"wrong key: {masked}.", "x") == f"wrong key: {PLACEHOLDER}."
+    for other in ("sk-pr0j-****5678", "sk-proj-****9999", "and so on..."):
+        assert scrubber.clean(other, "x") == other
 
 
 def test_names_of_accounts_are_replaced_as_words() -> None:

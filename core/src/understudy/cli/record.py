@@ -89,7 +89,7 @@ def record(exchange: Exchange, keeping: Keeping, *, config: str | None) -> None:
         scrubber,
         provider=provider,
         api=keeping.api or client.wire_of(provider),
-        host=client.host_instead(provider, take),
+        url=client.address(provider, take),
     )
     cassette, path = place.of(cassette)
     _write(path, cassette.write(), force=keeping.force)

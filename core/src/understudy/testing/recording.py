@@ -19,7 +19,7 @@ from ..errors import ConfigError, HTTPError, InvalidOutputError, ProviderError
 from ..wire import error_body
 from ..wire.sse import SSEDecoder
 from .cassettes import Cassette, RecordedRequest, RecordedResponse
-from .scrubbing import Scrubber, accounts_in, kept_headers, names_secret, query_secrets, secrets_in
+from .scrubbing import Scrubber, accounts_in, kept_headers, names_secret, query_secrets, secrets_in, without_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .cassettes import StreamFraming
 
 _REST_SECONDS: Final = 2.0
-_UNKNOWN_HOST: Final = "example-host"
 
 
 @dataclass(slots=True)
@@ -137,13 +136,13 @@ class RecordingClient(Client):
         own_accounts = [(name, value) for name, value in settings.options.items() if not names_secret(name)]
         return Scrubber(secrets, accounts_in([*own_accounts, *take.headers, *take.sent]))
 
-    def host_instead(self, provider: str, take: Take) -> str | None:
-        """What stands for the host of a configured address; None where its provider declares it, or makes it."""
+    def address(self, provider: str, take: Take) -> str:
+        """Where the call went; a configured place that its provider does not declare is an example's."""
         base_url = self._base_url(provider)
         declared = self._registry.installed[provider].spec.url
         if base_url is None or (declared and _host(declared) == _host(take.call.url)):
-            return None  # one that it makes itself has the region in it, and names of accounts are taken out
-        return _UNKNOWN_HOST
+            return take.call.url  # one that it makes itself has the region in it
+        return without_place(take.call.url, base_url, declared)
 
     def wire_of(self, provider: str) -> str:
         """The wire that a provider says it speaks, or else its own name."""
@@ -173,17 +172,15 @@ class Reading:
     streams: bool = False
 
 
-def cassette_of(
-    take: Take, reading: Reading, scrubber: Scrubber, *, provider: str, api: str, host: str | None = None
-) -> Cassette:
+def cassette_of(take: Take, reading: Reading, scrubber: Scrubber, *, provider: str, api: str, url: str) -> Cassette:
     """The exchange without its secrets; ConfigError, which says where, if one is left or it cannot be kept.
 
-    ``host`` stands for the address's own where that is not the provider's.
+    ``url`` is the address as it may be told.
     """
     if not take.is_whole:
         raise ConfigError("the answer did not come to its end: there is nothing whole to keep")
     response = _response(take, reading, scrubber)
-    request = _request(take, scrubber, host)
+    request = _request(take, scrubber, url)
     expected = _expected(response, reading)
     features = frozenset(_features(response, reading, expected))
     cassette = Cassette(
@@ -223,9 +220,11 @@ def _refuse_secrets(cassette: Cassette, scrubber: Scrubber) -> None:
         raise ConfigError(f"a secret is still in what was recorded, at {shown}: nothing is written")
 
 
-def _request(take: Take, scrubber: Scrubber, host: str | None) -> RecordedRequest:
+def _request(take: Take, scrubber: Scrubber, url: str) -> RecordedRequest:
     call = take.call
-    url = scrubber.clean_url(call.url, host=host)
+    if url != call.url:
+        scrubber.touched.append("request.url")
+    url = scrubber.clean_url(url)
     headers = {
         name: scrubber.clean(value, f"request.headers.{name}")
         for name, value in kept_headers(take.sent, asking=True).items()

@@ -9,6 +9,7 @@ import base64
 import html
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit, urlunsplit
 
@@ -36,6 +37,12 @@ _QUERY: Final = frozenset({"alt", "api-version", "beta"})
 _SECRET_NAME: Final = re.compile(r"auth|cookie|credential|key|passw|secret|session|sig|token", re.IGNORECASE)
 _ACCOUNT_NAME: Final = re.compile(r"account|deployment|org|project|resource|team|tenant|user|workspace", re.IGNORECASE)
 _ACCOUNT_IN_PATH: Final = re.compile(r"(?<=/)(account|organization|project|team|tenant|workspace)(s?)/[^/:]+")
+# arn:aws:bedrock:us-east-1:123456789012:…, in an address too
+_ARN: Final = re.compile(r"(?<=arn)((?::|%3A)aws[\w-]*(?::|%3A)[\w-]*(?::|%3A)[\w-]*(?::|%3A))\d{12}(?!\d)")
+# Hosts quote a key with its middle blotted out: sk-abcd****wxyz.
+_MASK: Final = r"([\w-]*)(?:\*{2,}|•{2,}|…|\.{3})([\w-]*)"
+_ID_IN_PATH: Final = re.compile(r"(?<=/)(?:[0-9a-fA-F-]{16,}|\d{6,})(?=/|$)")
+_NO_ACCOUNT: Final = "0" * 12
 _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})|\\(.)", re.DOTALL)
 
 
@@ -107,11 +114,15 @@ class Scrubber:
         self._forms = re.compile("|".join(map(re.escape, forms))) if forms else None
         named = sorted((name for name in self._accounts if len(name) >= SHORTEST - 2), key=len, reverse=True)
         self._named = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in named)) if named else None
+        self._masked = [(secret, re.compile(re.escape(secret[:3]) + _MASK)) for secret in self._secrets]
         self.touched: list[str] = []
 
     def clean(self, text: str, where: str) -> str:
         """The text with every known secret and name replaced."""
         cleaned = text if self._forms is None else self._forms.sub(PLACEHOLDER, text)
+        for secret, masked in self._masked:
+            cleaned = masked.sub(partial(_unmasked, secret), cleaned)
+        cleaned = _ARN.sub(rf"\g<1>{_NO_ACCOUNT}", cleaned)
         if self._named is not None:
             cleaned = self._named.sub(lambda found: self._accounts[found[0]], cleaned)
         if cleaned != text:
@@ -137,13 +148,11 @@ class Scrubber:
         """The name of a field as a place may tell it."""
         return "…" if self.holds(name) else name
 
-    def clean_url(self, url: str, *, host: str | None) -> str:
-        """An address without credentials and names of accounts; ``host`` is what stands for its host, if anything."""
+    def clean_url(self, url: str) -> str:
+        """An address without credentials and names of accounts."""
         parts = urlsplit(url)
-        place = host or parts.netloc.rpartition("@")[2]
-        if host is None:
-            labels, port, number = place.partition(":")
-            place = ".".join(self._accounts.get(label, label) for label in labels.split(".")) + port + number
+        labels, port, number = parts.netloc.rpartition("@")[2].partition(":")
+        place = ".".join(self._accounts.get(label, label) for label in labels.split(".")) + port + number
         path = "/".join(self._accounts.get(unquote(segment), segment) for segment in parts.path.split("/"))
         path = _ACCOUNT_IN_PATH.sub(r"\1\2/example-\1", path)
         kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name in _QUERY]
@@ -183,6 +192,18 @@ class Scrubber:
                 pass
 
 
+def without_place(url: str, base_url: str, declared: str | None) -> str:
+    """An address at a host of the user's own, as it would be at an example's.
+
+    The path in front is that which the provider declares; without one, ids in it are replaced.
+    """
+    parts = urlsplit(url)
+    base = urlsplit(base_url).path.rstrip("/")
+    front, path = (base, parts.path[len(base) :]) if parts.path.startswith(base) else ("", parts.path)
+    front = urlsplit(declared).path.rstrip("/") if declared else _ID_IN_PATH.sub("example-id", front)
+    return urlunsplit((parts.scheme, "example-host", front + path, parts.query, ""))
+
+
 def query_secrets(url: str) -> Iterator[str]:
     """What an address holds of credentials: a user's name and password, and parameters such as ``key``."""
     parts = urlsplit(url)
@@ -206,6 +227,12 @@ def _forms(secret: str) -> Iterator[str]:
         for encoded in (base64.b64encode, base64.urlsafe_b64encode):
             text = encoded(b"\0" * before + data).decode()
             yield text[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+
+
+def _unmasked(secret: str, found: re.Match[str]) -> str:
+    """What stands for a secret with its middle blotted out; for anything else itself."""
+    is_it = secret.startswith(secret[:3] + found[1]) and secret.endswith(found[2])
+    return PLACEHOLDER if is_it else found[0]
 
 
 def _unescaped(text: str) -> str:
