@@ -149,6 +149,30 @@ def test_what_is_wrong_with_a_file_is_one_line(text: str | bytes, said: str, tmp
     assert "\n" not in str(caught.value)
 
 
+ODD = (None, True, 0, -1, 10**30, 0.5, "", "x", "\x00\n", "\ud800", [], [[]], [{}], {}, {"": ""}, {"a": {"b": []}})
+
+
+def test_whatever_stands_in_a_field_is_read_or_told_in_one_line() -> None:
+    """Each field is replaced by values of every kind: what comes is a cassette or that error, and nothing else."""
+    fields = [
+        *EXCHANGE,
+        *(f"request/{name}" for name in (*EXCHANGE["request"], "body", "recorded")),
+        *(f"response/{name}" for name in (*EXCHANGE["response"], "status_recorded", "content_type_inferred")),
+    ]
+    told: dict[str, list[str]] = {}
+    for field in fields:
+        for value in ODD:
+            try:
+                cassette = Cassette.read(changed(field, value))
+            except ConfigError as error:
+                told.setdefault(field.replace("/", "."), []).append(str(error))
+            else:
+                assert Cassette.read(cassette.write()) == cassette
+    for name, lines in told.items():
+        assert [line for line in lines if "\n" in line or not line.startswith(f"the cassette: {name}")] == []
+    assert sum(map(len, told.values())) > len(fields) * len(ODD) / 2
+
+
 def test_a_file_that_is_not_there_is_named() -> None:
     """No file is an error of its own, with the system's reason."""
     with pytest.raises(ConfigError, match=r"nowhere\.json: No such file or directory"):

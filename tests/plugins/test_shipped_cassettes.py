@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import corpus
 import pytest
+from flit_core import buildapi
 
 from understudy import HTTPError
 from understudy.testing import Cassette, cassettes_of
@@ -86,6 +88,15 @@ def test_a_cassette_is_small_and_says_that_nobody_recorded_it(package: str, cass
     assert cassette.source["kind"] == "scripted"
     assert "no host said this" in cassette.source["note"]
     assert (cassette.recorded, cassette.response.fidelity) == (None, "scripted")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_wheel_has_the_cassettes(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are installed with the provider."""
+    monkeypatch.chdir(Path(__file__).parents[2] / "providers" / package.removeprefix("understudy_"))
+    wheel = tmp_path / buildapi.build_wheel(str(tmp_path))
+    wanted = {f"{package}/cassettes/{file_of(package, one).name}" for one in cassettes_of(package)}
+    assert wanted <= set(zipfile.ZipFile(wheel).namelist())
 
 
 @pytest.mark.parametrize("package", PACKAGES)
