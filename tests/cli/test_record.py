@@ -301,7 +301,7 @@ async def test_an_error_inside_a_stream_is_recorded(cli: CommandLine) -> None:
         ended = await cli("record", "-m", "openai/gpt-4o-mini", "Hello", "--allow-error", "--config", config)
     assert ended.code == 0, ended.err
     cassette = only(cli)[1]
-    assert cassette.features == {"stream", "in_stream_error"}
+    assert cassette.features == {"stream", "text", "in_stream_error"}
     assert (cassette.expected["text"], cassette.response.body) == ("so far", body)
     assert cassette.expected["error"] == {
         "status": 200, "type": None, "code": "server_error", "class": "ServerError", "in_stream": True,

@@ -45,6 +45,11 @@ class Take:
     is_whole: bool = False
 
     @property
+    def succeeded(self) -> bool:
+        """Whether the status is one of success; the answer may be an error all the same."""
+        return 200 <= self.status <= 299
+
+    @property
     def sent(self) -> Sequence[tuple[str, str]]:
         """The call's headers in the same form."""
         return _lowered(self.call.headers)
@@ -263,7 +268,7 @@ def _response(take: Take, reading: Reading, scrubber: Scrubber) -> RecordedRespo
         status=take.status,
         headers=MappingProxyType(headers),
         body=cleaned,
-        is_stream=framing is not None or (plain and reading.error is None),
+        is_stream=framing is not None or (plain and take.succeeded),
         framing=framing,
         fidelity="exact" if cleaned == body else "scrubbed",
     )
@@ -277,7 +282,7 @@ def _framing(take: Take, reading: Reading) -> StreamFraming | None:
         return "aws-eventstream"
     if kind == "text/event-stream" or start.startswith((b"data:", b"event:", b"id:", b":")):
         return "sse"
-    if not reading.streams or reading.error is not None:
+    if not reading.streams or not take.succeeded:
         return None
     if kind in {"application/x-ndjson", "application/jsonl", "application/x-jsonlines"}:
         return "ndjson"
@@ -348,7 +353,7 @@ def _failure(response: RecordedResponse, error: HTTPError) -> dict[str, Any]:
     fields = error_body.read(response.body, kind=response.headers.get("x-amzn-errortype"))
     told: dict[str, Any] = {"status": error.status, "type": fields.type, "code": fields.code or error.code}
     told["class"] = type(error).__name__
-    return {**told, "in_stream": True} if response.status == 200 else told
+    return {**told, "in_stream": True} if response.status < 300 else told
 
 
 def _count(response: RecordedResponse) -> int:
@@ -386,7 +391,9 @@ def _features(response: RecordedResponse, reading: Reading, expected: Mapping[st
     yield from reading.asked
     if response.is_stream:
         yield "stream"
-    if any(byte > 127 for byte in response.body) or b"\\u" in response.body:
+    # Of a binary body the bytes tell nothing, but what was read of it does.
+    said = json.dumps(dict(expected)).encode() if response.framing == "aws-eventstream" else response.body
+    if not said.isascii() or b"\\u" in said:
         yield "non_ascii"
     if response.framing == "sse":
         if b"\r\n" in response.body:
@@ -397,14 +404,17 @@ def _features(response: RecordedResponse, reading: Reading, expected: Mapping[st
         yield "embeddings"
     if any(expected.get(name) is not None for name in ("input_tokens", "output_tokens")):
         yield "usage"
+    if b'"signature"' in response.body or b'"thoughtSignature"' in response.body:
+        yield "reasoning_signature"
     if reading.error is not None:
+        yield from ["text"] if expected.get("text") else []
         yield from _of_failure(response)
     if reading.reply is not None:
         yield from _of_reply(reading.reply)
 
 
 def _of_failure(response: RecordedResponse) -> Iterator[str]:
-    if response.status == 200:
+    if response.status < 300:
         yield "in_stream_error"
         return
     yield f"error_{response.status}"
