@@ -126,7 +126,7 @@ async def test_vectors_are_recorded(cli: CommandLine) -> None:
     assert ended.code == 0, ended.err
     cassette = only(cli)[1]
     assert cassette.expected["embeddings"] == {"count": 1, "dims": 2, "first8": [0.5, -1.0]}
-    assert {"embeddings", "usage"} == cassette.features
+    assert ({"embeddings", "usage"}, cassette.api) == (cassette.features, "openai-embeddings")
 
 
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────

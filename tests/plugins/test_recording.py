@@ -163,7 +163,7 @@ async def chat_recorded(message: dict[str, Any], **more: Any) -> Cassette:
             reply = await client.chat("Hello", model="acme/m", n=2)
             take = client.takes[-1]
             return cassette_of(
-                take, Reading(reply), client.scrubber("acme", take), provider="acme", api=client.wire_of("acme"),
+                take, Reading(reply), client.scrubber("acme", take), provider="acme", api=client.wire_of("acme", take),
                 url=client.address("acme", take),
             )  # fmt: skip
 

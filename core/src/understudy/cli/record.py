@@ -88,7 +88,7 @@ def record(exchange: Exchange, keeping: Keeping, *, config: str | None) -> None:
         reading,
         scrubber,
         provider=provider,
-        api=keeping.api or client.wire_of(provider),
+        api=keeping.api or client.wire_of(provider, take),
         url=client.address(provider, take),
     )
     cassette, path = place.of(cassette)

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from ..transport import Call, Response, Transport
     from .cassettes import StreamFraming
 
+_WIRES: Final[Mapping[str, str]] = {
+    "/chat/completions": "openai-chat", "/embeddings": "openai-embeddings", "/messages": "anthropic-messages",
+    "/responses": "openai-responses",
+}  # fmt: skip
 _REST_SECONDS: Final = 2.0
 
 
@@ -149,11 +153,15 @@ class RecordingClient(Client):
             return take.call.url  # one that it makes itself has the region in it
         return without_place(take.call.url, base_url, declared)
 
-    def wire_of(self, provider: str) -> str:
+    def wire_of(self, provider: str, take: Take) -> str:
         """The wire that a provider says it speaks, or else its own name."""
         conformance = self._registry.installed[provider].spec.conformance
         wire = None if conformance is None else conformance.wire
-        return provider if wire is None else wire.replace("_", "-")
+        if wire is None:
+            return provider
+        # It may speak another one of core's besides, which the end of the address tells.
+        path = urlsplit(take.call.url).path
+        return next((name for end, name in _WIRES.items() if path.endswith(end)), wire.replace("_", "-"))
 
 
 def _host(url: str) -> str:
