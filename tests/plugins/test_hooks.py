@@ -152,7 +152,7 @@ async def test_a_client_without_hooks_starts_no_thread(
         raise AssertionError("a hook was called")
 
     monkeypatch.setattr("understudy.hooks.within", refuse)
-    monkeypatch.setattr("understudy.middleware.within", refuse)
+    monkeypatch.setattr("understudy.layers.within", refuse)
     monkeypatch.setattr("understudy.client.shown", refuse)
     monkeypatch.setattr("understudy.attempt.shown", refuse)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
@@ -266,7 +266,7 @@ async def test_understudy_candidates_gives_a_provider_its_next_model(install: In
         understudy_candidates=lambda candidates: [Veto(one, "old") if one.model == "m" else one for one in candidates],
     )
     async with OpenAIHost() as host:
-        models = {"a": {"models": ["m", "n"]}}
+        models = {"a": {"models": ["m", "n", "o"]}}
         async with client_of({"a": host}, capabilities=models) as client:
             assert names(client.select(model="a").candidates) == ["a/n"]
 
@@ -904,6 +904,7 @@ async def test_understudy_middleware_that_hangs_in_a_request_is_called_once(inst
         (lambda: [object()], "which is no middleware: it has no request (inherit from understudy.Middleware)"),
         (lambda: [Shouting], "which is no middleware"),
         (lambda: 3, "raised TypeError"),
+        (lambda: None, "gave None, not a list of middleware"),
         (lambda: 1 / 0, "raised ZeroDivisionError: division by zero"),
     ],
 )

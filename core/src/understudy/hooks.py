@@ -188,6 +188,8 @@ class Hooks:
 
 def _each(given: Any, check: Callable[[object], T]) -> list[T]:
     """What a hook gave one by one; of several implementations all."""
+    if not given and check is _middleware:
+        raise _WrongResultError("gave None, not a list of middleware")  # a return that was forgotten, maybe
     return [check(one) for one in itertools.islice(itertools.chain.from_iterable(given), _MOST)]
 
 
