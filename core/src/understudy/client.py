@@ -878,7 +878,7 @@ class Client:
     ) -> Ready:
         name = candidate.provider
         notices = (
-            *self._registry.hooks.notices,
+            *self._registry.hooks.notices(),
             *(Notice("model", note) for note in candidate.notes if note != "public"),
         )
         spec = self._registry.installed[name].spec
