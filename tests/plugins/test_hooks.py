@@ -152,7 +152,7 @@ async def test_a_client_without_hooks_starts_no_thread(
         raise AssertionError("a hook was called")
 
     monkeypatch.setattr("understudy.hooks.within", refuse)
-    monkeypatch.setattr("understudy.middleware.within", refuse)
+    monkeypatch.setattr("understudy.layers.within", refuse)
     monkeypatch.setattr("understudy.client.shown", refuse)
     monkeypatch.setattr("understudy.attempt.shown", refuse)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
@@ -266,7 +266,7 @@ async def test_understudy_candidates_gives_a_provider_its_next_model(install: In
         understudy_candidates=lambda candidates: [Veto(one, "old") if one.model == "m" else one for one in candidates],
     )
     async with OpenAIHost() as host:
-        models = {"a": {"models": ["m", "n"]}}
+        models = {"a": {"models": ["m", "n", "o"]}}
         async with client_of({"a": host}, capabilities=models) as client:
             assert names(client.select(model="a").candidates) == ["a/n"]
 
@@ -478,12 +478,15 @@ async def test_understudy_facts_that_fail_are_not_known(
 
 
 async def test_understudy_facts_that_hang_cost_one_wait(install: Install, blocked: Any) -> None:
-    """It is waited for once, for the first of many providers, and not called for the others."""
+    """It is waited for once, for the first of many providers, and one notice says of whom it is not known."""
     install("slow", understudy_facts=blocked)
     async with OpenAIHost() as host:
         async with client_of({f"host{number}": host for number in range(9)}, plugins=TIGHT) as client:
             assert len(client.models()) == 9
+            reply = await client.chat("Hello", model="host3/m")
     assert len(blocked.begun) == 1
+    (notice,) = reply.notices
+    assert notice.message.endswith("took more than 0.05 s: its facts of host0, host1, host2 and 6 more are not known")
 
 
 # ── middleware ───────────────────────────────────────────────────────────────────────────────────────
@@ -904,6 +907,7 @@ async def test_understudy_middleware_that_hangs_in_a_request_is_called_once(inst
         (lambda: [object()], "which is no middleware: it has no request (inherit from understudy.Middleware)"),
         (lambda: [Shouting], "which is no middleware"),
         (lambda: 3, "raised TypeError"),
+        (lambda: None, "gave None, not a list of middleware"),
         (lambda: 1 / 0, "raised ZeroDivisionError: division by zero"),
     ],
 )
@@ -926,6 +930,36 @@ async def test_understudy_middleware_that_is_not_to_be_had_stops_every_call(
     assert (caught.value.plugin, caught.value.hook) == ("scrubber", "understudy_middleware")
     assert str(broken.error) == str(caught.value)
     assert not host.requests
+
+
+async def test_understudy_middleware_is_missed_whatever_else_fails(install: Install) -> None:
+    """A plugin whose observers fail too, or which cannot be imported any more, still sends nothing unchanged."""
+    install("scrubber", understudy_observers=lambda: 1 / 0, understudy_middleware=lambda: 1 / 0)
+    async with OpenAIHost() as host, client_of({"a": host}) as client:
+        with pytest.raises(PluginError, match="understudy_middleware raised ZeroDivisionError"):
+            await client.chat("Hello", model="a/m")
+    assert not host.requests
+
+
+async def test_understudy_middleware_that_cannot_be_imported_here_is_missed(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed too where the module was sound when it was read, and is not where it is needed."""
+    cli.plugin(
+        "fickle",
+        "import sys\n"
+        "if 'understudy.client' in sys.modules:\n"
+        "    raise ImportError('not here')\n"
+        "from understudy.plugin import Middleware, hookimpl\n"
+        "@hookimpl\n"
+        "def understudy_middleware():\n"
+        "    return [Middleware()]\n",
+    )
+    config = cli.config('[providers.a]\nwire = "openai_chat"\nbase_url = "http://localhost:1"\nmodels = ["m"]\n')
+    told = await cli("chat", "Hello", "--model", "a/m", "--config", config)
+    assert told.code
+    assert "its hook understudy_middleware cannot be imported: ImportError: not here" in told.err
+    assert not (await cli("models", "--config", config)).code
 
 
 async def test_understudy_middleware_of_one_plugin_does_not_break_anothers(install: Install) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, assert_type
+from typing import TYPE_CHECKING, Annotated, Any, assert_type
 
 from pydantic import BaseModel
 
 from understudy import (
     Attempt,
+    Candidate,
     Chain,
     Choice,
     Client,
@@ -15,11 +16,13 @@ from understudy import (
     FilePart,
     ImagePart,
     Message,
+    Middleware,
     Needs,
     Notice,
     Policy,
     RateLimits,
     Reply,
+    Request,
     Selection,
     Source,
     Stream,
@@ -29,8 +32,13 @@ from understudy import (
     Tool,
     ToolCall,
     Usage,
+    Veto,
     sync,
 )
+from understudy.plugin import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
 
 class Invoice(BaseModel):
@@ -111,3 +119,29 @@ def without_a_loop() -> None:
             for text in stream.text():
                 assert_type(text, str)
             assert_type(stream.reply(), Reply[None])
+
+
+class Passing(Middleware):
+    """Changes nothing, in both of its ways."""
+
+    def request(self, request: Request, /) -> Request:
+        return request
+
+    async def events(self, events: AsyncIterator[Event], request: Request, /) -> AsyncIterator[Event]:
+        async for event in events:
+            assert_type(event, Event)
+            yield event
+
+
+@hookimpl
+def understudy_candidates(candidates: Sequence[Candidate]) -> Iterable[Candidate | Veto]:
+    return [Veto(one, "public") if one.public else one for one in candidates]
+
+
+@hookimpl
+def understudy_middleware() -> Sequence[Middleware]:
+    return [Passing()]
+
+
+def with_layers() -> Client:
+    return Client(middleware=[Passing(), *understudy_middleware()])

@@ -34,9 +34,9 @@ from .errors import (
     UnsupportedError,
 )
 from .events import EmbedReply, Finish, Notice, Start, TextDelta
+from .layers import Layer, Layers
 from .live import LiveModels, merged
 from .messages import EmbedRequest, MessagesInput, Policy, Request
-from .middleware import Layer, Layers
 from .observation import HealthSnapshot, MidStream, Observers
 from .omissions import adapt
 from .output import parser
@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from .capabilities import Capabilities
     from .config import KeySource, TargetConfig
     from .events import Collector, Embeddings, Event, Reply
-    from .middleware import Crossing, Middleware
+    from .layers import Crossing
+    from .middleware import Middleware
     from .observation import Attempt, Observer
     from .provider import Provider, ProviderSpec
     from .resilience import HealthStore, Retry
@@ -877,7 +878,7 @@ class Client:
     ) -> Ready:
         name = candidate.provider
         notices = (
-            *self._registry.hooks.notices,
+            *self._registry.hooks.notices(),
             *(Notice("model", note) for note in candidate.notes if note != "public"),
         )
         spec = self._registry.installed[name].spec

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from .capabilities import Capabilities, Fact
 from .errors import PluginError
 from .events import Notice
-from .installation import broken, cause_of
+from .installation import cause_of
 from .limits import TimeIsUpError, within
 from .selection import Candidate, Rejection, Veto
 
@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger("understudy")
 _MOST: Final = 1000
+_SHOWN: Final = 3
 _LONGEST_REASON: Final = 300
 _TOLD: Final = ("attempt_started", "attempt_ended", "fell_back", "circuit_changed")
 _CHANGES: Final = ("request", "events")
@@ -86,7 +87,7 @@ class _Hook:
         try:
             late.load()  # not in its time: an import has a limit of its own
         except (Exception, SystemExit) as error:  # as above
-            raise broken(late.entry, error) from error
+            raise self._failed(f"cannot be imported: {cause_of(error)}") from error
         try:
             return within(self._limit, call, name=f"understudy {self.plugin} {name}")
         except TimeIsUpError:
@@ -116,10 +117,11 @@ class Hooks:
         )
         self._candidates = self._of("understudy_candidates")
         self._facts = self._of("understudy_facts")
-        self.notices: list[Notice] = []
-        """What callers are told of hooks that failed and without which it goes on."""
+        self._unknown: dict[str, tuple[PluginError, list[str]]] = {}  # by plugin, with the providers
         self.errors: dict[Late, PluginError] = {}
         """The plugins whose observers or middleware are not to be had."""
+        self.refusal: PluginError | None = None
+        """Why no call can be made; None where one can."""
         self.observers: tuple[tuple[str, Observer], ...] = tuple(self._given("understudy_observers", _observer))
         """Those that they give, each with the plugin's name."""
         self.middleware: tuple[tuple[str, Middleware], ...] = tuple(self._given("understudy_middleware", _middleware))
@@ -138,11 +140,8 @@ class Hooks:
                     yield hook.plugin, each
             except PluginError as error:
                 self.errors.setdefault(one.late, error)
-
-    @property
-    def refusal(self) -> PluginError | None:
-        """Why no call can be made; None where one can."""
-        return next((error for error in self.errors.values() if error.hook == "understudy_middleware"), None)
+                if check is _middleware:
+                    self.refusal = self.refusal or error
 
     # ── facts ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,18 +149,24 @@ class Hooks:
         """What plugins know of these models, by name; of two that know the same the later one stands above."""
         told: dict[str, Capabilities] = {}
         for hook in self._facts:
-            if hook.hangs:
-                continue
             read = functools.partial(_facts, source=f"plugin {hook.plugin}")
             try:
                 given = hook(read, provider=provider, models=tuple(models))
             except PluginError as error:
-                _log.warning("%s: its facts of %s are not known", error, provider)
-                self.notices.append(Notice("plugin", f"{error}: its facts of {provider} are not known"))
+                if hook.plugin not in self._unknown:
+                    _log.warning("%s: its facts of %s are not known", error, provider)
+                self._unknown.setdefault(hook.plugin, (error, []))[1].append(provider)
                 continue
             for model, facts in given.items():
                 told[model] = told[model].merged(facts) if model in told else facts
         return told
+
+    def notices(self) -> list[Notice]:
+        """What callers are told of hooks that failed and without which it goes on, one for each plugin."""
+        return [
+            Notice("plugin", f"{error}: its facts of {_some(providers)} are not known")
+            for error, providers in self._unknown.values()
+        ]
 
     # ── candidates ────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,7 +193,14 @@ class Hooks:
 
 def _each(given: Any, check: Callable[[object], T]) -> list[T]:
     """What a hook gave one by one; of several implementations all."""
+    if not given and check is _middleware:
+        raise _WrongResultError("gave None, not a list of middleware")  # a return that was forgotten, maybe
     return [check(one) for one in itertools.islice(itertools.chain.from_iterable(given), _MOST)]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _line(text: str) -> str:

@@ -9,7 +9,7 @@ from .entries import COMMANDS, PROVIDERS, Entry
 
 if TYPE_CHECKING:
     from .catalogue import catalogue_file, catalogued, installed
-    from .loading import Declared, Late, broken, cause_of, declared_here, given_as_spec, loaded, told_trace
+    from .loading import Declared, Late, cause_of, declared_here, given_as_spec, loaded, told_trace
     from .trust import Trust, record_of
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "Entry",
     "Late",
     "Trust",
-    "broken",
     "catalogue_file",
     "catalogued",
     "cause_of",
@@ -36,7 +35,6 @@ _HOME = {
     "Declared": "loading",
     "Late": "loading",
     "Trust": "trust",
-    "broken": "loading",
     "catalogue_file": "catalogue",
     "catalogued": "catalogue",
     "cause_of": "loading",
