@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .clock import ImpatientLoop, run_virtually
     from .faults import Answer, Body, Cut, Drop, Garbage, Raw, Stall, Status, Step, refused_url
     from .hosts import CromicleHost, LlamaCppHost, OpenAIHost, ScriptedHost, rehearsed
+    from .lifecycle import Lifecycle, LifecycleError, checked
     from .loopback import Received
     from .proxy import ProxyHost
     from .threads import in_thread
@@ -24,6 +25,8 @@ __all__ = [
     "Drop",
     "Garbage",
     "ImpatientLoop",
+    "Lifecycle",
+    "LifecycleError",
     "LlamaCppHost",
     "OpenAIHost",
     "ProxyHost",
@@ -36,6 +39,7 @@ __all__ = [
     "Status",
     "Step",
     "cassettes_of",
+    "checked",
     "in_thread",
     "refused_url",
     "rehearsed",
@@ -53,6 +57,8 @@ _HOME = {
     "Drop": "faults",
     "Garbage": "faults",
     "ImpatientLoop": "clock",
+    "Lifecycle": "lifecycle",
+    "LifecycleError": "lifecycle",
     "LlamaCppHost": "hosts",
     "OpenAIHost": "hosts",
     "ProxyHost": "proxy",
@@ -65,6 +71,7 @@ _HOME = {
     "Status": "faults",
     "Step": "faults",
     "cassettes_of": "cassettes",
+    "checked": "lifecycle",
     "in_thread": "threads",
     "refused_url": "faults",
     "rehearsed": "hosts",

@@ -214,7 +214,7 @@ ABILITIES: Final = (
             lambda _: asking(output=Output()), ("json",)),
     Ability("reasoning", "What the model thinks arrives apart from what it says.", lambda _: asking()),
     Ability("logprobs", "The log probabilities of the text arrive.",
-            lambda _: asking(settings=Settings(logprobs=True, top_logprobs=1)), ("logprobs",)),
+            lambda _: asking(settings=Settings(logprobs=True)), ("logprobs",)),
     Ability("choices", "Several answers arrive each as a choice of its own.",
             lambda _: asking(settings=Settings(n=2))),
     Ability("prefill", "The beginning of an answer arrives at the host.",

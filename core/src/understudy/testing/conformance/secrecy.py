@@ -131,7 +131,7 @@ def _shown_in(things: Iterable[tuple[str, object]]) -> list[str]:
     return [f"{type(thing).__name__} after {name}" for name, thing in things if any(map(shows, texts_of(thing)))]
 
 
-@item("secret request")
+@item("secret request", "wire")
 async def secret_request(bench: Bench) -> None:
     """The key goes to the host in a header: not in the address, which is logged on the way, and not in the body."""
     await bench.asks()

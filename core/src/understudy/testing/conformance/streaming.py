@@ -169,6 +169,8 @@ async def close_early(bench: Bench) -> None:
 
 async def _leave(bench: Bench, host: SceneHost, how: str) -> None:
     transport = bench.transport()
+    # It stays open until the item is over: to close the connection is what leaving a stream is for.
+    bench.later(transport)
     began = asyncio.Event()
 
     async def read() -> None:
@@ -193,8 +195,6 @@ async def _leave(bench: Bench, host: SceneHost, how: str) -> None:
     if how == "cancelled":
         task.cancel()
     await asyncio.wait([task], timeout=PATIENCE)
-    # The transport stays open: to close the connection is what leaving a stream is for.
-    bench.later(transport)
 
 
 # ── chunks ───────────────────────────────────────────────────────────────────────────────────────────
