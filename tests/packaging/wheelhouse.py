@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -82,18 +83,9 @@ def pack(distribution: metadata.Distribution, folder: Path) -> None:
             rows.append((path, f"sha256={digest}", str(len(data))))
             wheel.writestr(path, data)
         record = f"{place}/RECORD"
-        lines = Path(os.devnull)
-        del lines
-        text = "".join(_line(row) for row in [*rows, (record, "", "")])
-        wheel.writestr(record, text)
-
-
-def _line(row: tuple[str, str, str]) -> str:
-    import io
-
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(row)
-    return out.getvalue()
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([*rows, (record, "", "")])
+        wheel.writestr(record, text.getvalue())
 
 
 class Environment:
