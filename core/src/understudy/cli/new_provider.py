@@ -110,6 +110,7 @@ class NewProvider:
             "url": self.address(),
             "model": f"{self.name}-1",
             "variable": variable if variable.isidentifier() else f"_{variable}",
+            "key": f'"{self.name}"' if "." in self.name else self.name,  # as TOML wants it
             "key_line": "" if self.kind == "text" else f"understudy keys set {self.name}\n",
             "wire": wire,
             "what": _WHAT[self.kind].format(wire=wire),

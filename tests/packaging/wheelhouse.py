@@ -1,0 +1,120 @@
+"""A folder of wheels that stands in for a package index: this repository's, built, and what they need, packed again."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ROOT = Path(__file__).parents[2]
+PROJECTS = [ROOT / "core", *sorted(path.parent for path in (ROOT / "providers").glob("*/pyproject.toml"))]
+BUILD = "import flit_core.buildapi as b, sys; print(b.build_wheel(sys.argv[1]))"
+
+
+def made(folder: Path) -> Path:
+    """The folder, filled: with it and no network ``pip install understudy`` and its like work as they stand."""
+    folder.mkdir(parents=True)
+    names = {canonicalize_name(project_name(project)) for project in PROJECTS}
+    for project in PROJECTS:
+        built(project, folder)
+    for distribution in needed(["pytest", "flit-core"], names, *PROJECTS):
+        pack(distribution, folder)
+    return folder
+
+
+def built(project: Path, folder: Path) -> Path:
+    """The wheel of a project, made by its own build backend."""
+    command = [sys.executable, "-c", BUILD, str(folder)]
+    done = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True)
+    return folder / done.stdout.split()[-1]
+
+
+def project_name(project: Path) -> str:
+    return "understudy" if project.name == "core" else f"understudy-{project.name}"
+
+
+def needed(more: Iterable[str], ours: set[str], *projects: Path) -> Iterator[metadata.Distribution]:
+    """What the projects and these need, and what that needs, as it is installed here."""
+    seen = set(ours)
+    waiting = [*more, *(line for project in projects for line in metadata.requires(project_name(project)) or ())]
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        name = canonicalize_name(requirement.name)
+        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if name in seen or not wanted:
+            continue
+        seen.add(name)
+        distribution = metadata.distribution(name)
+        waiting += distribution.requires or ()
+        yield distribution
+
+
+def pack(distribution: metadata.Distribution, folder: Path) -> None:
+    """An installed distribution as the wheel that it came from, but for its scripts."""
+    told = distribution.read_text("WHEEL") or ""
+    tag = next(line.partition(": ")[2] for line in told.splitlines() if line.startswith("Tag: "))
+    name = distribution.metadata["Name"].replace("-", "_").replace(".", "_").lower()
+    kept = {"METADATA", "WHEEL", "entry_points.txt", "top_level.txt"}
+    rows: list[tuple[str, str, str]] = []
+    place = ""
+    with zipfile.ZipFile(folder / f"{name}-{distribution.version}-{tag}.whl", "w") as wheel:
+        for file in distribution.files or ():
+            path = file.as_posix()
+            in_info = file.parts[0].endswith(".dist-info")
+            if path.startswith("..") or path.endswith(".pyc") or (in_info and file.name not in kept):
+                continue
+            place = file.parts[0] if in_info else place
+            data = Path(os.fspath(distribution.locate_file(file))).read_bytes()
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            rows.append((path, f"sha256={digest}", str(len(data))))
+            wheel.writestr(path, data)
+        record = f"{place}/RECORD"
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([*rows, (record, "", "")])
+        wheel.writestr(record, text.getvalue())
+
+
+class Environment:
+    """A virtual environment outside the repository; ``index`` is all that pip can install there."""
+
+    def __init__(self, folder: Path, index: Path) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.home.mkdir(parents=True)
+        self.bin = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+        self.environ = {
+            "HOME": str(self.home),
+            "PATH": f"{self.bin}{os.pathsep}{os.defpath}",
+            "XDG_CONFIG_HOME": str(self.home / "config"),
+            "XDG_CACHE_HOME": str(self.home / "cache"),
+            "LANG": "C.UTF-8",
+            # An index of nothing but these wheels: also what builds a package is taken from there.
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(index),
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
+        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+
+    def run(self, *words: str, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment; its failure is the test's."""
+        done = subprocess.run(
+            words, cwd=cwd or self.home, env={**self.environ, **environ}, check=False, capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
+        return done

@@ -1,0 +1,176 @@
+"""``understudy new-provider``: what it writes, what it refuses, and what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from understudy.cli.new_provider import NewProvider
+from understudy.testing import Cassette
+
+if TYPE_CHECKING:
+    from command_line import CommandLine
+
+ROOT = Path(__file__).parents[2]
+KINDS = ("text", "host", "wire")
+
+
+def source(cli: CommandLine, name: str) -> str:
+    module = f"understudy_{name.replace('-', '_').replace('.', '_')}"
+    return (cli.folder / f"understudy-{name}" / "src" / module / "__init__.py").read_text()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_it_writes_a_package(cli: CommandLine, kind: str) -> None:
+    """Each kind has an entry point, one source file with the four places in their order, a test, README and CI."""
+    done = await cli("new-provider", "acme", "--kind", kind, "--url", "https://llm.acme.test/api/")
+    assert (done.code, done.err) == (0, "")
+    folder = cli.folder / "understudy-acme"
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert project["name"] == "understudy-acme"
+    assert project["entry-points"]["understudy"] == {"acme": "understudy_acme"}
+    assert project["dependencies"] == ["understudy>=0.1.0,<0.2"]
+    text = source(cli, "acme")
+    places = [
+        text.index(f"# {number}. {word}: ") for number, word in enumerate(("Where", "What", "Encode", "Decode"), 1)
+    ]
+    assert places == sorted(places)
+    assert '"https://llm.acme.test/api"' in text
+    assert [path.name for path in (folder / "src").rglob("*.py")] == ["__init__.py"]
+    for path in ("README.md", ".gitignore", "tests/test_acme.py", "src/understudy_acme/py.typed"):
+        assert (folder / path).is_file()
+    workflow = (folder / ".github" / "workflows" / "check.yml").read_text()
+    assert "understudy conform acme" in workflow
+    assert "python-version: ${{ matrix.python }}" in workflow
+    for path in (folder / "src" / "understudy_acme" / "cassettes").iterdir():
+        assert Cassette.read(path).source["kind"] == "example"
+    assert not [path for path in folder.rglob("*") if path.is_file() and ("$" in path.read_text().replace("${{", ""))]
+
+
+async def test_it_says_what_to_do_next(cli: CommandLine) -> None:
+    """Every file is named, then the three commands that come next."""
+    done = await cli("new-provider", "acme", "--folder", "my work/acme")
+    lines = done.out.splitlines()
+    written = [str(path.relative_to(cli.folder)) for path in (cli.folder / "my work").rglob("*") if path.is_file()]
+    assert {line.strip() for line in lines} >= set(written)
+    after = [line.strip() for line in lines[lines.index("next:") + 1 :]]
+    assert after[:3] == [
+        "pip install -e 'my work/acme[test]'", "understudy conform acme", "python -m pytest 'my work/acme'",
+    ]  # fmt: skip
+
+
+async def test_a_host_speaks_the_wire_that_is_named(cli: CommandLine) -> None:
+    """A host has the wire that --wire names, and recorded bytes of it; for another kind there is none to name."""
+    assert (await cli("new-provider", "acme", "--kind", "host", "--wire", "openai_responses")).code == 0
+    assert 'wire="openai_responses"' in source(cli, "acme")
+    (path,) = (cli.folder / "understudy-acme" / "src" / "understudy_acme" / "cassettes").iterdir()
+    assert json.loads(path.read_text())["api"] == "openai-responses"
+    refused = await cli("new-provider", "acme2", "--wire", "openai_chat")
+    assert refused.code == 2
+    assert "--kind host" in refused.err
+    assert not (cli.folder / "understudy-acme2").exists()
+
+
+async def test_nothing_that_is_there_is_changed(cli: CommandLine) -> None:
+    """A folder with a file in it is refused, whatever the file is; an empty one is filled."""
+    folder = cli.folder / "understudy-acme"
+    folder.mkdir()
+    assert (await cli("new-provider", "acme")).code == 0
+    kept = folder / "README.md"
+    kept.write_text("mine")
+    refused = await cli("new-provider", "acme")
+    assert (refused.code, kept.read_text()) == (2, "mine")
+    assert "is there already: name another one with --folder" in refused.err
+    assert [path.name for path in cli.folder.iterdir() if path.name.startswith(".understudy")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Acme", "is no name of a provider"),
+        ("acme_", "is no name of a provider"),
+        ("-acme", "No such option"),
+        ("ac/me", "is no name of a provider"),
+        ("../acme", "is no name of a provider"),
+        ("äcme", "is no name of a provider"),
+        ("acme acme", "is no name of a provider"),
+        ("understudy-acme", "give the provider's name alone: acme"),
+        ("openai", "'openai': it is of understudy-openai, which is installed"),
+        ("hosts", "'hosts': it is of understudy-hosts, which is installed"),
+        ("mine", "'mine': your configuration has it"),
+        ("broken", "'broken': it is of broken-dist, which is installed"),
+        ("testing-it", "'understudy_testing_it' already"),
+    ],
+)
+async def test_a_name_is_checked(cli: CommandLine, name: str, why: str) -> None:
+    """What is no name, or somebody's already, is refused with the reason, and nothing is written."""
+    cli.plugin("broken", "raise RuntimeError('x')")
+    (cli.plugins / "understudy_testing_it.py").write_text("")
+    config = cli.config('[providers.mine]\nwire = "openai_chat"\nbase_url = "https://a.example/v1"\nmodels = ["a"]\n')
+    refused = await cli("new-provider", name, "--config", config)
+    assert refused.code == 2, refused.out
+    assert why in " ".join(refused.err.split())
+    assert not [path for path in cli.folder.iterdir() if path.name.startswith("understudy-")]
+
+
+async def test_a_name_like_another_is_remarked(cli: CommandLine) -> None:
+    """A name that is easily taken for an installed one is written, with a warning; another one has none."""
+    done = await cli("new-provider", "0penai")
+    assert done.code == 0
+    assert "0penai is easily taken for openai, which is installed (understudy-openai)" in done.err
+    assert (await cli("new-provider", "zebra")).err == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["acme.example", "ftp://acme.example", "https://", "https://a:b@acme.example", "https://a.example/?key=1",
+            "https://a.example/#x", 'https://a.example/"', "https://a.example:99999", "https://a.example/a b"],
+)  # fmt: skip
+async def test_an_address_is_checked(cli: CommandLine, url: str) -> None:
+    """What is no address of a host is refused."""
+    refused = await cli("new-provider", "acme", "--url", url)
+    assert refused.code == 2
+    assert "--url is" in refused.err
+    assert not (cli.folder / "understudy-acme").exists()
+
+
+@pytest.mark.packaging
+def test_what_it_writes_is_clean(tmp_path: Path) -> None:
+    """Ruff, by the rules of this repository, and mypy have nothing to say of it, however long the name is."""
+    names = {"a": "text", "acme": "text", "9.lives": "host", "b": "wire", "quite-a-long-name-of-a-provider": "wire"}
+    for name, kind in names.items():
+        new = NewProvider(name, kind, None, None, str(tmp_path / name))  # type: ignore[arg-type]
+        for path, text in new.files().items():
+            file = new.place / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    lint = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    ruff = [sys.executable, "-m", "ruff"]
+    options = ["--isolated", "--line-length", "120", "--target-version", "py311"]
+    rules = ["--select", ",".join(lint["select"]), "--ignore", ",".join(lint["ignore"])]
+    tests = [
+        "--config",
+        'lint.per-file-ignores={"tests/*"=["S","INP"]}',
+        "--config",
+        'lint.pydocstyle.convention="pep257"',
+    ]
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]
+    folders = [tmp_path / name for name in names]
+    commands = [
+        [*ruff, "check", *options, *rules, *tests, "--no-cache", "."],
+        [*ruff, "format", *options, "--no-cache", "--diff", "."],
+    ]
+    environ = {**os.environ, "MYPYPATH": os.pathsep.join(str(path) for path in [ROOT / "core" / "src"])}
+    for folder in folders:
+        for command in commands:
+            done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+            assert done.returncode == 0, f"{folder.name}: {done.stdout}{done.stderr}"
+    sources = [str(path) for folder in folders for path in (folder / "src", folder / "tests")]
+    done = subprocess.run([*mypy, *sources], cwd=tmp_path, env=environ, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
