@@ -118,10 +118,12 @@ def test_what_is_no_provider_breaks_the_whole_plugin(garbage: object, plugin: An
     assert not registry.installed
 
 
-def test_a_hook_with_nothing_to_say_is_not_broken(plugin: Any) -> None:
-    """A hook that gives None provides nothing; so pluggy has it."""
-    registry = Registry(entries=[plugin("mute", lambda: None)])
-    assert (registry.broken, dict(registry.installed)) == ([], {})
+def test_a_hook_that_forgets_its_return_is_broken(plugin: Any) -> None:
+    """To pluggy None is no answer; here its author meant one. An empty list provides nothing, and says so."""
+    registry = Registry(entries=[plugin("mute", lambda: None), plugin("none", list)])
+    (broken,) = registry.broken
+    assert "understudy_providers gives None, not a list" in str(broken.error)
+    assert (broken.name, dict(registry.installed)) == ("mute", {})
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "with space", "a/b", "-a", "ä"])

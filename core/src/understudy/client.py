@@ -42,7 +42,7 @@ from .omissions import adapt
 from .output import parser
 from .pricing import Pricing
 from .probing import probed
-from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses, options_model
+from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejections
 from .selection import Candidate, Offer, Rejection, matched
@@ -411,7 +411,7 @@ class Client:
                 raise TypeError(
                     f"options: no provider {name!r} is installed{nearest(name, sorted(self._registry.installed))}"
                 )
-            model = options_model(installed.spec)
+            model = self._registry.options(name)
             checked[name] = dict(values)
             if model is not None:
                 with named(f"options[{name!r}]"):
@@ -756,7 +756,7 @@ class Client:
             obstacle = key.obstacle
         elif spec.without_key is not None:
             configured = self._config.providers.get(name, ProviderConfig())
-            obstacle = spec.without_key(self._environ, configured.options)
+            obstacle = spec.keyless(self._environ, configured.options)
         elif spec.env:
             obstacle = f"no key: set {' or '.join(spec.env)}" + (
                 f" (get one at {spec.key_url})" if spec.key_url else ""

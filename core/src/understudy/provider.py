@@ -174,6 +174,14 @@ class ProviderSpec:
         """What is known of every model."""
         return self.capabilities if isinstance(self.capabilities, Capabilities) else Capabilities(self.capabilities)
 
+    def keyless(self, environ: Mapping[str, str], options: Mapping[str, object]) -> str | None:
+        """What ``without_key`` tells; where that fails, so much, as a reason not to ask it."""
+        assert self.without_key is not None
+        try:
+            return self.without_key(environ, options)
+        except Exception as error:  # a plugin's code may raise anything, and its text may hold a secret
+            return f"no key, and whether it can do without one cannot be told ({type(error).__name__})"
+
     def offers(self) -> tuple[Model, ...]:
         """Its models, each with all that is known of it."""
         shared = self.shared()

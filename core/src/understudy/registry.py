@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .config import PluginRules
 from .errors import PluginError
 from .hooks import Hooks
 from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, told_trace
-from .provider import Provider, ProviderSpec
+from .provider import Provider, ProviderSpec, options_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.metadata import EntryPoint
+
+    from pydantic import BaseModel
 
     from .installation import Declared
 
@@ -44,7 +46,7 @@ class Plugin:
 
     ``hooks`` are those that it implements, ``file`` is where its module is, ``seconds`` what its import and its
     declaration took when they were last read, ``trace`` the traceback of what broke it, ``printed`` what it wrote to
-    stdout or stderr meanwhile; ``unloadable`` as in `understudy.installation.Declared`.
+    stdout or stderr meanwhile; ``replaced`` and ``unloadable`` as in `understudy.installation.Declared`.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Plugin:
     seconds: float = 0.0
     trace: tuple[str, ...] = field(default=(), repr=False)
     printed: str = ""
+    replaced: tuple[str, ...] = ()
     unloadable: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
 
 
@@ -107,20 +110,31 @@ class Registry:
             raise PluginError(f"[plugins] strict: nothing starts with a broken plugin\n{told}", plugin=errors[0].plugin)
 
     def _settle(self, declared: Iterable[Declared], prefer: Mapping[str, str]) -> None:
-        """Who has each name: of several that claim it the one that is preferred, else nobody."""
+        """Who has each name: of several that claim it, or one that looks like it, who is preferred, else nobody."""
         claims: dict[str, list[Installed]] = {}
+        alike: dict[str, set[str]] = {}
         for one in declared:
             for name, read in one.providers:
                 claims.setdefault(name, []).append(Installed(read, one.entry.distribution))
+                alike.setdefault(_look(name), set()).add(name)
         for name, claimants in claims.items():
             preferred = [one for one in claimants if PluginRules.is_same(one.origin, prefer.get(name, one.origin))]
-            if len(preferred) == 1:
+            others = [
+                (other, one.origin)
+                for other in sorted(alike[_look(name)] - {name})
+                for one in claims[other]
+                if all(not PluginRules.is_same(one.origin, claimant.origin) for claimant in claimants)
+            ]
+            if len(preferred) == 1 and (name in prefer or not others):
                 self._installed[name] = preferred[0]
                 continue
             origins = " and ".join(claimant.origin for claimant in claimants)
+            if len(preferred) == 1:
+                told = f"the provider name {name!r} of {origins} looks like {others[0][0]!r} of {others[0][1]}"
+            else:
+                told = f"the provider name {name!r} is claimed by {origins}"
             self.conflicts[name] = PluginError(
-                f"the provider name {name!r} is claimed by {origins}: uninstall one of them, or say which one counts "
-                f'with [plugins] prefer = {{ {name} = "…" }}',
+                f'{told}: uninstall one of them, or say which one counts with [plugins] prefer = {{ "{name}" = "…" }}',
                 plugin=name,
             )
 
@@ -141,6 +155,13 @@ class Registry:
             provider = self._loaded[name] = self._load(name)
         return provider
 
+    def options(self, name: str) -> type[BaseModel] | None:
+        """The model of the options of a provider that is installed, imported now; PluginError where that fails."""
+        try:
+            return options_model(self._installed[name].spec)
+        except Exception as error:  # as in _load
+            raise PluginError(f"the options of {name!r} cannot be loaded: {cause_of(error)}", plugin=name) from error
+
     def _load(self, name: str) -> Provider:
         if name in self.conflicts:
             raise self.conflicts[name]
@@ -148,11 +169,21 @@ class Registry:
             raise PluginError(f"no provider {name!r} is installed", plugin=name)
         try:
             return loaded(self._installed[name].spec)
-        except (Exception, SystemExit) as error:  # any code may run at a plugin's import
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # any code may run at a plugin's import, and raise what it likes
             raise PluginError(
                 f"the provider {name!r} of {self._installed[name].origin} cannot be loaded: {cause_of(error)}",
                 plugin=name,
             ) from error
+
+
+_CONFUSED: Final = str.maketrans("015i", "olsl", "-_.")
+
+
+def _look(name: str) -> str:
+    """A name as a hurried reader sees it: without what stands between its parts, and what looks alike the same."""
+    return name.translate(_CONFUSED).replace("rn", "m").replace("vv", "w")
 
 
 def _declared(
@@ -192,7 +223,7 @@ def _taken(declared: Iterable[Declared], left_alone: Mapping[Entry, str], hooks:
         plugins.append(
             Plugin(
                 entry.name, entry.distribution, entry.version, names, error, None,
-                one.hooks, one.file, one.seconds, trace, one.printed, one.unloadable,
+                one.hooks, one.file, one.seconds, trace, one.printed, one.replaced, one.unloadable,
             )
         )  # fmt: skip
     plugins.sort(key=lambda plugin: (plugin.name, plugin.distribution))

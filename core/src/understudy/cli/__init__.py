@@ -40,6 +40,9 @@ READER_GONE: Final = 141
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run a command (``argv`` without the program's name) and leave with its exit code."""
+    # Else pydantic, for plugins of its own, reads the entry points of all that is installed at each start, and fails
+    # where one list is damaged.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         if sys.stdout is not None:

@@ -16,7 +16,7 @@ from ..registry import Registry
 from ..resilience import Breaker
 from ..secrets import KeyStore
 from .keys import known_providers, nearest
-from .terminal import one_line, output, say, write_json
+from .terminal import one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,9 @@ def _what_was_read(reading: Reading) -> Iterator[str]:
 def _faults(reading: Reading) -> Iterator[str]:
     yield from map(str, reading.faults)
     config = reading.config
-    known = known_providers(config, Registry(rules=config.plugins))
+    with reserved():
+        registry = Registry(rules=config.plugins)
+    known = known_providers(config, registry)
     for name, provider in config.providers.items():
         if name not in known:
             yield f"{provider.where}: no provider {name!r} is installed{nearest(name, known)}"

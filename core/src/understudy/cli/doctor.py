@@ -13,7 +13,7 @@ from .. import __version__
 from .. import config as configuration
 from ..installation import COMMANDS, PROVIDERS, Trust, installed, record_of
 from ..registry import Registry
-from .terminal import clean, one_line, output
+from .terminal import clean, one_line, output, reserved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,8 @@ def examine(*, config: str | None) -> bool:
     report.line(f"on {platform.platform()}")
     report.head("configuration")
     settings = _configuration(report, config)
-    registry = Registry(rules=replace(settings.plugins, strict=False), anew=True)
+    with reserved():
+        registry = Registry(rules=replace(settings.plugins, strict=False), anew=True)
     report.head("plugins")
     if not registry.plugins:
         report.line("none is installed, or looked at")
@@ -102,7 +103,7 @@ def _configuration(report: _Report, config: str | None) -> Config:
 
 
 def _plugin(report: _Report, plugin: Plugin) -> None:
-    of = f"{plugin.name} of {plugin.distribution} {plugin.version}"
+    of = f"{plugin.name} of {plugin.distribution} {plugin.version}".rstrip()
     if plugin.obstacle is not None:
         report.line(f"{of}: left alone: {plugin.obstacle}")
         return
@@ -115,6 +116,8 @@ def _plugin(report: _Report, plugin: Plugin) -> None:
     report.trace(plugin.trace)
     if plugin.printed:
         report.detail(f"its import prints {plugin.printed!r}")
+    if plugin.replaced:
+        report.detail(f"its import replaces {', '.join(plugin.replaced)}")
     for name, (cause, trace) in plugin.unloadable.items():
         report.wrong(f"the provider {name!r} of {plugin.distribution} cannot be loaded: {cause}")
         report.trace(trace)
@@ -124,7 +127,7 @@ def _keys(report: _Report, name: str, one: Installed, settings: Config) -> None:
     source = configuration.find_key(settings, name, one.spec.env, environ=os.environ)
     if source is None and one.spec.without_key is not None:
         table = settings.providers.get(name)
-        told = one.spec.without_key(os.environ, {} if table is None else table.options)
+        told = one.spec.keyless(os.environ, {} if table is None else table.options)
         report.line(f"{name}: {told or 'it has credentials of another kind than a key'}")
     elif source is None:
         where = f" (get one at {one.spec.key_url})" if one.spec.key_url else ""

@@ -16,7 +16,7 @@ from ..config import key_sources, read
 from ..errors import ConfigError
 from ..registry import Registry
 from ..secrets import MAX_BYTES, Key, KeyStore, Reference, put_in_keyring
-from .terminal import is_terminal, one_line, output, say, write_json
+from .terminal import is_terminal, one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,8 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 def set_key(name: str, *, in_keyring: bool, force: bool) -> None:
     """Ask for a key, or read it from stdin, and keep it in the key store or the keyring."""
     reading = _read()
-    registry = Registry(rules=reading.config.plugins)
+    with reserved():
+        registry = Registry(rules=reading.config.plugins)
     _check_name(name, known_providers(reading.config, registry), force=force)
     store = _store(reading.config)
     store.names()  # whether it can be used is told before the key is asked for
@@ -52,7 +53,8 @@ def set_key(name: str, *, in_keyring: bool, force: bool) -> None:
 def list_keys(*, as_json: bool) -> None:
     """Each key's name and where it comes from; the first of a name is the one that is used."""
     config = _read().config
-    registry = Registry(rules=config.plugins)
+    with reserved():
+        registry = Registry(rules=config.plugins)
     entries = [
         _entry(name, source, used=place == 0)
         for name in _names(config, registry)

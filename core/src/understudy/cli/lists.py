@@ -11,7 +11,7 @@ from ..config import find_key
 from ..live import UNDECLARED, UNLISTED
 from . import faults
 from .targets import shown_number
-from .terminal import clean, dim, is_terminal, one_line, output, say, write_json
+from .terminal import clean, dim, is_terminal, one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,8 @@ _WIDTHS: Final = {"output": 100, "can": 132, "from": 100, "get a key at": 132}
 
 def _client(config: str | None) -> Client:
     # It opens no connection before it asks, so it needs no closing here.
-    return Client(config=True if config is None else config)
+    with reserved():
+        return Client(config=True if config is None else config)
 
 
 # ── providers ────────────────────────────────────────────────────────────────────────────────────────
@@ -135,7 +136,7 @@ def _key(client: Client, name: str) -> str:
     source = find_key(client.config, name, spec.env, environ=os.environ)
     if source is None and spec.without_key is not None:
         table = client.config.providers.get(name)
-        told = spec.without_key(os.environ, {} if table is None else table.options)
+        told = spec.keyless(os.environ, {} if table is None else table.options)
         return "not wanted" if told is None else "missing"
     if source is None:
         return "missing" if spec.env else "not wanted"

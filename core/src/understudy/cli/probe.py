@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..client import Client
-from .terminal import is_terminal, one_line, output, say, write_json
+from .terminal import is_terminal, one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,9 @@ def probe(targets: Sequence[str], timeout: float, *, config: str | None, as_json
     """Ask them all and show how each did; whether all answered."""
 
     async def ask() -> tuple[Attempt, ...]:
-        async with Client() if config is None else Client(config=config) as client:
+        with reserved():
+            made = Client() if config is None else Client(config=config)
+        async with made as client:
             # The name of a chain stands for its targets.
             named = [client.chain(name) if name in client.chains else name for name in targets]
             return await client.probe(*named, within=timeout)

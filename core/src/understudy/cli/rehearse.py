@@ -13,7 +13,7 @@ from ..chain import Chain
 from ..rehearsal import FAULTS, Script, read_script, rehearse
 from ..rehearsal.script import ANSWERS, with_faults
 from ..rehearsal.telling import of_call, of_lane
-from .terminal import json_line, one_line, output
+from .terminal import json_line, one_line, output, reserved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,9 +61,10 @@ def play(given: Play, *, config: str | None, as_json: bool) -> bool:
         random.seed(given.seed)  # what the waits of a retry and a balance by weight are drawn from
     chain = given.chain if given.chain is not None else Chain(*given.models)
     options = {} if config is None else {"config": config}
-    rehearsal = rehearse(
-        chain, script, prompt=given.prompt, calls=given.calls, every=given.every, stream=not given.whole, **options
-    )  # fmt: skip
+    with reserved():
+        rehearsal = rehearse(
+            chain, script, prompt=given.prompt, calls=given.calls, every=given.every, stream=not given.whole, **options
+        )
     if given.svg is not None:
         from ..rehearsal.picture import svg
 

@@ -13,7 +13,7 @@ from ..observation import Observer
 from .faults import as_argument
 from .schemas import plain
 from .targets import remark_who
-from .terminal import one_line, write_json
+from .terminal import one_line, reserved, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -74,7 +74,8 @@ class Session:
 
     def __init__(self, config: str | None, page: Page, manner: Manner, tools: Tools) -> None:
         observers = (_Trace(page),) if manner.trace else ()
-        self.client: Client = Client(config=True if config is None else config, observers=observers)
+        with reserved():
+            self.client: Client = Client(config=True if config is None else config, observers=observers)
         self.page = page
         self.manner = manner
         self.came: str = ""  # of an answer that was not whole when it was stopped

@@ -9,9 +9,12 @@ import os
 import re
 import sys
 from enum import Enum, auto
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
@@ -122,6 +125,13 @@ def output() -> TextIO:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     return sys.stdout
+
+
+@contextlib.contextmanager
+def reserved() -> Iterator[None]:
+    """Keep stdout for us while plugins may be imported: what they print goes to stderr."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def ask(question: str) -> str | None:

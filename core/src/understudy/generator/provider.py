@@ -180,6 +180,9 @@ def spec_of(cls: type[AsyncGeneratorProvider]) -> ProviderSpec:
         flags["deprecated"] = True
     if isinstance(cls.models, str):
         raise TypeError("models is a list of names, not one name")  # a string would be read letter by letter
+    own = {name for base in cls.__mro__ if base not in {AsyncGeneratorProvider, object} for name in vars(base)}
+    if not own & {"create_async_generator", "stream_events"}:
+        raise TypeError(f"{cls.__name__} has no create_async_generator")
     models = list(cls.get_models() if issubclass(cls, ProviderModelMixin) else cls.models)
     if not models and flags.get("supports_gpt_35_turbo"):
         models = ["gpt-3.5-turbo"]

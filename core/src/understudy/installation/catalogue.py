@@ -65,6 +65,7 @@ class Told:
             head["file"],
             tuple(head["trace"]),
             head["printed"],
+            tuple(head["replaced"]),
             head.get("unloadable", {}),
         )
 

@@ -58,7 +58,7 @@ def inspect(entries: Sequence[Entry], time_limit: float, *, load: bool = False) 
 
 def _told(result: dict[str, Any]) -> Told:
     lines = result.pop("providers", [])
-    head = {"names": [], "hooks": [], "trace": [], "printed": "", "file": "", "stamps": [], **result}
+    head = {"names": [], "hooks": [], "trace": [], "printed": "", "replaced": [], "file": "", "stamps": [], **result}
     return Told(json.loads(json.dumps(head)), lines)  # as it will be once it was kept
 
 

@@ -9,8 +9,10 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from ..errors import PluginError
+
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 PROVIDERS: Final = "understudy"
 """The entry point group of plugins with hooks."""
@@ -29,7 +31,7 @@ Stamp: TypeAlias = list[str | int]
 class Entry:
     """An entry point: where the thing of this name is imported from, and whose it is.
 
-    ``place`` is the folder in which the distribution is installed.
+    ``place`` is the folder in which the distribution is installed; ``fault`` is why its list could not be read.
     """
 
     group: str
@@ -38,17 +40,18 @@ class Entry:
     distribution: str
     version: str
     place: str = ""
+    fault: str = ""
 
     @classmethod
     def of(cls, point: EntryPoint) -> Entry:
         """Of what Python's own library gives."""
         dist = point.dist
         name, version = (dist.name, dist.version) if dist is not None else ("unknown distribution", "")
-        return cls(point.group, point.name, point.value, name, version)
+        return cls(point.group, point.name, point.value, name or "", version or "")
 
     def plain(self) -> list[str]:
         """As JSON has it; ``Entry(*plain)`` is it again."""
-        return [self.group, self.name, self.value, self.distribution, self.version, self.place]
+        return [self.group, self.name, self.value, self.distribution, self.version, self.place, self.fault]
 
     @property
     def top(self) -> str:
@@ -57,6 +60,8 @@ class Entry:
 
     def load(self) -> object:
         """Import it now; whatever its code raises."""
+        if self.fault:
+            raise PluginError(self.fault, plugin=self.name)
         module, _, attribute = (part.strip() for part in self.value.partition("[")[0].partition(":"))
         loaded: object = importlib.import_module(module)
         for name in filter(None, attribute.split(".")):
@@ -68,16 +73,51 @@ class Entry:
 
 
 def find() -> list[Entry]:
-    """Every entry point of ours that is installed, by group and name."""
-    from importlib.metadata import entry_points  # slow to import: only where nothing is kept of an earlier time
+    """Every entry point of ours that is installed, by group and name.
 
-    found = [
-        replace(Entry.of(point), place=str(point.dist.locate_file("")))
-        for group in (PROVIDERS, COMMANDS)
-        for point in entry_points(group=group)
-        if point.dist is not None  # always so for what was found; the type is wider
-    ]
+    Of a distribution whose list of entry points cannot be read there is one that says so when it is loaded; where
+    two places have a distribution of one name, the first counts.
+    """
+    from importlib.metadata import distributions  # slow to import: only where nothing is kept of an earlier time
+
+    found: list[Entry] = []
+    seen: set[str] = set()
+    for distribution in distributions():
+        name = _name(distribution)
+        if name in seen or name.startswith("~"):  # as pip calls what it could not take away
+            continue
+        seen.add(name)
+        try:
+            if PROVIDERS in (distribution.read_text("entry_points.txt") or ""):  # most have nothing to do with us
+                found += _entries(distribution, name)
+        except Exception as error:  # whatever is in the files: one distribution is not to hide the others
+            if _names_us(distribution):
+                fault = f"its metadata cannot be read ({type(error).__name__})"
+                shown = name.replace("_", "-")
+                found.append(Entry(PROVIDERS, shown, "", shown, "", str(distribution.locate_file("")), fault))
     return sorted(found, key=lambda entry: (entry.group, entry.name, entry.distribution))
+
+
+def _entries(distribution: Distribution, name: str) -> list[Entry]:
+    points = [Entry.of(point) for point in distribution.entry_points if point.group in {PROVIDERS, COMMANDS}]
+    place = str(distribution.locate_file(""))
+    return [replace(one, distribution=one.distribution or name.replace("_", "-"), place=place) for one in points]
+
+
+def _name(distribution: Distribution) -> str:
+    """By its folder, as Python's own library tells two apart: not every one has metadata that can be read."""
+    try:
+        return str(distribution._normalized_name)  # type: ignore[attr-defined] # noqa: SLF001 - nothing public is as cheap
+    except Exception:  # as above
+        return f"unknown distribution {id(distribution)}"
+
+
+def _names_us(distribution: Distribution) -> bool:
+    """Whether a list that cannot be read is about us at all."""
+    try:
+        return b"[understudy" in distribution._path.joinpath("entry_points.txt").read_bytes()  # type: ignore[attr-defined] # noqa: SLF001 - as above
+    except Exception:  # as above
+        return False
 
 
 def stamp(path: str) -> Stamp:

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 _MOST_FILES: Final = 2000
 _MOST_PRINTED: Final = 200
+_MOST_REPLACED: Final = 20
+_WATCHED: Final = (
+    "asyncio", "builtins", "importlib", "json", "logging", "os", "signal", "socket", "subprocess", "sys", "threading",
+    "time", "warnings",
+)  # fmt: skip
+"""Modules whose functions everybody calls."""
 
 
 # On macOS a process that was forked may not use some of the system's libraries.
@@ -37,6 +43,8 @@ _GRACE: Final = 5.0
 
 def main(told: Mapping[str, Any]) -> None:
     """Inspect each of the entries, and end the process whatever they left running."""
+    import asyncio  # noqa: F401 - with it what a plugin could replace is there
+
     from .. import host, listing  # noqa: F401 - so that the first plugin's time is its own
 
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -68,10 +76,13 @@ def _tell(channel: Any, place: int, entry: Entry, told: Mapping[str, Any], print
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, told["time_limit"] + _GRACE)  # whoever waits may have been ended itself
     _say(channel, {"begun": place, "group": process if _FORKS else None})
-    before = os.fstat(printed).st_size
+    before, functions = os.fstat(printed).st_size, _functions()
     result = inspected(entry, load=told["load"])
     if getpid() != process:
         _exit(0)  # the plugin forked while it was imported: this is its other half
+    after = _functions()
+    replaced = [name for name, one in functions.items() if after.get(name) is not one]
+    result["replaced"] = sorted(replaced)[:_MOST_REPLACED]
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         with contextlib.suppress(Exception):  # a plugin may have put anything there, or closed it
             assert stream is not None
@@ -79,6 +90,16 @@ def _tell(channel: Any, place: int, entry: Entry, told: Mapping[str, Any], print
     if os.fstat(printed).st_size > before:
         result["printed"] = os.pread(printed, _MOST_PRINTED, before).decode(errors="replace")
     _say(channel, {"done": place, **result})
+
+
+def _functions() -> dict[str, object]:
+    """The functions and classes of the standard library that a plugin has no business to replace, by name."""
+    found: dict[str, object] = {"sys.stdout": sys.stdout, "sys.stderr": sys.stderr}
+    for module in _WATCHED:
+        for name, value in vars(sys.modules[module]).items() if module in sys.modules else ():
+            if callable(value):
+                found[f"{module}.{name}"] = value
+    return found
 
 
 def _ended(child: int) -> int:

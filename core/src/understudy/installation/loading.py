@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
 import time
 import traceback
+import unicodedata
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,20 +16,24 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import PluginError
 from ..generator.provider import AsyncGeneratorProvider, as_provider, spec_of
 from ..host import Host
-from ..provider import ProviderSpec, options_model
+from ..provider import Model, ProviderSpec, options_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
 
     import pluggy
     from pydantic import BaseModel
 
+    from ..capabilities import Capabilities
     from ..provider import Provider
     from .entries import Entry
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _OWN: Final = str(Path(__file__).resolve().parents[1])
 _MOST_LINES: Final = 60
+
+MOST_MODELS: Final = 5000
+"""How many models a provider may declare: each costs every start; the largest router has about a thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +43,8 @@ class Declared:
     ``providers`` are their declarations by name, read when they are asked for; ``hooks`` the names of all that it
     implements; ``seconds`` what its import and its declaring hook took; ``file`` where its module is; ``trace`` the
     traceback without the frames of what loads it; ``printed`` what it wrote to stdout or stderr meanwhile;
-    ``unloadable`` are the providers whose implementation cannot be imported, where that was asked, each with the cause
-    and the traceback.
+    ``replaced`` are the functions of others that its import put its own in the place of; ``unloadable`` are the
+    providers whose implementation cannot be imported, where that was asked, each with the cause and the traceback.
     """
 
     entry: Entry
@@ -49,6 +56,7 @@ class Declared:
     file: str = ""
     trace: tuple[str, ...] = ()
     printed: str = ""
+    replaced: tuple[str, ...] = ()
     unloadable: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
 
 
@@ -99,11 +107,23 @@ class Late:
         """What one of its hooks gives; of those that are for one answer that answer, else a list of them."""
         return getattr(self._registered().hook, hook)(**arguments)
 
+    def _listed(self, hook: str) -> Iterator[object]:
+        """What a hook that gives a list has in it; TypeError for another thing."""
+        results = self.result(hook)
+        if not results and getattr(self._registered().hook, hook).get_hookimpls():
+            results = [None]  # which pluggy takes for no answer
+        for result in results:
+            if isinstance(result, (str, bytes, Mapping)) or not isinstance(result, Iterable):
+                if isinstance(result, Coroutine):
+                    result.close()
+                raise TypeError(f"{hook} gives {'None' if result is None else type(result).__name__}, not a list")
+            yield from result
+
     def given(self) -> Mapping[str, ProviderSpec | Host]:
         """The declarations of its providers by name, checked; whatever its code raises."""
         if self._given is None:
             given = {}
-            for one in (one for result in self.result("understudy_providers") for one in result):
+            for one in self._listed("understudy_providers"):
                 spec = given_as_spec(one)
                 if spec.name in given:
                     raise ValueError(f"it gives two providers of the name {spec.name!r}")
@@ -157,7 +177,8 @@ def _constant(given: ProviderSpec | Host) -> Callable[[], ProviderSpec]:
 
 def broken(entry: Entry, error: BaseException) -> PluginError:
     """What is told of a plugin that failed."""
-    return PluginError(f"plugin {entry}: {cause_of(error)}", plugin=entry.name)
+    cause = str(error) if isinstance(error, PluginError) else cause_of(error)
+    return PluginError(f"plugin {entry}: {cause}", plugin=entry.name)
 
 
 def cause_of(error: BaseException) -> str:
@@ -205,9 +226,37 @@ def given_as_spec(given: object) -> ProviderSpec:
     else:
         provider = as_provider(given, "")
         spec = ProviderSpec(provider.name, load=lambda: provider, models=tuple(provider.models()))
-    if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
-        raise ValueError(f"{spec.name!r} is no provider name: lower-case letters, digits, '-', '_', '.'")
+    _check_name(spec.name)
     if isinstance(spec.models, str) or isinstance(spec.env, str):
         raise TypeError("models and env are lists of names, not one name")  # a string would be read letter by letter
-    spec.offers()  # wrong facts are found here, under this plugin's name
+    if not isinstance(spec.models, Sequence):
+        raise TypeError(
+            f"models is a list, not {type(spec.models).__name__}"
+        )  # one that can be read once would be empty
+    if len(spec.models) > MOST_MODELS:
+        raise ValueError(
+            f"it declares {len(spec.models)} models; {MOST_MODELS} is the most, the rest can be listed live"
+        )
+    _check_facts("", spec.shared())
+    for model in spec.models:
+        if isinstance(model, Model):
+            _check_facts(f" of {model.name}", model.capabilities)
+        elif not isinstance(model, str):
+            raise TypeError(f"{model!r:.80} is no model")
     return spec
+
+
+def _check_name(name: object) -> None:
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return
+    strange = [] if not isinstance(name, str) else [one for one in name if not one.isascii()]
+    # Named, for they look like others.
+    told = f": it has {', '.join(unicodedata.name(one, hex(ord(one))) for one in strange)}" if strange else ""
+    told = told or ": lower-case letters, digits, '-', '_', '.'"
+    raise ValueError(f"{name!r:.80} is no provider name{told}")
+
+
+def _check_facts(of: str, facts: Capabilities) -> None:
+    for name, fact in facts.items():
+        if isinstance(fact.value, float) and not math.isfinite(fact.value):
+            raise ValueError(f"{name}{of} is {fact.value}")
