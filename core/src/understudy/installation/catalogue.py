@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .entries import PROVIDERS, Entry, Stamp, find, path_stamps, stamp
+from .entries import PROVIDERS, Entry, Stamp, find, own_stamps, path_stamps, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -156,7 +156,7 @@ def catalogue_file() -> Path | None:
         return None
     from .. import __version__
 
-    of = "\0".join((str(FORMAT), __version__, sys.version, sys.prefix, sys.executable or ""))
+    of = "\0".join((str(FORMAT), __version__, sys.version, sys.prefix, sys.executable or "", str(own_stamps())))
     return folder / f"plugins-{_digest(of.encode())}.json"
 
 

@@ -21,7 +21,6 @@ COMMANDS: Final = "understudy.commands"
 """The entry point group of commands for the command line: a click command each."""
 
 _OWN: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - as below
-_READ_BY: Final = [os.path.join(_OWN, name) for name in ("installation", "capabilities.py", "host.py", "provider.py")]  # noqa: PTH118
 
 Stamp: TypeAlias = list[str | int]
 """A file or folder, when it was changed (ns) and its size; 0 and 0 where it is not there. A list, as JSON has it."""
@@ -141,9 +140,17 @@ def path_stamps() -> list[Stamp]:
             places.append(place or os.getcwd())  # noqa: PTH109 - pathlib is not needed for this
     if places and not sys.flags.safe_path and _has_no_distribution(places[0]):
         del places[0]
-    if "site-packages" not in __file__:
-        places += _READ_BY  # our own source tree, where what reads them may change
     return [stamp(place) for place in places]
+
+
+def own_stamps() -> list[Stamp]:
+    """How the code stands that reads plugins, where it is a source tree and may change; else its version says it."""
+    if "site-packages" in __file__:
+        return []
+    here = os.path.dirname(__file__)  # noqa: PTH120 - as above
+    names = [os.path.join(here, name) for name in sorted(os.listdir(here)) if name.endswith(".py")]  # noqa: PTH118, PTH208
+    names += [os.path.join(_OWN, name) for name in ("capabilities.py", "host.py", "provider.py")]  # noqa: PTH118
+    return [stamp(name) for name in names]
 
 
 def _has_no_distribution(folder: str) -> bool:
