@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
 from understudy import Client, OverloadedError, Retry, TextDelta, Timeout, UnderstudyError
 from understudy.chain import Chain
 from understudy.errors import ProviderError
-from understudy.testing import OpenAIHost, Received, Status, refused_url, tokens_of
+from understudy.testing import OpenAIHost, Received, Status, checked, refused_url, tokens_of
 from understudy.testing.loopback import Connection, Loopback
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ async def meet(client: Client, targets: Sequence[str], *, stream: bool, prompt: 
             met.text = reply.text
         else:
             async with client.stream(prompt, chain=chain, **asking) as events:
-                async for event in events:
+                async for event in checked(events):
                     met.text += event.text if isinstance(event, TextDelta) else ""
                 reply = await events.reply()
         met.whole, met.attempts, met.notices = reply.text, reply.attempts, reply.notices

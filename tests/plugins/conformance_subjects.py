@@ -176,7 +176,9 @@ def bad(item: str, *also: str, alone: bool = False) -> Callable[[type[Good]], ty
 def hiding(item: str, *also: str, when: Callable[[Any, Seen], bool]) -> None:
     """Enter one that takes this error for the end of an answer."""
     hides = staticmethod(when)
-    BAD[item] = Bad(type("Hiding", (Good,), {"hides": lambda _, error, seen: hides(error, seen)}), frozenset({item, *also}), False)
+    BAD[item] = Bad(
+        type("Hiding", (Good,), {"hides": lambda _, error, seen: hides(error, seen)}), frozenset({item, *also}), False
+    )
 
 
 # ── the declaration ──────────────────────────────────────────────────────────────────────────────────
@@ -336,7 +338,11 @@ def _header(seen: Seen, name: str) -> str:
 def _cut(framing: str) -> Callable[[Any, Seen], bool]:
     def cut(error: Any, seen: Seen) -> bool:
         told = (
-            "chunked" if _header(seen, "transfer-encoding") else "length" if _header(seen, "content-length") else "close"
+            "chunked"
+            if _header(seen, "transfer-encoding")
+            else "length"
+            if _header(seen, "content-length")
+            else "close"
         )
         return type(error).__name__ == "StreamBrokenError" and told == framing and bool(seen.data)
 
@@ -391,7 +397,10 @@ hiding("fault F36 insufficient_quota", when=_code("insufficient_quota"))
 hiding("fault F37 401", when=_status(401))
 hiding("fault F37 403", when=_status(403))
 hiding("fault F38 404", when=_status(404))
-hiding("fault F39 400", when=lambda error, _: isinstance(error, HTTPError) and error.status == 400 and error.code == "scripted")
+hiding(
+    "fault F39 400",
+    when=lambda error, _: isinstance(error, HTTPError) and error.status == 400 and error.code == "scripted",
+)
 hiding("fault F40 context_length_exceeded", when=_code("context_length_exceeded"))
 hiding("fault F41 413", when=_status(413))
 hiding("fault F43 502", when=_status(502))
@@ -552,7 +561,14 @@ class _Rewriting(Good):
         raise NotImplementedError
 
 
-@bad("capability text", "capability system", "capability vision", "capability files", "capability audio", "capability prefill")
+@bad(
+    "capability text",
+    "capability system",
+    "capability vision",
+    "capability files",
+    "capability audio",
+    "capability prefill",
+)
 class _LosesThePrompt(_Rewriting):
     def rewrite(self, body: dict[str, Any]) -> None:
         said = json.dumps(body["messages"]).replace("understudy-prompt-", "")
@@ -731,4 +747,3 @@ GOOD = spec_of(Good)
 HANGS, DIES, EXPECTS = spec_of(Hangs), spec_of(Dies), spec_of(Expects)
 ALONE = {item.replace(" ", "_"): spec_of(one.cls) for item, one in BAD.items() if one.alone}
 globals().update({f"ALONE_{item}": spec for item, spec in ALONE.items()})  # so that an import string can name each
-

@@ -89,7 +89,9 @@ def test_a_bad_provider_fails_its_item(item: str) -> None:
 def test_a_bad_provider_fails_its_item_in_a_process_of_its_own(item: str) -> None:
     """The same of providers whose fault shows only there: what they print, log and reach for."""
     spoilt = subjects.BAD[item]
-    report = conform(subject(f"ALONE_{item.replace(' ', '_')}"), items=[*NEIGHBOURS, *spoilt.fails, "secret *", "output", "address"])
+    report = conform(
+        subject(f"ALONE_{item.replace(' ', '_')}"), items=[*NEIGHBOURS, *spoilt.fails, "secret *", "output", "address"]
+    )
     assert {one.item for one in report.failed} == spoilt.fails, report.failed
 
 
@@ -97,5 +99,3 @@ def test_every_item_has_a_bad_provider() -> None:
     """No item passes that cannot fail."""
     assert set(subjects.BAD) | ELSEWHERE == set(ITEMS)
     assert not set(subjects.BAD) & ELSEWHERE
-
-

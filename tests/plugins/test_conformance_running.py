@@ -179,7 +179,9 @@ def test_every_provider_of_this_repository_declares_a_level() -> None:
     """Every installed provider is found, each once; each has told the kit what it claims."""
     names = [origin.name for origin in installed_origins()]
     assert names == sorted(set(names))
-    assert {"anthropic", "azure", "bedrock", "cohere", "cromicle", "google", "mistral", "ollama", "openai"} <= set(names)
+    assert {"anthropic", "azure", "bedrock", "cohere", "cromicle", "google", "mistral", "ollama", "openai"} <= set(
+        names
+    )
 
 
 @pytest.mark.parametrize("origin", installed_origins(), ids=lambda origin: origin.name)
@@ -244,6 +246,8 @@ def test_a_provider_that_is_not_there_is_an_error_of_usage(tests: Any) -> None:
 
 def test_pytest_without_it_imports_nothing_of_it() -> None:
     """Every run of pytest imports the plugin, which imports nothing of ours but itself."""
-    program = "import sys, understudy.testing.conforming; print(*(n for n in sys.modules if n.startswith('understudy')))"
+    program = (
+        "import sys, understudy.testing.conforming; print(*(n for n in sys.modules if n.startswith('understudy')))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == {"understudy", "understudy.testing", "understudy.testing.conforming"}

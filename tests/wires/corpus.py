@@ -36,6 +36,7 @@ from understudy.errors import (
 )
 from understudy.events import Collector, Embeddings, Event, Notice, Reply
 from understudy.testing import Body, ScriptedHost
+from understudy.testing.lifecycle import check
 from understudy.wire import Decoder, anthropic_messages, openai_chat, openai_embeddings, openai_responses
 from understudy.wire.sse import SSEDecoder
 from understudy_bedrock import answers as bedrock
@@ -186,8 +187,10 @@ def splits(exchange: Exchange, body: bytes) -> Iterator[tuple[str, Any]]:
 
 
 def read(exchange: Exchange) -> Reading:
-    """The whole body, read at once."""
-    return Reading(DECODERS[exchange.api](), [exchange.body])
+    """The whole body, read at once; its events are a stream."""
+    reading = Reading(DECODERS[exchange.api](), [exchange.body])
+    check(reading.events, whole=reading.error is None)
+    return reading
 
 
 def differences(exchange: Exchange) -> list[str]:
