@@ -88,6 +88,16 @@ def pack(distribution: metadata.Distribution, folder: Path) -> None:
         wheel.writestr(record, text.getvalue())
 
 
+def index_only(index: Path) -> dict[str, str]:
+    """Variables with which pip knows these wheels alone: also what builds a package is taken from there."""
+    return {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_FIND_LINKS": str(index),
+        "PIP_NO_INDEX": "1",
+    }
+
+
 class Environment:
     """A virtual environment outside the repository; ``index`` is all that pip can install there."""
 
@@ -97,16 +107,10 @@ class Environment:
         self.home.mkdir(parents=True)
         self.bin = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
         self.environ = {
+            **index_only(index),
             "HOME": str(self.home),
             "PATH": f"{self.bin}{os.pathsep}{os.defpath}",
-            "XDG_CONFIG_HOME": str(self.home / "config"),
-            "XDG_CACHE_HOME": str(self.home / "cache"),
             "LANG": "C.UTF-8",
-            # An index of nothing but these wheels: also what builds a package is taken from there.
-            "PIP_CONFIG_FILE": os.devnull,
-            "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": str(index),
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
         subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
 

@@ -33,6 +33,7 @@ from understudy import (
 )
 from understudy import generator as form
 from understudy.testing import Answer, Body, Cut, Garbage, ProxyHost, ScriptedHost, Stall, Status, refused_url
+from understudy.testing.conformance import conform, origins_of
 from understudy.testing.hosts import Told
 
 if TYPE_CHECKING:
@@ -326,6 +327,33 @@ async def test_an_error_inside_the_answer(made: Made) -> None:
         assert "<html>" not in repr(caught.value.__context__)
 
 
+CLAIM = """
+from understudy.plugin import Conformance
+
+class Claiming(Quokka):
+    conformance = Conformance("full", wire="text", expected_failures={
+        "fault F13": "it ends where its connection does",
+        "fault F34": "aiohttp reads a body of any length",
+        "fault F46": "aiohttp follows redirects",
+        "capability settings": "they end in kwargs",
+    })
+"""
+
+
+async def test_the_kit_finds_what_is_such_a_files_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that knows only aiohttp meets every fault with the right error, but for what is aiohttp's own doing."""
+    (tmp_path / "claiming.py").write_text(changed((FOLDER / "Quokka.py").read_text()) + CLAIM)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (origin,) = origins_of("claiming:Claiming")
+    report = await asyncio.to_thread(conform, origin)
+    outcomes = {one.item: (one.outcome, one.reason) for one in report.results}
+    assert not {name: told for name, told in outcomes.items() if told[0] == "failed"}
+    assert sorted(name for name, told in outcomes.items() if told[0] == "expected") == [
+        "capability settings", "fault F13", "fault F34", "fault F46",
+    ]  # fmt: skip
+    assert sum(told[0] == "passed" for told in outcomes.values()) > 50
+
+
 def test_pieces_are_texts_without_letters() -> None:
     """Whoever reads the pieces as text reads the answer alone."""
     conversation = form.JsonConversation(user="a", turns=[1])
@@ -351,6 +379,7 @@ def test_prompts() -> None:
     assert form.format_media_prompt(MESSAGES, "a cat") == form.get_last_message(MESSAGES, "a cat") == "a cat"
     assert (len(form.get_random_string()), len(form.get_random_hex(8))) == (10, 8)
     assert form.filter_none(a=1, b=None) == {"a": 1}
+    assert form.get_cookies("a.example", False) == {}
     with pytest.raises(ValueError, match="empty"):
         form.format_prompt([])
 

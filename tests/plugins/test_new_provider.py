@@ -50,7 +50,7 @@ async def test_it_writes_a_package(cli: CommandLine, kind: str) -> None:
     assert "understudy conform acme" in workflow
     assert "python-version: ${{ matrix.python }}" in workflow
     for path in (folder / "src" / "understudy_acme" / "cassettes").iterdir():
-        assert Cassette.read(path).source["kind"] == "example"
+        assert Cassette.read(path).source["kind"] == "scripted"
     assert not [path for path in folder.rglob("*") if path.is_file() and ("$" in path.read_text().replace("${{", ""))]
 
 

@@ -404,11 +404,19 @@ def conform(targets: tuple[str, ...], listed: bool, as_json: bool, **given: Any)
     "--kind", type=click.Choice(("text", "host", "wire")), default="text", show_default=True,
     help="A generator of text, a host of a known wire, or a wire of its own.",
 )  # fmt: skip
-@click.option("--url", metavar="URL", callback=_text, help="Where the host is.")
+@click.option("--url", metavar="URL", callback=_text, help="Where the host is: https://NAME.example if not given.")
 @click.option(
-    "--wire", type=click.Choice(("openai_chat", "openai_responses")), help="The wire of a host that knows it."
+    "--wire",
+    type=click.Choice(("openai_chat", "openai_responses")),
+    help="The wire of a host that speaks a known one: openai_chat if not given.",
 )
-@click.option("--folder", type=click.Path(), metavar="DIR", callback=_text, help="Where to put it: ./understudy-NAME.")
+@click.option(
+    "--folder",
+    type=click.Path(),
+    metavar="DIR",
+    callback=_text,
+    help="The folder to make: ./understudy-NAME if not given.",
+)
 @_config
 def new_provider(config: str | None, **given: Any) -> int:
     """Write a package that gives the provider NAME, and passes `understudy conform NAME` as it is.

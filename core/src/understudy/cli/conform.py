@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from ..testing.conformance import all_items, conform, installed_origins, origins_of
+from .importing import look_here
 from .terminal import is_terminal, one_line, output, say, write_json
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def try_providers(
         if not origins:
             raise ConfigError("no provider is installed")
     for target in targets:
+        if ":" in target:
+            look_here(target.rpartition("=")[2].partition(":")[0])
         origins += origins_of(target)
     reports: list[Report] = []
     drawn = is_terminal(output())

@@ -24,7 +24,7 @@ def imported(option: str, reference: str) -> object:
     if REFERENCE.fullmatch(reference) is None:
         raise ConfigError(f"{option} {reference!r}: write it as module:name")
     module_name, _, path = reference.partition(":")
-    _look_here(module_name.partition(".")[0])
+    look_here(module_name)
     try:
         found: object = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -42,7 +42,8 @@ def imported(option: str, reference: str) -> object:
     return found
 
 
-def _look_here(top: str) -> None:
-    here = Path.cwd()
+def look_here(module_name: str) -> None:
+    """Let a module of the working directory be found, where it has one of this name."""
+    here, top = Path.cwd(), module_name.partition(".")[0]
     if top not in sys.stdlib_module_names and ((here / f"{top}.py").is_file() or (here / top).is_dir()):
         sys.path.insert(0, str(here))

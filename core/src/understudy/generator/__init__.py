@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .prompts import format_media_prompt as format_image_prompt
     from .prompts import format_media_prompt as format_media_prompt
     from .prompts import format_prompt as format_prompt
+    from .prompts import get_cookies as get_cookies
     from .prompts import get_last_message as get_last_message
     from .prompts import get_last_user_message as get_last_user_message
     from .prompts import get_random_hex as get_random_hex
@@ -98,6 +99,7 @@ _HOME = {
     "format_media_prompt": ".prompts:format_media_prompt",
     "format_prompt": ".prompts:format_prompt",
     "get_connector": "..transport:get_connector",
+    "get_cookies": ".prompts:get_cookies",
     "get_last_message": ".prompts:get_last_message",
     "get_last_user_message": ".prompts:get_last_user_message",
     "get_random_hex": ".prompts:get_random_hex",
@@ -146,6 +148,7 @@ __all__ = [
     "format_media_prompt",
     "format_prompt",
     "get_connector",
+    "get_cookies",
     "get_last_message",
     "get_last_user_message",
     "get_random_hex",

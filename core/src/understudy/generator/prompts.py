@@ -84,6 +84,11 @@ def get_random_hex(length: int = 32) -> str:
     return "".join(random.choices("0123456789abcdef", k=length))  # noqa: S311 - as said
 
 
+def get_cookies(domain: str, *args: object, **kwargs: object) -> dict[str, str]:  # noqa: ARG001 - files give them
+    """None: no browser's cookies are read here."""
+    return {}
+
+
 def filter_none(**given: Any) -> dict[str, Any]:
     """What is not None."""
     return {name: value for name, value in given.items() if value is not None}
