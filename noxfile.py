@@ -220,6 +220,12 @@ def failover(session: nox.Session) -> None:
 
 
 @nox.session
+def startup(session: nox.Session) -> None:
+    """Measure what 0, 10, 100 and 1,000 plugins cost each start, against limits; ``-- --peers`` beside llm."""
+    session.run(python(), str(ROOT / "tests" / "benchmarks" / "startup.py"), *session.posargs, external=True)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Make 50,000 calls, and look at what is left of them."""
     session.run(python(), str(ROOT / "tests" / "benchmarks" / "soak.py"), *session.posargs, external=True)
