@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, assert_never
 
 from typing_extensions import TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, AsyncIterator, Sequence
+    from types import TracebackType
 
     from .messages import Message, ToolCall
     from .observation import Attempt
@@ -616,3 +618,98 @@ async def collect(events: AsyncIterable[Event]) -> Reply[None]:
     async for event in events:
         collector.add(event)
     return collector.reply()
+
+
+# ── events on their way ──────────────────────────────────────────────────────────────────────────────
+
+
+class Flow(AsyncGenerator[Event, None]):
+    """Events on their way, to be taken one by one as of any generator, or all that are there at once.
+
+    What one read of a socket brings is handed up in one list through every layer that may stand between, so that an
+    event costs what is done with it and no more. Who takes one by one gets the same events.
+    """
+
+    __slots__ = ("_one_by_one",)
+
+    def __init__(self) -> None:
+        self._one_by_one: AsyncGenerator[Event, None] | None = None
+
+    async def batch(self) -> Sequence[Event]:
+        """The next events, as many as are there; none at the end."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Give up what is held; what was not taken yet is not asked for."""
+        raise NotImplementedError
+
+    async def _singly(self) -> AsyncGenerator[Event, None]:
+        try:
+            while batch := await self.batch():
+                for event in batch:
+                    yield event
+        finally:
+            await self.close()
+
+    def _single(self) -> AsyncGenerator[Event, None]:
+        if self._one_by_one is None:
+            self._one_by_one = self._singly()
+        return self._one_by_one
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._single()
+
+    def __anext__(self) -> Any:
+        return self._single().__anext__()
+
+    def asend(self, value: None) -> Any:
+        return self._single().asend(value)
+
+    def athrow(
+        self,
+        typ: type[BaseException] | BaseException,
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,
+    ) -> Any:
+        return self._single().athrow(*((typ,) if val is None and tb is None else (typ, val, tb)))
+
+    async def rest(self) -> None:
+        """Take all that is left, of which only the end is of interest."""
+        if self._one_by_one is None:
+            while await self.batch():
+                pass
+        else:
+            async for _ in self._one_by_one:
+                pass
+
+    async def aclose(self) -> None:
+        """Give up, also what one by one was taken of it."""
+        if self._one_by_one is not None:
+            await self._one_by_one.aclose()
+        await self.close()
+
+
+class _Singles(Flow):
+    """Somebody's events, each a batch of its own."""
+
+    __slots__ = ("_events", "_source")
+
+    def __init__(self, source: AsyncIterator[Event]) -> None:
+        super().__init__()
+        self._source = source
+        self._events = aiter(source)
+
+    async def batch(self) -> Sequence[Event]:
+        try:
+            return (await anext(self._events),)
+        except StopAsyncIteration:
+            return ()
+
+    async def close(self) -> None:
+        if isinstance(self._source, AsyncGenerator):
+            await self._source.aclose()
+
+
+def flow_of(events: AsyncIterator[Event]) -> Flow:
+    """These events as a `Flow`."""
+    return events if isinstance(events, Flow) else _Singles(events)

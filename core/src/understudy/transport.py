@@ -21,14 +21,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Network, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
+from multidict import CIMultiDict
 from yarl import URL
 
 from .errors import (
@@ -43,7 +45,7 @@ from .errors import (
     TLSError,
     http_error,
 )
-from .events import RateLimits
+from .events import Flow, RateLimits
 from .wire import Call, error_body
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 
     from aiohttp.client_reqrep import ConnectionKey
     from aiohttp.connector import Connection
+    from aiohttp.http import RawResponseMessage
     from aiohttp.tracing import Trace
 
     from .errors import Phase
@@ -83,6 +86,28 @@ _CODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
 _OUT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 _DRAIN_SECONDS: Final = 0.1
 _LARGE_BODY: Final = 1024 * 1024
+_HEADERS: Final = {"accept-encoding": "gzip, deflate", "user-agent": "understudy"}
+_MOST_PREPARED: Final = 256
+# Headers that say how a message is framed or sent: of those aiohttp's session makes what it likes.
+_OWN_WAYS: Final = frozenset({
+    "connection", "content-encoding", "content-length", "cookie", "expect", "host", "te", "trailer",
+    "transfer-encoding", "upgrade",
+})  # fmt: skip
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # those that aiohttp lets into no head (RFC 9110 5.5)
+_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001
+# The insides of aiohttp that the shorter way stands on. Where one is missing every call goes through its session, which
+# costs twice as much; a test holds them all.
+_IS_AS_KNOWN: Final = {"_buffer", "_buffer_offset", "_cursor", "_http_chunk_splits", "_protocol", "_size"}.issubset(
+    aiohttp.StreamReader.__slots__
+) and all(
+    hasattr(owner, name)
+    for owner, name in (
+        (aiohttp.StreamReader, "_wait"),
+        (aiohttp.BaseConnector, "_get"),
+        (ResponseHandler, "set_response_params"),
+        (ResponseHandler, "read"),
+    )
+)
 _NO_NETWORK: Final = "UNDERSTUDY_NO_NETWORK"
 _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
 
@@ -307,15 +332,28 @@ class _Connector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
-        protocol = connection.protocol
-        assert isinstance(protocol, _Protocol)
-        use = _use.get()
-        use.protocol, use.reused = protocol, protocol.used
-        protocol.used, protocol.answered = True, False
+        _taken(connection, _use.get())
+        return connection
+
+    async def kept(self, key: ConnectionKey, use: _Use) -> Connection | None:
+        """A connection that is there already, where there is one and no new one is asked for."""
+        if use.fresh:
+            return None
+        connection = await super()._get(key, [])
+        if connection is not None:
+            _taken(connection, use)
         return connection
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
         return None if _use.get().fresh else await super()._get(key, traces)
+
+
+def _taken(connection: Connection, use: _Use) -> None:
+    """Note which connection a call was given."""
+    protocol = connection.protocol
+    assert isinstance(protocol, _Protocol)
+    use.protocol, use.reused = protocol, protocol.used
+    protocol.used, protocol.answered = True, False
 
 
 class AiohttpTransport:
@@ -349,7 +387,7 @@ class AiohttpTransport:
         self._aiohttp_timeout = aiohttp.ClientTimeout(
             total=None, connect=timeout.connect, sock_connect=timeout.connect, ceil_threshold=math.inf
         )
-        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Session] = WeakKeyDictionary()
 
     def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
         """Send the call; entered once the answer's headers are there, whatever its status."""
@@ -359,7 +397,7 @@ class AiohttpTransport:
         """Close this loop's session and its connections."""
         session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
-            await session.close()
+            await session.session.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -367,20 +405,23 @@ class AiohttpTransport:
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
-    def session(self) -> aiohttp.ClientSession:
+    def session(self) -> _Session:
         """The session of the running loop."""
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
-            session = aiohttp.ClientSession(
-                connector=_Connector(loop=loop, context=self._ssl_context(), addresses_of=self._addresses_of),
+            connector = _Connector(loop=loop, context=self._ssl_context(), addresses_of=self._addresses_of)
+            made = aiohttp.ClientSession(
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"accept-encoding": "gzip, deflate", "user-agent": "understudy"},
+                headers=_HEADERS,
                 timeout=self._aiohttp_timeout,
                 trust_env=False,
                 proxy=self._proxy,
             )
-            self._sessions[loop] = session
+            session = self._sessions[loop] = _Session(
+                made, connector, self._aiohttp_timeout, can_be_passed=self._proxy is None
+            )
         return session
 
     def route(self, url: str) -> URL | None:
@@ -443,6 +484,145 @@ def _is_here(url: URL) -> bool:
     return address == IPv6Address("::1") or address in _LOOPBACK
 
 
+class _Prepared(NamedTuple):
+    """What calls to one address have in common: as what to connect, and the head that stands before each body."""
+
+    headers: Mapping[str, str]
+    request: aiohttp.ClientRequest
+    key: ConnectionKey
+    before: bytes
+    after: bytes
+
+    def message(self, body: bytes) -> bytes:
+        """All that is sent of a call: the head, with the length of this body in it, and the body."""
+        return b"%b%d%b%b" % (self.before, len(body), self.after, body)
+
+
+def prepared(call: Call, session: aiohttp.ClientSession) -> _Prepared | None:
+    """A call made ready to be sent past aiohttp's session; None where only the session can send it.
+
+    That is what it would make of the call, so that the bytes are the same: without a body, with a key in the address,
+    or with headers of the framing it has ways of its own.
+    """
+    names = {name.lower() for name in call.headers}
+    if len(names) < len(call.headers) or not _OWN_WAYS.isdisjoint(names):
+        return None
+    try:
+        url = URL(call.url)
+    except ValueError:
+        return None
+    if url.scheme not in {"http", "https"} or not url.raw_host or url.raw_user or url.raw_password:
+        return None
+    headers = CIMultiDict(_HEADERS)
+    headers.update(call.headers)
+    # With a body that is none of the call's: what is prepared is kept, and no prompt is to be kept with it.
+    request = aiohttp.ClientRequest(
+        call.method, url, headers=headers, data=b"-", loop=asyncio.get_running_loop(), session=session
+    )
+    lines = [f"{call.method} {request.url.raw_path_qs} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in request.headers.items() if name != hdrs.CONTENT_LENGTH]
+    if any(map(_CONTROLS.search, lines)):
+        return None
+    place = 1 + list(request.headers).index(hdrs.CONTENT_LENGTH)
+    before = "\r\n".join([*lines[:place], "Content-Length: "]).encode()
+    after = "\r\n".join(["", *lines[place:], "", ""]).encode()
+    return _Prepared(dict(call.headers), request, request.connection_key, before, after)
+
+
+class _Answer:
+    """The answer to a call that went past aiohttp's session; its connection is given back with its last byte."""
+
+    __slots__ = ("_connection", "content", "headers", "status")
+
+    def __init__(self, message: RawResponseMessage, content: aiohttp.StreamReader, connection: Connection) -> None:
+        self._connection: Connection | None = connection
+        self.status: int = message.code
+        self.headers: Mapping[str, str] = message.headers
+        self.content = content
+        content.on_eof(self._ended)
+
+    def _ended(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        stream = connection.transport
+        if stream is not None and stream.get_write_buffer_size():
+            connection.close()  # it came before all was sent, and the host may never read the rest
+        else:
+            connection.release()
+
+    def release(self) -> None:
+        """Done with it: a connection that is still in use is of no use to another."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, if the answer has not ended."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+class _Session:
+    """aiohttp's session of one loop, and the shorter way past it.
+
+    Of what a call costs aiohttp's session is the largest part: it merges headers, parses the address, looks for
+    cookies, redirects and proxies, and sends the body in a task of its own. Calls differ in their body alone, so that
+    the rest is made once. Its connector, its connections and its parser do the work on both ways. Where somebody put
+    their own in place of the session's request (mocks do), or traces it, and for all that only the session can do,
+    calls go through it.
+    """
+
+    __slots__ = ("_connector", "_is_open", "_prepared", "_timeout", "session")
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        connector: _Connector,
+        timeout: aiohttp.ClientTimeout,
+        *,
+        can_be_passed: bool,
+    ) -> None:
+        self.session = session
+        self._connector = connector
+        self._timeout = timeout
+        self._is_open = can_be_passed and _IS_AS_KNOWN and not session.trace_configs
+        self._prepared: dict[str, _Prepared] = {}
+
+    def prepared(self, call: Call) -> _Prepared | None:
+        """The call made ready for the shorter way; None where it is to go through aiohttp's session."""
+        if not (self._is_open and call.method == "POST" and 0 < len(call.body) < _LARGE_BODY):
+            return None
+        if aiohttp.ClientSession._request is not _REQUEST:  # noqa: SLF001 - somebody put their own in its place
+            return None
+        ready = self._prepared.get(call.url)
+        if ready is None or ready.headers != call.headers:
+            ready = prepared(call, self.session)
+            if ready is not None:
+                if len(self._prepared) >= _MOST_PREPARED:
+                    self._prepared.clear()
+                self._prepared[call.url] = ready
+        return ready
+
+    async def answer(self, ready: _Prepared, body: bytes, use: _Use) -> _Answer:
+        """The answer to a call that was made ready, once its headers are there."""
+        connector = self._connector
+        connection = await connector.kept(ready.key, use) or await connector.connect(ready.request, [], self._timeout)
+        try:
+            protocol = connection.protocol
+            stream = None if protocol is None else protocol.transport
+            if protocol is None or stream is None or stream.is_closing():
+                raise aiohttp.ClientOSError(errno.ECONNRESET, "the connection was closed before anything was sent")
+            protocol.set_response_params(read_until_eof=True)
+            stream.write(ready.message(body))
+            while True:
+                message, content = await protocol.read()
+                if not 100 <= message.code <= 199 or message.code == 101:
+                    return _Answer(message, content, connection)
+        except BaseException:
+            connection.close()
+            raise
+
+
 class _Exchange:
     """One call on its way: entering sends it, leaving gives the connection back or closes it."""
 
@@ -452,38 +632,48 @@ class _Exchange:
         self._transport = transport
         self._call = call
 
-    async def __aenter__(self) -> Response:
-        watchdog = self._watchdog = Watchdog()
+    async def __aenter__(self) -> _Response:
+        timeout = self._transport.timeout
+        # Where nothing is to be watched nobody watches: the calls of a client are watched further up, by events.
+        watchdog = None if timeout.first_event is None and timeout.idle is None else Watchdog()
+        self._watchdog = watchdog
         try:
             response = await self._send(watchdog)
             return _Response(response, watchdog, self._transport)
         except BaseException:
-            watchdog.close()
+            if watchdog is not None:
+                watchdog.close()
             raise
 
-    async def _send(self, watchdog: Watchdog) -> aiohttp.ClientResponse:
+    async def _send(self, watchdog: Watchdog | None) -> aiohttp.ClientResponse | _Answer:
         call, transport = self._call, self._transport
         session = transport.session()
         use = _Use()
         token = _use.set(use)
         try:
             while True:
-                watchdog.arm("first_event", transport.timeout.first_event)
+                if watchdog is not None:
+                    watchdog.arm("first_event", transport.timeout.first_event)
                 try:
-                    response = await session.request(
-                        call.method,
-                        call.url,
-                        data=_payload(call.body),
-                        headers=call.headers,
-                        allow_redirects=False,
-                        proxy=transport.route(call.url),
-                    )
+                    proxy = transport.route(call.url)
+                    ready = session.prepared(call) if proxy is None else None
+                    if ready is not None:
+                        response: aiohttp.ClientResponse | _Answer = await session.answer(ready, call.body, use)
+                    else:
+                        response = await session.session.request(
+                            call.method,
+                            call.url,
+                            data=_payload(call.body),
+                            headers=call.headers,
+                            allow_redirects=False,
+                            proxy=proxy,
+                        )
                 except asyncio.CancelledError:
-                    if watchdog.expired(asyncio.current_task()):
+                    if watchdog is not None and watchdog.expired(asyncio.current_task()):
                         failure: ProviderError | ConfigError = _too_late("first_event", transport.timeout.first_event)
                     else:
                         raise
-                except (aiohttp.ClientError, OSError, ValueError) as error:
+                except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
                     # ValueError: a header or address that cannot be written down.
                     if _is_stale(error, use):
                         use.fresh = True
@@ -493,7 +683,8 @@ class _Exchange:
                     self._response = response
                     return response
                 finally:
-                    watchdog.disarm()
+                    if watchdog is not None:
+                        watchdog.disarm()
                 # Outside the except block, so that aiohttp's exception is not even the context.
                 raise failure
         finally:
@@ -502,24 +693,33 @@ class _Exchange:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._watchdog.close()
+        if self._watchdog is not None:
+            self._watchdog.close()
         response = self._response
-        if kind is None and not response.content.at_eof() and response.content.is_eof() is False:
+        content = response.content
+        if kind is None and not content.is_eof():
             # The end marker came; let the last bytes of the framing come too, so that the connection
             # can be used again. Whoever waits for them longer than this gets a new one instead.
             with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
                 async with asyncio.timeout(_DRAIN_SECONDS):
-                    await response.content.readany()
-        response.release() if response.content.at_eof() else response.close()
+                    await content.readany()
+        response.release() if content.at_eof() else response.close()
 
 
 class _Response:
-    __slots__ = ("_coding", "_response", "_transport", "_watchdog", "delimited", "headers", "status")
+    __slots__ = (
+        "_coding", "_content", "_left", "_limit", "_phase", "_transport", "_watchdog", "delimited", "headers", "status",
+    )  # fmt: skip
 
-    def __init__(self, response: aiohttp.ClientResponse, watchdog: Watchdog, transport: AiohttpTransport) -> None:
-        self._response = response
+    def __init__(
+        self, response: aiohttp.ClientResponse | _Answer, watchdog: Watchdog | None, transport: AiohttpTransport
+    ) -> None:
+        self._content = response.content
         self._watchdog = watchdog
         self._transport = transport
+        self._left = transport.max_bytes
+        self._phase: Phase = "first_event"
+        self._limit = transport.timeout.first_event
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self._coding = response.headers.get("content-encoding", "").strip().lower()
@@ -528,36 +728,66 @@ class _Response:
             self._coding in {"", "identity"}
         )
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    async def read(self) -> bytes:
+        """What is there of the body, decoded, once there is something; nothing at its end."""
         if self._coding not in _CODINGS:
             raise ProtocolError(f"the answer has a content coding that was not asked for: {self._coding[:40]!r}")
-        read, watchdog = self._response.content.readany, self._watchdog
-        timeout, left = self._transport.timeout, self._transport.max_bytes
-        phase: Phase = "first_event"
-        limit = timeout.first_event
-        while True:
-            watchdog.arm(phase, limit)
-            try:
-                data = await read()
-            except asyncio.CancelledError:
-                if watchdog.expired(asyncio.current_task()):
-                    failure: ProviderError = _too_late(phase, limit)
-                else:
-                    raise
-            except (aiohttp.ClientError, OSError) as error:
-                failure = _broken(error)
+        watchdog = self._watchdog
+        if watchdog is not None:
+            watchdog.arm(self._phase, self._limit)
+        try:
+            data = await _all_there(self._content)
+        except asyncio.CancelledError:
+            if watchdog is not None and watchdog.expired(asyncio.current_task()):
+                failure: ProviderError = _too_late(self._phase, self._limit)
             else:
-                if not data:
-                    return
-                left -= len(data)
-                if left < 0:
-                    raise ProtocolError(f"the answer is larger than {self._transport.max_bytes} bytes")
-                yield data
-                phase, limit = "idle", timeout.idle
-                continue
-            finally:
+                raise
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _broken(error)
+        else:
+            self._left -= len(data)
+            if self._left < 0:
+                raise ProtocolError(f"the answer is larger than {self._transport.max_bytes} bytes")
+            self._phase, self._limit = "idle", self._transport.timeout.idle
+            return data
+        finally:
+            if watchdog is not None:
                 watchdog.disarm()
-            raise failure
+        raise failure
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        while data := await self.read():
+            yield data
+
+
+async def _all_there(content: aiohttp.StreamReader) -> bytes:
+    """All that has come of a body; nothing at its end.
+
+    As ``readany()``, which asks the protocol to go on, and so its parser, once for each piece that it takes: of a
+    stream each event is a piece.
+    """
+    if not _IS_AS_KNOWN or content.__class__ is not aiohttp.StreamReader:
+        return await content.readany()
+    error = content.exception()
+    if error is not None:
+        raise error
+    pieces = content._buffer  # noqa: SLF001
+    while not pieces and not content.is_eof():
+        await content._wait("readany")  # noqa: SLF001
+    if not pieces:
+        return b""
+    if content._buffer_offset:  # noqa: SLF001
+        return content.read_nowait()
+    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    pieces.clear()
+    content._cursor += content._size  # noqa: SLF001
+    content._size = 0  # noqa: SLF001
+    splits = content._http_chunk_splits  # noqa: SLF001
+    while splits and splits[0] < content._cursor:  # noqa: SLF001
+        splits.popleft()
+    if content._protocol._reading_paused:  # noqa: SLF001
+        content._protocol.resume_reading()  # noqa: SLF001
+    return data
 
 
 def _too_late(phase: Phase, limit: float | None) -> PhaseTimeoutError:
@@ -603,9 +833,9 @@ def _translated(error: Exception, timeout: Timeout, *, sent: bool) -> ProviderEr
             return failed
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
             return ConfigError("the address or a header of the call cannot be sent: check base_url and the key")
-        case aiohttp.ClientResponseError() if isinstance(error.__cause__, ContentEncodingError):
+        case aiohttp.ClientResponseError() | HttpProcessingError() if isinstance(error.__cause__, ContentEncodingError):
             return ProtocolError("the answer has a content coding that was not asked for")
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():
             return ProtocolError("the answer is not HTTP", phase="headers")
         case _:
             phase: Phase = "headers" if sent else "connect"
@@ -630,31 +860,111 @@ def _broken(error: Exception) -> ProviderError:
 # ── from a call to events ────────────────────────────────────────────────────────────────────────────
 
 
-async def exchange(transport: Transport, call: Call, decoder: Decoder) -> AsyncGenerator[Event, None]:
+def exchange(transport: Transport, call: Call, decoder: Decoder) -> Flow:
     """Send a call and give the events of its answer; a status outside 200-299 raises its HTTPError."""
-    async with transport.open(call) as response:
-        request_id = _request_id(response.headers)
-        if not 200 <= response.status <= 299:
-            await raise_for_status(response, call)
-        decoder.request_id, decoder.limits = request_id, rate_limits(response.headers)
-        for notice in call.notices:
-            yield notice
+    return _Exchanged(transport, call, decoder)
+
+
+class _Exchanged(Flow):
+    """The events of one exchange, each batch those that one read of the body completes."""
+
+    __slots__ = (
+        "_call", "_chunks", "_decoder", "_failure", "_is_over", "_is_read", "_opened", "_request_id", "_response",
+        "_transport",
+    )  # fmt: skip
+
+    def __init__(self, transport: Transport, call: Call, decoder: Decoder) -> None:
+        super().__init__()
+        self._transport = transport
+        self._call = call
+        self._decoder = decoder
+        self._opened: AbstractAsyncContextManager[Response] | None = None
+        self._response: Response | None = None
+        self._chunks: AsyncGenerator[bytes, None] | None = None
+        self._request_id: str | None = None
+        self._failure: ProviderError | None = None
+        self._is_read = False
+        self._is_over = False
+
+    async def batch(self) -> Sequence[Event]:
+        if self._is_over:
+            return ()
         try:
-            async with contextlib.aclosing(response.chunks()) as chunks:
-                async for data in chunks:
-                    for event in decoder.feed(data):
-                        yield event
-                    if decoder.finished:
-                        return
-            for event in decoder.end(delimited=response.delimited):
-                yield event
-        except GeneratorExit:
-            if not decoder.finished:
-                raise
-            # Who reads stopped at the end marker: the answer is whole, and its connection is given back.
-        except ProviderError as error:
-            error.request_id = error.request_id or request_id
+            if self._failure is not None:
+                raise self._failure
+            if self._response is None:
+                await self._open()
+                if self._call.notices:
+                    return self._call.notices
+            if not (self._decoder.finished or self._is_read):
+                events = await self._next()
+                if events:
+                    return events
+        except BaseException as error:
+            if isinstance(error, ProviderError):
+                error.request_id = error.request_id or self._request_id
+            await self._leave(error)
             raise
+        await self._leave(None)
+        return ()
+
+    async def _open(self) -> None:
+        opened = self._transport.open(self._call)
+        response = await opened.__aenter__()
+        self._opened, self._response = opened, response
+        decoder = self._decoder
+        headers = response.headers
+        self._request_id = _request_id(headers)
+        if not 200 <= response.status <= 299:
+            await raise_for_status(response, self._call)
+        decoder.request_id, decoder.limits = self._request_id, rate_limits(headers)
+
+    async def _next(self) -> list[Event]:
+        """The events of the next bytes that complete any; none at the end."""
+        events: list[Event] = []
+        decoder, response = self._decoder, self._response
+        assert response is not None
+        try:
+            while not events:
+                data = await self._read(response)
+                if not data:
+                    self._is_read = True
+                    events += decoder.end(delimited=response.delimited)
+                    break
+                events += decoder.feed(data)
+                if decoder.finished:
+                    break
+        except ProviderError as error:
+            if not events:
+                raise
+            self._failure = error  # told once what came before it was taken
+        return events
+
+    async def _read(self, response: Response) -> bytes:
+        if isinstance(response, _Response):
+            return await response.read()
+        if self._chunks is None:
+            self._chunks = response.chunks()
+        async for data in self._chunks:
+            if data:
+                return data
+        return b""
+
+    async def _leave(self, error: BaseException | None) -> None:
+        self._is_over = True
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return
+        try:
+            if self._chunks is not None:
+                await self._chunks.aclose()
+        finally:
+            await opened.__aexit__(None if error is None else type(error), error, None)
+
+    async def close(self) -> None:
+        if not self._is_over:
+            # Who reads may stop at the end marker: the answer is whole, and its connection is given back.
+            await self._leave(None if self._decoder.finished else GeneratorExit())
 
 
 async def fetch(transport: Transport, call: Call, *, max_bytes: int = 64 * 1024 * 1024) -> bytes:
