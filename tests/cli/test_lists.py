@@ -37,7 +37,7 @@ async def test_providers_say_what_they_lack(cli: CommandLine) -> None:
     rows = {line.split()[0]: line for line in ended.out.splitlines()}
     assert (ended.code, ended.err) == (0, "")
     assert "set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)" in rows["openai"]
-    assert rows["cromicle"].split()[1:6] == ["public", "1", "ready,", "only", "when"]
+    assert rows["cromicle"].split()[1:6] == ["public", "1", "full", "ready,", "only"]
     assert rows["rehearsal"].split()[1] == "offline"
     assert "understudy-rehearsal 0.1.0" in rows["rehearsal"]
 

@@ -44,7 +44,9 @@ WHOLE: dict[str, Sequence[object]] = {
         AudioDelta(b"\0", "la"), Source("https://a.example", start=0, end=3),
         Logprobs((TokenLogprob("a", -0.1),)), Usage(cost=0.1), END,
     ],
-    "one that another goes on with": [Start("a"), TEXT, Handover("continue", "b", "m", 5, "ServerError"), Start("b"), END],
+    "one that another goes on with": [
+        Start("a"), TEXT, Handover("continue", "b", "m", 5, "ServerError"), Start("b"), END,
+    ],
     "one that another starts again": [
         ToolCallDelta(0, "c", "f"), Handover("restart", "b", "m", 0, "ServerError"), ToolCallDelta(0, "d", "g"), END,
     ],
@@ -121,9 +123,13 @@ async def test_a_stream_is_given_on_as_it_comes() -> None:
             closed.append(True)
 
     given: list[object] = []
-    with pytest.raises(LifecycleError):
+
+    async def read() -> None:
         async for event in checked(events()):
-            given.append(event)  # noqa: PERF401 - what came before the error counts
+            given.append(event)
+
+    with pytest.raises(LifecycleError):
+        await read()
     assert given == [TEXT, END]
     assert closed == [True]
 

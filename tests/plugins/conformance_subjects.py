@@ -22,16 +22,14 @@ from understudy.plugin import (
     EmbedRequest,
     Finish,
     HTTPError,
-    Message,
     Model,
-    Notice,
     ProtocolError,
     ProviderSpec,
     Request,
     TextDelta,
     ToolCallDelta,
 )
-from understudy.transport import AiohttpTransport, Call, exchange, fetch, raise_for_status
+from understudy.transport import Call, fetch, raise_for_status
 from understudy.wire import openai_chat, openai_embeddings
 
 if TYPE_CHECKING:
@@ -40,13 +38,13 @@ if TYPE_CHECKING:
     from understudy.plugin import Context, Embeddings, Event
     from understudy.transport import Response
 
-FACTS = {
-    name: True
-    for name in (
+FACTS = dict.fromkeys(
+    (
         "tools", "parallel_tools", "vision", "files", "audio", "json_schema", "json_object", "reasoning", "logprobs",
         "choices", "prefill", "embeddings",
-    )
-}  # fmt: skip
+    ),
+    True,
+)  # fmt: skip
 KEPT: list[Any] = []
 """What the leaking ones never let go."""
 

@@ -237,8 +237,9 @@ def test_a_fact_that_no_cassette_shows_fails_at_the_level_full(talker: Any) -> N
     """What is advertised and cannot be tried is a failure at full, and not applicable below it."""
     origin = talker()
     path = Path(sys.path[0]) / "talker" / "__init__.py"
-    path.write_text(path.read_text().replace('models=["talker-1"]', 'models=[Model("talker-1", Capabilities({"tools": True}))]')
-                    .replace("import Conformance,", "import Capabilities, Conformance,"))  # fmt: skip
+    declared = path.read_text().replace("import Conformance,", "import Capabilities, Conformance,")
+    declared = declared.replace('"talker-1"]', 'Model("talker-1", Capabilities({"tools": True}))]')
+    path.write_text(declared)
     full = conform(origin, items=["capability tools"])
     assert failed(full) == {"capability tools"}
     wire = conform(origin, items=["capability tools"], level="wire")

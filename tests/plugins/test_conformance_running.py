@@ -126,7 +126,7 @@ def test_every_item_stands_in_the_documentation() -> None:
     ("outcome", "becomes"), [("failed", "expected"), ("passed", "failed"), ("not applicable", "failed")]
 )
 def test_an_expected_failure_is_one_or_is_a_failure(outcome: Any, becomes: str) -> None:
-    """A failure that is declared is expected; a declared one that does not happen fails, so that no mark outlives it."""
+    """A failure that is declared is expected; one that does not happen fails, so that no mark outlives its reason."""
     result = Result("lifecycle", outcome, "because")
     assert with_expected(result, {"lifecycle": "its host"}).outcome == becomes
     assert with_expected(result, {"output": "its host"}) == result
@@ -213,7 +213,7 @@ def tests(tmp_path: Path) -> Iterator[Any]:
         )
         return done.returncode, done.stdout + done.stderr
 
-    yield go
+    return go
 
 
 def test_one_line_of_configuration_makes_tests(tests: Any) -> None:
