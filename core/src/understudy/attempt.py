@@ -22,7 +22,7 @@ from .errors import (
     StreamBrokenError,
     UnderstudyError,
 )
-from .events import Collector, Event, Finish, Handover, Notice, Reply, TextDelta, is_content
+from .events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
 from .observation import Attempt, AttemptStart, Observers
 from .pricing import SharedPricing
 from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
@@ -150,16 +150,17 @@ class Run:
         )
 
 
-class Attempting:
-    """One try at one candidate, while it is made.
+class Attempting(Flow):
+    """One try at one candidate, while it is made: its events.
 
     ``until`` is the loop time of the call's deadline. ``resumption`` is given where it goes on with a text,
     ``collector`` then holds what was given of it, and ``handover`` is what tells of it.
     """
 
     __slots__ = (
-        "_handover", "_notices", "_resumption", "_run", "_until", "candidate", "collector", "endpoint", "failure",
-        "first", "index", "is_late", "number", "on_content", "probe", "record", "request", "way",
+        "_characters", "_deadline", "_end", "_handover", "_held", "_holding", "_is_asked", "_is_over", "_notices",
+        "_resumption", "_run", "_source", "_started", "_timeout", "_until", "_watchdog", "candidate", "collector",
+        "endpoint", "failure", "first", "index", "is_late", "number", "on_content", "probe", "record", "request", "way",
     )  # fmt: skip
 
     def __init__(
@@ -177,6 +178,7 @@ class Attempting:
         resumption: Resumption | None = None,
         collector: Collector | None = None,
     ) -> None:
+        super().__init__()
         self._run = run
         self.candidate: Ready = candidate
         self.request: Request = request
@@ -198,82 +200,40 @@ class Attempting:
         """Set before it is left for a faster one: whether that is because it came late itself."""
         self.on_content: Callable[[], object] | None = None
         self.record: Attempt | None = None
+        self._timeout: Timeout = run.timeout
+        self._deadline = until
+        self._started = 0.0
+        self._holding = run.hold_back
+        self._characters = 0
+        self._held: list[Event] = []
+        self._source: Flow | None = None
+        self._watchdog: Watchdog | None = None
+        self._end: Event | None = None
+        self._is_asked = False
+        self._is_over = False
 
-    async def events(self) -> AsyncGenerator[Event, None]:  # noqa: C901, PLR0912, PLR0915 - read from top to bottom
+    def events(self) -> Flow:
         """The candidate's events, given from its first content event on, or once what is held back has come."""
-        run, candidate, collector = self._run, self.candidate, self.collector
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        timeout = run.timeout if candidate.timeout is None else candidate.timeout
-        until = self._until
-        if candidate.timeout is not None and candidate.timeout.total is not None:
-            until = min(until, started + candidate.timeout.total)
-        held: list[Event] = [] if self._handover is None else [self._handover]
-        held += [*self._notices, *candidate.notices, *(() if self._resumption is None else self._resumption.notices)]
-        for event in held:
-            collector.add(event)
-        run.observers.started(self._start)
-        self.probe, change = run.fleet.asked(self.endpoint, started)
-        run.observers.changed(change)
-        watchdog = Watchdog()
-        holding = run.hold_back
-        characters = 0
-        idle = timeout.idle
-        source: AsyncIterator[Event] | None = None
+        return self
+
+    async def batch(self) -> Sequence[Event]:  # noqa: C901, PLR0912 - every way in which a try can end
+        if self._is_over:
+            return ()
+        task = asyncio.current_task()
+        is_over = True
         try:
-            source = candidate.stream(self.request, None if until == math.inf else until)
-            if self._resumption is not None:
-                source = self._resumption.joined(source)
-            watchdog.arm("first_event", timeout.first_event, until=until)
-            async for event in source:
-                watchdog.disarm()
-                collector.add(event)
-                if isinstance(event, Finish):
-                    if self._resumption is not None and self._resumption.is_silent:
-                        self._doubt(held)
-                    if held and run.reject:
-                        self._check(whole=True)
-                    if run.parse is not None:
-                        run.parsed = run.parse(collector.reply().choices[0])
-                    # On record before the caller sees the end, whose reply tells of it.
-                    self._recorded("answered", loop.time() - started)
-                    if self.on_content is not None:
-                        self.on_content()
-                    for kept in held:
-                        yield kept
-                    yield event
-                    return
-                if self.first is None:
-                    if not is_content(event):
-                        held.append(event)
-                        watchdog.resume()
-                        continue
-                    self.first = loop.time() - started
-                    if not holding and run.reject:
-                        self._check(whole=False)
-                    if self.on_content is not None:
-                        self.on_content()
-                    held.append(event)
-                elif holding:
-                    held.append(event)
-                else:
-                    yield event
-                if holding:
-                    characters += len(event.text) if isinstance(event, TextDelta) else 0
-                    if characters >= holding:
-                        if run.reject:
-                            self._check(whole=False)
-                        holding = 0.0
-                if held and not holding:
-                    for kept in held:
-                        yield kept
-                    held.clear()
-                watchdog.arm("idle", idle, until=until)
-            self.failure = ProtocolError("the provider's events ended without a Finish", phase="plugin")
+            if self._source is None:
+                self._begin()
+            if self._end is None:
+                given = await self._next()
+            else:
+                given = self._ended(self._end) if self.record is None else ()
+            if given:
+                is_over = False
+                return given
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if watchdog.expired(task):
-                self.failure = _timed_out(watchdog, timeout, is_last=loop.time() >= self._until)
+            if self._expired(task):
+                self.failure = self._timed_out()
             elif task is not None and not task.cancelling():
                 # Nobody cancelled this task: something inside the provider was, and it let that out.
                 self.failure = ProviderError("the provider was cancelled from within", phase="plugin")
@@ -287,25 +247,142 @@ class Attempting:
             # One of aiohttp's is nobody's cause: its repr may hold the headers of the call.
             translated = foreign_error(error, begun=self.first is not None)
             self.failure = translated or ProviderError(f"the provider raised {type(error).__name__}", phase="plugin")
-            if watchdog.expired(asyncio.current_task()):
+            if self._expired(task):
                 # It answered the end of its time with an error of its own: late is what it was.
-                self.failure = _timed_out(watchdog, timeout, is_last=loop.time() >= self._until)
+                self.failure = self._timed_out()
             if translated is None:
                 self.failure.__cause__ = error
         finally:
-            watchdog.expired(asyncio.current_task())  # of a provider that kept its cancellation to itself
-            watchdog.close()
-            try:
-                if isinstance(source, AsyncGenerator):
-                    await source.aclose()
-            except Exception as error:  # a provider's clean-up may raise anything; what the try came to is known
-                _log.warning("%s/%s raised %s as it closed", candidate.provider, candidate.model, type(error).__name__)
-            finally:
-                if self.record is None:
-                    self._recorded(self._outcome(), loop.time() - started)
+            if is_over:
+                await self.close()
         # Outside the except block: the cause is what the error says it is, nothing that was on the way.
         if self.failure is not None:
             raise self.failure
+        return ()
+
+    def _begin(self) -> None:
+        """Ask the candidate."""
+        run, candidate = self._run, self.candidate
+        timeout = self._timeout = run.timeout if candidate.timeout is None else candidate.timeout
+        self._started = asyncio.get_running_loop().time()
+        if candidate.timeout is not None and candidate.timeout.total is not None:
+            self._deadline = min(self._until, self._started + candidate.timeout.total)
+        if self._handover is not None:
+            self._held.append(self._handover)
+        self._held += self._notices
+        self._held += candidate.notices
+        if self._resumption is not None:
+            self._held += self._resumption.notices
+        for event in self._held:
+            self.collector.add(event)
+        run.observers.started(self._start)
+        self.probe, change = run.fleet.asked(self.endpoint, self._started)
+        self._is_asked = True
+        run.observers.changed(change)
+        self._watchdog = watchdog = Watchdog()
+        source = candidate.stream(self.request, None if self._deadline == math.inf else self._deadline)
+        self._source = flow_of(source if self._resumption is None else self._resumption.joined(source))
+        watchdog.arm("first_event", timeout.first_event, until=self._deadline)
+
+    async def _next(self) -> Sequence[Event]:
+        """The next events that are given. The end comes by itself, once what stands before it was taken."""
+        source, watchdog = self._source, self._watchdog
+        assert source is not None
+        assert watchdog is not None
+        while True:
+            batch = await source.batch()
+            watchdog.disarm()
+            if not batch:
+                raise ProtocolError("the provider's events ended without a Finish", phase="plugin")
+            begun = self.first is not None
+            given = self._took(batch) if self._holding or not begun else self._passed_on(batch)
+            if self._end is not None:
+                return given or self._ended(self._end)
+            if self.first is None:
+                watchdog.resume()
+            else:
+                watchdog.arm("idle", self._timeout.idle, until=self._deadline)
+            if given:
+                return given
+
+    def _passed_on(self, batch: Sequence[Event]) -> Sequence[Event]:
+        """What is given of a batch, where nothing is held back any more: all of it, up to the end."""
+        count = self.collector.take(batch)
+        if count < len(batch) or isinstance(batch[-1], Finish):
+            if count == len(batch):
+                count -= 1
+            self._end = batch[count]
+            return batch[:count]
+        return batch
+
+    def _took(self, batch: Sequence[Event]) -> Sequence[Event]:
+        """What is given of a batch while some is held back: what is held, once that is over."""
+        run, collector, held = self._run, self.collector, self._held
+        for place, event in enumerate(batch, 1):
+            collector.add(event)
+            if isinstance(event, Finish):
+                self._end = event
+                return ()
+            held.append(event)
+            if self.first is None:
+                if not is_content(event):
+                    continue
+                self.first = asyncio.get_running_loop().time() - self._started
+                if not self._holding and run.reject:
+                    self._check(whole=False)
+                if self.on_content is not None:
+                    self.on_content()
+            if self._holding:
+                self._characters += len(event.text) if isinstance(event, TextDelta) else 0
+                if self._characters < self._holding:
+                    continue
+                if run.reject:
+                    self._check(whole=False)
+                self._holding = 0.0
+            self._held = []
+            return [*held, *self._passed_on(batch[place:])] if place < len(batch) else held
+        return ()
+
+    def _ended(self, end: Event) -> Sequence[Event]:
+        """The end, with what was held back until then."""
+        run = self._run
+        if self._resumption is not None and self._resumption.is_silent:
+            self._doubt(self._held)
+        if self._held and run.reject:
+            self._check(whole=True)
+        if run.parse is not None:
+            run.parsed = run.parse(self.collector.reply().choices[0])
+        # On record before the caller sees the end, whose reply tells of it.
+        self._recorded("answered", asyncio.get_running_loop().time() - self._started)
+        if self.on_content is not None:
+            self.on_content()
+        return [*self._held, end]
+
+    async def close(self) -> None:
+        """Give up; what it came to is on record then."""
+        if self._is_over:
+            return
+        self._is_over = True
+        candidate = self.candidate
+        self._expired(asyncio.current_task())  # of a provider that kept its cancellation to itself
+        if self._watchdog is not None:
+            self._watchdog.close()
+        try:
+            if self._source is not None:
+                await self._source.aclose()
+        except Exception as error:  # a provider's clean-up may raise anything; what the try came to is known
+            _log.warning("%s/%s raised %s as it closed", candidate.provider, candidate.model, type(error).__name__)
+        finally:
+            if self.record is None and self._is_asked:
+                self._recorded(self._outcome(), asyncio.get_running_loop().time() - self._started)
+
+    def _expired(self, task: asyncio.Task[object] | None) -> bool:
+        return self._watchdog is not None and self._watchdog.expired(task)
+
+    def _timed_out(self) -> PhaseTimeoutError:
+        assert self._watchdog is not None
+        is_last = asyncio.get_running_loop().time() >= self._until
+        return _timed_out(self._watchdog, self._timeout, is_last=is_last)
 
     def _doubt(self, held: list[Event]) -> None:
         """Of who was asked to go on and said nothing more nobody can tell whether the text was whole."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from .errors import (
     ProviderError,
     UnderstudyError,
 )
-from .events import Event, Handover, Notice
+from .events import Event, Flow, Handover, Notice, flow_of
 from .messages import Settings
 from .observation import Attempt, Fallback, MidStream
 from .race import Race
@@ -40,6 +39,7 @@ from .resilience.resume import Resumption, obstacle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from .capabilities import Needs
     from .events import Collector
@@ -146,7 +146,7 @@ class Chain:
             ready.setdefault((one.provider, one.model), one)
         return Lineup(tuple(ready.values()), tuple(resolving.left_out), tuple(resolving.broken))
 
-    def stream(self, request: Request, *, resolve: Resolve, run: Run | None = None) -> AsyncGenerator[Event, None]:
+    def stream(self, request: Request, *, resolve: Resolve, run: Run | None = None) -> Flow:
         """The events of the first target that answers; ``run`` is told what happened on the way."""
         run = Run() if run is None else run
         lineup = self.lineup(resolve=resolve, run=run).checked()
@@ -259,9 +259,7 @@ class _Resolving:
 # ── walking down ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def in_turn(
-    candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice] = ()
-) -> AsyncGenerator[Event, None]:
+def in_turn(candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice] = ()) -> Flow:
     """The events of the first candidate that answers.
 
     Each is asked once, in order; then, where ``run.retry`` has it so and the budget has something left, those that
@@ -269,13 +267,20 @@ def in_turn(
     last error; from two on it is AllFailedError, with the last error of each. After something was given, what
     follows is ``run.mid_stream``. What every attempt came to is in ``attempts``.
     """
-    return _Walk(candidates, request, run, notices).events()
+    return _Walk(candidates, request, run, notices)
 
 
-class _Walk:
+class _Walk(Flow):
     """One call on its way down its candidates."""
 
+    __slots__ = (
+        "_asked", "_before", "_broken", "_candidates", "_current", "_events", "_failures", "_final", "_given",
+        "_held_slot", "_is_begun", "_is_given", "_is_over", "_notices", "_request", "_rounds", "_run", "_turn",
+        "_until", "_window",
+    )  # fmt: skip
+
     def __init__(self, candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice]) -> None:
+        super().__init__()
         self._candidates = candidates
         self._request = request
         self._run = run
@@ -291,32 +296,80 @@ class _Walk:
         self._given: Collector | None = None  # what the caller has, once something was given
         self._broken: list[ProviderError] = []  # what went wrong from then on
         self._current: Attempting | None = None
+        self._events: Flow | None = None  # of the current one, or of the race that it is in
+        self._is_given = False  # whether they gave something
+        self._held_slot: AbstractContextManager[None] | None = None
+        self._is_begun = False
+        self._is_over = False
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        run = self._run
-        if run.timeout.total is not None:
-            self._until = _now() + run.timeout.total
-        self._turn.extend(self._those_who_refused_last(range(len(self._candidates))))
-        while self._turn:
+    async def batch(self) -> Sequence[Event]:
+        if self._is_over:
+            return ()
+        is_over = True
+        try:
+            while await self._ask():
+                assert self._current is not None
+                assert self._events is not None
+                try:
+                    batch = await self._events.batch()
+                except ProviderError as error:
+                    events, self._events = self._events, None
+                    await events.aclose()
+                    self._note(self._current, error, given=self._is_given)
+                    continue
+                if batch:
+                    self._is_given = True
+                    is_over = False
+                    return batch
+                self._let_go()
+                return ()
+            raise self._failed()
+        finally:
+            if is_over:
+                await self.close()
+
+    async def close(self) -> None:
+        """Leave whoever is asked, and give the slot back."""
+        self._is_over = True
+        events, self._events = self._events, None
+        try:
+            if events is not None:
+                await events.aclose()
+        finally:
+            self._leave_slot()
+
+    async def _ask(self) -> bool:
+        """Ask the next candidate, unless one is answering; whether there is one."""
+        if self._events is not None:
+            return True
+        if not self._is_begun:
+            self._is_begun = True
+            if self._run.timeout.total is not None:
+                self._until = _now() + self._run.timeout.total
+            self._turn.extend(self._those_who_refused_last(range(len(self._candidates))))
+        while True:
             # A slot is held through a round, so that a call that goes on to its next candidate is not sent to the
             # back of the queue, and none is held through a wait, when this call asks nothing of any host.
-            with await self._slot():
-                while self._turn:
-                    attempt = self._current = self._next()
-                    if attempt is None:
-                        continue
-                    given = False
-                    try:
-                        async with contextlib.aclosing(self._events_of(attempt)) as events:
-                            async for event in events:
-                                given = True
-                                yield event
-                            self._let_go()
-                            return
-                    except ProviderError as error:
-                        self._note(self._current or attempt, error, given=given)
+            while self._turn:
+                if self._held_slot is None:
+                    slot = await self._slot()
+                    slot.__enter__()
+                    self._held_slot = slot
+                attempt = self._next()
+                if attempt is not None:
+                    self._current = attempt
+                    self._is_given = False
+                    self._events = self._events_of(attempt)
+                    return True
+            self._leave_slot()
             self._turn.extend(await self._next_round())
-        raise self._failed()
+            if not self._turn:
+                return False
+
+    def _leave_slot(self) -> None:
+        slot, self._held_slot = self._held_slot, None
+        if slot is not None:
+            slot.__exit__(None, None, None)
 
     def _those_who_refused_last(self, indices: Sequence[int]) -> list[int]:
         fleet, now = self._run.fleet, _now()
@@ -324,7 +377,7 @@ class _Walk:
             return list(indices)
         return sorted(indices, key=lambda index: fleet.comes_last(self._candidates[index].endpoint(), now))
 
-    async def _slot(self) -> contextlib.AbstractContextManager[None]:
+    async def _slot(self) -> AbstractContextManager[None]:
         try:
             return await self._run.concurrency.slot(self._until)
         except PhaseTimeoutError as error:
@@ -455,14 +508,14 @@ class _Walk:
 
     # ── hedging ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _events_of(self, attempt: Attempting) -> AsyncGenerator[Event, None]:
+    def _events_of(self, attempt: Attempting) -> Flow:
         hedge = self._run.hedge
         if hedge is None or self._given is not None or not self._turn:
-            return attempt.events()
+            return attempt
         delay = hedge.delay(self._run.fleet.latencies(attempt.endpoint, whole=not self._request.stream))
         if delay is None:
-            return attempt.events()
-        return self._raced(attempt, delay)
+            return attempt
+        return flow_of(self._raced(attempt, delay))
 
     async def _raced(self, attempt: Attempting, delay: float) -> AsyncGenerator[Event, None]:
         """The events of whichever has its first content sooner: this one, or another asked after the delay."""

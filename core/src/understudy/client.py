@@ -33,7 +33,7 @@ from .errors import (
     UnderstudyError,
     UnsupportedError,
 )
-from .events import EmbedReply, Finish, Notice, Start, TextDelta
+from .events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
 from .layers import Layer, Layers
 from .live import LiveModels, merged
 from .messages import EmbedRequest, MessagesInput, Policy, Request
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from .capabilities import Capabilities
     from .config import KeySource, TargetConfig
-    from .events import Collector, Embeddings, Event, Reply
+    from .events import Collector, Embeddings, Event, Flow, Reply
     from .layers import Crossing
     from .middleware import Middleware
     from .observation import Attempt, Observer
@@ -272,8 +272,11 @@ class Client:
         (whose answer is only read as JSON, not checked), or ``"json"`` for any JSON object.
         Raises the error of a single candidate, AllFailedError from two on, NoCandidateError where there is none.
         """
-        async with self._ask(messages, model, needs, chain, schema, asking, whole=True) as stream:
+        stream = self._ask(messages, model, needs, chain, schema, asking, whole=True)
+        try:
             return await stream.reply()
+        finally:
+            await stream.aclose()
 
     @overload
     def stream(
@@ -370,7 +373,7 @@ class Client:
         return self._seen(in_turn(resolution.ready, request, run), run, crossing)
 
     @staticmethod
-    def _seen(events: AsyncGenerator[Event, None], run: Run, crossing: Crossing | None) -> Stream[Any]:
+    def _seen(events: Flow, run: Run, crossing: Crossing | None) -> Stream[Any]:
         """The answer as the caller sees it."""
         if crossing is None:
             return Stream(events, run)
@@ -384,7 +387,7 @@ class Client:
                     raise
             run.collector = collector
 
-        return Stream(crossing.events(events, ended, given=run.hold_back < math.inf), run)
+        return Stream(flow_of(crossing.events(events, ended, given=run.hold_back < math.inf)), run)
 
     @staticmethod
     def _direct(run: Run, chain: Chain | None, asking: Asking) -> None:
@@ -462,8 +465,7 @@ class Client:
         else:
             lineup = self._chain(chain).lineup(resolve=resolve, run=run).checked()
         async with contextlib.aclosing(in_turn(lineup.ready, NO_REQUEST, run, lineup.notices())) as events:
-            async for _ in events:
-                pass
+            await events.rest()
         reply = run.reply()
         assert wish.given is not None
         return EmbedReply(
@@ -995,7 +997,7 @@ async def _after(notices: Sequence[Notice], events: AsyncIterator[Event]) -> Asy
 class Stream(Generic[T]):
     """One answer on its way; leaving the ``async with`` early closes the connection to the host first."""
 
-    def __init__(self, events: AsyncGenerator[Event, None], run: Run) -> None:
+    def __init__(self, events: Flow, run: Run) -> None:
         self._events = events
         self._run = run
 
@@ -1010,7 +1012,7 @@ class Stream(Generic[T]):
         await self._events.aclose()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return self._events
+        return aiter(self._events)
 
     async def text(self) -> AsyncGenerator[str, None]:
         """The pieces of text as they arrive."""
@@ -1026,8 +1028,7 @@ class Stream(Generic[T]):
 
     async def reply(self) -> Reply[T]:
         """The whole answer; reads what was not read yet."""
-        async for _ in self._events:
-            pass
+        await self._events.rest()
         return cast("Reply[T]", self._run.reply())
 
     @property

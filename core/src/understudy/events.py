@@ -517,6 +517,19 @@ class Collector:
             case _:
                 assert_never(event)
 
+    def take(self, events: Sequence[Event]) -> int:
+        """Take the next events, up to the end if it is among them; how many those are."""
+        text = self._first.text
+        for place, event in enumerate(events, 1):
+            if event.__class__ is TextDelta and event.choice == 0:
+                text.append(event.text)
+            else:
+                self.add(event)
+                if event.__class__ is Finish:
+                    return place
+                text = self._first.text  # another one, where an answer starts over
+        return len(events)
+
     def resumed(self) -> Collector:
         """Another one that goes on from here, while this one stays as it is."""
         other = Collector()
