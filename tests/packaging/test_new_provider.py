@@ -95,3 +95,35 @@ def test_nothing_is_broken(environment: Environment) -> None:
     told = environment.run("understudy", "doctor").stdout
     for kind in KINDS:
         assert f"understudy-acme-{kind}" in told
+
+
+RECORD = """
+import asyncio, sys
+from pathlib import Path
+from understudy.testing import ScriptedHost, cassettes_of
+
+async def main(kind):
+    source = Path(f"understudy-acme-{kind}", "src", f"understudy_acme_{kind}", "cassettes", f"acme-{kind}-text.json")
+    made = next(one for one in cassettes_of(f"understudy_acme_{kind}") if one.id == f"acme-{kind}-text")
+    async with ScriptedHost(script=[made.step()]) as host:
+        Path("host.toml").write_text(f'[providers.acme-{kind}]\\nbase_url = "{host.url}"\\napi_key = "sk-canary-123"')
+        recording = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "understudy", "record", "--config", "host.toml", "-m", f"acme-{kind}/acme-{kind}-1",
+            "-o", str(source), "--force", "Who are you?",
+        )
+        assert await recording.wait() == 0
+    assert '"kind": "cassette"' in source.read_text()
+    assert "sk-canary" not in source.read_text()
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_recorded_takes_the_place_of_what_was_made_up(environment: Environment, kind: str) -> None:
+    """`understudy record` asks through it and keeps the exchange; its tests and the kit then play that."""
+    environment.run("python", "-c", RECORD, kind)
+    environment.run("pip", "install", "--force-reinstall", "--no-deps", f"./understudy-acme-{kind}")
+    assert "failed" not in environment.run("python", "-m", "pytest", "-q", f"understudy-acme-{kind}").stdout
+    done = environment.run("understudy", "conform", f"acme-{kind}", "--item", "c*", "--json")
+    assert json.loads(done.stdout)["passed"]

@@ -87,7 +87,7 @@ class NewProvider:
             parts = urlsplit(self.url)
             whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
         except ValueError:
-            whole = False
+            parts, whole = urlsplit(""), False
         if not whole or not re.fullmatch(r"[!-~]+", self.url) or set('"\\$') & set(self.url):
             raise ConfigError("--url is an address like https://llm.acme.example/v1")
         if parts.username is not None or parts.query or parts.fragment:
@@ -142,7 +142,7 @@ class NewProvider:
 
 
 def _filled(template: str, texts: Mapping[str, str]) -> str:
-    file = importlib.resources.files(__package__) / "templates" / f"{template}.tmpl"
+    file = importlib.resources.files("understudy.cli") / "templates" / f"{template}.tmpl"
     return Template(file.read_text("utf-8")).substitute(texts)
 
 

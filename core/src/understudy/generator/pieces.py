@@ -49,7 +49,7 @@ class FinishReason(Piece):
 
     def finish(self) -> events.Finish:
         """The end that it means; what is none of our reasons is ``unknown``."""
-        reason = _REASONS.get(self.reason, "unknown")
+        reason: events.FinishReason = _REASONS.get(self.reason, "unknown")
         return events.Finish(reason, None if self.reason == "unknown" else self.reason)
 
     def events(self) -> Iterable[events.Event]:

@@ -51,12 +51,11 @@ class AsyncGeneratorProvider:
     conformance: ClassVar[Conformance | None] = None
 
     @classmethod
-    def create_async_generator(
-        cls, model: str, messages: Messages, proxy: str | None = None, **kwargs: Any
-    ) -> AsyncResult:
+    def create_async_generator(cls, model: str, messages: Messages, *args: Any, **kwargs: Any) -> AsyncResult:
         """The answer's text, piece by piece; its return is the end of the answer.
 
-        One that names ``api_key`` or ``transport`` among its parameters is given the key, and the client's transport.
+        ``proxy`` and each setting that was given come by name; one that it does not name is told in a notice. One that
+        names ``api_key`` or ``transport`` among its parameters is given the key, and the client's transport.
         """
         raise NotImplementedError(f"{cls.__name__} has no create_async_generator")
 
