@@ -106,6 +106,7 @@ async def test_nothing_that_is_there_is_changed(cli: CommandLine) -> None:
         ("hosts", "'hosts': it is of understudy-hosts, which is installed"),
         ("mine", "'mine': your configuration has it"),
         ("broken", "'broken': it is of broken-dist, which is installed"),
+        ("0pena1", "looks like 'openai' of understudy-openai"),
         ("testing-it", "'understudy_testing_it' already"),
     ],
 )
@@ -122,9 +123,9 @@ async def test_a_name_is_checked(cli: CommandLine, name: str, why: str) -> None:
 
 async def test_a_name_like_another_is_remarked(cli: CommandLine) -> None:
     """A name that is easily taken for an installed one is written, with a warning; another one has none."""
-    done = await cli("new-provider", "0penai")
+    done = await cli("new-provider", "open-ai2")
     assert done.code == 0
-    assert "0penai is easily taken for openai, which is installed (understudy-openai)" in done.err
+    assert "open-ai2 is easily taken for openai, which is installed (understudy-openai)" in done.err
     assert (await cli("new-provider", "zebra")).err == ""
 
 

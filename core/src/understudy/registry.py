@@ -116,12 +116,12 @@ class Registry:
         for one in declared:
             for name, read in one.providers:
                 claims.setdefault(name, []).append(Installed(read, one.entry.distribution))
-                alike.setdefault(_look(name), set()).add(name)
+                alike.setdefault(look_of(name), set()).add(name)
         for name, claimants in claims.items():
             preferred = [one for one in claimants if PluginRules.is_same(one.origin, prefer.get(name, one.origin))]
             others = [
                 (other, one.origin)
-                for other in sorted(alike[_look(name)] - {name})
+                for other in sorted(alike[look_of(name)] - {name})
                 for one in claims[other]
                 if all(not PluginRules.is_same(one.origin, claimant.origin) for claimant in claimants)
             ]
@@ -181,7 +181,7 @@ class Registry:
 _CONFUSED: Final = str.maketrans("015i", "olsl", "-_.")
 
 
-def _look(name: str) -> str:
+def look_of(name: str) -> str:
     """A name as a hurried reader sees it: without what stands between its parts, and what looks alike the same."""
     return name.translate(_CONFUSED).replace("rn", "m").replace("vv", "w")
 

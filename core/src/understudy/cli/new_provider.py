@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from .. import __version__
 from ..client import Client
 from ..errors import ConfigError
+from ..registry import look_of
 from .terminal import one_line, output, say
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ _DECODE: Final[Mapping[Kind, str]] = {
     "host": "nothing to write, the wire reads the answer",
     "wire": "the bytes of its answer, cut anywhere, into events; whole only with its own end marker",
 }
-# What one letter or sign is easily taken for.
-_SAME: Final = str.maketrans("015", "ois", "-_.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +199,12 @@ def _check_free(new: NewProvider, registry: Registry) -> None:
         origin = registry.installed[name].origin
         where = "your configuration has it" if origin == "code" else f"it is of {origin}, which is installed"
         raise ConfigError(f"there is a provider {name!r}: {where}; take another name")
+    alike = [other for other in registry.installed if look_of(other) == look_of(name)]
+    if alike:
+        raise ConfigError(
+            f"{name!r} looks like {alike[0]!r} of {registry.installed[alike[0]].origin}, which is installed: "
+            "beside it the name would be nobody's; take another one"
+        )
     if name in registry.conflicts:
         raise ConfigError(f"there is a provider {name!r}: {registry.conflicts[name]}")
     taken = [plugin for plugin in registry.plugins if plugin.name == name]
@@ -217,16 +222,7 @@ def _check_free(new: NewProvider, registry: Registry) -> None:
 
 def _like(name: str, names: Iterable[str]) -> list[str]:
     """The names that a person could take for this one."""
-    skeleton = _skeleton(name)
-    return sorted(
-        other
-        for other in names
-        if _skeleton(other) == skeleton or difflib.SequenceMatcher(None, _skeleton(other), skeleton).ratio() > 0.85
-    )
-
-
-def _skeleton(name: str) -> str:
-    return name.translate(_SAME).replace("l", "i").replace("rn", "m").replace("vv", "w")
+    return [other for other in sorted(names) if difflib.SequenceMatcher(None, name, other).ratio() >= 0.8]
 
 
 def _write(place: Path, files: Mapping[str, str]) -> None:
