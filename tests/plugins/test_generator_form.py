@@ -32,15 +32,18 @@ from understudy import (
     Timeout,
 )
 from understudy import generator as form
+from understudy.plugin import AsyncGeneratorProvider
 from understudy.testing import Answer, Body, Cut, Garbage, ProxyHost, ScriptedHost, Stall, Status, refused_url
 from understudy.testing.conformance import conform, origins_of
 from understudy.testing.hosts import Told
+from understudy.transport import Call, answered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
     from understudy.testing import Received
+    from understudy.transport import Transport
 
 FOLDER = Path(__file__).parent / "generator_form"
 IMPORT = re.compile(r"^from \.+[\w.]* import ", re.MULTILINE)
@@ -402,3 +405,86 @@ def test_the_names_of_the_form_are_there() -> None:
     assert all(getattr(form, name) is not None for name in form.__all__)
     with pytest.raises(AttributeError, match="no attribute 'x'"):
         form.x  # noqa: B018
+
+
+class Own(AsyncGeneratorProvider):
+    """Asks by whichever transport it is given."""
+
+    models = ("own-1",)
+    url = "http://127.0.0.1:9"
+
+    @classmethod
+    async def create_async_generator(
+        cls,
+        model: str,
+        messages: form.Messages,
+        proxy: str | None = None,
+        *,
+        transport: Transport | None = None,
+        api_key: str | None = None,
+        max_tokens: int | None = None,
+    ) -> form.AsyncResult:
+        call = Call(f"{cls.url}/ask", {"authorization": f"Bearer {api_key}"}, str(max_tokens).encode())
+        async with answered(call, transport=transport, proxy=proxy) as response, aclosing(response.chunks()) as chunks:
+            async for data in chunks:
+                yield data.decode()
+            if not response.delimited:
+                yield form.FinishReason("unknown")
+
+
+async def test_what_a_generator_names_it_is_given() -> None:
+    """One that names them gets the key, the settings and the client's transport, whose connection is kept."""
+    async with TextHost(answer="hi") as host:
+        config = {"providers": {"own": {"base_url": host.url, "api_key": "sk-own"}}}
+        async with Client(providers=[Own], config=config, plugins=False, environ={}) as client:
+            reply = await client.chat("Hello", model="own", max_tokens=3, temperature=1)
+            await client.chat("Hello", model="own")
+        assert [notice.subject for notice in reply.notices] == ["temperature"]
+        assert [one.header["authorization"] for one in host.requests] == ["Bearer sk-own"] * 2
+        assert [one.body for one in host.requests] == [b"3", b"None"]
+        assert host.connections == 1
+
+
+async def test_without_a_client_it_asks_by_itself() -> None:
+    """Called as it stands, without a client, it goes over a transport of its own, through the proxy if there is one."""
+    async with TextHost(script=[Answer("alone"), Status(404)]) as host, ProxyHost() as proxy:
+        here = type("Own", (Own,), {"url": host.url})
+        assert "".join([piece async for piece in here.create_async_generator("own-1", [], proxy=proxy.url)]) == "alone"
+        assert len(proxy.requests) == 1
+        with pytest.raises(HTTPError):
+            [piece async for piece in here.create_async_generator("own-1", [])]
+
+
+async def test_an_end_that_proves_nothing_is_told() -> None:
+    """A generator that does not know whether its answer is whole says so, and the reply has it."""
+    async with TextHost(answer="hi", framing="close") as host:
+        config = {"providers": {"own": {"base_url": host.url}}}
+        async with Client(providers=[Own], config=config, plugins=False, environ={}) as client:
+            reply = await client.chat("Hello", model="own")
+    assert (reply.finish_reason, reply.raw_finish_reason) == ("unknown", None)
+    assert [notice.subject for notice in reply.notices] == ["finish_reason"]
+
+
+async def test_a_stream_session_reads_in_every_way() -> None:
+    """Its answers can be read by lines, pieces, events and as JSON; its time is limited as a whole, or in a pair."""
+    told = [
+        Body(b"a\r\nb\n"),
+        Body(b"abc"),
+        Body(b'data: {"n": 1}\n\ndata: [DONE]\n\ndata: {"n": 2}\n\n'),
+        Body(b'{"n": 3}'),
+    ]
+    async with TextHost(script=[*told, Stall("headers")]) as host:
+        async with form.StreamSession(timeout=(5, 60), proxies={"all": None}) as session:
+            ways: list[Any] = []
+            async with session.get(host.url) as response:
+                ways.append([line async for line in response.iter_lines()])  # type: ignore[attr-defined]
+            async with session.get(host.url) as response:
+                ways.append(b"".join([data async for data in response.iter_content()]))  # type: ignore[attr-defined]
+            async with session.get(host.url) as response:
+                ways.append([event async for event in response.sse()])  # type: ignore[attr-defined]
+            async with session.get(host.url) as response:
+                ways.append(await response.json())
+        assert ways == [[b"a", b"b"], b"abc", [{"n": 1}], {"n": 3}]
+        async with form.StreamSession(timeout=0.05) as session:
+            with pytest.raises(TimeoutError):
+                await session.get(host.url)
