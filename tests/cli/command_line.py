@@ -74,9 +74,9 @@ class CommandLine:
             sys.executable, "-m", "understudy", *arguments, cwd=self.folder, env=self.environ, **streams
         )
 
-    async def python(self, code: str) -> Ended:
+    async def python(self, code: str, *arguments: str) -> Ended:
         """A program instead of a command."""
-        return await self._ended([sys.executable, "-c", code], b"")
+        return await self._ended([sys.executable, "-c", code, *arguments], b"")
 
     async def shell(self, line: str) -> Ended:
         """A line of shell, where ``understudy`` is the command."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeAlias
 
 from typing_extensions import TypeVar
+
+from .errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Sequence
@@ -469,6 +471,11 @@ class _Choice:
         )
 
 
+def _no_event(event: Never) -> ProtocolError:
+    """Of what a plugin yields against all types."""
+    return ProtocolError(f"the provider yielded {type(event).__name__}, which is no event", phase="plugin")
+
+
 class Collector:
     """Folds events into a reply, one by one."""
 
@@ -515,7 +522,7 @@ class Collector:
             case Finish():
                 self._finish = event
             case _:
-                assert_never(event)
+                raise _no_event(event)
 
     def take(self, events: Sequence[Event]) -> int:
         """Take the next events, up to the end if it is among them; how many those are."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError
 from ..testing.conformance import all_items, conform, installed_origins, origins_of
 from .importing import look_here
-from .terminal import is_terminal, one_line, output, say, write_json
+from .terminal import is_terminal, one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,13 +52,15 @@ def try_providers(
     _chosen(patterns)
     origins: list[Origin] = []
     if everything:
-        origins += installed_origins()
+        with reserved():
+            origins += installed_origins()
         if not origins:
             raise ConfigError("no provider is installed")
     for target in targets:
         if ":" in target:
             look_here(target.rpartition("=")[2].partition(":")[0])
-        origins += origins_of(target)
+        with reserved():
+            origins += origins_of(target)
     reports: list[Report] = []
     drawn = is_terminal(output())
     for origin in origins:

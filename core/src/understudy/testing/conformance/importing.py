@@ -11,6 +11,8 @@ import sys
 import sysconfig
 import time
 from dataclasses import dataclass, field
+from json import dumps  # by itself: a plugin may replace what the module has under the name
+from os import _exit, getpid  # as dumps
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -67,7 +69,10 @@ def imported(origin: Origin) -> Imported:
     line = done.stdout.strip().rpartition(b"\n")[2]
     if not line:
         return Imported(error=f"its import ended the process with exit code {done.returncode}")
-    plain: dict[str, Any] = json.loads(line)
+    try:
+        plain: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return Imported(error="it wrote to a descriptor that is none of its own")
     fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()}
     return Imported(**fields)
 
@@ -198,7 +203,7 @@ def main(told: Mapping[str, Any]) -> None:
 
     _ = plugin.ProviderSpec, plugin.hookimpl, plugin.Model, plugin.AsyncGeneratorProvider, plugin.Host
     origin = Origin.of_plain(told["origin"])
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    channel, process = os.fdopen(os.dup(1), "w", encoding="utf-8"), getpid()
     audit = Audit()
     result: dict[str, Any] = {}
     printed = os.memfd_create("printed") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
@@ -229,9 +234,10 @@ def main(told: Mapping[str, Any]) -> None:
             stream.flush()
     with contextlib.suppress(OSError):
         result["printed"] = os.pread(printed, _PRINTED, 0).decode(errors="replace")
-    channel.write(json.dumps(result) + "\n")
-    channel.flush()
-    os._exit(0)
+    if getpid() == process:  # else it forked while it was imported, and this is its other half
+        channel.write(dumps(result) + "\n")
+        channel.flush()
+    _exit(0)
 
 
 def _unsteady(provider: Provider) -> str:

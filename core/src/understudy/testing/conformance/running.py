@@ -123,7 +123,7 @@ def _one_run(trial: _Trial, add: Callable[..., None], until: float, item_timeout
                     return None, "not tried: the time for all items was up" if begun is None else "the time was up"
                 return begun, f"it took more than {limit:g} s"
             limit = item_timeout
-            match None if line is None else json.loads(line):
+            match _read(line):
                 case {"ready": _, "name": name, "declared": declared, "expected": expected}:
                     trial.name, trial.declared, trial.expected = name, declared, expected
                 case {"broken": why}:
@@ -140,9 +140,19 @@ def _one_run(trial: _Trial, add: Callable[..., None], until: float, item_timeout
                         add(item, "failed", "it was not tried")
                     return None, ""
                 case _:
+                    if line is not None:
+                        return begun, "it wrote to a descriptor that is none of its own"
                     process.wait()
                     told = _ending(process.returncode)
                     return begun, told if begun is not None else f"not tried: the process {told.removeprefix('it ')}"
+
+
+def _read(line: bytes | None) -> object:
+    """What a line says; None at the end, and for what is none of ours."""
+    try:
+        return None if line is None else json.loads(line)
+    except ValueError:
+        return None
 
 
 @contextlib.contextmanager

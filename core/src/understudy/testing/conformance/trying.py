@@ -7,11 +7,12 @@ elsewhere. Whoever reads it knows which item hung, or ended the process.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import tempfile
 import time
 import traceback
+from json import dumps  # by itself: a plugin may replace what the module has under the name
+from os import _exit, getpid  # as dumps
 from typing import TYPE_CHECKING, Any, Final
 
 from ...provider import Conformance
@@ -34,7 +35,7 @@ ITEM_WITHIN: Final = 20.0
 
 def main(task: Mapping[str, Any]) -> None:
     """Try each of the items of the task on its provider, and end the process whatever it left running."""
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    channel, process = os.fdopen(os.dup(1), "w", encoding="utf-8"), getpid()
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, 0)
     with tempfile.TemporaryFile() as printed:
@@ -46,7 +47,9 @@ def main(task: Mapping[str, Any]) -> None:
             bench = _bench(task, guard, printed.fileno())
         except BaseException as error:  # a plugin's import may raise anything
             _say(channel, {"broken": _cause(error)})
-            os._exit(0)
+            _exit(0)
+        if getpid() != process:
+            _exit(0)  # it forked while it was imported: this is its other half
         _say(channel, {"ready": True, **_head(bench.spec)})
         named = set(task["items"])
         for one in all_items():
@@ -57,11 +60,11 @@ def main(task: Mapping[str, Any]) -> None:
                 seconds = time.perf_counter() - began
                 _say(channel, {"done": one.name, "outcome": outcome, "reason": reason, "seconds": seconds})
         _say(channel, {"end": True})
-    os._exit(0)  # whatever threads and tasks are left
+    _exit(0)  # whatever threads and tasks are left
 
 
 def _say(channel: TextIO, value: object) -> None:
-    channel.write(json.dumps(value) + "\n")
+    channel.write(dumps(value) + "\n")
     channel.flush()
 
 
