@@ -722,7 +722,8 @@ class _Response:
         self._limit = transport.timeout.first_event
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self._coding = response.headers.get("content-encoding", "").strip().lower()
+        coding = response.headers.get("content-encoding")
+        self._coding = "" if coding is None else coding.strip().lower()
         # A coded body may end early inside a framing that is whole, and aiohttp tells that of deflate only.
         self.delimited = ("content-length" in response.headers or "transfer-encoding" in response.headers) and (
             self._coding in {"", "identity"}
@@ -1032,7 +1033,10 @@ async def raise_for_status(response: Response | aiohttp.ClientResponse, call: Ca
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
-    return next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+    for name in _REQUEST_IDS:
+        if value := headers.get(name):
+            return value
+    return None
 
 
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid")

@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from ..values import quick
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ..events import Event, Notice, RateLimits
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Call:
     """One HTTP request, ready to be sent; its ``repr`` shows neither headers nor body nor query.
