@@ -5,12 +5,23 @@ from __future__ import annotations
 import contextlib
 import difflib
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from pydantic import ValidationError
 
 from .capabilities import Needs
-from .messages import SETTING_NAMES, Output, Policy, Request, Settings, faults_of, read_messages, read_tools
+from .messages import (
+    SETTING_NAMES,
+    Output,
+    Policy,
+    Request,
+    Settings,
+    faults_of,
+    read_messages,
+    read_tools,
+    request_with,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +42,7 @@ NO_REQUEST: Final = Request(messages=())
 """What a call for vectors carries through a chain."""
 
 _NO_SETTINGS: Final = Settings()
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _CHOSEN: Final = ("model", "needs", "chain", "schema")
 _HOW: Final = ("timeout", "mid_stream", "reject", "hedge", "hold_back")
 _SAID: Final = ("tools", "tool_choice", "options", "extra_body", "extra_headers", "policy")
@@ -75,6 +87,18 @@ class Asking(TypedDict, total=False):
 
 def request_of(messages: MessagesInput, schema: SchemaInput | None, asking: Asking, *, stream: bool) -> Request:
     """The request that the arguments make; TypeError for an unknown one, ValueError for a wrong one."""
+    settings, said = _read(asking, schema) if asking or schema is not None else (_NO_SETTINGS, _NOTHING)
+    try:
+        if not said:
+            return request_with(read_messages(messages), settings, stream=stream)
+        return Request(messages=read_messages(messages), settings=settings, stream=stream, **said)
+    except ValidationError as error:
+        told = faults_of(error)
+    raise ValueError(told)  # as `named`, which costs as much as the rest of a plain request
+
+
+def _read(asking: Asking, schema: SchemaInput | None) -> tuple[Settings, Mapping[str, Any]]:
+    """The settings, and what else is said beside the messages."""
     given: dict[str, Any] = dict(asking)
     said = {name: value for name in _SAID if (value := given.pop(name, None)) is not None}
     for name in _HOW:
@@ -87,8 +111,7 @@ def request_of(messages: MessagesInput, schema: SchemaInput | None, asking: Aski
     if schema is not None:
         said["output"] = Output() if isinstance(schema, str) else Output.of(schema)
     with named(""):
-        settings = Settings(**given) if given else _NO_SETTINGS
-        return Request(messages=read_messages(messages), settings=settings, stream=stream, **said)
+        return Settings(**given) if given else _NO_SETTINGS, said
 
 
 @contextlib.contextmanager

@@ -423,7 +423,10 @@ class Attempting(Flow):
             one.provider, one.model, outcome, duration, self.first, error, usage,
             self.number, run.call, self.way, one.pricing,
         )  # fmt: skip
-        bisect.insort(run.attempts, attempt, key=lambda one: one.number)
+        if run.attempts and run.attempts[-1].number > attempt.number:
+            bisect.insort(run.attempts, attempt, key=lambda one: one.number)
+        else:
+            run.attempts.append(attempt)
         fleet = run.fleet
         match outcome:
             case "answered":

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, TypeAlias
 
 from typing_extensions import TypeVar
 
 from .errors import ProtocolError
+from .values import quick
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Sequence
@@ -36,6 +37,7 @@ class RateLimits:
     tokens_reset: float | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Start:
     """The host began to answer; each field is None where it did not say."""
@@ -155,6 +157,7 @@ class Handover:
     cause: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the host counts them; None where it did not say. The last one of a stream holds.
@@ -243,6 +246,7 @@ class Audio:
     id: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One answer; there is more than one only where the setting ``n`` asked for it."""
@@ -262,6 +266,7 @@ class Choice:
         return "".join(part.text for part in self.reasoning_parts)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
     """A whole answer.
@@ -459,21 +464,27 @@ class _Choice:
                 )
                 for index, call in sorted(self.calls.items())
             )
+        thought: tuple[Reasoning, ...] = ()
+        if self.reasoning:
+            thought = tuple(Reasoning("".join(pieces), opaque) for pieces, opaque in self.reasoning)
         return Choice(
-            text="".join(self.text),
-            finish_reason=reason,
-            raw_finish_reason=raw,
-            reasoning_parts=tuple(Reasoning("".join(pieces), opaque) for pieces, opaque in self.reasoning),
-            tool_calls=calls,
-            refusal="".join(self.refusal) or None,
-            audio=Audio(b"".join(self.audio), "".join(self.transcript), self.audio_id) if self.audio else None,
-            logprobs=None if self.logprobs is None else tuple(self.logprobs),
+            "".join(self.text),
+            reason,
+            raw,
+            thought,
+            calls,
+            ("".join(self.refusal) or None) if self.refusal else None,
+            Audio(b"".join(self.audio), "".join(self.transcript), self.audio_id) if self.audio else None,
+            None if self.logprobs is None else tuple(self.logprobs),
         )
 
 
 def _no_event(event: Never) -> ProtocolError:
     """Of what a plugin yields against all types."""
     return ProtocolError(f"the provider yielded {type(event).__name__}, which is no event", phase="plugin")
+
+
+_NO_START: Final = Start()
 
 
 class Collector:
@@ -487,7 +498,7 @@ class Collector:
         self._notices: list[Notice] = []
         self._handovers: list[Handover] = []
         self._sources: list[Source] = []
-        self._start = Start()
+        self._start = _NO_START
         self._usage: Usage | None = None
         self._finish: Finish | None = None
 
@@ -496,6 +507,12 @@ class Collector:
         match event:
             case TextDelta():
                 (self._first if event.choice == 0 else self._choice(event.choice)).text.append(event.text)
+            case Start():
+                self._start = event
+            case Finish():
+                self._finish = event
+            case Usage():
+                self._usage = event
             case ReasoningDelta():
                 self._choice(event.choice).think(event)
             case ToolCallDelta():
@@ -513,14 +530,8 @@ class Collector:
                 self._notices.append(event)
             case Handover():
                 self._hand_over(event)
-            case Start():
-                self._start = event
-            case Usage():
-                self._usage = event
             case ChoiceFinish():
                 self._choice(event.choice).finish = (event.reason, event.raw)
-            case Finish():
-                self._finish = event
             case _:
                 raise _no_event(event)
 
@@ -612,23 +623,23 @@ class Collector:
         pricing: Pricing | SharedPricing | None,
         /,
     ) -> Reply[Any]:
+        choices, start = self._choices, self._start
+        ordered = [self._first] if len(choices) == 1 else [choices[index] for index in sorted(choices)]
         return Reply(
-            choices=tuple(
-                choice.whole(*(choice.finish or ("unknown", None))) for _, choice in sorted(self._choices.items())
-            ),
-            usage=self._usage,
-            sources=tuple(self._sources),
-            notices=tuple(self._notices),
-            handovers=tuple(self._handovers),
-            provider=provider,
-            model=model,
-            response_model=self._start.model,
-            response_id=self._start.response_id,
-            request_id=self._start.request_id,
-            limits=self._start.limits,
-            attempts=attempts,
-            parsed=parsed,
-            pricing=pricing,
+            tuple([choice.whole(*(choice.finish or ("unknown", None))) for choice in ordered]),
+            self._usage,
+            tuple(self._sources),
+            tuple(self._notices),
+            tuple(self._handovers),
+            provider,
+            model,
+            start.model,
+            start.response_id,
+            start.request_id,
+            start.limits,
+            attempts,
+            parsed,
+            pricing,
         )
 
 

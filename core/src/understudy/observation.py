@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from .values import quick
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -35,6 +37,7 @@ the text so far. ``restart``: the next target answers from the start, after a `H
 CircuitState: TypeAlias = Literal["closed", "open", "half_open"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try at one candidate; times are in seconds.

@@ -137,9 +137,11 @@ def adapt(request: Request, capabilities: Capabilities, *, provider: str) -> Ada
     Only what a fact denies is lacking: what is unknown is sent. Reasoning that another provider gave is
     taken out whatever the policy is: it is of no use there, and nobody else's to read.
     """
+    given = request.settings.given()
+    if not given and not request.tools and request.output is None and _is_text(request.messages):
+        return Adapted(request, (), None)
     omissions = Omissions(request.policy)
     changes: dict[str, object] = {}
-    given = request.settings.given()
     if given and (lacking := [name for name in given if _denied(capabilities, _FACT_OF.get(name, name))]):
         kept = dict(given)
         for name in lacking:
@@ -177,6 +179,14 @@ def _structured(request: Request, capabilities: Capabilities, omissions: Omissio
     return in_words(request, json_mode=not _denied(capabilities, "json_object")), None
 
 
+def _is_text(messages: tuple[Message, ...]) -> bool:
+    """Whether nothing but text is said."""
+    for message in messages:  # noqa: SIM110 - of most requests it is one, and a generator costs more than the look
+        if message.content.__class__ is not str or message.tool_calls:
+            return False
+    return True
+
+
 def _denied(capabilities: Capabilities, fact: str) -> bool:
     return capabilities.fact(fact).value is False
 
@@ -185,7 +195,7 @@ def _messages(
     messages: tuple[Message, ...], capabilities: Capabilities, provider: str, omissions: Omissions
 ) -> tuple[Message, ...] | None:
     """The messages without the parts that are lacking; None where none is."""
-    if all(isinstance(message.content, str) and not message.tool_calls for message in messages):
+    if _is_text(messages):
         return None
     told: set[str] = set()
     changed = False

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, cast, runtime_checkable
 
 from .capabilities import Capabilities
+from .values import quick
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -53,6 +54,7 @@ class ProviderSettings:
         raise TypeError("settings are not pickled: the pickle could hold a key in clear")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a provider is given beside the request; ``deadline`` is a time of the running loop, or None.

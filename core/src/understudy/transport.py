@@ -23,7 +23,7 @@ from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Network, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import aiohttp
 from aiohttp import hdrs
@@ -163,49 +163,112 @@ class Transport(Protocol):
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class _Clock:
+    """The watchdogs of one loop whose time is far off: one timer looks after all of them, once in a while.
+
+    Nearly every call is over long before its time; so it costs an entry in a set, and only when its time is near a
+    timer of its own, which is exact.
+    """
+
+    __slots__ = ("__weakref__", "_handle", "_loop", "watched")
+
+    TICK: Final = 1.0
+    """Seconds."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+        self.watched: set[Watchdog] = set()
+
+    @staticmethod
+    def of(loop: asyncio.AbstractEventLoop) -> _Clock:
+        """The clock of this loop, which lives as long as the loop has its timer or a watchdog has the clock."""
+        clock = _clocks.get(id(loop))
+        if clock is None or clock._loop is not loop:  # noqa: SLF001 - an id is given anew
+            clock = _clocks[id(loop)] = _Clock(loop)
+        return clock
+
+    def watch(self, watchdog: Watchdog) -> None:
+        """Look after this one, whose time is more than a tick away."""
+        self.watched.add(watchdog)
+        if self._handle is None:
+            self._handle = self._loop.call_later(self.TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._handle = None
+        near = self._loop.time() + self.TICK
+        for watchdog in tuple(self.watched):
+            if watchdog.deadline <= near:
+                self.watched.discard(watchdog)
+                watchdog.be_exact()
+            elif watchdog.deadline == math.inf:
+                self.watched.discard(watchdog)
+        if self.watched:
+            self._handle = self._loop.call_later(self.TICK, self._tick)
+
+
+_clocks: Final[WeakValueDictionary[int, _Clock]] = WeakValueDictionary()
+
+
 class Watchdog:
-    """One timer for a whole stream: moving its deadline is an assignment, not a new timer.
+    """One watch over a whole stream: moving its deadline is an assignment, not a new timer.
 
     Between `arm` and `disarm` the current task is cancelled when the time is up; whoever armed it
     turns that one cancellation into a timeout with `expired`.
     """
 
-    __slots__ = ("_cancelling", "_deadline", "_handle", "_loop", "_task", "fired", "phase")
+    __slots__ = ("__weakref__", "_cancelling", "_clock", "_handle", "_loop", "_task", "deadline", "fired", "phase")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._clock: _Clock | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
-        self._deadline = math.inf
         self._cancelling = 0
+        self.deadline: float = math.inf
         self.fired: bool = False
         self.phase: Phase = "total"
 
     def arm(self, phase: Phase, seconds: float | None, *, until: float = math.inf) -> None:
         """Watch the current task for so long, but not beyond the loop time ``until`` (phase total)."""
-        deadline = math.inf if seconds is None else self._loop.time() + seconds
+        now = self._loop.time()
+        deadline = math.inf if seconds is None else now + seconds
         if until < deadline:
             deadline, phase = until, "total"
         self.phase = phase
-        self._deadline = deadline
-        if deadline < math.inf:
-            self.resume()
+        self.deadline = deadline
+        if deadline == math.inf:
+            return
+        self._see()
+        if deadline - now <= _Clock.TICK:
+            self.be_exact()
+        elif self._handle is None:
+            if self._clock is None:
+                self._clock = _Clock.of(self._loop)
+            self._clock.watch(self)
 
     def resume(self) -> None:
         """Watch the current task until the deadline as it was armed."""
-        deadline = self._deadline
-        if deadline == math.inf:
+        if self.deadline == math.inf:
             return
-        task = asyncio.current_task()
+        self._see()
+        if self._handle is None and (self._clock is None or self not in self._clock.watched):
+            self.be_exact()
+
+    def _see(self) -> None:
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._task = task
         self._cancelling = task.cancelling()
+
+    def be_exact(self) -> None:
+        """Have a timer that rings at the deadline, or before it."""
         handle = self._handle
-        if handle is None:
-            self._handle = self._loop.call_at(deadline, self._ring)
-        elif deadline < handle.when():
+        if handle is not None:
+            if handle.when() <= self.deadline:
+                return
             handle.cancel()
-            self._handle = self._loop.call_at(deadline, self._ring)
+        self._handle = self._loop.call_at(self.deadline, self._ring)
 
     def disarm(self) -> None:
         """The wait is over; the timer stays for the next one."""
@@ -215,14 +278,14 @@ class Watchdog:
         self._handle = None
         if self._task is None:
             return
-        if self._loop.time() < self._deadline:
-            self._handle = self._loop.call_at(self._deadline, self._ring)
+        if self._loop.time() < self.deadline:
+            self._handle = self._loop.call_at(self.deadline, self._ring)
             return
         # What came while the loop was busy with something else is read in the turn that has just begun: it was in time.
-        self._loop.call_soon(self._cancel, self._task, self._deadline)
+        self._loop.call_soon(self._cancel, self._task, self.deadline)
 
     def _cancel(self, task: asyncio.Task[object], deadline: float) -> None:
-        if self._task is task and self._deadline == deadline:
+        if self._task is task and self.deadline == deadline:
             self.fired = True
             task.cancel()
 
@@ -234,8 +297,10 @@ class Watchdog:
         return task is not None and task.uncancel() <= self._cancelling
 
     def close(self) -> None:
-        """Stop the timer."""
+        """Watch no longer."""
         self._task = None
+        if self._clock is not None:
+            self._clock.watched.discard(self)
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -428,7 +493,7 @@ class AiohttpTransport:
         """The proxy that the environment names for an address, where it is asked; ConfigError for a forbidden way."""
         proxy = self._environment_proxy(url)
         # Read at each call: a test that sets the variable means the clients that were there before as well.
-        if os.environ.get(_NO_NETWORK, "0") not in {"", "0"}:
+        if _environment_has(_NO_NETWORK):
             _refuse_network(_NO_NETWORK, url, self._proxy or proxy)
         if self._loopback_only:
             _refuse_network("loopback_only", url, self._proxy or proxy)
@@ -464,6 +529,11 @@ def _proxy_url(proxy: str | None) -> URL | None:
     if url.scheme not in {"http", "https"} or not url.host:
         raise ConfigError("proxy must be a URL like http://127.0.0.1:3128")  # the value may hold a password
     return url
+
+
+def _environment_has(name: str) -> bool:
+    """Whether a variable is set, to something else than 0."""
+    return os.environ.get(name, "0") not in {"", "0"}
 
 
 def _refuse_network(switch: str, url: str, proxy: URL | None) -> None:
@@ -722,7 +792,8 @@ class _Response:
         self._limit = transport.timeout.first_event
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self._coding = response.headers.get("content-encoding", "").strip().lower()
+        coding = response.headers.get("content-encoding")
+        self._coding = "" if coding is None else coding.strip().lower()
         # A coded body may end early inside a framing that is whole, and aiohttp tells that of deflate only.
         self.delimited = ("content-length" in response.headers or "transfer-encoding" in response.headers) and (
             self._coding in {"", "identity"}
@@ -1032,7 +1103,10 @@ async def raise_for_status(response: Response | aiohttp.ClientResponse, call: Ca
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
-    return next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+    for name in _REQUEST_IDS:
+        if value := headers.get(name):
+            return value
+    return None
 
 
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid")

@@ -20,6 +20,7 @@ from ..errors import (
     ServerError,
     StreamBrokenError,
 )
+from ..values import quick
 
 if TYPE_CHECKING:
     from ..errors import ProviderError
@@ -109,6 +110,7 @@ class Breaker:
         return replace(circuit, interval=interval, until=now + interval, probing=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Circuit:
     """What is known of one endpoint; times are the loop's.

@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from ..values import quick
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from ..events import Event, Notice, RateLimits
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Call:
     """One HTTP request, ready to be sent; its ``repr`` shows neither headers nor body nor query.
@@ -44,11 +47,11 @@ class Decoder(Protocol):
         """Whether the wire's end marker came; what follows it is not read."""
         ...
 
-    def feed(self, data: bytes) -> Iterator[Event]:
+    def feed(self, data: bytes) -> Iterable[Event]:
         """The events that these bytes complete; raises a ProviderError where they hold or are one."""
         ...
 
-    def end(self, *, delimited: bool) -> Iterator[Event]:
+    def end(self, *, delimited: bool) -> Iterable[Event]:
         """The events that the end of the body completes, or StreamBrokenError where it came too soon.
 
         ``delimited`` is whether HTTP's framing proved the body whole (a length met, a last chunk); a

@@ -100,7 +100,7 @@ def ask(
     if wire not in _WIRES:
         raise ConfigError(f"{context.provider}: wire is one of {' and '.join(_WIRES)}")
     omissions = Omissions(request.policy)
-    for name in sorted(options.keys() & (RESPONSES_ALONE if wire == "chat" else CHAT_ALONE)):
+    for name in sorted(options.keys() & (RESPONSES_ALONE if wire == "chat" else CHAT_ALONE)) if options else ():
         if omissions.meaning(name, f"the {wire} wire has no such field"):
             del options[name]
     call: Call
@@ -117,7 +117,9 @@ def ask(
             request, model=context.model, base_url=base_url, headers=headers, options=options
         )
         decoder = openai_responses.Decoder()
-    return replace(call, notices=(*omissions.notices, *call.notices)), decoder
+    if omissions.notices:
+        call = replace(call, notices=(*omissions.notices, *call.notices))
+    return call, decoder
 
 
 def _stateless(model: str, options: Mapping[str, Any]) -> dict[str, Any]:

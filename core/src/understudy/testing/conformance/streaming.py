@@ -341,8 +341,8 @@ def _short(coroutine: object) -> str:
 
 
 def _is_own(handle: Any) -> bool:
-    """Whether a timer is not the one of the sleep in which it is looked at."""
-    return "_set_result_unless_cancelled" not in repr(handle._callback)  # noqa: SLF001 - nothing public tells
+    """Whether a timer is neither that of the sleep in which it is looked at nor the one clock that a loop has here."""
+    return not any(name in repr(handle._callback) for name in ("_set_result_unless_cancelled", "_Clock._tick"))  # noqa: SLF001 - nothing public tells
 
 
 async def _rounds(bench: Bench) -> None:

@@ -35,7 +35,7 @@ from ..sse import SSEDecoder
 from ..tool_calls import ToolCallAssembler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ...events import Event, RateLimits
 
@@ -54,6 +54,8 @@ FINISH: Final[Mapping[str, FinishReason]] = {
 
 # Fields of a message that carry part of an answer and that nobody reads here: said, never dropped in silence.
 _UNREAD: Final = ("images", "graph_data")
+# Fields that some hosts write beside the choices.
+_BESIDE: Final = frozenset({"citations", "search_results", "x_groq"})
 
 
 class Decoder:
@@ -102,34 +104,41 @@ class Decoder:
         for _, payload in self._sse.feed(data):
             if self.finished:  # the first end marker wins
                 return
-            yield from self._chunk(payload)
+            if payload == b"[DONE]":
+                yield from self._done()
+                continue
+            chunk = json_object(payload)
+            if self._started and self._finish is None:
+                text = _text_alone(chunk)
+                if text is not None:
+                    yield TextDelta(text)
+                    continue
+            yield from self._chunk(chunk)
 
-    def end(self, *, delimited: bool) -> Iterator[Event]:
+    def end(self, *, delimited: bool) -> Iterable[Event]:
         """The events that the end of the body completes; StreamBrokenError where it came too soon."""
         if self.finished:
-            return
+            return ()
         if self._body is not None:
-            yield from self._whole(b"".join(self._body), delimited=delimited)
-        elif self._finish is not None and delimited:
+            return self._whole(b"".join(self._body), delimited=delimited)
+        if self._finish is not None and delimited:
             self.finished = True
-            yield self._finish
-        elif not self._started and delimited:
+            return (self._finish,)
+        if not self._started and delimited:
             raise ProtocolError("the body holds no answer: neither JSON nor an event of a stream")
-        else:
-            self._sse.feed(b"")  # raises where the last event was too large
-            raise StreamBrokenError("the stream ended before its end marker ([DONE])")
+        self._sse.feed(b"")  # raises where the last event was too large
+        raise StreamBrokenError("the stream ended before its end marker ([DONE])")
 
     # ── a stream ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _chunk(self, payload: bytes) -> Iterator[Event]:
-        if payload == b"[DONE]":
-            self.finished = True
-            if self._finish is None:
-                yield Notice("finish_reason", "the host ended the answer without giving a reason")
-                self._finish = Finish("unknown")
-            yield self._finish
-            return
-        chunk = json_object(payload)
+    def _done(self) -> Iterator[Event]:
+        self.finished = True
+        if self._finish is None:
+            yield Notice("finish_reason", "the host ended the answer without giving a reason")
+            self._finish = Finish("unknown")
+        yield self._finish
+
+    def _chunk(self, chunk: Mapping[str, Any]) -> Iterator[Event]:
         if not self._started:
             if chunk.get("error"):
                 raise failure_of(chunk, request_id=self.request_id)
@@ -138,18 +147,13 @@ class Decoder:
                 yield self._start(chunk)
         choices = chunk.get("choices")
         if choices:
-            text = _text_alone(choices)
-            if text is not None:
-                if self._finish is None:  # the first terminal wins
-                    yield TextDelta(text)
-            else:
-                yield from self._choices(choices)
+            yield from self._choices(choices)
         elif chunk.get("error"):
             raise failure_of(chunk, request_id=self.request_id)
         usage = chunk.get("usage")
         if usage:
             yield _usage(usage)
-        if "citations" in chunk or "search_results" in chunk or "x_groq" in chunk:
+        if not _BESIDE.isdisjoint(chunk):
             yield from self._beside(chunk)
 
     def _choices(self, choices: object) -> Iterator[Event]:
@@ -320,13 +324,24 @@ class Decoder:
             raise ProtocolError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
         self._body.append(data)
 
-    def _whole(self, body: bytes, *, delimited: bool) -> Iterator[Event]:
+    def _whole(self, body: bytes, *, delimited: bool) -> Iterable[Event]:
         try:
             value = json_object(body)
         except ProtocolError:
             if delimited:
                 raise
             raise StreamBrokenError("the connection ended inside the answer") from None
+        told = _told_alone(value)
+        if told is None:
+            return self._parts(value)
+        text, reason, usage = told
+        self.finished = True
+        finish = Finish(FINISH.get(reason, "unknown"), reason)
+        if usage is None:
+            return (self._start(value), TextDelta(text), finish)
+        return (self._start(value), TextDelta(text), _usage(usage), finish)
+
+    def _parts(self, value: Mapping[str, Any]) -> Iterator[Event]:
         if value.get("error"):
             raise failure_of(value, request_id=self.request_id)
         choices = value.get("choices")
@@ -358,9 +373,10 @@ class Decoder:
         yield finish or Finish("unknown")
 
 
-def _text_alone(choices: Any) -> str | None:
+def _text_alone(chunk: Mapping[str, Any]) -> str | None:
     """The text of a chunk that says nothing else, as nearly every one does; None where there is more to read."""
-    if choices.__class__ is not list or len(choices) != 1:
+    choices = chunk.get("choices")
+    if choices.__class__ is not list or len(choices) != 1 or chunk.get("usage") or not _BESIDE.isdisjoint(chunk):
         return None
     choice = choices[0]
     if choice.__class__ is not dict or choice.get("finish_reason") or choice.get("logprobs") or choice.get("index"):
@@ -370,6 +386,26 @@ def _text_alone(choices: Any) -> str | None:
         return None
     content = delta.get("content")
     return content if content.__class__ is str and content else None
+
+
+def _told_alone(value: Mapping[str, Any]) -> tuple[str, str, dict[str, Any] | None] | None:
+    """Text, reason to end and usage of a whole answer that says nothing else; None where there is more to read."""
+    choices = value.get("choices")
+    if choices.__class__ is not list or len(choices) != 1 or value.get("error") or not _BESIDE.isdisjoint(value):
+        return None
+    choice = choices[0]
+    if choice.__class__ is not dict or choice.get("logprobs"):
+        return None
+    message, reason, usage = choice.get("message"), choice.get("finish_reason"), value.get("usage") or None
+    if message.__class__ is not dict or reason.__class__ is not str or not reason or reason == "error":
+        return None
+    if usage is not None and usage.__class__ is not dict:
+        return None
+    for name, told in message.items():
+        if told and name not in {"role", "content"}:
+            return None
+    content = message.get("content")
+    return (content, reason, usage) if content.__class__ is str and content else None
 
 
 def _index(value: object) -> int:
@@ -447,15 +483,15 @@ def _usage(value: object) -> Usage:
         cached = next((told for name in _CACHED if (told := count(usage.get(name))) is not None), None)
     written = count(of_input.get("cache_write_tokens"))
     return Usage(
-        input_tokens=count(usage.get("prompt_tokens")),
-        output_tokens=count(usage.get("completion_tokens")),
-        total_tokens=count(usage.get("total_tokens")),
-        cached_tokens=cached,
-        cache_write_tokens=count(usage.get("cache_creation_input_tokens")) if written is None else written,
-        reasoning_tokens=count(of_output.get("reasoning_tokens")),
-        input_audio_tokens=count(of_input.get("audio_tokens")),
-        output_audio_tokens=count(of_output.get("audio_tokens")),
-        cost=usd(usage),
+        count(usage.get("prompt_tokens")),
+        count(usage.get("completion_tokens")),
+        count(usage.get("total_tokens")),
+        cached,
+        count(of_output.get("reasoning_tokens")),
+        count(usage.get("cache_creation_input_tokens")) if written is None else written,
+        count(of_input.get("audio_tokens")),
+        count(of_output.get("audio_tokens")),
+        usd(usage),
     )
 
 

@@ -100,8 +100,8 @@ class _Writer:
         self._told = False
 
     def message(self, message: Message) -> Body:
-        written: Body = {"role": message.role, "content": message.content}
         parts = message.content
+        written: Body = {"role": message.role, "content": parts}
         if message.tool_calls:
             written["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
             if self._dialect.cache_control and isinstance(parts, tuple) and isinstance(parts[-1], CachePart):
