@@ -912,7 +912,7 @@ def provider(kind: str) -> Fault:
         "hangs_in_the_middle": (PhaseTimeoutError, "idle", "one two"),
         "raises_while_it_hangs": (PhaseTimeoutError, "first_event", ""),
         "no_finish": (ProtocolError, "plugin", "one two"),
-        "nothing": (ProtocolError, "plugin", ""),
+        **dict.fromkeys(("nothing", "no_event", "a_none", "an_exception"), (ProtocolError, "plugin", "")),
     }
     error, phase, text = told.get(kind, (ProviderError, "plugin", ""))
     asked = _Asked(kind)
