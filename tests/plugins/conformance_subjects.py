@@ -28,6 +28,7 @@ from understudy.plugin import (
     Request,
     TextDelta,
     ToolCallDelta,
+    Usage,
 )
 from understudy.transport import Call, fetch, raise_for_status
 from understudy.wire import openai_chat, openai_embeddings
@@ -88,8 +89,9 @@ class Good:
                             yield self.said(event, seen)
                         if decoder.finished:
                             return
+                self.ended(seen)
                 for event in decoder.end(delimited=response.delimited):
-                    yield event
+                    yield self.said(event, seen)
         except BaseException as error:
             if not self.hides(error, seen):
                 raise
@@ -127,6 +129,9 @@ class Good:
 
     def said(self, event: Event, seen: Seen) -> Event:
         return event
+
+    def ended(self, seen: Seen) -> None:
+        """After a body that ended without the last mark."""
 
     def hides(self, error: BaseException, seen: Seen) -> bool:
         """Whether an error is told as the end of a whole answer."""
@@ -448,6 +453,86 @@ class _NoComments(Good):
         if b": ping" in data:
             raise ProtocolError("this is no event")
         return data
+
+
+@bad("fault F06")
+class _TrustsNoConnectionTwice(Good):
+    last: Any = None
+
+    def call(self, request: Request, context: Context) -> Call:
+        if context.transport is self.last:
+            raise ConnectError("the connection was used before")
+        self.last = context.transport
+        return super().call(request, context)
+
+
+@bad("fault F20")
+class _SkipsWhatIsLong(Good):
+    def read(self, data: bytes, seen: Seen) -> bytes:
+        return data.partition(b"xxxxxxxx")[0]
+
+
+@bad("fault F21")
+class _NoOtherBytes(Good):
+    def read(self, data: bytes, seen: Seen) -> bytes:
+        if b"\xff" in data:
+            raise ValueError("this is no UTF-8")
+        return data
+
+
+@bad("fault F26")
+class _WantsTheLastMark(Good):
+    def ended(self, seen: Seen) -> None:
+        if seen.response is not None and "event-stream" in seen.response.headers["content-type"]:
+            raise ProtocolError("[DONE] is missing")
+
+
+@bad("fault F28")
+class _LooksBehindTheEnd(Good):
+    def said(self, event: Event, seen: Seen) -> Event:
+        behind = seen.data.partition(b"[DONE]")[2].strip()
+        return replace(event, reason="unknown") if isinstance(event, Finish) and behind else event
+
+
+@bad("fault F29")
+class _CountsByItself(Good):
+    async def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        counted = False
+        async with aclosing(super().stream(request, context)) as events:  # type: ignore[type-var]
+            async for event in events:
+                counted = counted or isinstance(event, Usage)
+                if isinstance(event, Finish) and not counted:
+                    yield Usage(1, 1)
+                yield event
+
+
+@bad("fault F30")
+class _OneCallAfterTheOther(Good):
+    last = 0
+
+    def said(self, event: Event, seen: Seen) -> Event:
+        if not isinstance(event, ToolCallDelta):
+            return event
+        if event.name:
+            self.last = event.index
+        return replace(event, index=self.last)
+
+
+@bad("fault F42")
+class _FiltersNothing(Good):
+    def said(self, event: Event, seen: Seen) -> Event:
+        filtered = isinstance(event, Finish) and event.reason == "content_filter"
+        return replace(event, reason="stop") if filtered else event
+
+
+@bad("fault F45")
+class _NeverAgain(Good):
+    async def judge(self, response: Response, call: Call, context: Context) -> None:
+        try:
+            await super().judge(response, call, context)
+        except HTTPError as error:
+            error.retryable = error.retryable and error.status > 409
+            raise
 
 
 @bad("fault F33")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import socket
 import sys
 import threading
@@ -215,6 +216,8 @@ class Bench:
         self.printed: Callable[[], bytes] = printed
         """All that was printed so far."""
         self.heard: Any = None
+        self.given: ProviderSettings | None = None
+        """The settings that it was last given."""
         self._load = load
         self._imported = imported
         self._later: list[AiohttpTransport] = []
@@ -325,7 +328,9 @@ class Bench:
         """What it is told: where its host is, and the key."""
         from pydantic import SecretStr
 
-        return ProviderSettings(api_key=SecretStr(CANARY), base_url=url, options=dict(self.conformance.options))
+        options = copy.deepcopy(dict(self.conformance.options))
+        self.given = ProviderSettings(SecretStr(CANARY), url, options=options, headers={"x-understudy-given": "1"})
+        return self.given
 
     def context(self, url: str | None, transport: Transport, model: Model | None = None) -> Context:
         """What it is given beside the request."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import socket
 from contextlib import contextmanager
@@ -31,7 +32,8 @@ from ...events import Finish, Notice
 from ...transport import AiohttpTransport, Timeout
 from ..faults import Body, Cut, Drop, Raw, Stall, Status, refused_url
 from ..loopback import Loopback, Received
-from .bench import PATIENCE, SOON, UNHURRIED, told
+from .abilities import differences
+from .bench import PATIENCE, PROMPT, SOON, UNHURRIED, told
 from .items import FailureError, NotApplicableError, UntriedError, holds, item
 from .scenes import CORE_WIRES
 from .streaming import joined
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from ..loopback import Connection
     from .bench import Bench, Met
     from .items import Item
+    from .scenes import Scene
 
 Errors = type[BaseException] | tuple[type[BaseException], ...]
 
@@ -169,6 +172,30 @@ async def cut_head(bench: Bench) -> None:
         await _meets(bench, step, (ConnectError, ProtocolError), stream=(True,), where=f"cut after {at} bytes")
 
 
+@item("fault F06", "wire")
+async def stale(bench: Bench) -> None:
+    """A connection that was kept, and that the host has closed since, is replaced without a word."""
+    await bench.asks()
+    scene = bench.scene()
+    raw = Raw(_head(scene, len(scene.body)) + scene.body)
+    target = f"{bench.spec.name}/{bench.model().name}"
+    async with bench.host(None, raw) as host, bench.client(host.url) as client:
+        for number in ("first", "second"):
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    reply = await client.chat(PROMPT, model=target)
+            except Exception as error:  # whatever it raises
+                raise FailureError(f"the {number} call: {told(error)}") from error
+            holds(reply.text == (scene.meant.text or ""), f"the {number} call: another text than the host said")
+            await bench.backstage.run(host.until_closed())
+
+
+def _head(scene: Scene, length: int) -> bytes:
+    lines = {"content-type": scene.content_type, "content-length": length, **scene.headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 200 OK\r\n{head}\r\n".encode("latin-1")
+
+
 # ── silence ──────────────────────────────────────────────────────────────────────────────────────────
 
 _SHORT: Final = Timeout(connect=PATIENCE, first_event=SOON, idle=PATIENCE)
@@ -292,10 +319,7 @@ async def more_bytes(bench: Bench) -> None:
     if bench.wire.name in CORE_WIRES:
         extra["a length that is too large"] = (100, b"")
     for name, (more, behind) in extra.items():
-        lines = {"content-type": scene.content_type, "content-length": len(scene.body) + more, **scene.headers}
-        head = "".join(f"{one}: {value}\r\n" for one, value in lines.items())
-        raw = Raw(f"HTTP/1.1 200 OK\r\n{head}\r\n".encode("latin-1") + scene.body + behind)
-        async with bench.host(None, raw) as host:
+        async with bench.host(None, Raw(_head(scene, len(scene.body) + more) + scene.body + behind)) as host:
             met = await bench.call(host.url)
         if met.error is not None:
             raise FailureError(f"{name}: {told(met.error)}")
@@ -325,6 +349,89 @@ async def comments(bench: Bench) -> None:
     await bench.asks()
     odd = b": ping\n\nid: 7\nretry: 10\nwhat: else\n\n:\n\n"
     await _odd(bench, odd + b"".join(piece + odd for piece in _events(bench)))
+
+
+@item("fault F20", "wire")
+async def endless_line(bench: Bench) -> None:
+    """A line without an end is a ProtocolError before it fills the memory."""
+    await bench.asks()
+    if bench.wire.framing not in {"sse", "ndjson"}:
+        raise NotApplicableError("its wire streams no lines")
+    begin = b"data: " if bench.wire.framing == "sse" else b""
+    some = b"".join(bench.scene().pieces[:2])
+    endless = Body(some + begin + b"x" * 40_000_000, content_type=_stream_of(bench))
+    await _meets(bench, endless, ProtocolError, stream=(True,))
+
+
+@item("fault F21", "wire")
+async def no_utf8(bench: Bench) -> None:
+    """Bytes that are no UTF-8 are a replacement character in the text, or a ProtocolError."""
+    await bench.asks()
+    scene = bench.scene()
+    whole = scene.meant.text or ""
+    words = [word for word in whole.split() if len(word) > 3 and word.isascii() and word.isalpha()]
+    word = max(words, key=len, default="")
+    if not word or word.encode() not in scene.body:
+        raise NotApplicableError("its answer has no word of which a byte could be changed")
+    broken = scene.body.replace(word.encode(), word[0].encode() + b"\xff" + word[2:].encode())
+    async with bench.host(None, Body(broken, content_type=scene.content_type, headers=scene.headers)) as host:
+        met = await bench.call(host.url)
+    if met.error is not None:
+        _right(met, ProtocolError)
+        return
+    holds(met.text == whole.replace(word, f"{word[0]}\ufffd{word[2:]}"), "the text is another one")
+
+
+@item("fault F26", "wire")
+async def no_done(bench: Bench) -> None:
+    """An answer that tells why it ended is whole, with or without what some hosts send behind that."""
+    await bench.asks()
+    body, done = b"".join(_events(bench)), b"data: [DONE]\n\n"
+    if not body.endswith(done):
+        raise NotApplicableError("its wire sends nothing behind the end")
+    scene = bench.scene()
+    async with bench.host(None, Body(body.removesuffix(done), content_type=scene.content_type)) as host:
+        met = await bench.call(host.url)
+    holds(met.error is None, "" if met.error is None else told(met.error))
+    holds(met.text == scene.meant.text, "another text than the host said")
+
+
+@item("fault F28", "wire")
+async def after_the_end(bench: Bench) -> None:
+    """What comes behind the end of an answer is no part of it."""
+    await bench.asks()
+    pieces = _events(bench)
+    if bench.wire.name not in CORE_WIRES:
+        raise NotApplicableError("nothing tells where the end of its wire is")
+    await _odd(bench, b"".join((*pieces, *pieces[1:3])))
+
+
+@item("fault F29", "wire")
+async def no_usage(bench: Bench) -> None:
+    """Usage that is not told is not known, and costs nothing of the answer."""
+    await bench.asks()
+    if bench.wire.name not in CORE_WIRES:
+        raise NotApplicableError("nothing tells what its wire is like without it")
+    scene = bench.scene("no usage")
+    async with bench.host(scene) as host:
+        reply = (await bench.call(host.url)).reply()
+    holds(reply.text == scene.meant.text, "another text than the host said")
+    counts = None if reply.usage is None else (reply.usage.input_tokens, reply.usage.output_tokens)
+    holds(not counts or not any(counts), f"tokens were made up: {counts}")
+
+
+@item("fault F30", "wire")
+async def pieces_in_turns(bench: Bench) -> None:
+    """Tool calls whose pieces come in turns arrive each with its own name and arguments."""
+    model = bench.model("parallel_tools")
+    await bench.asks()
+    if bench.wire.name not in CORE_WIRES:
+        raise NotApplicableError("nothing tells how its wire would do that")
+    scene = bench.scene("tools in turns")
+    async with bench.host(scene) as host:
+        met = await bench.ask(host, model=model)
+    found = differences(scene.meant, met.reply())
+    holds(not found, "; ".join(found))
 
 
 def _body_item(number: str, sentence: str, body: Callable[[Bench], tuple[bytes, str]], *, whole: bool = True) -> Item:
@@ -449,6 +556,33 @@ def _article(name: str) -> str:
     return f"an {name}" if name[0] in "AEIOU" or name.startswith("HTTP") else f"a {name}"
 
 
+@item("fault F42", "wire")
+async def filtered(bench: Bench) -> None:
+    """An answer that a content filter ended says so as the reason of its end."""
+    await bench.asks()
+    if bench.wire.name not in CORE_WIRES:
+        raise NotApplicableError("nothing tells what a filter of its wire says")
+    scene = bench.scene("filtered")
+    async with bench.host(scene) as host:
+        reply = (await bench.ask(host)).reply()
+    holds(reply.finish_reason == "content_filter", f"finish_reason is {reply.finish_reason!r}")
+
+
+@item("fault F45", "wire")
+async def passing(bench: Bench) -> None:
+    """Whether a status may be tried again is as the catalogue has it, and above that as the host says."""
+    steps = {
+        "408": (Status(408), True),
+        "409": (Status(409), True),
+    }
+    if bench.wire.name in CORE_WIRES:  # whose makers have the header
+        steps["a 500 that is final"] = (Status(500, headers={"x-should-retry": "false"}), False)
+    for name, (step, retryable) in steps.items():
+        for error in await _meets(bench, step, HTTPError, stream=(True,), where=name):
+            is_so = getattr(error, "retryable", None) is retryable
+            holds(is_so, f"{name}: it {'may' if retryable else 'may not'} be tried again, which the error does not say")
+
+
 STATUSES: Final = (
     _status_item("F35", 429, RateLimitError, retry_after="12"),
     _status_item("F36", 429, QuotaExhaustedError, code="insufficient_quota"),
@@ -502,8 +636,9 @@ async def odd_head(bench: Bench) -> None:
 
 
 ITEMS: Final[tuple[Item, ...]] = (
-    refused, black_hole, no_name, no_tls, gone_at_once, cut_head,
+    refused, black_hole, no_name, no_tls, gone_at_once, stale, cut_head,
     silent_before_headers, silent_after_headers, silent_in_the_middle, never_silent,
-    *CUTS, more_bytes, other_line_ends, byte_order_mark, comments, *BODIES,
-    error_in_a_stream, whole_for_a_stream, bomb, *STATUSES, large_error, redirect, odd_head,
+    *CUTS, more_bytes, other_line_ends, byte_order_mark, comments, endless_line, no_utf8, *BODIES,
+    no_done, after_the_end, no_usage, pieces_in_turns, error_in_a_stream, whole_for_a_stream, bomb,
+    *STATUSES, filtered, large_error, passing, redirect, odd_head,
 )  # fmt: skip

@@ -145,6 +145,20 @@ def _events(name: str) -> tuple[Sequence[Event], Meant]:
             both = [event for pair in zip(text, other, strict=True) for event in pair]
             events = [start, *both, ChoiceFinish(1, "stop"), usage, Finish("stop")]
             return events, Meant(choices=[TEXT, TEXT.upper()], **stop)
+        case "tools in turns":
+            turns: list[Event] = [ToolCallDelta(index, f"call_{index}", tool) for index, (tool, _) in enumerate(CALLS)]
+            for at in range(0, max(len(arguments) for _, arguments in CALLS), 5):
+                turns += [
+                    ToolCallDelta(index, arguments=arguments[at : at + 5])
+                    for index, (_, arguments) in enumerate(CALLS)
+                    if arguments[at:]
+                ]
+            told = Meant(calls=[(tool, json.loads(arguments)) for tool, arguments in CALLS], finish="tool_calls")
+            return [start, *turns, usage, Finish("tool_calls")], told
+        case "no usage":
+            return [start, *text, Finish("stop")], Meant(text=TEXT, finish="stop")
+        case "filtered":
+            return [start, *text, usage, Finish("content_filter")], Meant(text=TEXT, finish="content_filter")
         case _:
             raise UntriedError(f"no scene of core's is about {name}")
 

@@ -12,14 +12,15 @@ import signal
 import socket
 import sys
 import threading
+import time
 import warnings
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ...events import is_content
-from ..faults import Stall, Status
-from ..lifecycle import Lifecycle, LifecycleError
+from ..faults import Cut, Stall, Status
+from ..lifecycle import LifecycleError, check
 from .bench import PATIENCE, asking, told
 from .items import FailureError, NotApplicableError, holds, item
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from ..faults import Split
     from .bench import Bench, SceneHost
     from .items import Item
+
+_AT_ONCE: Final = 2.0
+"""Seconds: a machine that is busy with other things may take a while for what is done at once."""
 
 _TURNS: Final = 200
 """Turns of 5 ms that what closes is given to be closed."""
@@ -46,13 +50,29 @@ async def lifecycle(bench: Bench) -> None:
         met = await bench.ask(host)
     if met.error is not None:
         raise FailureError(f"the answer failed: {told(met.error)}")
-    life = Lifecycle()
+    _judge("", met.events)
+    if not bench.has_wire:
+        return
+    for name in _SCENES:
+        with contextlib.suppress(NotApplicableError):
+            model = bench.model(name)
+            async with bench.host(bench.scene(name)) as host:
+                met = await bench.ask(host, model=model)
+            _judge(f"{name}: ", met.events, whole=met.error is None)
+    async with bench.stage(Cut(len(bench.scene().body) // 2)) as host:
+        met = await bench.ask(host)
+    _judge("cut: ", met.events, whole=met.error is None)
+
+
+_SCENES: Final = ("tools", "parallel_tools", "reasoning", "logprobs", "choices", "json_schema")
+
+
+def _judge(where: str, events: Sequence[Event], *, whole: bool = True) -> None:
+    """FailureError where these events are no stream; one that failed need not be ``whole``."""
     try:
-        for event in met.events:
-            life.feed(event)
-        life.end()
+        check(events, whole=whole)
     except LifecycleError as error:
-        raise FailureError(str(error)) from error
+        raise FailureError(f"{where}{error}") from error
 
 
 @item("output")
@@ -89,6 +109,10 @@ async def request_unchanged(bench: Bench) -> None:
     async with bench.stage() as host:
         await bench.ask(host, request)
     holds(request.model_dump_json() == before, "it changed the request that it was given")
+    given = bench.given
+    assert given is not None
+    holds(dict(given.options) == dict(bench.conformance.options), "it changed the options that it was given")
+    holds(dict(given.headers) == {"x-understudy-given": "1"}, "it changed the headers that it was given")
 
 
 # ── cancelling ───────────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +186,7 @@ async def close_early(bench: Bench) -> None:
             assert host is not None
             await _leave(bench, host, how)
             try:
-                await bench.backstage.run(host.until_closed(), 1.0)
+                await bench.backstage.run(host.until_closed(), _AT_ONCE)
             except TimeoutError:
                 raise FailureError(f"the connection to the host stays open after the stream was {how}") from None
 
@@ -304,9 +328,14 @@ def _left(bench: Bench) -> Left:
             sys.unraisablehook = hook
     found.warnings += [f"{one.category.__name__}: {one.message}"[:200] for one in caught if _counts(one)]
     found.changed += [f"{name}: {what}" for name, what in _changes(state, _state())]
-    found.threads += [thread.name for thread in set(threading.enumerate()) - threads if thread.is_alive()]
-    after = _descriptors()
-    found.descriptors += [f"{number} → {what}" for number, what in after.items() if before.get(number) != what]
+    for _ in range(_TURNS):  # what the hosts' thread is just about to close is not the provider's
+        found.threads = [thread.name for thread in set(threading.enumerate()) - threads if thread.is_alive()]
+        found.descriptors = [
+            f"{number} → {what}" for number, what in _descriptors().items() if before.get(number) != what
+        ]
+        if not found.threads and not found.descriptors:
+            break
+        time.sleep(0.005)
     return found
 
 
