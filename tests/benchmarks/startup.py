@@ -271,13 +271,14 @@ def locked(work: Path) -> Path:
 
 
 def measure(found: list[Environment], rounds: int) -> None:
-    """Cold once or three times, then warm in turn."""
+    """Cold, then warm in turn."""
     for one in found:
-        for _ in range(1 if one.plugins >= 1000 else 2):
+        for _ in range(1 if one.plugins >= 100 or one.command == "llm" else 3):
             shutil.rmtree(one.cache, ignore_errors=True)
             one.run("cold")
         time.sleep(0.2)  # what changed more lately is not kept
         one.run("second")
+        print(f"{one.name}: cold", file=sys.stderr, flush=True)
     for number in range(rounds):
         for one in found:
             for what in ("models", "select", "--help"):

@@ -479,6 +479,20 @@ def test_many_processes_at_once_all_read_the_same(site: Site) -> None:
 # ── plugins that do not come back ────────────────────────────────────────────────────────────────────
 
 
+@pytest.fixture(params=["forked", "shared"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """With a process for each plugin, and where the system has no forks, with one for all."""
+    if request.param == "shared":
+        boot = child._BOOT.replace(
+            "import main; main(told)", "import main; import understudy.installation.inspection as i; i._FORKS = False; "
+            "main(told)",
+        )  # fmt: skip
+        assert boot != child._BOOT
+        monkeypatch.setattr(child, "_BOOT", boot)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("way")
 def test_an_import_that_hangs_is_ended_and_named(site: Site) -> None:
     """The others are read as ever, those before it and those after it."""
     for name in ("zoo-a", "zoo-z"):
@@ -501,7 +515,7 @@ def test_a_hook_that_hangs_is_ended_and_named(site: Site) -> None:
 
 
 @pytest.mark.parametrize("hangs", [True, False], ids=["hangs", "returns"])
-def test_what_a_plugin_started_ends_with_it(site: Site, tmp_path: Path, hangs: bool) -> None:
+def test_what_a_plugin_started_ends_with_it(site: Site, tmp_path: Path, hangs: bool, way: str) -> None:
     """A process that its import left running holds a pipe open: its end is seen there."""
     fifo = tmp_path / "pipe"
     os.mkfifo(fifo)
@@ -533,8 +547,17 @@ def test_what_a_plugin_started_ends_with_it(site: Site, tmp_path: Path, hangs: b
         ("import os\nos._exit(0)", "its import ended the process with exit code 0"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("import sys\nsys.exit()", "SystemExit"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGRTMIN + 5)", "its import ended the process with signal 39"),
+        (
+            (
+                "import contextlib, os\nfor number in range(3, 30):\n    with contextlib.suppress(OSError):\n"
+                "        os.write(number, b'garbage\\n')"
+            ),
+            "its import wrote to a descriptor that is none of its own",
+        ),
     ],
 )
+@pytest.mark.usefixtures("way")
 def test_an_import_that_ends_the_process_ends_only_itself(site: Site, code: str, told: str) -> None:
     """It is named with how it ended, and the others are read."""
     for name in ("zoo-a", "zoo-z"):
@@ -623,3 +646,27 @@ def test_without_another_process_plugins_are_read_here(site: Site, monkeypatch: 
     site.imported()
     assert models(site.read()["zoo-light"]) == ["a"]
     assert site.imported() == []
+
+
+def test_a_plugin_cannot_spoil_those_after_it(site: Site) -> None:
+    """Each is inspected in a process of its own: functions, modules, limits and folders are as they were."""
+    site.install(
+        "zoo-a",
+        "import json, os, sys, types\njson.dumps = json.loads = None\nos.chdir('/')\nsys.setrecursionlimit(150)\n"
+        "sys.modules['zoo_b'] = types.ModuleType('zoo_b')\nsys.path.clear()\n",
+    )
+    site.install("zoo-b", models=("mine",))
+    found = site.read()
+    assert found["zoo-b"].error is None
+    assert models(found["zoo-b"]) == ["mine"]
+    assert found["zoo-a"].replaced == ("json.dumps", "json.loads")
+
+
+def test_a_process_that_lives_on_and_says_nothing_is_ended(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It closed what it would have said it through."""
+    monkeypatch.setattr(child, "_GONE_WITHIN", 0.2)
+    boot = child._BOOT.replace("import main; main(told)", "import inspected; print('{\"ready\": 1}', flush=True); ")
+    boot += 'print(\'{"begun": 0, "group": null}\', flush=True); import os, threading; os.close(1); '
+    monkeypatch.setattr(child, "_BOOT", boot + "threading.Event().wait()")
+    site.install("zoo-light")
+    assert "its import ended the process with SIGKILL" in str(site.read()["zoo-light"].error)

@@ -577,6 +577,7 @@ class Client:
 
     def _matched(self, model: str | None, needs: Needs) -> Matched:
         offers = self._all_offers()
+        offering = {offer.provider for offer in offers}
         if not any(need.name == "embeddings" for need in needs):
             offers = tuple(offer for offer in offers if offer.model.capabilities.fact("chat").value is not False)
         return matched(
@@ -588,7 +589,7 @@ class Client:
             undeclared=[
                 self._offer(name, Model("", one.spec.shared()))
                 for name, one in self._registry.installed.items()
-                if not any(offer.provider == name for offer in self._all_offers())
+                if name not in offering
             ],
         )
 

@@ -95,17 +95,15 @@ def _one_run(entries: Sequence[Entry], time_limit: float, *, load: bool) -> Iter
                 case {"done": int(place), **result}:
                     yield place, cast("dict[str, Any]", result)
                     begun = None
-                    is_over = group is None and place == len(entries) - 1
                 case {"ended": int(place), "code": int(code)}:
                     if begun is not None:
                         yield begun, _ended(entries[begun], code, since)
                     begun = group = None
-                    is_over = place == len(entries) - 1
                 case _:
                     if begun is not None:
-                        yield begun, _ended(entries[begun], _code(process), since)
-                    is_over = True
-            if is_over:
+                        yield begun, _broken_off(entries[begun], line, process, since)
+                    return
+            if group is None and place == len(entries) - 1:
                 return
     finally:
         _end(process, group)
@@ -168,10 +166,18 @@ def _ended(entry: Entry, code: int, since: float) -> dict[str, Any]:
     return {"seconds": time.monotonic() - since, "error": _of(entry, f"ended the process with {how}")}
 
 
+def _broken_off(entry: Entry, line: bytes | None, process: subprocess.Popen[bytes], since: float) -> dict[str, Any]:
+    """Of one after which nothing was said, or what is none of ours."""
+    if line is None:
+        return _ended(entry, _code(process), since)
+    what = "wrote to a descriptor that is none of its own"
+    return {"seconds": time.monotonic() - since, "error": _of(entry, what)}
+
+
 def _code(process: subprocess.Popen[bytes]) -> int:
     try:
         return process.wait(_GONE_WITHIN)
-    except subprocess.TimeoutExpired:  # it lives, and says nothing, or what is none of ours
+    except subprocess.TimeoutExpired:  # it lives, and says nothing
         process.kill()
         return process.wait()
 
