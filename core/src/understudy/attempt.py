@@ -23,6 +23,7 @@ from .errors import (
     UnderstudyError,
 )
 from .events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
+from .messages import like
 from .observation import Attempt, AttemptStart, Observers
 from .pricing import SharedPricing
 from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
@@ -78,11 +79,11 @@ class Ready:
             changed["extra_headers"] = dict(request.extra_headers)
         if self.settings:
             given = request.settings.given()
-            changed["settings"] = request.settings.model_copy(update={**self.settings, **given})
+            changed["settings"] = like(request.settings, {**self.settings, **given})
         if self.options:
             said = request.options.get(self.provider, {})
             changed["options"] = {**changed.get("options", request.options), self.provider: {**self.options, **said}}
-        return request.model_copy(update=changed) if changed else request
+        return like(request, changed) if changed else request
 
 
 def limited(stream: Ask, limit: Concurrency) -> Ask:

@@ -80,6 +80,8 @@ class Target:
 
     def asked(self, one: Ready) -> Ready:
         """The candidate as this target has it."""
+        if not (self.options or self.settings) and self.timeout is None and self.concurrency is None:
+            return one
         options = self.options
         if options and one.check_options is not None:
             options = one.check_options(options)

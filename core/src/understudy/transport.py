@@ -328,6 +328,12 @@ class _Protocol(ResponseHandler):
 
     answered = False
     used = False
+    fell_behind = False
+    """Whether more of the current answer came than was let in."""
+
+    def pause_reading(self) -> None:
+        self.fell_behind = True
+        super().pause_reading()
 
     def data_received(self, data: bytes) -> None:
         self.answered = True
@@ -418,7 +424,7 @@ def _taken(connection: Connection, use: _Use) -> None:
     protocol = connection.protocol
     assert isinstance(protocol, _Protocol)
     use.protocol, use.reused = protocol, protocol.used
-    protocol.used, protocol.answered = True, False
+    protocol.used, protocol.answered, protocol.fell_behind = True, False, False
 
 
 class AiohttpTransport:
@@ -532,8 +538,17 @@ def _proxy_url(proxy: str | None) -> URL | None:
 
 
 def _environment_has(name: str) -> bool:
-    """Whether a variable is set, to something else than 0."""
+    """Whether a variable is set, to something else than 0.
+
+    That one is not there ``os.environ`` tells by an exception of its own making, which costs as much as a TCP write.
+    """
+    if _VARIABLES is not None and os.environ is _ENVIRON and _ENVIRON.encodekey(name) not in _VARIABLES:
+        return False
     return os.environ.get(name, "0") not in {"", "0"}
+
+
+_ENVIRON: Final = os.environ
+_VARIABLES: Final[Mapping[Any, Any] | None] = getattr(_ENVIRON, "_data", None)
 
 
 def _refuse_network(switch: str, url: str, proxy: URL | None) -> None:
@@ -856,8 +871,10 @@ async def _all_there(content: aiohttp.StreamReader) -> bytes:
     splits = content._http_chunk_splits  # noqa: SLF001
     while splits and splits[0] < content._cursor:  # noqa: SLF001
         splits.popleft()
-    if content._protocol._reading_paused:  # noqa: SLF001
-        content._protocol.resume_reading()  # noqa: SLF001
+    protocol: Any = content._protocol  # noqa: SLF001
+    if protocol.fell_behind:
+        # From then on each time: the parser may stop once more than the protocol, with what it did not read yet.
+        protocol.resume_reading()
     return data
 
 
