@@ -161,6 +161,8 @@ class Talker:
             chunks = response.chunks()
             async for data in chunks:
                 *lines, rest = (rest + data).split(b"\\n")
+                if len(rest) > 1_000_000:
+                    raise ProtocolError("a line is too long")
                 for line in lines:
                     try:
                         told = json.loads(line)

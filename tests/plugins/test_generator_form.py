@@ -336,6 +336,7 @@ from understudy.plugin import Conformance
 class Claiming(Quokka):
     conformance = Conformance("full", wire="text", expected_failures={
         "fault F13": "it ends where its connection does",
+        "fault F21": "it waits for a whole character that never comes, and loses the rest",
         "fault F34": "aiohttp reads a body of any length",
         "fault F46": "aiohttp follows redirects",
         "capability settings": "they end in kwargs",
@@ -352,7 +353,7 @@ async def test_the_kit_finds_what_is_such_a_files_own(tmp_path: Path, monkeypatc
     outcomes = {one.item: (one.outcome, one.reason) for one in report.results}
     assert not {name: told for name, told in outcomes.items() if told[0] == "failed"}
     assert sorted(name for name, told in outcomes.items() if told[0] == "expected") == [
-        "capability settings", "fault F13", "fault F34", "fault F46",
+        "capability settings", "fault F13", "fault F21", "fault F34", "fault F46",
     ]  # fmt: skip
     assert sum(told[0] == "passed" for told in outcomes.values()) > 50
 
