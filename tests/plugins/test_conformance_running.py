@@ -119,6 +119,14 @@ def test_every_item_stands_in_the_documentation() -> None:
     assert rows == [(one.name, one.level, one.sentence) for one in all_items()]
 
 
+def test_a_row_of_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A host that stands in the configuration alone is tried by its name."""
+    file = tmp_path / "understudy.toml"
+    file.write_text('[providers.attic]\nwire = "openai_chat"\nbase_url = "https://attic.example/v1"\nmodels = ["a"]\n')
+    assert run("attic", "--config", str(file), "--item", "capability text", "--item", "address") == 0
+    assert "2 passed in" in capsys.readouterr().out
+
+
 # ── expected failures ────────────────────────────────────────────────────────────────────────────────
 
 

@@ -382,11 +382,12 @@ def record(*, message: tuple[str, ...], config: str | None, **given: Any) -> int
 )  # fmt: skip
 @click.option("--list", "listed", is_flag=True, help="List the items, each with its level and what it says.")
 @_json
+@_config
 def conform(targets: tuple[str, ...], listed: bool, as_json: bool, **given: Any) -> int:
     """Try each of TARGETS, on this machine alone, with a made-up key: imports, streams, faults, secrets, abilities.
 
-    A target is the name of an installed provider, or of one that is not: MODULE:CLASS. What it cannot pass a
-    provider declares, with the reason, which is shown; what it passes all the same is a failure.
+    A target is the name of an installed provider or of a row of the configuration, or MODULE:CLASS. What it cannot
+    pass a provider declares, with the reason, which is shown; what it passes all the same is a failure.
     """
     from .conform import list_items, try_providers
 

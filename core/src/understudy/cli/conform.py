@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..config import load
 from ..errors import ConfigError
 from ..testing.conformance import all_items, conform, installed_origins, origins_of
 from .importing import look_here
@@ -12,6 +13,7 @@ from .terminal import is_terminal, one_line, output, reserved, say, write_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..host import Host
     from ..provider import Level
     from ..testing.conformance import Origin, Report, Result
 
@@ -46,6 +48,7 @@ def try_providers(
     patterns: Sequence[str],
     level: Level | None,
     timeout: float,
+    config: str | None,
     as_json: bool,
 ) -> bool:
     """Try each of the providers, and show what came of it; whether nothing failed."""
@@ -56,11 +59,12 @@ def try_providers(
             origins += installed_origins()
         if not origins:
             raise ConfigError("no provider is installed")
+    rows = configured_rows(config) if targets else ()
     for target in targets:
         if ":" in target:
             look_here(target.rpartition("=")[2].partition(":")[0])
         with reserved():
-            origins += origins_of(target)
+            origins += origins_of(target, rows)
     reports: list[Report] = []
     drawn = is_terminal(output())
     for origin in origins:
@@ -82,6 +86,12 @@ def try_providers(
     if failed and len(reports) > 1 and not as_json:
         say(f"{len(failed)} of {len(reports)} failed: {', '.join(map(one_line, failed))}")
     return not failed
+
+
+def configured_rows(config: str | None) -> tuple[Host, ...]:
+    """The hosts that the configuration has as rows of its own."""
+    tables = load(True if config is None else config).providers
+    return tuple(row for name, table in tables.items() if (row := table.host(name)) is not None)
 
 
 def _line(result: Result, *, drawn: bool, alone: bool) -> None:

@@ -80,12 +80,9 @@ def to_plain(given: ProviderSpec | Host) -> Plain:
 
 def from_plain(plain: Mapping[str, Any], late: Late) -> ProviderSpec:
     """The declaration; what is code in it is imported, as ``late`` has it, when it is needed."""
-    told = dict(plain)
-    sources = Sources(told.pop("sources"))
-    told["models"] = sources.models(told["models"])
-    told["capabilities"] = sources.facts(told["capabilities"])
-    if told.pop("row", False):
-        return Host(**told).spec()
+    if plain.get("row"):
+        return row_of(plain).spec()
+    told = _with_facts(plain)
     name = told["name"]
     if told["load"] is None:
         told["load"] = lambda: late.implementation(name)
@@ -97,6 +94,19 @@ def from_plain(plain: Mapping[str, Any], late: Late) -> ProviderSpec:
     if told["conformance"] is not None:
         told["conformance"] = Conformance(**told["conformance"])
     return ProviderSpec(**told)
+
+
+def row_of(plain: Mapping[str, Any]) -> Host:
+    """The row that `to_plain` was given."""
+    told = _with_facts(plain)
+    del told["row"]
+    return Host(**told)
+
+
+def _with_facts(plain: Mapping[str, Any]) -> Plain:
+    told = dict(plain)
+    sources = Sources(told.pop("sources"))
+    return told | {"models": sources.models(told["models"]), "capabilities": sources.facts(told["capabilities"])}
 
 
 def _plain_conformance(given: Conformance) -> Plain:

@@ -1,34 +1,42 @@
-"""Where a provider comes from: the entry point of an installed plugin, or an import string."""
+"""Where a provider comes from: an installed plugin, an import string, or a row of the configuration."""
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, PluginError
 from ...generator.provider import as_provider
 from ...installation import PROVIDERS, Entry, Late, given_as_spec, installed
+from ...installation.declarations import row_of, to_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from ...host import Host
     from ...provider import Provider, ProviderSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A provider by name and the place where it is declared; ``module`` is an import string, or ``entry`` is given."""
+    """A provider by name and the place where it is declared.
+
+    That is ``entry``, or else ``module``, an import string, or else ``row``, the plain data of a `Host`.
+    """
 
     name: str
     entry: Entry | None = None
     module: str = ""
     distribution: str = ""
     version: str = ""
+    row: Mapping[str, Any] | None = None
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {
+            "entry": None if self.entry is None else asdict(self.entry)
+        }
 
     @classmethod
     def of_plain(cls, plain: Mapping[str, Any]) -> Origin:
@@ -41,6 +49,8 @@ class Origin:
         if self.entry is not None:
             late = Late(self.entry)
             return {name: late.spec(name) for name in late.given()}
+        if self.row is not None:
+            return {self.name: row_of(self.row).spec()}
         module, _, attribute = self.module.partition(":")
         given: object = importlib.import_module(module)
         for part in filter(None, attribute.split(".")):
@@ -73,15 +83,16 @@ def loaded(spec: ProviderSpec) -> Provider:
     return as_provider(getattr(importlib.import_module(module), attribute), spec.name)
 
 
-def origins_of(target: str) -> tuple[Origin, ...]:
+def origins_of(target: str, rows: Iterable[Host] = ()) -> tuple[Origin, ...]:
     """The providers that a name or an import string (``module:attribute``) stands for.
 
-    The name of a broken plugin stands for itself. ConfigError where nothing is installed under the name.
+    ``rows`` are those of the configuration. The name of a broken plugin stands for itself. ConfigError where nothing
+    is installed under the name.
     """
     if ":" in target:
         name, _, module = target.rpartition("=")
         return (Origin(name, module=module),)
-    known = {origin.name: origin for origin in installed_origins()}
+    known = {origin.name: origin for origin in (*installed_origins(), *map(_of_row, rows))}
     if target in known:
         return (known[target],)
     import difflib  # only for the nearest name
@@ -89,6 +100,10 @@ def origins_of(target: str) -> tuple[Origin, ...]:
     near = difflib.get_close_matches(target, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ConfigError(f"no provider {target!r} is installed{hint}")
+
+
+def _of_row(row: Host) -> Origin:
+    return Origin(row.name, row=to_plain(row))
 
 
 def installed_origins() -> tuple[Origin, ...]:
