@@ -178,7 +178,7 @@ class CoreWire:
     marked = True
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
 
     def scene(self, name: str) -> Scene:
         """Rendered anew each time."""
@@ -287,7 +287,7 @@ class CassetteWire:
     def __init__(self, package: str) -> None:
         from ..cassettes import cassettes_of  # only where there are some
 
-        self.name = f"the cassettes of {package}"
+        self.name: str = f"the cassettes of {package}"
         self.cassettes: Sequence[Cassette] = cassettes_of(package)
         if not self.cassettes:
             raise ConfigError(f"{package} has no cassettes")
