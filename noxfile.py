@@ -210,7 +210,7 @@ def walk(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Print the cost of a call and of a chunk against the floor."""
-    session.run(python(), str(ROOT / "tests" / "benchmarks" / "floor_ratios.py"), *session.posargs, external=True)
+    session.run(python(), str(ROOT / "tests" / "benchmarks" / "bench.py"), *session.posargs, external=True)
 
 
 @nox.session
