@@ -107,7 +107,7 @@ def select(count: int) -> None:
     def facts(place: int) -> dict[str, bool | float | str]:
         return {
             "tools": place % 3 == 0, "vision": place % 5 == 0, "json_schema": place % 2 == 0,
-            "context": contexts[place % 5], "input_price": prices[place % 199], "output_price": prices[place % 193],
+            "context": contexts[place // 5 % 5], "input_price": prices[place % 199], "output_price": prices[place % 193],
         }  # fmt: skip
 
     models = [Model(f"m{place}", Capabilities(facts(place))) for place in range(count)]
@@ -116,9 +116,9 @@ def select(count: int) -> None:
     client = Client(config=False, plugins=False, providers=specs, environ={})
     gc.collect()
     gc.freeze()
-    began = time.perf_counter()
+    began = time.process_time()
     client.select("tools")
-    index = (time.perf_counter() - began) * 1e3
+    index = (time.process_time() - began) * 1e3
     client.select("vision, context>=128k, json_schema, input_price<=3, output_price<=5")  # each need seen once
     times = []
     for needs in (
@@ -127,9 +127,9 @@ def select(count: int) -> None:
         "json_schema, input_price<=3",
         "tools, vision, context>=128k",
     ):
-        began = time.perf_counter()
+        began = time.process_time()
         assert client.select(needs).candidates
-        times.append((time.perf_counter() - began) * 1e6)
+        times.append((time.process_time() - began) * 1e6)
     print(index, statistics.median(times))
 
 
