@@ -23,6 +23,7 @@ import json
 import logging
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -262,10 +263,10 @@ def printed(*command: str | Path) -> list[float]:
 
 def used(*command: str | Path) -> float:
     """Milliseconds of the processor that a command takes."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    after = os.times()
-    return (after.children_user + after.children_system - before.children_user - before.children_system) * 1e3
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3
 
 
 def processes(base: str, folder: Path) -> list[Row]:
@@ -338,7 +339,8 @@ def instructions(base: str, folder: Path) -> str:
             env={**os.environ, "PYTHONHASHSEED": "0"},
         )  # fmt: skip
         dumps = sorted(Path(place).glob("out.*"), key=lambda path: int(path.suffix[1:]))
-        totals = [int(found[1]) for path in dumps if (found := re.search(r"^totals: (\d+)", path.read_text(), re.MULTILINE))]
+        found = [re.search(r"^totals: (\d+)", path.read_text(), re.MULTILINE) for path in dumps]
+        totals = [int(each[1]) for each in found if each is not None]
     floor_call, our_call, floor_chunks, our_chunks = (totals[place] for place in (1, 3, 5, 7))
     return (
         f"instructions of one call: floor {floor_call // calls:,}, ours {our_call // calls:,}"
@@ -413,16 +415,16 @@ def peers(base: str, folder: Path, environments: Path) -> list[list[str]]:
     """The rows of each peer whose environment is there, measured by `peers.py` inside of it, now."""
     rows = []
     for environment in sorted(environments.iterdir()):
-        program = environment / "bin" / "python"
+        program, name = environment / "bin" / "python", environment.name
         done = subprocess.run(
-            [str(program), str(HERE / "peers.py"), environment.name.removeprefix("peer-"), base, str(folder / "floor.py")],
+            [str(program), str(HERE / "peers.py"), name, base, str(folder / "floor.py")],
             capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"], "HOME": str(environment)},
         )  # fmt: skip
         try:
             told_by = json.loads(done.stdout.splitlines()[-1])
         except (IndexError, ValueError):
             reason = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-            rows.append([environment.name.removeprefix("peer-"), f"not measured: {reason[:90]}", "", "", "", ""])
+            rows.append([name, f"not measured: {reason[:90]}", "", "", "", ""])
         else:
             rows.append(
                 [told_by["name"], *(told_by.get(key, "–") for key in ("call", "many", "chunk", "each", "fallback"))]

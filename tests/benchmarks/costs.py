@@ -107,7 +107,8 @@ def select(count: int) -> None:
     def facts(place: int) -> dict[str, bool | float | str]:
         return {
             "tools": place % 3 == 0, "vision": place % 5 == 0, "json_schema": place % 2 == 0,
-            "context": contexts[place // 5 % 5], "input_price": prices[place % 199], "output_price": prices[place % 193],
+            "context": contexts[place // 5 % 5],
+            "input_price": prices[place % 199], "output_price": prices[place % 193],
         }  # fmt: skip
 
     models = [Model(f"m{place}", Capabilities(facts(place))) for place in range(count)]
