@@ -207,10 +207,28 @@ def walk(session: nox.Session) -> None:
     session.run(python(), str(ROOT / "docs" / "walk.py"), *session.posargs, external=True)
 
 
+PEERS = {
+    "aisuite": "aisuite[openai]", "any-llm": "any-llm-sdk[openai]", "gpt4free": "g4f", "langchain": "langchain-openai",
+    "litellm": "litellm", "llm": "llm", "openai": "openai[aiohttp]", "pydantic-ai": "pydantic-ai-slim[openai]",
+}  # fmt: skip
+"""What is measured beside, each in an environment of its own and as it is published now."""
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Print the cost of a call and of a chunk against the floor."""
-    session.run(python(), str(ROOT / "tests" / "benchmarks" / "floor_ratios.py"), *session.posargs, external=True)
+    """Print what all costs beside what it must; ``-- --peers`` with peers beside, ``-- --write`` for the docs."""
+    arguments = [argument for argument in session.posargs if argument != "--peers"]
+    if len(arguments) < len(session.posargs):
+        uv = str(binary(Path(python()).parents[1], "uv"))
+        session.env["UV_SYSTEM_CERTS"] = "1"
+        for name, wanted in PEERS.items():
+            environment = ROOT / ".nox" / "peers" / name
+            if not binary(environment).exists():
+                session.run(uv, "venv", "--quiet", "--clear", "--python", python(), str(environment), external=True)
+                install = (uv, "pip", "install", "--quiet", "--no-config", "--python", str(binary(environment)))
+                session.run(*install, "aiohttp", "orjson", wanted, external=True, success_codes=[0, 1, 2])
+        arguments += ["--peers", str(ROOT / ".nox" / "peers")]
+    session.run(python(), str(ROOT / "tests" / "benchmarks" / "bench.py"), *arguments, external=True)
 
 
 @nox.session

@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 import understudy.transport
-from understudy import Message, Request, Settings, UnderstudyError
+from understudy import Capabilities, Message, Needs, Request, Settings, UnderstudyError
 from understudy.asking import request_of
 from understudy.events import Choice, Collector, Finish, Reply, Start, TextDelta, Usage, collect
 from understudy.messages import like, read_messages, request_with
-from understudy.observation import Attempt
-from understudy.provider import Context
+from understudy.observation import Attempt, Health, HealthSnapshot
+from understudy.provider import Context, Model
 from understudy.resilience import Circuit
+from understudy.selection import Candidate, Offer, Offers, Preferences, matched
 from understudy.testing import OpenAIHost
 from understudy.transport import AiohttpTransport, Call, _all_there, _Clock, _Protocol, exchange
 from understudy.values import quick
@@ -392,7 +393,7 @@ def test_a_deadline_is_kept_to_the_moment_however_far_it_is(seconds: float) -> N
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────────
 
-MADE: tuple[type[Any], ...] = (Attempt, Call, Choice, Circuit, Context, Reply, Start, Usage)
+MADE: tuple[type[Any], ...] = (Attempt, Call, Candidate, Choice, Circuit, Context, Offer, Reply, Start, Usage)
 
 
 @pytest.mark.parametrize("kind", MADE, ids=lambda kind: kind.__name__)
@@ -442,6 +443,65 @@ def test_each_quick_value_makes_its_own_default() -> None:
     Kept(1).many.append(1)
     assert Kept(1).many == []
     assert Kept(1, [2]).many == [2]
+
+
+# ── choosing ─────────────────────────────────────────────────────────────────────────────────────────
+
+_facts = st.fixed_dictionaries(
+    {},
+    optional={
+        "tools": st.booleans() | st.none(),
+        "context": st.sampled_from([8_000, 128_000, "long"]),
+        "chat": st.booleans(),
+        "embeddings": st.booleans(),
+        "working": st.booleans(),
+        "deprecated": st.booleans(),
+        "input_price": st.sampled_from([0, 1.5]),
+    },
+)
+_offer = st.builds(
+    lambda provider, model, facts, access, obstacle, local, consent: Offer(
+        provider, Model(model, Capabilities(facts)), access, obstacle, local, consent
+    ),
+    st.sampled_from(["a", "b", "m"]), st.sampled_from(["m", "n", "a"]), _facts,
+    st.sampled_from(["open", "public", "offline"]), st.sampled_from([None, "no key"]), st.booleans(), st.booleans(),
+)  # fmt: skip
+_needs = st.sampled_from(
+    ["", "tools", "!tools?", "context>=32k", "tools?, context>=8k?", "embeddings", "working", "speed"]
+)
+_health = st.dictionaries(
+    st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["m", "n", "*"])),
+    st.builds(Health, st.booleans(), st.just("seen")),
+    max_size=2,
+)
+_preferences = st.builds(
+    Preferences,
+    st.sampled_from([(), ("b",), ("b/n", "a")]),
+    st.sampled_from([None, "price", "context", "weight"]),
+    st.just((("b", 2.0),)),
+)
+_models = st.sampled_from([None, "a", "m", "n", "a/m", "a/x", "b/n", "c", "c/m", "c/x", "z", "z/m"])
+
+
+@settings(max_examples=500)
+@given(st.lists(_offer, max_size=6), st.lists(_needs, min_size=1, max_size=3), _models, _health, _preferences)
+def test_offers_made_ready_come_to_the_same_choice(
+    offers: list[Offer], wishes: list[str], model: str | None, states: dict[tuple[str, str], Health], how: Preferences
+) -> None:
+    """Candidates in their order, every reason against the others, hints; also where it is asked again and again."""
+    ready, health = Offers(offers, how), HealthSnapshot(states)
+    undeclared = [Offer("c", Model("", Capabilities({"tools": True})))]
+    for text in wishes:
+        needs = Needs(text)
+        vectors = any(need.name == "embeddings" for need in needs)
+        some = [offer for offer in offers if vectors or offer.model.capabilities.fact("chat").value is not False]
+        plain = matched(some, needs=needs, model=model, health=health, preferences=how, undeclared=undeclared)
+        short = ready.matched(needs, model, health=health, undeclared=undeclared)
+        assert short.alone == plain.alone
+        assert short.selection() == plain.selection()
+        if model is None:
+            assert tuple(short.selection().rejected) == tuple(plain.rejected)
+            assert pickle.loads(pickle.dumps(short.selection())) == plain.selection()
 
 
 # ── requests ─────────────────────────────────────────────────────────────────────────────────────────

@@ -21,6 +21,7 @@ from .messages import (
     read_messages,
     read_tools,
     request_with,
+    unset,
 )
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ NeedsInput: TypeAlias = "str | Needs"
 SchemaInput: TypeAlias = "type[BaseModel] | Mapping[str, Any] | Literal['json']"
 
 NO_NEEDS: Final = Needs()
-NO_REQUEST: Final = Request(messages=())
+NO_REQUEST: Final = request_with((), unset(Settings), stream=True)
 """What a call for vectors carries through a chain."""
 
-_NO_SETTINGS: Final = Settings()
+_NO_SETTINGS: Final = unset(Settings)
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _CHOSEN: Final = ("model", "needs", "chain", "schema")
 _HOW: Final = ("timeout", "mid_stream", "reject", "hedge", "hold_back")

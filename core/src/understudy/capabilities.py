@@ -110,6 +110,11 @@ class Capabilities(Mapping[str, Fact]):
         """The fact of that name; ``UNKNOWN`` where nothing was stated."""
         return self._facts.get(name, UNKNOWN)
 
+    @staticmethod
+    def each(name: str, many: Iterable[Capabilities]) -> list[Fact]:
+        """The fact of that name of each of many, in their order; ``UNKNOWN`` where nothing was stated."""
+        return [one._facts.get(name, UNKNOWN) for one in many]  # noqa: SLF001 - its own kind
+
     def merged(self, other: Capabilities) -> Capabilities:
         """Both; what ``other`` states stands above what this states, also where it states an unknown."""
         merged = Capabilities()

@@ -45,7 +45,7 @@ from .probing import probed
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejections
-from .selection import Candidate, Offer, Rejection, matched
+from .selection import Candidate, Offer, Offers, Rejection
 from .structured import answered
 from .transport import AiohttpTransport, Timeout
 from .views import shown
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from .capabilities import Capabilities
     from .config import KeySource, TargetConfig
     from .events import Collector, Embeddings, Event, Flow, Reply
     from .layers import Crossing
@@ -159,7 +158,8 @@ class Client:
         self._told: dict[str, ProviderSettings] = {}
         self._endpoints: dict[tuple[str, str], tuple[ProviderSettings, Endpoint]] = {}
         self._salt = os.urandom(16)  # so that what tells keys apart tells nothing of them
-        self._offers: tuple[Offer, ...] | None = None
+        self._offers: Offers | None = None
+        self._undeclared: list[str] = []
         self._chains: dict[str, Chain] = {}
         self._resolutions: dict[tuple[str | None, Needs], Resolution] = {}
         self._matches: dict[tuple[str | None, Needs], Matched] = {}  # where plugins choose, in place of those
@@ -577,21 +577,10 @@ class Client:
 
     def _matched(self, model: str | None, needs: Needs) -> Matched:
         offers = self._all_offers()
-        offering = {offer.provider for offer in offers}
-        if not any(need.name == "embeddings" for need in needs):
-            offers = tuple(offer for offer in offers if offer.model.capabilities.fact("chat").value is not False)
-        return matched(
-            offers,
-            needs=needs,
-            model=model,
-            health=self.health,
-            preferences=self._config.preferences,
-            undeclared=[
-                self._offer(name, Model("", one.spec.shared()))
-                for name, one in self._registry.installed.items()
-                if name not in offering
-            ],
-        )
+        undeclared = [
+            self._offer(name, Model("", self._registry.installed[name].spec.shared())) for name in self._undeclared
+        ]
+        return offers.matched(needs, model, health=self.health, undeclared=undeclared)
 
     @property
     def health(self) -> HealthSnapshot:
@@ -608,7 +597,7 @@ class Client:
         ConfigError for a provider that is not installed.
         """
         wanted = _needs(needs, self._config)
-        offers = self._all_offers()
+        offers = self._all_offers().all
         if provider is not None:
             name = self._installed(provider)
             offers = tuple(offer for offer in offers if offer.provider == name)
@@ -698,7 +687,7 @@ class Client:
         source = f"listed by {name}, {dt.datetime.now(dt.UTC).date()}"
         declared = [one.model for one in self._offers_of(name)]
         return [
-            Candidate(name, one.name, self._declared(name, one), offer.access == "public", notes=notes)
+            Candidate(name, one.name, self._declared(name, one).capabilities, offer.access == "public", notes=notes)
             for one, notes in merged(declared, listed, shared=spec.shared(), source=source)
         ]
 
@@ -726,9 +715,12 @@ class Client:
             message = f"the provider raised {type(error).__name__}"
             raise ProviderError(message, phase="plugin", provider=name) from error
 
-    def _all_offers(self) -> tuple[Offer, ...]:
+    def _all_offers(self) -> Offers:
         if self._offers is None:
-            self._offers = tuple(offer for name in self._registry.installed for offer in self._offers_of(name))
+            installed = self._registry.installed
+            offers = [offer for name in installed for offer in self._offers_of(name)]
+            self._offers = Offers(offers, self._config.preferences)
+            self._undeclared = [name for name in installed if name not in self._offers.providers]
         return self._offers
 
     def _offers_of(self, name: str) -> list[Offer]:
@@ -743,12 +735,15 @@ class Client:
         for model, facts in self._registry.hooks.facts(name, tuple(offered.values())).items():
             if model in offered:
                 offered[model] = Model(model, offered[model].capabilities.merged(facts))
-        return [replace(like, model=Model(one.name, self._declared(name, one))) for one in offered.values()]
+        return [
+            Offer(name, self._declared(name, one), like.access, like.obstacle, like.local, like.consent)
+            for one in offered.values()
+        ]
 
-    def _declared(self, provider: str, model: Model) -> Capabilities:
-        """What is known of a model; what the user's configuration says stands above the rest."""
-        declared = self._config.models.get(f"{provider}/{model.name}")
-        return model.capabilities if declared is None else model.capabilities.merged(declared)
+    def _declared(self, provider: str, model: Model) -> Model:
+        """A model with what is known of it; what the user's configuration says stands above the rest."""
+        declared = self._config.models.get(f"{provider}/{model.name}") if self._config.models else None
+        return model if declared is None else Model(model.name, model.capabilities.merged(declared))
 
     def _offer(self, name: str, model: Model) -> Offer:
         spec = self._registry.installed[name].spec

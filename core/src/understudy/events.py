@@ -539,11 +539,11 @@ class Collector:
         """Take the next events, up to the end if it is among them; how many those are."""
         text = self._first.text
         for place, event in enumerate(events, 1):
-            if event.__class__ is TextDelta and event.choice == 0:
+            if type(event) is TextDelta and event.choice == 0:
                 text.append(event.text)
             else:
                 self.add(event)
-                if event.__class__ is Finish:
+                if type(event) is Finish:
                     return place
                 text = self._first.text  # another one, where an answer starts over
         return len(events)
@@ -696,13 +696,9 @@ class Flow(AsyncGenerator[Event, None]):
     def asend(self, value: None) -> Any:
         return self._single().asend(value)
 
-    def athrow(
-        self,
-        typ: type[BaseException] | BaseException,
-        val: BaseException | object = None,
-        tb: TracebackType | None = None,
-    ) -> Any:
-        return self._single().athrow(*((typ,) if val is None and tb is None else (typ, val, tb)))
+    def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Any:
+        single = self._single()
+        return single.athrow(typ) if val is None and tb is None else single.athrow(typ, val, tb)
 
     async def rest(self) -> None:
         """Take all that is left, of which only the end is of interest."""

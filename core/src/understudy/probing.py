@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from .attempt import Attempting
 from .errors import ProviderError
-from .messages import Message, Request, Settings
+from .messages import Settings, like, read_messages, request_with, unset
 from .observation import Attempt
 
 if TYPE_CHECKING:
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from .chain import Lineup
 
 AT_ONCE: Final = 8
-QUESTION: Final = Request(
-    messages=(Message(role="user", content="Answer with the word ok."),),
+QUESTION: Final = request_with(
+    read_messages("Answer with the word ok."),
     # Sixteen is the least that the Responses wire takes; an answer that ends there is one.
-    settings=Settings(max_tokens=16),
+    like(unset(Settings), {"max_tokens": 16}),
+    stream=True,
 )
 
 

@@ -187,6 +187,8 @@ class ProviderSpec:
     def offers(self) -> tuple[Model, ...]:
         """Its models, each with all that is known of it."""
         shared = self.shared()
+        if not shared:
+            return tuple(Model(model, shared) if isinstance(model, str) else model for model in self.models)
         return tuple(
             Model(model, shared) if isinstance(model, str) else Model(model.name, shared.merged(model.capabilities))
             for model in self.models

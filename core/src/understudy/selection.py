@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from itertools import compress
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from .capabilities import Capabilities, Fact, Needs
 from .observation import HealthSnapshot
 from .provider import Model
+from .values import quick
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+    from .capabilities import Need
     from .provider import Access
 
 OrderBy: TypeAlias = Literal["price", "latency", "context", "weight"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One model of one installed provider, as things stand for this user.
@@ -34,6 +39,7 @@ class Offer:
     consent: bool = True
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A model that can be asked; ``notes`` say what a caller should know of it."""
@@ -79,7 +85,7 @@ class Selection:
 
     wanted: str
     candidates: tuple[Candidate, ...]
-    rejected: tuple[Rejection, ...]
+    rejected: Sequence[Rejection]
     hints: tuple[str, ...] = ()
 
     def explain(self) -> str:
@@ -136,7 +142,7 @@ class Matched:
 
     wanted: str
     candidates: tuple[Candidate, ...]
-    rejected: tuple[Rejection, ...]
+    rejected: Sequence[Rejection]
     hints: tuple[str, ...]
     alone: bool
 
@@ -153,7 +159,7 @@ class Matched:
                 f"name it ({first.name}) or add [providers.{first.provider}] to understudy.toml"
             )
             hints = (consent, *hints)
-        return Selection(self.wanted, left, (*vetoed, *self.rejected), hints)
+        return Selection(self.wanted, left, (*vetoed, *self.rejected) if vetoed else self.rejected, hints)
 
 
 def matched(
@@ -183,29 +189,224 @@ def matched(
         if bare is not None and offer.model.name != bare:
             continue
         capabilities = _observed(offer, health)
-        reasons = list(needs.missing(capabilities))
-        if not named and _is_retired(capabilities):
-            reasons.append(f"retired ({capabilities.fact('working').source})")
-        if offer.access == "offline" and not named:
-            reasons.append("offline: answers only when named")
-        if offer.obstacle is not None:
-            reasons.append(offer.obstacle)
+        reasons = _reasons(offer, capabilities, needs, named=named)
         if reasons:
             rejected.append(Rejection(offer.provider, offer.model.name, tuple(reasons)))
-            continue
-        public = offer.access == "public" and not offer.local
-        consent = offer.consent or not public or named
-        candidates.append(
-            Candidate(
-                offer.provider, offer.model.name, capabilities, public, consent, _notes(public, consent, unlisted)
-            )
-        )
+        else:
+            candidates.append(_candidate(offer, capabilities, named=named, unlisted=unlisted))
     alone = provider is not None and bare is None
     if not alone:
         candidates.sort(key=lambda candidate: _rank(candidate, preferences))
-    wanted = " ".join(part for part in (model, f"({needs})" if model and needs else str(needs)) if part) or "anything"
+    wanted = _wanted(model, needs)
     hints = () if candidates else tuple(_hints(model, needs, bare, offers, rejected))
     return Matched(wanted, tuple(candidates), tuple(rejected), hints, alone)
+
+
+def _wanted(model: str | None, needs: Needs) -> str:
+    return " ".join(part for part in (model, f"({needs})" if model and needs else str(needs)) if part) or "anything"
+
+
+def _reasons(offer: Offer, capabilities: Capabilities, needs: Needs, *, named: bool) -> list[str]:
+    """Every reason why an offer is out."""
+    reasons = list(needs.missing(capabilities))
+    if not named and _is_retired(capabilities):
+        reasons.append(f"retired ({capabilities.fact('working').source})")
+    if offer.access == "offline" and not named:
+        reasons.append("offline: answers only when named")
+    if offer.obstacle is not None:
+        reasons.append(offer.obstacle)
+    return reasons
+
+
+def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unlisted: bool = False) -> Candidate:
+    public = offer.access == "public" and not offer.local
+    consent = offer.consent or not public or named
+    return Candidate(offer.provider, offer.model.name, capabilities, public, consent, _notes(public, consent, unlisted))
+
+
+class _Later(Sequence[Rejection]):
+    """What is out, told once somebody asks: of ten thousand models nearly all are."""
+
+    def __init__(self, tell: Callable[[], tuple[Rejection, ...]]) -> None:
+        self._tell: Callable[[], tuple[Rejection, ...]] | None = tell
+        self._told: tuple[Rejection, ...] = ()
+
+    def _all(self) -> tuple[Rejection, ...]:
+        if self._tell is not None:
+            self._told, self._tell = self._tell(), None
+        return self._told
+
+    @overload
+    def __getitem__(self, index: int) -> Rejection: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Rejection]: ...
+
+    def __getitem__(self, index: int | slice) -> Rejection | Sequence[Rejection]:
+        return self._all()[index]
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[Rejection]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Later):
+            other = other._all()
+        return self._all() == other if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def __reduce__(self) -> tuple[Callable[[Sequence[Rejection]], tuple[Rejection, ...]], tuple[Sequence[Rejection]]]:
+        return tuple, (self._all(),)
+
+
+class Offers:
+    """Offers that are chosen from again and again, made ready once: what `select` gives of them, in less time.
+
+    Of each need it is kept, once it was asked for, which offers meet it, as a number with a byte for each offer in the
+    order in which they are asked: needs together are an ``&``.
+    """
+
+    def __init__(self, offers: Sequence[Offer], preferences: Preferences) -> None:
+        self.all: tuple[Offer, ...] = tuple(offers)
+        self.providers: frozenset[str] = frozenset(offer.provider for offer in self.all)
+        """Who offers something."""
+        self._preferences = preferences
+        self._names: tuple[dict[str, list[Offer]], dict[str, list[Offer]]] | None = None
+        self._ranked: tuple[list[Offer], list[Candidate]] | None = None
+        self._facts: list[Capabilities] = []
+        self._open: dict[bool, int] = {}
+        self._meeting: dict[Need, int] = {}
+
+    def matched(
+        self, needs: Needs, model: str | None, *, health: HealthSnapshot, undeclared: Sequence[Offer]
+    ) -> Matched:
+        """What the function of this name gives, of those that talk, or of all where the needs name ``embeddings``."""
+        vectors = any(need.name == "embeddings" for need in needs)
+        if model is None:
+            match = self._unnamed(needs, health, vectors=vectors)
+        else:
+            match = matched(
+                _meant(self._named(model, undeclared), vectors=vectors),
+                needs=needs, model=model, health=health, preferences=self._preferences, undeclared=undeclared,
+            )  # fmt: skip
+        if match is not None and match.candidates:
+            return match
+        offers = _meant(self.all, vectors=vectors)  # nothing does: of all of them there may be a hint
+        return matched(
+            offers, needs=needs, model=model, health=health, preferences=self._preferences, undeclared=undeclared
+        )
+
+    def _named(self, model: str, undeclared: Sequence[Offer]) -> Sequence[Offer]:
+        """The offers that a name can mean, as `_read_name` reads it."""
+        if self._names is None:
+            self._names = ({}, {})
+            for offer in self.all:
+                self._names[0].setdefault(offer.provider, []).append(offer)
+                self._names[1].setdefault(offer.model.name, []).append(offer)
+        others = {offer.provider for offer in undeclared}
+        first, slash, rest = model.partition("/")
+        for provider in (model, first) if slash and rest else (model,):
+            if provider in self.providers or provider in others:
+                return self._names[0].get(provider, ())
+        return self._names[1].get(model, ())
+
+    def _unnamed(self, needs: Needs, health: HealthSnapshot, *, vectors: bool) -> Matched | None:
+        """What meets the needs of all; None where nothing does, for then there is more to tell."""
+        ranked, pool = self._ready()
+        left = self._permitted(vectors=vectors)
+        for need in needs:
+            left &= self._meet(need)
+        chosen = left.to_bytes(len(ranked), "little")
+        if health.states:
+            chosen, pool = self._seen(chosen, pool, needs, health, vectors=vectors)
+        candidates = tuple(compress(pool, chosen))
+        if not candidates:
+            return None
+
+        def rejected() -> tuple[Rejection, ...]:
+            offers = _meant(self.all, vectors=vectors)
+            reasons = ((offer, _reasons(offer, _observed(offer, health), needs, named=False)) for offer in offers)
+            return tuple(Rejection(offer.provider, offer.model.name, tuple(each)) for offer, each in reasons if each)
+
+        return Matched(_wanted(None, needs), candidates, _Later(rejected), (), alone=False)
+
+    def _ready(self) -> tuple[list[Offer], list[Candidate]]:
+        """The offers in the order in which they are asked, and each as a candidate."""
+        if self._ranked is None:
+            candidates = [_candidate(offer, offer.model.capabilities, named=False) for offer in self.all]
+            preferences = self._preferences
+            if preferences.order or preferences.order_by is not None:
+                ranks: list[tuple[object, ...]] = [_rank(candidate, preferences) for candidate in candidates]
+            else:
+                ranks = [(one.public, f"{one.provider}/{one.model}") for one in candidates]
+            order = sorted(range(len(ranks)), key=ranks.__getitem__)
+            self._ranked = ([self.all[place] for place in order], [candidates[place] for place in order])
+            self._facts = [offer.model.capabilities for offer in self._ranked[0]]
+        return self._ranked
+
+    def _permitted(self, *, vectors: bool) -> int:
+        """The offers that nothing but needs speaks against."""
+        found = self._open.get(vectors)
+        if found is None:
+            ranked = self._ready()[0]
+            can = [offer.obstacle is None and offer.access != "offline" for offer in ranked]
+            ended = [fact.value is False for fact in Capabilities.each("working", self._facts)]
+            if True in ended:
+                can = [
+                    one and not (gone and _is_retired(facts))
+                    for one, gone, facts in zip(can, ended, self._facts, strict=True)
+                ]
+            if not vectors:
+                chats = Capabilities.each("chat", self._facts)
+                can = [one and fact.value is not False for one, fact in zip(can, chats, strict=True)]
+            found = self._open[vectors] = int.from_bytes(bytes(can), "little")
+        return found
+
+    def _meet(self, need: Need) -> int:
+        """The offers that meet a need."""
+        found = self._meeting.get(need)
+        if found is None:
+            if len(self._meeting) >= _MOST_NEEDS:
+                self._meeting.clear()
+            self._ready()
+            facts = Capabilities.each(need.name, self._facts)
+            kinds = [(fact.value.__class__, fact.value, fact.source) for fact in facts]
+            judged = {kind: need.judge(fact) is None for kind, fact in dict(zip(kinds, facts, strict=True)).items()}
+            found = self._meeting[need] = int.from_bytes(bytes([judged[kind] for kind in kinds]), "little")
+        return found
+
+    def _seen(
+        self, chosen: bytes, pool: list[Candidate], needs: Needs, health: HealthSnapshot, *, vectors: bool
+    ) -> tuple[bytes, list[Candidate]]:
+        """The same with what was observed of those of which there is something."""
+        seen = {provider for provider, _ in health.states}
+        corrected, pool = bytearray(chosen), list(pool)
+        for place, offer in enumerate(self._ready()[0]):
+            if offer.provider not in seen or health.of(offer.provider, offer.model.name) is None:
+                continue
+            if not vectors and offer.model.capabilities.fact("chat").value is False:
+                continue
+            capabilities = _observed(offer, health)
+            corrected[place] = not _reasons(offer, capabilities, needs, named=False)
+            pool[place] = _candidate(offer, capabilities, named=False)
+        return bytes(corrected), pool
+
+
+_MOST_NEEDS = 512
+
+
+def _meant(offers: Sequence[Offer], *, vectors: bool) -> Sequence[Offer]:
+    """The offers that a call is about: models that give vectors alone only where vectors are wanted."""
+    if vectors:
+        return offers
+    return [offer for offer in offers if offer.model.capabilities.fact("chat").value is not False]
 
 
 def _shared(like: Offer) -> Capabilities:

@@ -194,7 +194,9 @@ HeaderText: TypeAlias = Annotated[str, _matching(_HEADER_TEXT, "holds characters
 
 
 class _Table(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, strict=True, defer_build=True
+    )
 
 
 class TimeoutTable(_Table):
@@ -297,7 +299,9 @@ class ChainTable(_Table):
 class ModelTable(BaseModel):
     """A model of a host of one's own: its name, and what is known of it."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="allow", hide_input_in_errors=True, strict=True, defer_build=True
+    )
     __pydantic_extra__: dict[FactName, FactValue]  # pyright: ignore[reportIncompatibleVariableOverride] - as pydantic has it
 
     name: Text = Field(description="The name by which the host knows it; every other key is a fact.")

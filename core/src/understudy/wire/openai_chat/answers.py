@@ -375,7 +375,7 @@ class Decoder:
 
 def _text_alone(chunk: Mapping[str, Any]) -> str | None:
     """The text of a chunk that says nothing else, as nearly every one does; None where there is more to read."""
-    choices = chunk.get("choices")
+    choices: Any = chunk.get("choices")
     if choices.__class__ is not list or len(choices) != 1 or chunk.get("usage") or not _BESIDE.isdisjoint(chunk):
         return None
     choice = choices[0]
@@ -390,7 +390,7 @@ def _text_alone(chunk: Mapping[str, Any]) -> str | None:
 
 def _told_alone(value: Mapping[str, Any]) -> tuple[str, str, dict[str, Any] | None] | None:
     """Text, reason to end and usage of a whole answer that says nothing else; None where there is more to read."""
-    choices = value.get("choices")
+    choices: Any = value.get("choices")
     if choices.__class__ is not list or len(choices) != 1 or value.get("error") or not _BESIDE.isdisjoint(value):
         return None
     choice = choices[0]
