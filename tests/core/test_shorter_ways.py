@@ -58,7 +58,7 @@ async def sent(call: Call, *, shorter: bool) -> tuple[bytes, str]:
     port = server.sockets[0].getsockname()[1]
     failure = ""
     async with server, AiohttpTransport() as transport:
-        session = transport.session()
+        session = transport._session()
         session._is_open = shorter
         here = dataclasses.replace(call, url=call.url.replace("PORT", str(port)))
         try:
@@ -95,7 +95,7 @@ async def test_a_plain_call_takes_the_shorter_way() -> None:
     """All that it knows of aiohttp's insides is there: else every call would cost twice as much, unseen."""
     assert understudy.transport._IS_AS_KNOWN
     async with AiohttpTransport() as transport:
-        ready = transport.session().prepared(Call("http://127.0.0.1:1/v1", {"authorization": "Bearer sk-a"}, b"{}"))
+        ready = transport._session().prepared(Call("http://127.0.0.1:1/v1", {"authorization": "Bearer sk-a"}, b"{}"))
         assert ready is not None
         assert ready.message(b"{}").endswith(b"Content-Length: 2\r\nContent-Type: application/octet-stream\r\n\r\n{}")
 
@@ -117,7 +117,7 @@ async def test_a_plain_call_takes_the_shorter_way() -> None:
 async def test_what_only_aiohttps_session_can_send_goes_through_it(call: Call) -> None:
     """Another method, framing by hand, a key in the address, a header that would be two, a body that is not at hand."""
     async with AiohttpTransport() as transport:
-        assert transport.session().prepared(call) is None
+        assert transport._session().prepared(call) is None
 
 
 async def test_who_puts_their_own_in_place_of_aiohttps_request_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import json
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -27,6 +27,9 @@ from understudy import (
 from understudy.plugin import AsyncGeneratorProvider, Host, Model
 from understudy.testing import Body, OpenAIHost, Status
 from understudy.wire.openai_embeddings import decode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 def body_of(*vectors: list[float], encoded: bool = False) -> bytes:
@@ -111,6 +114,10 @@ class Talker(AsyncGeneratorProvider):
 
     name = "talker"
     models = ("m",)
+
+    @classmethod
+    async def create_async_generator(cls, *_: Any, **__: Any) -> AsyncIterator[str]:  # type: ignore[override]
+        yield "a"
 
 
 async def test_a_provider_without_vectors_says_so() -> None:

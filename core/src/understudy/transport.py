@@ -476,7 +476,7 @@ class AiohttpTransport:
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
-    def session(self) -> _Session:
+    def _session(self) -> _Session:
         """The session of the running loop."""
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
@@ -732,7 +732,7 @@ class _Exchange:
 
     async def _send(self, watchdog: Watchdog | None) -> aiohttp.ClientResponse | _Answer:
         call, transport = self._call, self._transport
-        session = transport.session()
+        session = transport._session()  # noqa: SLF001 - one of this module
         use = _Use()
         token = _use.set(use)
         try:
