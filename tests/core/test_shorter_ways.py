@@ -97,6 +97,7 @@ async def test_a_plain_call_takes_the_shorter_way() -> None:
     async with AiohttpTransport() as transport:
         ready = transport._session().prepared(Call("http://127.0.0.1:1/v1", {"authorization": "Bearer sk-a"}, b"{}"))
         assert ready is not None
+        assert "sk-a" not in repr(ready)
         assert ready.message(b"{}").endswith(b"Content-Length: 2\r\nContent-Type: application/octet-stream\r\n\r\n{}")
 
 

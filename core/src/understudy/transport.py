@@ -578,6 +578,9 @@ class _Prepared(NamedTuple):
     before: bytes
     after: bytes
 
+    def __repr__(self) -> str:
+        return "_Prepared(…)"  # the head holds a key
+
     def message(self, body: bytes) -> bytes:
         """All that is sent of a call: the head, with the length of this body in it, and the body."""
         return b"%b%d%b%b" % (self.before, len(body), self.after, body)
