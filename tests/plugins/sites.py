@@ -97,12 +97,19 @@ class Site:
         return {one.entry.name: one for one in found}
 
 
+def _is_of_tests(place: Path) -> bool:
+    root = Path(__file__).parents[2]
+    return place == root or place.is_relative_to(root / "tests")
+
+
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """An empty one, first on the path."""
     site = Site(tmp_path / "installed")
     monkeypatch.setenv("UNDERSTUDY_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "scripts"), str(site.folder), *sys.path])
+    # Without the folders of the tests, in which other tests and coverage write meanwhile.
+    others = [place for place in sys.path if place and not _is_of_tests(Path(place))]
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "scripts"), str(site.folder), *others])
     before = set(sys.modules)
     importlib.invalidate_caches()
     yield site
