@@ -45,7 +45,7 @@ def environment(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Enviro
     wheels = [str(wheel(bad, folder)) for bad in SHIPPED]
     made.run("pip", "install", *(project_name(one) for one in PROJECTS if one.name != "bedrock"))  # without botocore
     made.run("pip", "install", "--no-compile", "--no-deps", *wheels)
-    config = made.home / "config" / "understudy" / "understudy.toml"
+    config = made.home / ".config" / "understudy" / "understudy.toml"
     config.parent.mkdir(parents=True)
     config.write_text("[plugins]\ntime_limit = 3\n")
     return made
