@@ -106,7 +106,7 @@ def imports(session: nox.Session) -> None:
 HEAVY = (
     "tests/wires/test_every_recording.py", "tests/faults/test_every_byte.py", "tests/simulation", "tests/packaging",
     "tests/plugins/test_conformance.py", "tests/plugins/test_conformance_imports.py",
-    "tests/plugins/test_conformance_running.py", "tests/plugins/test_new_provider.py", "tests/plugins/test_zoo.py",
+    "tests/plugins/test_conformance_running.py", "tests/plugins/test_zoo.py",
 )  # fmt: skip
 """Tests that read many bytes, or make many calls or processes; they run on the first Python alone, without coverage."""
 
