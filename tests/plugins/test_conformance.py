@@ -13,10 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # for this process, and for the 
 
 import conformance_subjects as subjects
 
+from understudy.installation import loaded
 from understudy.testing.conformance import Origin, all_items, conform
 from understudy.testing.conformance.bench import Bench, Guard
 from understudy.testing.conformance.importing import Imported
-from understudy.testing.conformance.origin import loaded
 from understudy.testing.conformance.trying import tried
 
 if TYPE_CHECKING:

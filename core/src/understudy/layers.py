@@ -220,7 +220,7 @@ class _Border:
                 raise
             else:
                 self.fail("was cancelled from within")
-        except Exception as error:
+        except Exception as error:  # a layer of a plugin may raise anything; the caller is promised our types
             if self._failure is None:
                 if error is self.raised or not self._layer.plugin:
                     raise

@@ -86,7 +86,7 @@ def _one_run(entries: Sequence[Entry], time_limit: float, *, load: bool) -> Iter
                 begun = None
                 continue
             limit = time_limit
-            match _read(line):
+            match read_line(line):
                 case {"ready": _}:
                     continue
                 case {"begun": int(begun), "group": group}:
@@ -144,7 +144,7 @@ def _forward(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
     lines.put(None)
 
 
-def _read(line: bytes | None) -> object:
+def read_line(line: bytes | None) -> object:
     """What a line says; None at the end, and for what is none of ours."""
     try:
         return None if line is None else json.loads(line)
@@ -157,13 +157,17 @@ def _of(entry: Entry, what: str) -> str:
 
 
 def _ended(entry: Entry, code: int, since: float) -> dict[str, Any]:
-    how = f"exit code {code}"
-    if code < 0:
-        try:
-            how = signal.Signals(-code).name
-        except ValueError:
-            how = f"signal {-code}"
-    return {"seconds": time.monotonic() - since, "error": _of(entry, f"ended the process with {how}")}
+    return {"seconds": time.monotonic() - since, "error": _of(entry, f"ended the process with {ending(code)}")}
+
+
+def ending(code: int) -> str:
+    """How a process ended, by what it returned."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
 
 
 def _broken_off(entry: Entry, line: bytes | None, process: subprocess.Popen[bytes], since: float) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def inspected(entry: Entry, *, load: bool = False) -> dict[str, Any]:
         told["names"] = list(late.given())
         if load:
             told["unloadable"] = dict(_unloadable(late))
-    except BaseException as error:
+    except BaseException as error:  # of a plugin anything may come, and it is told of
         told = {
             "seconds": time.perf_counter() - began,
             "error": str(broken(entry, error)),

@@ -197,9 +197,10 @@ def main(told: Mapping[str, Any]) -> None:
     """Import what is told of, tell on stdout what that did, and end the process whatever was left running."""
     global _READABLE  # set once, before anything is heard
     from ... import host, listing, plugin, transport, wire  # noqa: F401 - so that their time is not the plugin's
+    from ...installation import loaded
     from ...messages import Request  # noqa: F401 - as above
     from ...wire import anthropic_messages, openai_chat, openai_responses  # noqa: F401 - as above
-    from .origin import Origin, loaded
+    from .origin import Origin
 
     _ = plugin.ProviderSpec, plugin.hookimpl, plugin.Model, plugin.AsyncGeneratorProvider, plugin.Host
     origin = Origin.of_plain(told["origin"])

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, PluginError
-from ...generator.provider import as_provider
 from ...installation import PROVIDERS, Entry, Late, given_as_spec, installed
 from ...installation.declarations import row_of, to_plain
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ...host import Host
-    from ...provider import Provider, ProviderSpec
+    from ...provider import ProviderSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +72,6 @@ class Origin:
                 f"{self.module} declares {', '.join(specs) or 'no provider'}: name one as NAME={self.module}"
             )
         return next(iter(specs.values()))
-
-
-def loaded(spec: ProviderSpec) -> Provider:
-    """Its implementation, imported now; whatever its code raises."""
-    if callable(spec.load):
-        return as_provider(spec.load(), spec.name)
-    module, _, attribute = spec.load.partition(":")
-    return as_provider(getattr(importlib.import_module(module), attribute), spec.name)
 
 
 def origins_of(target: str, rows: Iterable[Host] = ()) -> tuple[Origin, ...]:

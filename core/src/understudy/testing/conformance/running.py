@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from ...installation.child import ending, read_line
 from .report import Report, Result, with_expected
 from .trying import names_of
 
@@ -123,7 +124,7 @@ def _one_run(trial: _Trial, add: Callable[..., None], until: float, item_timeout
                     return None, "not tried: the time for all items was up" if begun is None else "the time was up"
                 return begun, f"it took more than {limit:g} s"
             limit = item_timeout
-            match _read(line):
+            match read_line(line):
                 case {"ready": _, "name": name, "declared": declared, "expected": expected}:
                     trial.name, trial.declared, trial.expected = name, declared, expected
                 case {"broken": why}:
@@ -143,16 +144,8 @@ def _one_run(trial: _Trial, add: Callable[..., None], until: float, item_timeout
                     if line is not None:
                         return begun, "it wrote to a descriptor that is none of its own"
                     process.wait()
-                    told = _ending(process.returncode)
+                    told = f"it ended the process with {ending(process.returncode)}"
                     return begun, told if begun is not None else f"not tried: the process {told.removeprefix('it ')}"
-
-
-def _read(line: bytes | None) -> object:
-    """What a line says; None at the end, and for what is none of ours."""
-    try:
-        return None if line is None else json.loads(line)
-    except ValueError:
-        return None
 
 
 @contextlib.contextmanager
@@ -187,12 +180,3 @@ def _forward(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
         for line in pipe:
             lines.put(line)
     lines.put(None)
-
-
-def _ending(code: int) -> str:
-    if code < 0:
-        try:
-            return f"it ended the process with {signal.Signals(-code).name}"
-        except ValueError:
-            return f"it ended the process with signal {-code}"
-    return f"it ended the process with exit code {code}"

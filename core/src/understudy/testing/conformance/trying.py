@@ -15,12 +15,13 @@ from json import dumps  # by itself: a plugin may replace what the module has un
 from os import _exit, getpid  # as dumps
 from typing import TYPE_CHECKING, Any, Final
 
+from ...installation import loaded
 from ...provider import Conformance
 from .bench import Bench, Guard, told
 from .catalogue import all_items
 from .importing import imported
 from .items import LEVELS, FailureError, Item, NotApplicableError, UntriedError, reaches
-from .origin import Origin, loaded
+from .origin import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
