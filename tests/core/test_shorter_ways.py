@@ -28,7 +28,7 @@ from understudy.resilience import Circuit
 from understudy.selection import Candidate, Offer, Offers, Preferences, matched
 from understudy.testing import OpenAIHost
 from understudy.transport import AiohttpTransport, Call, _all_there, _Clock, _Protocol, exchange
-from understudy.values import quick
+from understudy.values import dataclass
 from understudy.wire.openai_chat import Decoder, answers
 
 if TYPE_CHECKING:
@@ -435,8 +435,7 @@ def _is_required(each: dataclasses.Field[Any]) -> bool:
 def test_each_quick_value_makes_its_own_default() -> None:
     """What a factory gives is nobody else's."""
 
-    @quick
-    @dataclasses.dataclass(frozen=True, slots=True)
+    @dataclass(frozen=True, slots=True)
     class Kept:
         one: int
         many: list[int] = dataclasses.field(default_factory=list)

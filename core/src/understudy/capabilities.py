@@ -14,10 +14,10 @@ no need, unless the need ends in ``?``. Prices are in USD per million tokens.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, NoReturn, TypeAlias, cast
 
 from .errors import NeedsSyntaxError
+from .values import dataclass
 
 Value: TypeAlias = bool | int | float | str
 """What a fact or a need says: a flag, a number, or a word."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from .attempt import Attempting, Ready, Run, limited
@@ -36,6 +36,7 @@ from .resilience import (
     rejections,
 )
 from .resilience.resume import Resumption, obstacle
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence

@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack, cast, overload
 
 from pydantic import BaseModel
@@ -48,6 +48,7 @@ from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejection
 from .selection import Candidate, Offer, Offers, Rejection
 from .structured import answered
 from .transport import AiohttpTransport, Timeout
+from .values import dataclass
 from .views import shown
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import re
 import socket
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -21,6 +20,7 @@ from yarl import URL
 from .errors import DownloadError, ProviderError
 from .messages import FilePart, ImagePart, image_type
 from .transport import NO_TIMEOUT, AiohttpTransport, Call
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -41,8 +41,9 @@ and ``args`` hold no header, body or query.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -473,7 +474,7 @@ class ErrorFields:
 
 def http_error(
     status: int,
-    fields: ErrorFields = ErrorFields(),
+    fields: ErrorFields = ErrorFields(),  # noqa: B008 - frozen
     *,
     body: str = "",
     phase: Phase | None = None,

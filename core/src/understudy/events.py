@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, TypeAlias
 
 from typing_extensions import TypeVar
 
 from .errors import ProtocolError
-from .values import quick
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Sequence
@@ -37,7 +37,6 @@ class RateLimits:
     tokens_reset: float | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Start:
     """The host began to answer; each field is None where it did not say."""
@@ -157,7 +156,6 @@ class Handover:
     cause: str
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the host counts them; None where it did not say. The last one of a stream holds.
@@ -246,7 +244,6 @@ class Audio:
     id: str | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One answer; there is more than one only where the setting ``n`` asked for it."""
@@ -266,7 +263,6 @@ class Choice:
         return "".join(part.text for part in self.reasoning_parts)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
     """A whole answer.

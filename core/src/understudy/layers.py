@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, get_args
 
 from .errors import PluginError, ProviderError
@@ -19,6 +19,7 @@ from .events import Collector, Event, Finish, TextDelta
 from .limits import TimeIsUpError, within
 from .middleware import Middleware
 from .transport import Watchdog
+from .values import dataclass
 from .views import given_back, shown
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .capabilities import Capabilities, Fact
 from .provider import Model
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from .values import quick
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,6 @@ the text so far. ``restart``: the next target answers from the start, after a `H
 CircuitState: TypeAlias = Literal["closed", "open", "half_open"]
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try at one candidate; times are in seconds.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, cast, runtime_checkable
 
 from .capabilities import Capabilities
-from .values import quick
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -54,7 +54,6 @@ class ProviderSettings:
         raise TypeError("settings are not pickled: the pickle could hold a key in clear")
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a provider is given beside the request; ``deadline`` is a time of the running loop, or None.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from .config import PluginRules
@@ -11,6 +11,7 @@ from .errors import PluginError
 from .hooks import Hooks
 from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, told_trace
 from .provider import Provider, ProviderSpec, options_model
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

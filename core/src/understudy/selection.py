@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import compress
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from .capabilities import Capabilities, Fact, Needs
 from .observation import HealthSnapshot
 from .provider import Model
-from .values import quick
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 OrderBy: TypeAlias = Literal["price", "latency", "context", "weight"]
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One model of one installed provider, as things stand for this user.
@@ -39,7 +38,6 @@ class Offer:
     consent: bool = True
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A model that can be asked; ``notes`` say what a caller should know of it."""
@@ -124,7 +122,7 @@ def select(
     needs: Needs = Needs(),  # noqa: B008 - frozen
     model: str | None = None,
     health: HealthSnapshot = HealthSnapshot(),  # noqa: B008 - frozen
-    preferences: Preferences = Preferences(),
+    preferences: Preferences = Preferences(),  # noqa: B008 - frozen
     undeclared: Sequence[Offer] = (),
 ) -> Selection:
     """Order the offers that meet the needs; ``model`` is ``provider/model``, a provider's or a bare model's name."""

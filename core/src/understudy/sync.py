@@ -17,7 +17,6 @@ import selectors
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, Unpack, cast, overload
 
@@ -27,6 +26,7 @@ from typing_extensions import TypeVar
 from .client import Client as AsyncClient
 from .events import TextDelta
 from .transport import AiohttpTransport
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence

@@ -18,7 +18,6 @@ import socket
 import ssl
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Network, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeAlias
@@ -46,6 +45,7 @@ from .errors import (
     http_error,
 )
 from .events import Flow, RateLimits
+from .values import dataclass
 from .wire import Call, error_body
 
 if TYPE_CHECKING:
@@ -440,7 +440,7 @@ class AiohttpTransport:
     def __init__(
         self,
         *,
-        timeout: Timeout = Timeout(),
+        timeout: Timeout = Timeout(),  # noqa: B008 - frozen
         proxy: str | None = None,
         ca_file: str | None = None,
         environment_proxies: bool = False,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import NoCandidateError
 from ..messages import Message, TextPart
+from ..values import dataclass
 from .attachments import read_attachments
 from .replies import reply_as_json
 from .schemas import read_schema

@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -21,6 +20,7 @@ from .. import __version__
 from ..client import Client
 from ..errors import ConfigError
 from ..registry import look_of
+from ..values import dataclass
 from .terminal import one_line, output, say
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
@@ -14,6 +14,7 @@ from ..errors import ConfigError, HTTPError, NoCandidateError
 from ..messages import Message, TextPart
 from ..resilience import Retry
 from ..testing.recording import Reading, RecordingClient, cassette_of
+from ..values import dataclass
 from .attachments import read_attachments
 from .faults import as_argument
 from .schemas import read_schema

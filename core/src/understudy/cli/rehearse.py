@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,7 @@ from ..chain import Chain
 from ..rehearsal import FAULTS, Script, read_script, rehearse
 from ..rehearsal.script import ANSWERS, with_faults
 from ..rehearsal.telling import of_call, of_lane
+from ..values import dataclass
 from .terminal import json_line, one_line, output, reserved
 
 if TYPE_CHECKING:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
 from ..client import Client
 from ..errors import ProviderError
 from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content
 from ..observation import Observer
+from ..values import dataclass
 from .faults import as_argument
 from .schemas import plain
 from .targets import remark_who

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from ..chain import Chain
 from ..errors import ConfigError, NoCandidateError
+from ..values import dataclass
 from .terminal import ask, can_ask, is_terminal, one_line, say
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -21,6 +21,7 @@ from ..errors import ConfigError
 from ..provider import Model
 from ..resilience import Breaker, Budget, Hedge, Retry
 from ..selection import Preferences
+from ..values import dataclass
 from .environment import FILE_NAME, keys_file, named_file, read_value, user_file, variables_set
 from .lines import DepthError, key_lines
 from .settings import ChainConfig, Config, PluginRules, ProviderConfig, TargetConfig, is_loopback

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -13,6 +13,7 @@ from ..capabilities import Capabilities, Needs
 from ..host import Host
 from ..resilience import Breaker, Budget, Retry
 from ..selection import Preferences
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

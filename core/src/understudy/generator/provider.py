@@ -6,13 +6,13 @@ import inspect
 import random
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from ..capabilities import Capabilities
 from ..errors import ProtocolError
 from ..events import Finish, TextDelta
 from ..provider import Provider, ProviderSpec
+from ..values import dataclass
 from .pieces import FinishReason, Piece
 
 if TYPE_CHECKING:

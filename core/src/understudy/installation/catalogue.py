@@ -14,10 +14,11 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..values import dataclass
 from .entries import PROVIDERS, Entry, Stamp, find, own_stamps, path_stamps, stamp
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ import contextlib
 import importlib
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..errors import PluginError
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint

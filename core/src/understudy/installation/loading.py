@@ -9,7 +9,7 @@ import time
 import traceback
 import unicodedata
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,7 @@ from ..errors import PluginError
 from ..generator.provider import AsyncGeneratorProvider, as_provider, spec_of
 from ..host import Host
 from ..provider import Model, ProviderSpec, options_model
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

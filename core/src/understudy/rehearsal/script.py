@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -14,6 +14,7 @@ from ..errors import DNSError as _Name
 from ..errors import ProtocolError as _Protocol
 from ..errors import StreamBrokenError as _Broken
 from ..errors import TLSError as _Trust
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..attempt import Run
@@ -24,6 +24,7 @@ from ..observation import Observer
 from ..resilience import Endpoint
 from ..testing.clock import run_virtually
 from ..transport import raise_for_status
+from ..values import dataclass
 from .record import Call, Lane, Rehearsal, Turn
 from .script import FAULTS, Part, Script
 

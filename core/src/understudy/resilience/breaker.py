@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from ..errors import (
@@ -20,7 +20,7 @@ from ..errors import (
     ServerError,
     StreamBrokenError,
 )
-from ..values import quick
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from ..errors import ProviderError
@@ -110,7 +110,6 @@ class Breaker:
         return replace(circuit, interval=interval, until=now + interval, probing=False)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Circuit:
     """What is known of one endpoint; times are the loop's.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
+
+from ..values import dataclass
 
 RETRY: Final = 1.0
 HEDGE: Final = 1.8

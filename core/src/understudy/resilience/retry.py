@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..errors import PhaseTimeoutError, ProviderError
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,12 +12,13 @@ import binascii
 import importlib.resources
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
+from ..values import dataclass
 from .faults import Body
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, Final
+
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
+
+from ..values import dataclass
 
 Framing: TypeAlias = Literal["chunked", "length", "close"]
 """How a body's end is told: chunks, a Content-Length, or nothing but the connection's end."""

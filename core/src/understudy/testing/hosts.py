@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
+from ..values import dataclass
 from .chat_completions import LLAMA_CPP, OPENAI, Telling, models, to_json, tokens_of, words
 from .faults import Answer, Body, Cut, Drop, Garbage, Raw, Stall, Status, Step
 from .loopback import Connection, Loopback, Received

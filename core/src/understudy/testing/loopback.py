@@ -6,10 +6,12 @@ import asyncio
 import json
 import socket
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
+
+from ..values import dataclass
 
 if TYPE_CHECKING:
     import ssl

@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from .. import __version__
 from ..client import Client
 from ..errors import ConfigError, HTTPError, InvalidOutputError, ProviderError
+from ..values import dataclass
 from ..wire import error_body
 from ..wire.sse import SSEDecoder
 from .cassettes import Cassette, RecordedRequest, RecordedResponse

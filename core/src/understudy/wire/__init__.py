@@ -6,10 +6,10 @@ gives events. What all wires share stands here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
-from ..values import quick
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..events import Event, Notice, RateLimits
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Call:
     """One HTTP request, ready to be sent; its ``repr`` shows neither headers nor body nor query.

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..errors import ProtocolError
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from ..capabilities import Value

@@ -9,7 +9,6 @@ import json
 import struct
 import zlib
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
@@ -28,6 +27,7 @@ from ...messages import (
     ToolCall,
 )
 from ...provider import Embedder
+from ...values import dataclass
 from ..faults import Stall
 from .bench import PATIENCE, PROMPT, Met, asking, told
 from .items import FailureError, NotApplicableError, UntriedError, holds, item

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ...client import Client
@@ -18,6 +18,7 @@ from ...messages import Message, Request
 from ...provider import Conformance, Context, Model, ProviderSettings
 from ...resilience import Retry
 from ...transport import AiohttpTransport, Timeout
+from ...values import dataclass
 from ..hosts import ScriptedHost, Told
 from ..loopback import Loopback
 from .items import FailureError, NotApplicableError, UntriedError

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import sysconfig
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from json import dumps  # by itself: a plugin may replace what the module has under the name
 from os import _exit, getpid  # as dumps
 from typing import TYPE_CHECKING, Any, Final
+
+from ...values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

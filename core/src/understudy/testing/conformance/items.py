@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
 from ...provider import Level
+from ...values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, PluginError
 from ...installation import PROVIDERS, Entry, Late, given_as_spec, installed
 from ...installation.declarations import row_of, to_plain
+from ...values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...errors import ConfigError
@@ -25,6 +25,7 @@ from ...events import (
     ToolCallDelta,
     Usage,
 )
+from ...values import dataclass
 from .items import UntriedError
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ import logging
 import pickle
 import traceback
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
+from ...values import dataclass
 from ..faults import Cut, Garbage, Stall, Status
 from .bench import CANARY, SOON, Met
 from .items import NotApplicableError, holds, item

@@ -15,10 +15,11 @@ import threading
 import time
 import warnings
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from ...events import is_content
+from ...values import dataclass
 from ..faults import Cut, Stall, Status
 from ..lifecycle import LifecycleError, check
 from .bench import PATIENCE, asking, told

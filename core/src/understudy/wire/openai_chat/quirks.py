@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from ...omissions import Omissions
+from ...values import dataclass
 
 Body: TypeAlias = dict[str, Any]
 Transform: TypeAlias = Callable[[Body, Omissions], None]
