@@ -24,9 +24,12 @@ def floor_of() -> object:
 
 def client_of(base: str) -> object:
     """The client that is measured: as it is without any setting, but for where the host is."""
+    import os
+
     from understudy import Client
 
-    return Client(config={"providers": {"openai": {"base_url": base}}}, api_keys={"openai": "sk-bench"}, environ={})
+    os.environ.update(OPENAI_API_KEY="sk-bench", OPENAI_BASE_URL=base)
+    return Client()
 
 
 def resident() -> float:

@@ -21,13 +21,14 @@ import understudy.transport
 from understudy import Capabilities, Message, Needs, Request, Settings, UnderstudyError
 from understudy.asking import request_of
 from understudy.events import Choice, Collector, Finish, Reply, Start, TextDelta, Usage, collect
-from understudy.messages import like, read_messages, request_with
+from understudy.messages import read_messages, request_with
 from understudy.observation import Attempt, Health, HealthSnapshot
 from understudy.provider import Context, Model
 from understudy.resilience import Circuit
 from understudy.selection import Candidate, Offer, Offers, Preferences, matched
 from understudy.testing import OpenAIHost
 from understudy.transport import AiohttpTransport, Call, _all_there, _Clock, _Protocol, exchange
+from understudy.validation import like
 from understudy.values import dataclass
 from understudy.wire.openai_chat import Decoder, answers
 
@@ -509,7 +510,7 @@ def test_offers_made_ready_come_to_the_same_choice(
 
 def _same(one: Any, other: Any) -> None:
     assert one == other
-    assert one.model_fields_set == other.model_fields_set
+    assert list(vars(one)) == list(vars(other))
     assert one.model_dump() == other.model_dump()
     assert repr(one) == repr(other)
     assert pickle.loads(pickle.dumps(one)) == other
@@ -518,7 +519,7 @@ def _same(one: Any, other: Any) -> None:
 
 @given(st.text(max_size=20), st.booleans())
 def test_a_request_of_plain_text_is_the_validated_one(text: str, stream: bool) -> None:
-    """In every field, and in which of them were given."""
+    """In every field."""
     (message,) = read_messages(text)
     checked = Message(role="user", content=text)
     _same(message, checked)

@@ -8,8 +8,6 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
-from pydantic import ValidationError
-
 from .capabilities import Needs
 from .messages import (
     SETTING_NAMES,
@@ -17,12 +15,11 @@ from .messages import (
     Policy,
     Request,
     Settings,
-    faults_of,
     read_messages,
     read_tools,
     request_with,
-    unset,
 )
+from .validation import faults_of, unset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -93,7 +90,7 @@ def request_of(messages: MessagesInput, schema: SchemaInput | None, asking: Aski
         if not said:
             return request_with(read_messages(messages), settings, stream=stream)
         return Request(messages=read_messages(messages), settings=settings, stream=stream, **said)
-    except ValidationError as error:
+    except ValueError as error:
         told = faults_of(error)
     raise ValueError(told)  # as `named`, which costs as much as the rest of a plain request
 
@@ -120,7 +117,7 @@ def named(where: str) -> Iterator[None]:
     """Turn pydantic's page of errors into a ValueError of one line."""
     try:
         yield
-    except ValidationError as error:
+    except ValueError as error:
         told = faults_of(error, where)
     else:
         return

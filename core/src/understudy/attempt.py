@@ -23,11 +23,11 @@ from .errors import (
     UnderstudyError,
 )
 from .events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
-from .messages import like
 from .observation import Attempt, AttemptStart, Observers
 from .pricing import SharedPricing
 from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
 from .transport import Timeout, Watchdog, foreign_error
+from .validation import like
 from .values import dataclass
 from .views import shown
 

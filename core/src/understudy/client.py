@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack, cast, overload
 
-from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from .asking import NO_NEEDS, NO_REQUEST, Asking, NeedsInput, SchemaInput, named, nearest, request_of, with_implied
@@ -54,14 +53,14 @@ from .views import shown
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
-    from pydantic import SecretStr
+    from pydantic import BaseModel
 
     from .config import KeySource, TargetConfig
     from .events import Collector, Embeddings, Event, Flow, Reply
     from .layers import Crossing
     from .middleware import Middleware
     from .observation import Attempt, Observer
-    from .provider import Provider, ProviderSpec
+    from .provider import Provider, ProviderSpec, Secret
     from .resilience import HealthStore, Retry
     from .selection import Matched, Selection
     from .transport import Transport
@@ -69,7 +68,7 @@ if TYPE_CHECKING:
 ChainInput: TypeAlias = "Chain | str"
 
 T = TypeVar("T", default=None)
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound="BaseModel")
 
 _MOST_RESOLUTIONS = 1024
 
@@ -96,7 +95,7 @@ class Client:
         config: Source = True,
         plugins: bool = True,
         providers: Iterable[object] = (),
-        api_keys: Mapping[str, str | SecretStr] | None = None,
+        api_keys: Mapping[str, str | Secret] | None = None,
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         breaker: Breaker | Literal["configured"] | None = "configured",
@@ -788,7 +787,7 @@ class Client:
             settings = self._told[name] = self._settings_with(name, key)
         return settings
 
-    def _settings_with(self, name: str, key: SecretStr | None) -> ProviderSettings:
+    def _settings_with(self, name: str, key: Secret | None) -> ProviderSettings:
         config = self._config.providers.get(name, ProviderConfig())
         return ProviderSettings(
             api_key=key,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ConfigDict, Field, create_model
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,6 +13,8 @@ if TYPE_CHECKING:
 
 def parameters_of(function: Callable[..., object]) -> dict[str, Any]:
     """The schema of a function's parameters; TypeError for one without a type, or that is not passed by name."""
+    from pydantic import ConfigDict, create_model
+
     name = getattr(function, "__name__", "the tool")
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
@@ -46,6 +46,8 @@ def identifier(text: str) -> str:
 
 def _described(annotation: Any) -> Any:
     """``Annotated[type, "text"]`` as pydantic has it: the text is the description."""
+    from pydantic import Field
+
     texts = [item for item in getattr(annotation, "__metadata__", ()) if isinstance(item, str)]
     return Annotated[annotation, Field(description=texts[0])] if texts else annotation
 

@@ -10,97 +10,37 @@ import binascii
 import inspect
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, TypeVar
-
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    InstanceOf,
-    StrictBool,
-    Tag,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import from_json
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
 from .capabilities import Need, Needs
 from .errors import InvalidOutputError
 from .json_schema import closed_schema_of, identifier, parameters_of
+from .json_text import from_json
+from .validation import Before, Limits, OneOf, Value, defaults, faults_of, filled, unset
 
 if TYPE_CHECKING:
     import os
+
+    from pydantic import BaseModel
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 Detail: TypeAlias = Literal["auto", "low", "high"]
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
-class _Frozen(BaseModel):
-    """A value that does not change."""
-
-    # hide_input_in_errors: a validation error would otherwise print what stands beside the fault. defer_build: what
-    # checks a value is made when the first one is checked, and a process that only says plain text makes none.
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64",
-        defer_build=True,
-    )  # fmt: skip
-
-
-_new: Final = object.__new__
-_set_fields: Final = vars(BaseModel)["__dict__"].__set__
-_set_given: Final = vars(BaseModel)["__pydantic_fields_set__"].__set__
-_set_extra: Final = vars(BaseModel)["__pydantic_extra__"].__set__
-_set_private: Final = vars(BaseModel)["__pydantic_private__"].__set__
-
-
-def _made(value: Any, fields: dict[str, Any], given: set[str]) -> None:
-    """Fill a new value with fields that are known to be right: nothing is looked at.
-
-    What pydantic's ``model_construct`` does, at a fifth of the cost; tests hold what comes of it equal to what
-    validation gives.
-    """
-    _set_fields(value, fields)
-    _set_given(value, given)
-    _set_extra(value, None)
-    _set_private(value, None)
-
-
-def _defaults(kind: type[BaseModel]) -> dict[str, Any]:
-    return {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
-
-
-V = TypeVar("V", bound=BaseModel)
-
-
-def unset(kind: type[V]) -> V:
-    """The value in which nothing is given."""
-    value: V = _new(kind)
-    _made(value, _defaults(kind), set())
-    return value
-
-
-def like(value: V, changes: Mapping[str, Any]) -> V:
-    """The value with these fields in place of its own, which are known to be right: as ``model_copy`` gives it."""
-    copy: V = _new(value.__class__)
-    _made(copy, {**value.__dict__, **changes}, value.__pydantic_fields_set__ | changes.keys())
-    return copy
-
-
 # ── parts of a message ───────────────────────────────────────────────────────────────────────────────
 
 
-class TextPart(_Frozen):
+class TextPart(Value):
     """A piece of text in a message made of parts."""
 
     type: Literal["text"] = "text"
     text: str
 
 
-class ImagePart(_Frozen):
+class ImagePart(Value):
     """An image: its bytes with their media type, or an address that the host fetches itself.
 
     A ``data:`` address is read into bytes. ``detail`` is how closely OpenAI's models look at it.
@@ -108,17 +48,15 @@ class ImagePart(_Frozen):
 
     type: Literal["image"] = "image"
     url: str | None = None
-    data: Annotated[bytes | None, Field(repr=False)] = None
+    data: bytes | None = field(default=None, repr=False)
     media_type: str | None = None
     detail: Detail | None = None
 
-    @model_validator(mode="before")
     @classmethod
     def _read(cls, value: object) -> object:
         given = _own_form(value, "image_url", {"url": "url", "detail": "detail"})
         return _with_data(given)
 
-    @model_validator(mode="after")
     def _check(self) -> Self:
         _either(self, "url", "data")
         if self.data is not None and self.media_type is None:
@@ -134,14 +72,13 @@ class ImagePart(_Frozen):
         return cls(data=Path(path).read_bytes(), detail=detail)
 
 
-class AudioPart(_Frozen):
+class AudioPart(Value):
     """Recorded sound; ``format`` is the name of its file format, such as ``wav`` or ``mp3``."""
 
     type: Literal["audio"] = "audio"
-    data: Annotated[bytes, Field(repr=False)]
+    data: bytes = field(repr=False)
     format: str
 
-    @model_validator(mode="before")
     @classmethod
     def _read(cls, value: object) -> object:
         given = _own_form(value, "input_audio", {"data": "data", "format": "format"})
@@ -156,7 +93,7 @@ class AudioPart(_Frozen):
         return cls(data=path.read_bytes(), format=path.suffix.lower().removeprefix("."))
 
 
-class FilePart(_Frozen):
+class FilePart(Value):
     """A document: its bytes with their media type and a name, an address, or the id of one that the host has.
 
     An address is one that the host fetches itself, as of an `ImagePart`. ``citations`` asks the answer to say
@@ -165,20 +102,18 @@ class FilePart(_Frozen):
 
     type: Literal["file"] = "file"
     url: str | None = None
-    data: Annotated[bytes | None, Field(repr=False)] = None
+    data: bytes | None = field(default=None, repr=False)
     media_type: str | None = None
     name: str | None = None
     id: str | None = None
     citations: bool = False
 
-    @model_validator(mode="before")
     @classmethod
     def _read(cls, value: object) -> object:
         names = {"file_data": "url", "filename": "name", "file_id": "id"}
         given = _own_form(value, "file", names) if isinstance(value, Mapping) and "file" in value else value
         return _with_data(given)
 
-    @model_validator(mode="after")
     def _check(self) -> Self:
         _either(self, "data", "url", "id")
         if self.url is not None and "://" not in self.url:
@@ -197,7 +132,7 @@ class FilePart(_Frozen):
         return cls(data=path.read_bytes(), name=path.name)
 
 
-class ReasoningPart(_Frozen):
+class ReasoningPart(Value):
     """What a model thought before it answered.
 
     ``opaque`` is what its host wants back unchanged (a signature, encrypted reasoning), in the form
@@ -206,18 +141,18 @@ class ReasoningPart(_Frozen):
 
     type: Literal["reasoning"] = "reasoning"
     text: str = ""
-    opaque: Annotated[str | None, Field(repr=False)] = None
+    opaque: str | None = field(default=None, repr=False)
     origin: str | None = None
 
 
-class RefusalPart(_Frozen):
+class RefusalPart(Value):
     """A model's words for why it does not answer."""
 
     type: Literal["refusal"] = "refusal"
     refusal: str
 
 
-class CachePart(_Frozen):
+class CachePart(Value):
     """A mark: the host may keep what stands before it, tools and system text included, and bill it for less.
 
     ``ttl`` is how long it is kept, where the host leaves a choice. A host that keeps by itself, or not at all, is
@@ -228,7 +163,7 @@ class CachePart(_Frozen):
     ttl: Literal["5m", "30m", "1h", "12h"] | None = None
 
 
-class NativePart(_Frozen):
+class NativePart(Value):
     """A block of one wire that no other part stands for; hosts of that wire are sent it as it is, others are not.
 
     ``wire`` is the wire's name: ``anthropic_messages``, ``openai_chat``, ``openai_responses``.
@@ -236,7 +171,7 @@ class NativePart(_Frozen):
 
     type: Literal["native"] = "native"
     wire: str
-    block: Annotated[Mapping[str, Any], Field(repr=False)]
+    block: Mapping[str, Any] = field(repr=False)
 
 
 _THEIR_TYPES: Final = {"image_url": "image", "input_audio": "audio"}
@@ -247,23 +182,14 @@ def _kind(value: object) -> str | None:
     return _THEIR_TYPES.get(kind, kind) if isinstance(kind, str) else None
 
 
-Part: TypeAlias = Annotated[
-    Annotated[TextPart, Tag("text")]
-    | Annotated[ImagePart, Tag("image")]
-    | Annotated[AudioPart, Tag("audio")]
-    | Annotated[FilePart, Tag("file")]
-    | Annotated[ReasoningPart, Tag("reasoning")]
-    | Annotated[RefusalPart, Tag("refusal")]
-    | Annotated[CachePart, Tag("cache")]
-    | Annotated[NativePart, Tag("native")],
-    Discriminator(_kind),
-]
+_Part: TypeAlias = TextPart | ImagePart | AudioPart | FilePart | ReasoningPart | RefusalPart | CachePart | NativePart
+Part: TypeAlias = Annotated[_Part, OneOf({kind.type: kind for kind in get_args(_Part)}, _kind)]
 
 
 # ── tools ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class ToolCall(_Frozen):
+class ToolCall(Value):
     """A model's wish that a tool be called; ``arguments`` is its JSON text, or the input of a custom tool.
 
     ``opaque`` and ``origin`` are as of a `ReasoningPart`: what its host wants back with the call, and whose it is.
@@ -273,10 +199,9 @@ class ToolCall(_Frozen):
     name: str
     arguments: str = ""
     kind: Literal["function", "custom"] = "function"
-    opaque: Annotated[str | None, Field(repr=False)] = None
+    opaque: str | None = field(default=None, repr=False)
     origin: str | None = None
 
-    @model_validator(mode="before")
     @classmethod
     def _read(cls, value: object) -> object:
         """The OpenAI form, ``{"id", "type", "function": {"name", "arguments"}}``, as ours."""
@@ -309,18 +234,17 @@ class ToolCall(_Frozen):
         return value
 
 
-class Tool(_Frozen):
+class Tool(Value):
     """A function that a model may ask to be called; ``parameters`` is a JSON schema of an object.
 
     ``strict`` asks the host to hold the model to the schema; None leaves it to the host.
     """
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Limits(min_length=1)]
     description: str = ""
-    parameters: Mapping[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
+    parameters: Mapping[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
     strict: bool | None = None
 
-    @model_validator(mode="before")
     @classmethod
     def _read(cls, value: object) -> object:
         """The OpenAI form, ``{"type": "function", "function": {…}}``, as ours."""
@@ -344,7 +268,7 @@ class Tool(_Frozen):
         )
 
 
-class ToolName(_Frozen):
+class ToolName(Value):
     """The one tool that must be called."""
 
     name: str
@@ -357,13 +281,13 @@ ToolChoice: TypeAlias = Literal["auto", "none", "required"] | ToolName
 # ── structured output ────────────────────────────────────────────────────────────────────────────────
 
 
-class Output(_Frozen):
+class Output(Value):
     """The form that the answer must have: a JSON schema, or any JSON object where ``json_schema`` is None.
 
     ``strict`` asks the host to hold the model to the schema.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "answer"
+    name: Annotated[str, Limits(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "answer"
     json_schema: Mapping[str, Any] | None = None
     description: str | None = None
     strict: bool | None = None
@@ -386,7 +310,7 @@ class Output(_Frozen):
 # ── a turn ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Message(_Frozen):
+class Message(Value):
     """One turn: who speaks, and what; the field names are those of the OpenAI form.
 
     Only an assistant's turn has ``tool_calls``; only a tool's has ``tool_call_id``, the call that it answers, and
@@ -400,7 +324,6 @@ class Message(_Frozen):
     name: str | None = None
     is_error: bool = False
 
-    @model_validator(mode="before")
     @classmethod
     def _read(cls, value: object) -> object:
         """The OpenAI form: no content is none, a refusal is a part."""
@@ -422,7 +345,6 @@ class Message(_Frozen):
             given["content"] = tuple(_with_marks(_parts(given["content"])))
         return given
 
-    @model_validator(mode="after")
     def _check(self) -> Self:
         if self.tool_calls and self.role != "assistant":
             raise ValueError("only an assistant's message has tool_calls")
@@ -480,38 +402,49 @@ def _as_sequence(stop: object) -> object:
     return (stop,) if isinstance(stop, str) else stop
 
 
-class Settings(_Frozen):
+_Positive: TypeAlias = Annotated[int, Limits(ge=1)]
+_Finite: TypeAlias = Annotated[float, Limits(allow_inf_nan=False)]
+
+
+class Settings(Value):
     """How to answer; None leaves it to the model."""
 
-    temperature: float | None = Field(default=None, description="0 is the most predictable; most hosts take up to 2")
-    top_p: float | None = Field(
-        default=None, description="only the likeliest tokens that together have this probability"
-    )
-    top_k: int | None = Field(default=None, description="only so many of the likeliest tokens")
-    max_tokens: int | None = Field(default=None, description="the longest answer, its reasoning included", ge=1)
-    stop: Annotated[tuple[str, ...] | None, BeforeValidator(_as_sequence)] = Field(
-        default=None, description="end the answer before any of these"
-    )
-    seed: int | None = Field(default=None, description="the same seed, as far as the host can, the same answer")
-    frequency_penalty: float | None = Field(default=None, description="against tokens by how often they came, -2 to 2")
-    presence_penalty: float | None = Field(default=None, description="against tokens that came at all, -2 to 2")
-    n: int | None = Field(default=None, description="how many answers to give, in reply.choices", ge=1)
-    logprobs: bool | None = Field(default=None, description="tell the log probability of each token")
-    top_logprobs: int | None = Field(default=None, description="and of so many others in its place", ge=0)
-    parallel_tool_calls: bool | None = Field(default=None, description="whether several tools may be called at once")
-    reasoning_effort: ReasoningEffort | None = Field(default=None, description="how much a reasoning model thinks")
+    temperature: _Finite | None = None
+    """0 is the most predictable; most hosts take up to 2."""
+    top_p: _Finite | None = None
+    """Only the likeliest tokens that together have this probability."""
+    top_k: int | None = None
+    """Only so many of the likeliest tokens."""
+    max_tokens: _Positive | None = None
+    """The longest answer, its reasoning included."""
+    stop: Annotated[tuple[str, ...] | None, Before(_as_sequence)] = None
+    """End the answer before any of these."""
+    seed: int | None = None
+    """The same seed, as far as the host can, the same answer."""
+    frequency_penalty: _Finite | None = None
+    """Against tokens by how often they came, -2 to 2."""
+    presence_penalty: _Finite | None = None
+    """Against tokens that came at all, -2 to 2."""
+    n: _Positive | None = None
+    """How many answers to give, in ``reply.choices``."""
+    logprobs: bool | None = None
+    """Tell the log probability of each token."""
+    top_logprobs: Annotated[int, Limits(ge=0)] | None = None
+    """And of so many others in its place."""
+    parallel_tool_calls: bool | None = None
+    """Whether several tools may be called at once."""
+    reasoning_effort: ReasoningEffort | None = None
+    """How much a reasoning model thinks."""
 
     def given(self) -> dict[str, Any]:
         """The settings that were set, by name."""
-        if not self.__pydantic_fields_set__:
-            return {}
         return {name: value for name, value in self.__dict__.items() if value is not None}
 
 
-SETTING_NAMES: Final = tuple(Settings.model_fields)
+SETTING_NAMES: Final = tuple(each.name for each in fields(Settings))
 
 
-class Policy(_Frozen):
+class Policy(Value):
     """What to do where a model or its wire lacks what a request asks for.
 
     ``tuning`` is about settings that only steer the answer; ``meaning`` about what makes it another
@@ -531,7 +464,7 @@ def _tool_choice(value: object) -> object:
     return value
 
 
-class Request(_Frozen):
+class Request(Value):
     """All that a provider is told of a call.
 
     ``stream`` is whether the answer is wanted as it comes; a wire without streaming may ignore it.
@@ -541,17 +474,16 @@ class Request(_Frozen):
 
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
-    tool_choice: Annotated[ToolChoice | None, BeforeValidator(_tool_choice)] = None
+    tool_choice: Annotated[ToolChoice | None, Before(_tool_choice)] = None
     output: Output | None = None
     settings: Settings = unset(Settings)
-    needs: InstanceOf[Needs] = Needs()
-    stream: StrictBool = True
-    options: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
-    extra_body: Mapping[str, Any] = Field(default_factory=dict)
-    extra_headers: Annotated[Mapping[str, str], Field(repr=False)] = Field(default_factory=dict)
+    needs: Needs = Needs()
+    stream: Annotated[bool, Limits(strict=True)] = True
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     policy: Policy = unset(Policy)
 
-    @model_validator(mode="after")
     def _check(self) -> Self:
         names = {tool.name for tool in self.tools}
         if len(names) < len(self.tools):
@@ -584,36 +516,32 @@ class Request(_Frozen):
         return tuple(map(Need, implied)) if implied else ()
 
 
-class EmbedRequest(_Frozen):
+class EmbedRequest(Value):
     """A wish for vectors; ``purpose`` is what they are for, where a host makes a difference."""
 
-    inputs: Annotated[tuple[str, ...], Field(min_length=1)]
-    dimensions: Annotated[int, Field(ge=1)] | None = None
+    inputs: Annotated[tuple[str, ...], Limits(min_length=1)]
+    dimensions: _Positive | None = None
     purpose: Literal["query", "document"] | None = None
-    options: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
-    extra_body: Mapping[str, Any] = Field(default_factory=dict)
-    extra_headers: Annotated[Mapping[str, str], Field(repr=False)] = Field(default_factory=dict)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     policy: Policy = unset(Policy)
 
 
-_TURN: Final = {**_defaults(Message), "role": "user"}
-_REQUEST: Final = _defaults(Request)
+_TURN: Final = {**dict.fromkeys(each.name for each in fields(Message)), **defaults(Message), "role": "user"}
+_REQUEST: Final = defaults(Request)
 
 
 def _said(text: str) -> Message:
     """A user's turn of plain text."""
-    message: Message = _new(Message)
-    _made(message, {**_TURN, "content": text}, {"role", "content"})
-    return message
+    return filled(Message, {**_TURN, "content": text})
 
 
 def request_with(messages: tuple[Message, ...], settings: Settings, *, stream: bool) -> Request:
     """The request of nothing but messages and settings, both of which were checked when they were made."""
-    request: Request = _new(Request)
-    fields = {**_REQUEST, "messages": messages, "settings": settings, "stream": stream}
-    fields["options"], fields["extra_body"], fields["extra_headers"] = {}, {}, {}
-    _made(request, fields, {"messages", "settings", "stream"})
-    return request
+    told = {"messages": messages, **_REQUEST, "settings": settings, "stream": stream}
+    told["options"], told["extra_body"], told["extra_headers"] = {}, {}, {}
+    return filled(Request, told)
 
 
 MessagesInput: TypeAlias = "str | Message | Sequence[Message | Mapping[str, Any]]"
@@ -632,24 +560,12 @@ def read_messages(value: MessagesInput) -> tuple[Message, ...]:
     for place, item in enumerate(value):
         try:
             messages.append(item if isinstance(item, Message) else Message.model_validate(item))
-        except ValidationError as error:
+        except ValueError as error:
             told = faults_of(error, f"messages[{place}]")
             raise ValueError(told) from None
     if not messages:
         raise ValueError("messages is empty: give at least one")
     return tuple(messages)
-
-
-def faults_of(error: ValidationError, where: str = "") -> str:
-    """What is wrong, on one line that names each place; what was given there is not in it."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    # Of a value that may have several forms the last one tells the most: content that is no text is parts.
-    deep = [fault for fault in faults if fault["loc"][-1:] != ("str",)] or faults
-    told = []
-    for fault in deep:
-        place = ".".join(str(part) for part in fault["loc"] if not (isinstance(part, str) and "[" in part))
-        told.append(": ".join(part for part in (where, place, fault["msg"].removeprefix("Value error, ")) if part))
-    return "; ".join(dict.fromkeys(told))
 
 
 def read_tools(tools: Sequence[ToolInput]) -> tuple[Tool, ...]:
@@ -703,7 +619,7 @@ def _from_base64(text: str) -> bytes:
         raise ValueError("the data is not base64") from None
 
 
-def _either(part: BaseModel, *names: str) -> None:
+def _either(part: Value, *names: str) -> None:
     if sum(getattr(part, name) is not None for name in names) != 1:
         raise ValueError(f"give either {' or '.join(names)}")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
-
 from .errors import InvalidOutputError
+from .json_text import from_json
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from .events import Choice
 
 Parse: TypeAlias = "Callable[[Choice], Any]"
@@ -30,18 +30,24 @@ def parser(schema: type[BaseModel] | Mapping[str, Any] | str) -> Parse:
             )
         try:
             return read(_unfenced(choice.text))
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_context=False, include_input=False)
-            places = (".".join(map(str, fault["loc"])) or "the answer" for fault in faults[:5])
-            told = ", ".join(f"{place}: {fault['msg']}" for place, fault in zip(places, faults, strict=False))
-        except ValueError:
-            told = "it is not JSON"
+        except ValueError as error:
+            told = "it is not JSON" if read is _json else _told(error)
         cut = ", for it is longer than max_tokens" if choice.finish_reason == "length" else ""
         raise InvalidOutputError(
             f"the answer does not fit the schema{cut} ({told})", text=choice.text, finish_reason=choice.finish_reason
         )
 
     return parse
+
+
+def _told(error: ValueError) -> str:
+    from pydantic import ValidationError  # which a model that is to be read has imported
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    places = (".".join(map(str, fault["loc"])) or "the answer" for fault in faults[:5])
+    return ", ".join(f"{place}: {fault['msg']}" for place, fault in zip(places, faults, strict=False))
 
 
 def _unfenced(text: str) -> str:

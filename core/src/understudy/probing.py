@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from .attempt import Attempting
 from .errors import ProviderError
-from .messages import Settings, like, read_messages, request_with, unset
+from .messages import Settings, read_messages, request_with
 from .observation import Attempt
+from .validation import like, unset
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from .values import dataclass
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from pydantic import BaseModel, SecretStr
+    from pydantic import BaseModel
 
     from .events import Embeddings, Event
     from .messages import EmbedRequest, FilePart, ImagePart, Request
@@ -40,11 +40,19 @@ class Model:
     capabilities: Capabilities = field(default_factory=Capabilities)
 
 
+class Secret(Protocol):
+    """A key as a provider is given it: shown nowhere, as pydantic's SecretStr, which is one too."""
+
+    def get_secret_value(self) -> str:
+        """The key in clear."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
     """What the user configured for one provider; None and empty where nothing was. It is not pickled: it holds keys."""
 
-    api_key: SecretStr | None = None
+    api_key: Secret | None = None
     base_url: str | None = None
     proxy: str | None = field(default=None, repr=False)
     options: Mapping[str, object] = field(default_factory=_nothing, repr=False)

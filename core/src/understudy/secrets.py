@@ -16,8 +16,6 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeAlias
 
-from pydantic import SecretStr
-
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,8 +35,35 @@ _SHOWN_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 _STORE_HEAD: Final = "# Keys of Understudy, written by `understudy keys`. Nobody but you may read this file.\n"
 
 
-class Key(SecretStr):
-    """A SecretStr that is not pickled either, for a pickle would hold it in clear."""
+class Key:
+    """A key that no log, repr or traceback shows, and that is not pickled, for a pickle would hold it in clear.
+
+    It is read as pydantic's SecretStr is, which would cost each process that has a key the import of pydantic.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text: Final = text
+
+    def get_secret_value(self) -> str:
+        """The key in clear."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Key({str(self)!r})"
+
+    def __str__(self) -> str:
+        return "**********" if self._text else ""
+
+    def __len__(self) -> int:
+        return len(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Key) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key is not pickled: the pickle would hold it in clear")

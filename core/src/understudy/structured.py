@@ -6,9 +6,8 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final
 
-from pydantic_core import to_json
-
 from .events import ChoiceFinish, Finish, Notice, TextDelta, ToolCallDelta
+from .json_text import to_json
 from .messages import Message, Output, Tool, ToolName
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, Unpack, cast, overload
 
-from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from .client import Client as AsyncClient
@@ -31,7 +30,7 @@ from .values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
-    from pydantic import SecretStr
+    from pydantic import BaseModel
 
     from .asking import Asking, NeedsInput, SchemaInput
     from .capabilities import Needs
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from .messages import MessagesInput, Policy
     from .middleware import Middleware
     from .observation import Attempt, Observer
+    from .provider import Secret
     from .registry import Registry
     from .resilience import Breaker, Budget, HealthStore, Retry
     from .selection import Candidate, Selection
@@ -54,7 +54,7 @@ __all__ = ["Client", "Stream"]
 
 R = TypeVar("R")
 T = TypeVar("T", default=None)
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound="BaseModel")
 
 _AHEAD: Final = 64
 """How many events of a stream may wait to be read before the host is made to wait."""
@@ -77,7 +77,7 @@ class Client:
         config: Source = True,
         plugins: bool = True,
         providers: Iterable[object] = (),
-        api_keys: Mapping[str, str | SecretStr] | None = None,
+        api_keys: Mapping[str, str | Secret] | None = None,
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         breaker: Breaker | Literal["configured"] | None = "configured",

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from pydantic import ValidationError
-
-from .messages import NativePart, Request, faults_of
+from .messages import NativePart, Request
+from .validation import faults_of
 
 if TYPE_CHECKING:
     from .messages import Message
@@ -81,7 +80,7 @@ def given_back(request: Request, changed: object) -> Request:
         raise ValueError(f"gave {type(changed).__name__}, not a Request")
     if changed.stream is not request.stream:
         raise ValueError("changed stream, which is the caller's to say")
-    told = dict(changed)
+    told = dict(vars(changed))
     told["options"] = {
         name: {**changed.options.get(name, {}), **request.options.get(name, {})}
         for name in (*changed.options, *(name for name in request.options if name not in changed.options))
@@ -90,7 +89,7 @@ def given_back(request: Request, changed: object) -> Request:
     told["extra_headers"] = {**changed.extra_headers, **request.extra_headers}
     try:
         return _with_tables(Request.model_validate(told), _own, {})
-    except ValidationError as error:
+    except ValueError as error:
         told_faults = faults_of(error)
     raise ValueError(f"gave a wrong Request ({told_faults})")
 

@@ -6,10 +6,11 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError, validate_call
-from pydantic_core import to_json
 
 from ..errors import ConfigError, InvalidOutputError
-from ..messages import Message, Tool, faults_of
+from ..json_text import to_json
+from ..messages import Message, Tool
+from ..validation import faults_of
 from .importing import imported
 from .schemas import describing
 from .terminal import ask, can_ask, json_line, one_line

@@ -10,8 +10,7 @@ from ..values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pydantic import SecretStr
-
+    from ..provider import Secret
     from ..secrets import Reference
     from .settings import Config
 
@@ -40,7 +39,7 @@ class KeySource:
         """What may be told of the key: ``env:NAME``, ``file``, ``keyring``, ``set``."""
         return "broken" if self.reference is None else self.reference.shown
 
-    def resolve(self) -> SecretStr:
+    def resolve(self) -> Secret:
         """The key, looked up now; ConfigError where it is not to be had."""
         if self.reference is None:
             raise ConfigError(self.fault or f"{self.where}: there is no key")
@@ -53,7 +52,7 @@ def find_key(
     variables: Iterable[str] = (),
     *,
     environ: Mapping[str, str],
-    given: str | SecretStr | None = None,
+    given: str | Secret | None = None,
 ) -> KeySource | None:
     """The source that counts for the key of provider ``name``; None where nothing says anything of one."""
     return next(key_sources(config, name, variables, environ=environ, given=given), None)
@@ -65,14 +64,14 @@ def key_sources(
     variables: Iterable[str] = (),
     *,
     environ: Mapping[str, str],
-    given: str | SecretStr | None = None,
+    given: str | Secret | None = None,
 ) -> Iterator[KeySource]:
     """Every source of the key of provider ``name``, the one that counts first.
 
     ``given`` is what code says, ``variables`` are those that the provider declares. The key store is only
     opened where it is come to.
     """
-    from ..secrets import KeyStore, Reference  # and with it pydantic
+    from ..secrets import KeyStore, Reference  # only where a key is looked for
 
     if given:
         text = given if isinstance(given, str) else given.get_secret_value()

@@ -21,10 +21,12 @@ from pydantic import (
     Discriminator,
     Field,
     JsonValue,
+    PlainSerializer,
     PlainValidator,
     SecretStr,
     Tag,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -79,7 +81,7 @@ def _read_needs(value: object) -> Needs:
 
 
 def _read_key(value: object) -> Key:
-    if isinstance(value, SecretStr):  # as code may give it
+    if isinstance(value, (Key, SecretStr)):  # as code may give it
         value = value.get_secret_value()
     if not isinstance(value, str):
         raise _wrong("must be text")
@@ -312,10 +314,18 @@ ListedModel: TypeAlias = Annotated[
 ]
 
 
+_Key: TypeAlias = Annotated[
+    Key,
+    PlainValidator(_read_key),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "format": "password", "writeOnly": True}),
+]
+
+
 class ProviderTable(_Table):
     """`[providers.NAME]`: an installed provider, or with `wire` a host of one's own."""
 
-    api_key: Annotated[Key, BeforeValidator(_read_key)] | None = Field(
+    api_key: _Key | None = Field(
         default=None,
         description="`env:NAME`, `file:PATH` (its first line; only you may be able to read it), `keyring:NAME`, "
         "or the key itself.",

@@ -29,9 +29,8 @@ from .settings import ChainConfig, Config, PluginRules, ProviderConfig, TargetCo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic import SecretStr
-
     from ..downloads import Downloads
+    from ..secrets import Key
     from ..transport import Timeout
     from . import lines, models
 
@@ -115,9 +114,6 @@ class _Reader:
     """Reads one source after the other, each standing above those before it."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        from . import models  # and with it pydantic, which nothing needs that reads no configuration
-
-        self.models = models
         self.environ = environ
         self.faults: list[Fault] = []
         self.merged: dict[str, Any] = {}
@@ -174,8 +170,10 @@ class _Reader:
         layer = self.parse(path, text)
         if layer is None:
             return
+        from . import models
+
         for key in layer.table:
-            if key in self.models.KEYS and key not in self.models.LOCAL_KEYS:
+            if key in models.KEYS and key not in models.LOCAL_KEYS:
                 self.faults.append(
                     Fault(
                         layer.place((key,)),
@@ -184,9 +182,7 @@ class _Reader:
                     )
                 )
         allowed = {
-            key: value
-            for key, value in layer.table.items()
-            if key in self.models.LOCAL_KEYS or key not in self.models.KEYS
+            key: value for key, value in layer.table.items() if key in models.LOCAL_KEYS or key not in models.KEYS
         }
         for name, chain in _tables(allowed.get("chains")):
             targets = chain.get("targets") if isinstance(chain, Mapping) else chain
@@ -241,7 +237,11 @@ class _Reader:
         """Put a layer above what there is; False, and its faults, if it is not sound."""
         if layer.name:
             self.sources.append(layer.name)
-        _, faults = self.models.check(layer.table)
+        if not layer.table:
+            return True
+        from . import models  # and with it pydantic, which nothing needs where no table is read
+
+        _, faults = models.check(layer.table)
         # In the order of the file, as one who mends it goes through it.
         told = [Fault(layer.place(path), text) for path, text in faults]
         self.faults += sorted(told, key=lambda fault: _line(fault.where))
@@ -262,8 +262,10 @@ class _Reader:
 
     def _keep_rules(self, layer: _Layer) -> None:
         """What is denied stays denied where something else in the file is wrong."""
+        from . import models
+
         table = {"plugins": layer.table["plugins"]} if "plugins" in layer.table else {}
-        _, faults = self.models.check(table)
+        _, faults = models.check(table)
         if faults:
             self.rules_unread = True
         elif table:
@@ -271,7 +273,16 @@ class _Reader:
 
     def reading(self, keys: Path | None) -> Reading:
         """All of it."""
-        file, faults = self.models.check(self.merged)
+        if not self.merged:
+            # A test holds it equal to what comes of no table in the way below.
+            plugins = PluginRules(unread=self.rules_unread)
+            config = Config(
+                sources=tuple(self.sources), keys_file=keys, local_chains=self.local_chains, plugins=plugins
+            )
+            return Reading(config, tuple(self.faults), self.origins, self.variables)
+        from . import models
+
+        file, faults = models.check(self.merged)
         assert file is not None, faults  # each layer was sound
         config = Config(
             providers={name: self.provider(name, table) for name, table in file.providers.items()},
@@ -302,6 +313,7 @@ class _Reader:
 
     def provider(self, name: str, table: models.ProviderTable) -> ProviderConfig:
         from ..secrets import Reference
+        from . import models
 
         place = self.places[name]
         where = self.origins["providers", name]
@@ -310,7 +322,7 @@ class _Reader:
             at: lines.Path = ("providers", name, "api_key")
             key = Reference(
                 table.api_key.get_secret_value(),
-                where=f"{place(at)}: {self.models.shown(at)}",
+                where=f"{place(at)}: {models.shown(at)}",
                 environ=self.environ,
             )
         return ProviderConfig(
@@ -395,9 +407,9 @@ def _downloads(table: models.DownloadsTable) -> Downloads | None:
     return Downloads(**table.model_dump(exclude_unset=True, exclude={"enabled"}))
 
 
-def secret(value: str) -> SecretStr:
+def secret(value: str) -> Key:
     """A value that no log, repr, pickle or error shows."""
-    from ..secrets import Key  # and with it pydantic: only where there is a secret to hold
+    from ..secrets import Key  # only where there is a secret to hold
 
     return Key(value)
 

@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pydantic import SecretStr
-
     from ..downloads import Downloads
     from ..host import Wire
     from ..observation import MidStream
-    from ..provider import Model
+    from ..provider import Model, Secret
     from ..resilience import Balance, Hedge, Rejection
     from ..secrets import Reference
     from ..transport import Timeout
@@ -55,7 +53,7 @@ class ProviderConfig:
     where: str = ""
 
     @property
-    def api_key(self) -> SecretStr | None:
+    def api_key(self) -> Secret | None:
         """The key, looked up now; ConfigError where it is not to be had."""
         return None if self.key is None else self.key.resolve()
 

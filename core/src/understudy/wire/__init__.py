@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
+from ..json_text import from_json, to_json
 from ..values import dataclass
+
+__all__ = ["Call", "Decoder", "from_json", "to_json"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,9 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pydantic_core import from_json
-
 from ..errors import ErrorFields
+from ..json_text import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic_core import to_json
-
 from ..errors import http_error
+from ..json_text import to_json
 from . import error_body
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ import sys
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_json
-
 from ..errors import ProtocolError, http_error
 from ..events import Embeddings, Usage
+from ..json_text import to_json
 from ..omissions import Omissions
 from . import Call, error_body
 from .reading import count, json_object, numbers, objects, string, table, usd

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from pydantic_core import from_json
+from jiter import from_json as read  # as this is called for each event
 
 from ..errors import ProtocolError
+from ..json_text import from_json
 
 
 def json_object(payload: bytes | str) -> dict[str, Any]:
     """A JSON object; ProtocolError for anything else."""
     try:
-        value = from_json(payload, allow_inf_nan=False, cache_strings="keys")
+        data = payload.encode() if isinstance(payload, str) else payload
+        value = read(data, allow_inf_nan=False, cache_mode="keys")
     except ValueError:
         # Bytes that are no UTF-8 become U+FFFD, as the event stream standard has it; what is no JSON
         # then fails for good. The reason is not passed on: it would show the payload.

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic_core import from_json
-
 from ..events import ToolCallDelta
+from ..json_text import from_json
 
 if TYPE_CHECKING:
     from ..events import ToolKind

@@ -15,8 +15,6 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import from_json, to_json
-
 from understudy.plugin import (
     Finish,
     Notice,
@@ -28,6 +26,7 @@ from understudy.plugin import (
     TextDelta,
     Usage,
 )
+from understudy.wire import from_json, to_json
 from understudy.wire.failures import failure_of
 from understudy.wire.reading import count, json_object, objects, string, table, text_of
 from understudy.wire.tool_calls import ToolCallAssembler

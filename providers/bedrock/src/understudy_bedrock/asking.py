@@ -9,10 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
-from pydantic_core import to_json
-
 from understudy.plugin import InvalidOutputError, Notice, Omissions
-from understudy.wire import Call
+from understudy.wire import Call, to_json
 
 from .answers import opaque_block
 from .families import takes_forms, with_effort, with_top_k

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from pydantic_core import from_json, to_json
-
 from understudy.plugin import CachePart, NativePart, Notice, Omissions
-from understudy.wire import Call
+from understudy.wire import Call, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_json
-
 from understudy.plugin import Embeddings, Omissions, ProtocolError, Usage
-from understudy.wire import Call
+from understudy.wire import Call, to_json
 from understudy.wire.failures import failure_of
 from understudy.wire.reading import count, json_object, numbers, string, table
 

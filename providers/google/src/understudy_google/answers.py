@@ -11,8 +11,6 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_json
-
 from understudy.plugin import (
     AudioDelta,
     ChoiceFinish,
@@ -26,6 +24,7 @@ from understudy.plugin import (
     TextDelta,
     Usage,
 )
+from understudy.wire import to_json
 from understudy.wire.failures import failure_of
 from understudy.wire.logprobs import token_of
 from understudy.wire.reading import count, json_object, objects, string, table, text_of

@@ -11,10 +11,8 @@ import mimetypes
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
-from pydantic_core import from_json, to_json
-
 from understudy.plugin import Notice, Omissions
-from understudy.wire import Call
+from understudy.wire import Call, from_json, to_json
 
 from .thinking import is_before_3, thinking_config
 

@@ -6,9 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_json
-
 from understudy.plugin import ProtocolError
+from understudy.wire import to_json
 from understudy.wire.reading import objects, string, table, text_of
 from understudy.wire.tool_calls import ToolCallAssembler
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from pydantic_core import to_json
-
 from understudy.plugin import Embeddings, Usage
-from understudy.wire import Call
+from understudy.wire import Call, to_json
 from understudy.wire.failures import failure_of
 from understudy.wire.reading import count, json_object, numbers, objects, table
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
-
 from understudy.plugin import ProtocolError, ReasoningDelta, Source
-from understudy.wire import openai_chat
+from understudy.wire import openai_chat, to_json
 from understudy.wire.reading import objects, string, text_of
 
 if TYPE_CHECKING:

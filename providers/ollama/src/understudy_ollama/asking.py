@@ -5,12 +5,8 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from pydantic_core import from_json, to_json
-
 from understudy.plugin import CachePart, NativePart, Omissions
-from understudy.wire import Call
-
-from .options import OF_THE_CALL
+from understudy.wire import Call, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +27,8 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "top_p": "top_p",
 }
 _OF_CALLS: Final = ("logprobs", "top_logprobs")
+# Options that stand in the call itself; the others are for the model, in its table ``options``.
+_OF_THE_CALL: Final = frozenset({"keep_alive", "shift", "think", "truncate"})
 
 
 def encode(
@@ -55,7 +53,7 @@ def encode(
         body["format"] = "json" if schema is None else schema
     table = _settings(request, body, omissions)
     for name, value in options.items():
-        (body if name in OF_THE_CALL else table)[name] = value
+        (body if name in _OF_THE_CALL else table)[name] = value
     if table:
         body["options"] = table
     body.update(request.extra_body)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
-
-OF_THE_CALL: Final = frozenset({"keep_alive", "shift", "think", "truncate"})
-"""Those that stand in the call itself; the others are for the model, in its table ``options``."""
 
 
 class Options(BaseModel):

@@ -10,7 +10,6 @@ from understudy.transport import exchange, fetch
 from understudy.wire import openai_chat, openai_embeddings, openai_responses
 
 from .models import MODELS
-from .options import CHAT_ALONE, RESPONSES_ALONE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -100,9 +99,12 @@ def ask(
     if wire not in _WIRES:
         raise ConfigError(f"{context.provider}: wire is one of {' and '.join(_WIRES)}")
     omissions = Omissions(request.policy)
-    for name in sorted(options.keys() & (RESPONSES_ALONE if wire == "chat" else CHAT_ALONE)) if options else ():
-        if omissions.meaning(name, f"the {wire} wire has no such field"):
-            del options[name]
+    if options:
+        from .options import CHAT_ALONE, RESPONSES_ALONE  # and with it pydantic, which most calls need not
+
+        for name in sorted(options.keys() & (RESPONSES_ALONE if wire == "chat" else CHAT_ALONE)):
+            if omissions.meaning(name, f"the {wire} wire has no such field"):
+                del options[name]
     call: Call
     decoder: Decoder
     if wire == "chat":

@@ -12,10 +12,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import from_json, to_json
-
 from ...errors import ProtocolError, StreamBrokenError
 from ...events import Finish, FinishReason, Notice, ReasoningDelta, RefusalDelta, Source, Start, TextDelta, Usage
+from ...json_text import from_json, to_json
 from ..failures import failure_of
 from ..reading import count, json_object, objects, string, table, text_of
 from ..sse import SSEDecoder

@@ -9,10 +9,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, assert_never
 from urllib.parse import quote
 
-from pydantic_core import from_json, to_json
-
 from ...errors import InvalidOutputError
 from ...events import Notice
+from ...json_text import from_json, to_json
 from ...messages import (
     AudioPart,
     CachePart,

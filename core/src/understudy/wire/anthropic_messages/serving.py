@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from pydantic_core import from_json, to_json
-
 from ...events import (
     AudioDelta,
     ChoiceFinish,
@@ -21,6 +19,7 @@ from ...events import (
     ToolCallDelta,
     Usage,
 )
+from ...json_text import from_json, to_json
 from ...messages import (
     FilePart,
     ImagePart,

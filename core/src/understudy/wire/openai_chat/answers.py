@@ -10,8 +10,6 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pydantic_core import to_json
-
 from ...errors import ProtocolError, StreamBrokenError
 from ...events import (
     AudioDelta,
@@ -28,6 +26,7 @@ from ...events import (
     TokenLogprob,
     Usage,
 )
+from ...json_text import to_json
 from ..failures import failure_of
 from ..logprobs import token_of
 from ..reading import count, json_object, objects, string, text_of, usd

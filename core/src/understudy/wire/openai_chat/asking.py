@@ -6,8 +6,7 @@ import base64
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from pydantic_core import from_json, to_json
-
+from ...json_text import from_json, to_json
 from ...messages import (
     AudioPart,
     CachePart,

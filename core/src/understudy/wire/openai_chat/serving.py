@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, assert_never, get_args
-
-from pydantic import ValidationError
-from pydantic_core import from_json, to_json
 
 from ...events import (
     AudioDelta,
@@ -23,6 +21,7 @@ from ...events import (
     ToolCallDelta,
     Usage,
 )
+from ...json_text import from_json, to_json
 from ...messages import (
     SETTING_NAMES,
     Message,
@@ -36,8 +35,8 @@ from ...messages import (
     Tool,
     ToolName,
     cache_mark,
-    faults_of,
 )
+from ...validation import faults_of
 from .answers import FINISH
 from .asking import WIRE, reasoning_detail, tool_calls
 
@@ -94,8 +93,8 @@ def read(body: bytes, *, model: str | None = None) -> tuple[str, Request]:
             stream=given.get("stream") or False,
             extra_body=more,
         )
-    except ValidationError as error:
-        told = faults_of(error, "")
+    except ValueError as error:
+        told = faults_of(error)
     raise ValueError(told)  # beside the clause: pydantic's own page shows what stands in the body
 
 
@@ -111,7 +110,7 @@ def _read_tools(given: dict[str, Any], more: dict[str, Any]) -> tuple[Tool, ...]
 
 
 _TOOL: Final = frozenset({"type", "function"})
-_FUNCTION: Final = frozenset(Tool.model_fields)
+_FUNCTION: Final = frozenset(each.name for each in fields(Tool))
 
 
 def _read_tool_choice(given: dict[str, Any], more: dict[str, Any], tools: tuple[Tool, ...]) -> Any:

@@ -13,8 +13,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_json
-
 from ...errors import ProtocolError, StreamBrokenError
 from ...events import (
     Finish,
@@ -28,6 +26,7 @@ from ...events import (
     TextDelta,
     Usage,
 )
+from ...json_text import to_json
 from ..failures import failure_of
 from ..logprobs import token_of
 from ..reading import count, json_object, objects, string, table, text_of, usd

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, assert_never
 
-from pydantic_core import from_json, to_json
-
+from ...json_text import from_json, to_json
 from ...messages import (
     AudioPart,
     CachePart,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, assert_never
-
-from pydantic_core import from_json, to_json
 
 from ...events import (
     AudioDelta,
@@ -21,6 +20,7 @@ from ...events import (
     ToolCallDelta,
     Usage,
 )
+from ...json_text import from_json, to_json
 from ...messages import (
     AudioPart,
     CachePart,
@@ -225,7 +225,7 @@ def _read_tools(more: dict[str, Any]) -> tuple[Tool, ...]:
     return tools
 
 
-_TOOL: Final = frozenset(Tool.model_fields)
+_TOOL: Final = frozenset(each.name for each in fields(Tool))
 _FILE: Final = {"file_data": "url", "file_url": "url", "file_id": "id", "filename": "name"}
 
 

@@ -1,0 +1,53 @@
+"""JSON text → values, and back.
+
+jiter is what pydantic reads JSON with, without the rest of it; it keeps whole numbers of any length, which orjson
+makes into floats. orjson writes at a quarter of pydantic's cost, and gives way to it for what it does not take.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+import jiter
+import orjson
+
+__all__ = ["from_json", "to_json"]
+
+
+def from_json(text: bytes | str, *, allow_inf_nan: bool = True) -> Any:
+    """The value of a JSON text; ValueError where it is none."""
+    return jiter.from_json(text.encode() if isinstance(text, str) else text, allow_inf_nan=allow_inf_nan)
+
+
+def to_json(value: object) -> bytes:
+    """The value as JSON text, without white space; ValueError for what JSON has no words for.
+
+    Dates, UUIDs, enumerations, dataclasses and pydantic's models are written too.
+    """
+    try:
+        written = orjson.dumps(value)
+    except TypeError:  # longer numbers than 64 bits, keys that are no strings, models …
+        from pydantic_core import to_json as written_by_pydantic
+
+        written = written_by_pydantic(value, inf_nan_mode="constants")
+        if b"NaN" in written or b"Infinity" in written:
+            _check(value)
+        return written
+    if b"null" in written:  # which orjson also writes for a number that is not finite
+        _check(value)
+    return written
+
+
+def _check(value: object) -> None:
+    match value:
+        case float() if not isfinite(value):
+            raise ValueError("JSON has no words for a number that is not finite")
+        case dict():
+            for item in value.values():
+                _check(item)
+        case list() | tuple():
+            for item in value:
+                _check(item)
+        case _:
+            pass
