@@ -261,10 +261,11 @@ def printed(*command: str | Path) -> list[float]:
     return [float(number) for number in done.stdout.split()]
 
 
-def used(*command: str | Path) -> float:
+def used(*command: str | Path, environ: dict[str, str] | None = None) -> float:
     """Milliseconds of the processor that a command takes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(list(map(str, command)), **quiet, check=True, env=environ)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3
 
@@ -288,41 +289,62 @@ def processes(base: str, folder: Path) -> list[Row]:
             )
         )
     )
-    bare, ours, firsts = [], [], []
-    for _ in range(7):
-        bare.append(used(sys.executable, "-c", "pass"))
-        ours.append(used(sys.executable, "-c", "import understudy"))
-        before = used(sys.executable, costs, "first", "floor", base, floor)
-        mine = used(sys.executable, costs, "first", "ours", base, floor)
-        after = used(sys.executable, costs, "first", "floor", base, floor)
-        firsts.append((mine, (before + after) / 2))
-    shown = [f"{statistics.median(each):.0f} ms" for each in (bare, ours)]
-    rows.append(
-        told(
-            Row(
-                "import understudy, above a bare interpreter",
-                "ms",
-                40,
-                25,
-                statistics.median(ours) - statistics.median(bare),
-                None,
-                *shown,
-            )
-        )
-    )
-    ratios = [mine / its for mine, its in firsts]
-    low, _, high = statistics.quantiles(ratios, n=4)
-    shown = [f"{statistics.median(each):.0f} ms" for each in ([its for _, its in firsts], [mine for mine, _ in firsts])]
-    rows.append(
-        told(Row("a fresh process to its first answer", "×", 1.5, 1.2, statistics.median(ratios), (low, high), *shown))
-    )
-    program = Path(sys.executable).parent / "understudy"
-    rows.append(
-        told(Row("understudy --help", "ms", 200, 120, statistics.median(used(program, "--help") for _ in range(7))))
-    )
+    rows += starts(base, costs, floor)
     chosen = [printed(costs, "select", "10000") for _ in range(3)]
     rows.append(told(Row("index of 10,000 models", "ms", 60, 25, statistics.median(index for index, _ in chosen))))
     rows.append(told(Row("select among 10,000 models", "µs", 500, 150, statistics.median(each for _, each in chosen))))
+    return rows
+
+
+def starts(base: str, costs: Path, floor: Path) -> list[Row]:
+    """The rows of a process's start, in an environment with the wheels of this repository, as a user has it."""
+    import startup
+
+    work = ROOT / ".nox" / "bench"
+    work.mkdir(parents=True, exist_ok=True)
+    none, hundred = startup.environments(work, [0, 100], kinds=("heavy",), with_zoo=False, peers=False)
+    python, program, environ = none.python, none.python.with_name("understudy"), none.environ()
+
+    def first(who: str) -> float:
+        return used(python, costs, "first", who, base, floor, environ=environ)
+
+    (none.folder / "bench.toml").write_text(f'[providers.openai]\nbase_url = "{base}"\n')
+    for who in ("floor", "ours", "configured"):  # so that what is kept from one start to the next is there
+        first(who)
+    for one in (none, hundred):
+        one.run("cold")
+    time.sleep(0.3)  # what changed more lately is not kept
+    bare, ours, helps, firsts = [], [], [], {"ours": [], "configured": []}
+    for _ in range(ROUNDS):
+        bare.append(used(python, "-c", "pass", environ=environ))
+        ours.append(used(python, "-c", "import understudy", environ=environ))
+        helps.append(used(program, "--help", environ=environ))
+        for one in (none, hundred):
+            one.run("models")
+        for who, found in firsts.items():
+            before, mine, after = first("floor"), first(who), first("floor")
+            found.append((mine, (before + after) / 2))
+    rows = [
+        told(
+            Row(
+                "import understudy, above a bare interpreter", "ms", 40, 25,
+                statistics.median(ours) - statistics.median(bare), None,
+                *(f"{statistics.median(each):.0f} ms" for each in (bare, ours)),
+            )
+        )
+    ]  # fmt: skip
+    for who, name in (
+        ("ours", "a fresh process to its first answer"),
+        ("configured", "the same, with a configuration"),
+    ):
+        ratios = [mine / its for mine, its in firsts[who]]
+        shown = [f"{statistics.median(figure[place] for figure in firsts[who]):.0f} ms" for place in (1, 0)]
+        low, _, high = statistics.quantiles(ratios, n=4)
+        rows.append(told(Row(name, "×", 1.5, 1.2, statistics.median(ratios), (low, high), *shown)))
+    rows.append(told(Row("understudy --help", "ms", 200, 120, statistics.median(helps))))
+    shown = [f"{one.median('models'):.0f} ms" for one in (none, hundred)]
+    ratio = hundred.median("models") / none.median("models")
+    rows.append(told(Row("understudy models with 100 plugins, by none", "×", 1.3, 1.1, ratio, None, *shown)))
     return rows
 
 

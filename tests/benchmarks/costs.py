@@ -1,7 +1,7 @@
 """What one thing costs in a process of its own, which `bench.py` starts: it is told what on the command line.
 
-``memory floor|ours URL COUNT``: kibibytes that each of so many open streams holds. ``first floor|ours URL``: the first
-answer of a process. ``select COUNT``: a client of so many models, the first selection, and those after it.
+``memory floor|ours URL COUNT``: kibibytes that each of so many open streams holds. ``first floor|ours|configured URL``:
+the first answer of a process. ``select COUNT``: a client of so many models, the first selection, and those after it.
 ``count URL CALLS CHUNKS``: calls and streams between calls of ``getloadavg``, at which callgrind writes its counts.
 """
 
@@ -22,13 +22,19 @@ def floor_of() -> object:
     return module
 
 
-def client_of(base: str) -> object:
-    """The client that is measured: as it is without any setting, but for where the host is."""
+def client_of(base: str, *, configured: bool = False) -> object:
+    """The client that is measured: as it is without any setting, but for where the host is.
+
+    That is told by a variable, or by a file in the user's folder.
+    """
     import os
 
     from understudy import Client
 
-    os.environ.update(OPENAI_API_KEY="sk-bench", OPENAI_BASE_URL=base)
+    os.environ["OPENAI_API_KEY"] = "sk-bench"
+    if configured:
+        return Client(config=f"{os.environ['HOME']}/bench.toml")
+    os.environ["OPENAI_BASE_URL"] = base
     return Client()
 
 
@@ -92,7 +98,7 @@ async def first(who: str, base: str) -> None:
         call, _, _ = await floor_of().make(base)  # type: ignore[attr-defined]
         await call()
     else:
-        async with client_of(base) as client:  # type: ignore[attr-defined]
+        async with client_of(base, configured=who == "configured") as client:  # type: ignore[attr-defined]
             await client.chat("Say something short.", model="openai/bench")
 
 

@@ -185,7 +185,8 @@ def made(folder: Path, uv: str, *packages: str) -> None:
     quiet = (uv, "--quiet", "--no-config")
     subprocess.run([*quiet, "venv", "--python", sys.executable, str(folder)], check=True, env=environ)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    subprocess.run([*quiet, "pip", "install", "--python", str(python), *packages], check=True, env=environ)
+    install_all = [*quiet, "pip", "install", "--compile-bytecode", "--python", str(python)]  # as pip does by itself
+    subprocess.run([*install_all, *packages], check=True, env=environ)
 
 
 def distribution(site: Path, name: str, version: str, points: str) -> None:
@@ -222,7 +223,9 @@ def install(site: Path, count: int, *, heavy: bool, peer: bool = False) -> None:
         distribution(site, name, "1.0", f"[{group}]\n{name} = {module}\n")
 
 
-def environments(work: Path, counts: list[int], *, peers: bool) -> list[Environment]:
+def environments(
+    work: Path, counts: list[int], *, kinds: tuple[str, ...] = ("light", "heavy"), with_zoo: bool = True, peers: bool
+) -> list[Environment]:
     """All that are compared; of each kind the plugins grow in number."""
     uv = str(Path(sys.executable).with_name("uv"))
     wheels = work / "wheels"
@@ -235,19 +238,20 @@ def environments(work: Path, counts: list[int], *, peers: bool) -> list[Environm
     constraints = ("-c", str(locked(work)))
     found: list[Environment] = []
     for count in counts:
-        for kind in ("light", "heavy") if count else ("none",):
+        for kind in kinds if count else ("none",):
             one = Environment(f"{count} {kind}" if count else "none", work / f"{kind}-{count}", count)
             made(one.folder, uv, *constraints, *ours)
             install(one.site, count, heavy=kind == "heavy")
             found.append(one)
-    one = Environment("the zoo", work / "zoo", len(zoo.ALL))
-    made(one.folder, uv, *constraints, *ours)
-    for bad in zoo.ALL:
-        # With a list of entry points that cannot be decoded pydantic itself cannot be imported.
-        if bad.points is None:
-            bad.install(one.site)
-    (one.folder / "config.toml").write_text("[plugins]\ntime_limit = 3\n")
-    found.append(one)
+    if with_zoo:
+        one = Environment("the zoo", work / "zoo", len(zoo.ALL))
+        made(one.folder, uv, *constraints, *ours)
+        for bad in zoo.ALL:
+            # With a list of entry points that cannot be decoded pydantic itself cannot be imported.
+            if bad.points is None:
+                bad.install(one.site)
+        (one.folder / "config.toml").write_text("[plugins]\ntime_limit = 3\n")
+        found.append(one)
     for count in counts if peers else ():
         for kind in ("light", "heavy") if count else ("none",):
             name = f"llm, {count} {kind}" if count else "llm, none"

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import copy
 import dataclasses
+import importlib
 import inspect
 import itertools
 import pickle
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -18,14 +20,14 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 import understudy.transport
-from understudy import Capabilities, Message, Needs, Request, Settings, UnderstudyError
+from understudy import Capabilities, Client, Message, Needs, Request, Settings, UnderstudyError
 from understudy.asking import request_of
-from understudy.events import Choice, Collector, Finish, Reply, Start, TextDelta, Usage, collect
+from understudy.config import load
+from understudy.events import Collector, Finish, Start, TextDelta, Usage, collect
 from understudy.messages import read_messages, request_with
-from understudy.observation import Attempt, Health, HealthSnapshot
-from understudy.provider import Context, Model
-from understudy.resilience import Circuit
-from understudy.selection import Candidate, Offer, Offers, Preferences, matched
+from understudy.observation import Health, HealthSnapshot
+from understudy.provider import Model, ProviderSpec
+from understudy.selection import Offer, Offers, Preferences, matched
 from understudy.testing import OpenAIHost
 from understudy.transport import AiohttpTransport, Call, _all_there, _Clock, _Protocol, exchange
 from understudy.validation import like
@@ -34,6 +36,7 @@ from understudy.wire.openai_chat import Decoder, answers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
+    from pathlib import Path
 
     from understudy.events import Event
 
@@ -395,10 +398,29 @@ def test_a_deadline_is_kept_to_the_moment_however_far_it_is(seconds: float) -> N
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────────
 
-MADE: tuple[type[Any], ...] = (Attempt, Call, Candidate, Choice, Circuit, Context, Offer, Reply, Start, Usage)
+
+def _made_quickly() -> list[type[Any]]:
+    """Every class that `understudy.values` makes, but those that look at what they are given or are not pickled."""
+    modules = [
+        importlib.import_module(found.name)
+        for found in pkgutil.walk_packages(understudy.__path__, "understudy.")
+        if not found.name.endswith("__main__")
+    ]
+    kinds = {
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and "__signature__" in vars(kind)
+    }
+    plain = [kind for kind in kinds if not hasattr(kind, "__post_init__") and "__reduce__" not in vars(kind)]
+    assert len(plain) > 100
+    return sorted(plain, key=lambda kind: (kind.__module__, kind.__name__))
 
 
-@pytest.mark.parametrize("kind", MADE, ids=lambda kind: kind.__name__)
+MADE = _made_quickly()
+
+
+@pytest.mark.parametrize("kind", MADE, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 def test_a_quick_value_is_the_dataclass_that_it_was(kind: type[Any]) -> None:
     """Made by place or by name, compared, hashed, shown, copied and pickled; it cannot be changed."""
     names = [each.name for each in dataclasses.fields(kind)]
@@ -503,6 +525,37 @@ def test_offers_made_ready_come_to_the_same_choice(
         if model is None:
             assert tuple(short.selection().rejected) == tuple(plain.rejected)
             assert pickle.loads(pickle.dumps(short.selection())) == plain.selection()
+
+
+_NAMES = [
+    "openai", "openai/gpt-4o", "openai/nobody-declared-this", "openai/", "cromicle", "cromicle/gpt-3.5-turbo", "azure",
+    "ollama/llama3", "rehearsal", "gpt-4o", "nobody/has-this", "vague/a/b", "vague/z", "vague", "openai/gpt-4o/x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _NAMES)
+@pytest.mark.parametrize("needs", ["", "tools", "context>=1000m", "embeddings", "working?"])
+def test_a_name_comes_to_the_same_with_and_without_all_other_offers(name: str, needs: str) -> None:
+    """Whoever asks one provider has no index made, and sees no difference: candidates, reasons, hints, order."""
+    vague = ProviderSpec("vague", "x:Y", models=[Model("a/b"), Model("openai")])
+    environ = {"OPENAI_API_KEY": "sk-x"}
+    config = {"order_by": "price", "models": {"openai/mine": {"tools": True}}}
+    one, other = (Client(config=config, providers=[vague], environ=environ) for _ in range(2))
+    assert other.models()  # and with them all offers
+    for wish in (Needs(needs), None):
+        short, plain = (client.select(wish, model=name) for client in (one, other))
+        assert short.candidates == plain.candidates
+        assert tuple(short.rejected) == tuple(plain.rejected)
+        assert short.explain() == plain.explain()
+
+
+def test_settings_of_no_table_are_those_of_an_empty_one(tmp_path: Path) -> None:
+    """The defaults stand in two places: as values, and in the tables that pydantic checks."""
+    (tmp_path / "empty.toml").write_text("[providers]\n")
+    (tmp_path / "none.toml").write_text("# nothing\n")
+    assert load({}, environ={}) == load({"providers": {}}, environ={})
+    one, other = (load(tmp_path / f"{name}.toml", environ={"HOME": "/"}) for name in ("none", "empty"))
+    assert dataclasses.replace(one, sources=()) == dataclasses.replace(other, sources=())
 
 
 # ── requests ─────────────────────────────────────────────────────────────────────────────────────────

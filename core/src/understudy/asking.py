@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
@@ -136,6 +135,8 @@ def with_implied(needs: Needs, implied: Sequence[Need], *, lenient: bool) -> Nee
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """What may have been meant, as the end of a sentence; or what there is."""
+    import difflib  # slow to import: only where something is wrong
+
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"

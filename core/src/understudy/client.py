@@ -20,7 +20,6 @@ from .attempt import Ready, Run, limited
 from .capabilities import Need, Needs
 from .chain import Chain, Lineup, Resolution, Target, in_turn, joined, one_of
 from .config import Config, ProviderConfig, Source, find_key, is_loopback, load, secret
-from .downloads import Downloading, Downloads, Fetcher, addresses_in
 from .errors import (
     ConfigError,
     ConnectError,
@@ -34,13 +33,11 @@ from .errors import (
 )
 from .events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
 from .layers import Layer, Layers
-from .live import LiveModels, merged
 from .messages import EmbedRequest, MessagesInput, Policy, Request
 from .observation import HealthSnapshot, MidStream, Observers
 from .omissions import adapt
 from .output import parser
 from .pricing import Pricing
-from .probing import probed
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejections
@@ -56,8 +53,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from .config import KeySource, TargetConfig
+    from .downloads import Downloading, Downloads, Fetcher
     from .events import Collector, Embeddings, Event, Flow, Reply
     from .layers import Crossing
+    from .live import LiveModels
     from .middleware import Middleware
     from .observation import Attempt, Observer
     from .provider import Provider, ProviderSpec, Secret
@@ -188,6 +187,8 @@ class Client:
         if self._proxy is not None:
             # Behind a proxy a name is resolved where it cannot be checked; past it, the user's wish is ignored.
             raise ConfigError("downloads go through no proxy: switch them off, or take the proxy away")
+        from .downloads import Downloads, Fetcher  # only where they are allowed
+
         return Fetcher(
             Downloads() if limits is True else limits, ca_file=self._ca_file, loopback_only=self._loopback_only
         )
@@ -348,8 +349,8 @@ class Client:
         if request.options:
             request = request.model_copy(update={"options": self._checked_options(request.options)})
         downloading = None
-        if self._fetcher is not None and addresses_in(request):
-            downloading = Downloading(self._fetcher)
+        if self._fetcher is not None:
+            downloading = self._fetcher.downloading(request)
         run = self._run(whole=whole)
         run.parse = None if schema is None else parser(schema)
         implied = request.implied_needs() if request.policy.meaning == "error" else ()
@@ -576,10 +577,27 @@ class Client:
         return hooks.chosen(match, needs, seen)
 
     def _matched(self, model: str | None, needs: Needs) -> Matched:
+        if self._offers is None and model is not None:
+            match = self._matched_alone(model, needs)
+            if match is not None and match.candidates:
+                return match
         offers = self._all_offers()
         undeclared = [
             self._offer(name, Model("", self._registry.installed[name].spec.shared())) for name in self._undeclared
         ]
+        return offers.matched(needs, model, health=self.health, undeclared=undeclared)
+
+    def _matched_alone(self, model: str, needs: Needs) -> Matched | None:
+        """What is asked of a provider that the name tells, of whose offers nobody else's need be looked at; or None.
+
+        A process that asks one model makes nothing of all the others; a test holds it equal to what comes of all.
+        """
+        installed = self._registry.installed
+        name = next((name for name in (model, model.partition("/")[0]) if name in installed), None)
+        if name is None:
+            return None
+        offers = Offers(self._offers_of(name), self._config.preferences)
+        undeclared = [] if offers.all else [self._offer(name, Model("", installed[name].spec.shared()))]
         return offers.matched(needs, model, health=self.health, undeclared=undeclared)
 
     @property
@@ -615,6 +633,8 @@ class Client:
         A host's failure is kept beside the others' models. Public hosts are asked only where they are named
         or configured. ConfigError for a provider that is not installed.
         """
+        from .live import LiveModels
+
         wanted = _needs(needs, self._config)
         names = sorted(self._registry.installed) if provider is None else [self._installed(provider)]
         told = await asyncio.gather(*(self._live(name, named=provider is not None) for name in names))
@@ -640,6 +660,8 @@ class Client:
         costs what a short answer costs. ``within`` are the seconds until each begins to answer, and again until it
         has ended. A target that comes to nobody is ``skipped``, with the reason; NoCandidateError where all do.
         """
+        from .probing import probed
+
         if not 0 < within < math.inf:
             raise ValueError(f"within must be more than 0 seconds, not {within:g}")
         chains = [target if isinstance(target, Chain) else Chain(target) for target in targets or self._usual()]
@@ -684,6 +706,8 @@ class Client:
             return error
         if listed is None:
             return "it lists no models"
+        from .live import merged
+
         source = f"listed by {name}, {dt.datetime.now(dt.UTC).date()}"
         declared = [one.model for one in self._offers_of(name)]
         return [

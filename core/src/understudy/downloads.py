@@ -251,6 +251,11 @@ class Fetcher:
         self._addresses_of = addresses_of
         self._allowed = allowed
 
+    def downloading(self, request: Request) -> Downloading | None:
+        """The downloads of one call; None where no part of it is given by its address."""
+        addressed = any(_is_addressed(part) for message in request.messages for part in message.parts)
+        return Downloading(self) if addressed else None
+
     def transport(self) -> AiohttpTransport:
         """A transport without a proxy, which connects to addresses that were checked and to no other."""
         return AiohttpTransport(
@@ -333,11 +338,6 @@ class Budget:
 
 
 # ── for a call ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def addresses_in(request: Request) -> bool:
-    """Whether the request has a part that is given by its address."""
-    return any(_is_addressed(part) for message in request.messages for part in message.parts)
 
 
 def _is_addressed(part: Part) -> bool:

@@ -338,9 +338,11 @@ class Reply(Generic[T]):
     @property
     def message(self) -> Message:
         """The answer as a message, to go on with."""
-        from .messages import Message, Part, ReasoningPart, RefusalPart, TextPart  # pydantic: not for events alone
+        from .messages import Message, Part, ReasoningPart, RefusalPart, TextPart, said  # not for events alone
 
         choice = self.choices[0]
+        if not (choice.reasoning_parts or choice.refusal or choice.tool_calls):
+            return said("assistant", choice.text)
         content: str | tuple[Part, ...] = choice.text
         if choice.reasoning_parts or choice.refusal:
             origin = self.provider or None
@@ -448,7 +450,7 @@ class _Choice:
     def whole(self, reason: FinishReason, raw: str | None) -> Choice:
         calls: tuple[ToolCall, ...] = ()
         if self.calls:
-            from .messages import ToolCall  # pydantic: only where a tool is called
+            from .messages import ToolCall  # and with it pydantic: only where a tool is called
 
             calls = tuple(
                 ToolCall(

@@ -528,13 +528,23 @@ class EmbedRequest(Value):
     policy: Policy = unset(Policy)
 
 
-_TURN: Final = {**dict.fromkeys(each.name for each in fields(Message)), **defaults(Message), "role": "user"}
+_TURN: Final = {**dict.fromkeys(each.name for each in fields(Message)), **defaults(Message)}
 _REQUEST: Final = defaults(Request)
 
 
-def _said(text: str) -> Message:
-    """A user's turn of plain text."""
-    return filled(Message, {**_TURN, "content": text})
+def said(role: Role, text: str) -> Message:
+    """A turn of plain text, which is all that there is to check; ValueError where it is none, a lone surrogate."""
+    if text.__class__ is str and (text.isascii() or _is_text(text)):
+        return filled(Message, {**_TURN, "role": role, "content": text})
+    return Message(role=role, content=text)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def request_with(messages: tuple[Message, ...], settings: Settings, *, stream: bool) -> Request:
@@ -551,9 +561,7 @@ ToolInput: TypeAlias = "Tool | Callable[..., object] | Mapping[str, Any]"
 def read_messages(value: MessagesInput) -> tuple[Message, ...]:
     """Messages from a string, dictionaries in the OpenAI form, or messages; ValueError for none or wrong ones."""
     if isinstance(value, str):
-        if value.__class__ is str and value.isascii():  # anything else may hold what is no text, a lone surrogate
-            return (_said(value),)
-        return (Message(role="user", content=value),)
+        return (said("user", value),)
     if isinstance(value, Message):
         return (value,)
     messages: list[Message] = []

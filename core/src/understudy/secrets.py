@@ -9,10 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import stat
-import tempfile
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeAlias
 
@@ -252,6 +249,8 @@ def _check_private(status: os.stat_result, path: Path) -> None:
     if status.st_uid != os.geteuid():
         raise ValueError("it belongs to another user; its owner must be the one who runs this")
     if status.st_mode & 0o077:
+        import shlex
+
         raise ValueError(f"others may read or write it; `chmod 600 {shlex.quote(str(path))}` mends that")
 
 
@@ -336,6 +335,8 @@ class KeyStore:
         return True
 
     def _read(self) -> dict[str, str]:
+        import tomllib  # only where there may be a store
+
         table: dict[str, str] = {}
         try:
             data = _read_private(self.path, follow=False)
@@ -372,7 +373,11 @@ def _replace_private(path: Path, text: str) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = folder.stat().st_mode
     if os.name == "posix" and mode & 0o022 and not mode & stat.S_ISVTX:
+        import shlex
+
         raise ConfigError(f"others may write in {folder}; `chmod 700 {shlex.quote(str(folder))}` mends that")
+    import tempfile
+
     # mkstemp opens with O_EXCL and mode 0600, whatever the umask is.
     descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
     try:

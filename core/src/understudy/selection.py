@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from itertools import compress
@@ -485,6 +484,8 @@ def _hints(
     model: str | None, needs: Needs, bare: str | None, offers: Sequence[Offer], rejected: Iterable[Rejection]
 ) -> list[str]:
     """What may have been meant, where nothing meets it."""
+    import difflib  # slow to import: only where nothing is found
+
     hints = []
     if bare is not None and not list(rejected):
         names = sorted(

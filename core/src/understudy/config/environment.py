@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -127,6 +126,8 @@ def _number(text: str, kind: type[int | float], fault: str) -> int | float:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
     """Variables that look like ours and are not, each with the nearest that is."""
+    import difflib  # slow to import: only where a nearest name is wanted
+
     known = [variable.name for variable in VARIABLES]
     return [
         (name, next(iter(difflib.get_close_matches(name, known, n=1)), None))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -23,7 +22,6 @@ from ..resilience import Breaker, Budget, Hedge, Retry
 from ..selection import Preferences
 from ..values import dataclass
 from .environment import FILE_NAME, keys_file, named_file, read_value, user_file, variables_set
-from .lines import DepthError, key_lines
 from .settings import ChainConfig, Config, PluginRules, ProviderConfig, TargetConfig, is_loopback
 
 if TYPE_CHECKING:
@@ -216,6 +214,10 @@ class _Reader:
 
     def parse(self, path: Path, text: str) -> _Layer | None:
         """A file's text as a layer that knows its lines; None, and a fault, if it is no TOML."""
+        import tomllib  # with this and the next only where there is a file
+
+        from .lines import DepthError, key_lines
+
         try:
             # First this, for it refuses what is nested so deeply that the parser would break or take long.
             known = key_lines(text)

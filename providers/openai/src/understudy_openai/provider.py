@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from understudy.plugin import ConfigError, Omissions, list_openai_models
 from understudy.transport import exchange, fetch
-from understudy.wire import openai_chat, openai_embeddings, openai_responses
+from understudy.wire import openai_chat
 
 from .models import MODELS
 
@@ -58,6 +58,8 @@ class OpenAI:
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The vectors of the inputs."""
+        from understudy.wire import openai_embeddings  # as the next: where it is spoken
+
         settings = context.settings
         call = openai_embeddings.encode(
             request,
@@ -113,6 +115,8 @@ def ask(
         )
         decoder = openai_chat.Decoder()
     else:
+        from understudy.wire import openai_responses
+
         if "verbosity" in options:
             options["text"] = {"verbosity": options.pop("verbosity")}
         call = openai_responses.encode(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -182,6 +181,8 @@ def dialect(quirks: Iterable[str]) -> Dialect:
     names = tuple(quirks)
     for name in names:
         if name not in QUIRKS:
+            import difflib  # slow to import: only where something is wrong
+
             near = difflib.get_close_matches(name, QUIRKS, n=1)
             raise ValueError(
                 f"there is no quirk {name!r}"
