@@ -147,9 +147,8 @@ def times(work: Callable[[], Awaitable[object]], count: int, at_once: int = 1) -
 
 
 def client_of(base: str, **options: Any) -> Client:
-    return Client(
-        config={"providers": {"openai": {"base_url": base}}}, api_keys={"openai": "sk-bench"}, environ={}, **options
-    )
+    os.environ.update(OPENAI_API_KEY="sk-bench", OPENAI_BASE_URL=base)
+    return Client(config=False, **options)
 
 
 def streamed(client: Client, count: int, **asking: Any) -> Work:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from .capabilities import Needs
 from .messages import (
+    NO_SETTINGS,
     SETTING_NAMES,
     Output,
     Policy,
@@ -18,7 +19,7 @@ from .messages import (
     read_tools,
     request_with,
 )
-from .validation import faults_of, unset
+from .validation import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,10 +36,9 @@ NeedsInput: TypeAlias = "str | Needs"
 SchemaInput: TypeAlias = "type[BaseModel] | Mapping[str, Any] | Literal['json']"
 
 NO_NEEDS: Final = Needs()
-NO_REQUEST: Final = request_with((), unset(Settings), stream=True)
+NO_REQUEST: Final = request_with((), NO_SETTINGS, stream=True)
 """What a call for vectors carries through a chain."""
 
-_NO_SETTINGS: Final = unset(Settings)
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _CHOSEN: Final = ("model", "needs", "chain", "schema")
 _HOW: Final = ("timeout", "mid_stream", "reject", "hedge", "hold_back")
@@ -84,7 +84,7 @@ class Asking(TypedDict, total=False):
 
 def request_of(messages: MessagesInput, schema: SchemaInput | None, asking: Asking, *, stream: bool) -> Request:
     """The request that the arguments make; TypeError for an unknown one, ValueError for a wrong one."""
-    settings, said = _read(asking, schema) if asking or schema is not None else (_NO_SETTINGS, _NOTHING)
+    settings, said = _read(asking, schema) if asking or schema is not None else (NO_SETTINGS, _NOTHING)
     try:
         if not said:
             return request_with(read_messages(messages), settings, stream=stream)
@@ -108,7 +108,7 @@ def _read(asking: Asking, schema: SchemaInput | None) -> tuple[Settings, Mapping
     if schema is not None:
         said["output"] = Output() if isinstance(schema, str) else Output.of(schema)
     with named(""):
-        return Settings(**given) if given else _NO_SETTINGS, said
+        return Settings(**given) if given else NO_SETTINGS, said
 
 
 @contextlib.contextmanager

@@ -438,9 +438,12 @@ class Settings(Value):
 
     def given(self) -> dict[str, Any]:
         """The settings that were set, by name."""
+        if self is NO_SETTINGS:
+            return {}
         return {name: value for name, value in self.__dict__.items() if value is not None}
 
 
+NO_SETTINGS: Final = unset(Settings)
 SETTING_NAMES: Final = tuple(each.name for each in fields(Settings))
 
 
@@ -476,7 +479,7 @@ class Request(Value):
     tools: tuple[Tool, ...] = ()
     tool_choice: Annotated[ToolChoice | None, Before(_tool_choice)] = None
     output: Output | None = None
-    settings: Settings = unset(Settings)
+    settings: Settings = NO_SETTINGS
     needs: Needs = Needs()
     stream: Annotated[bool, Limits(strict=True)] = True
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

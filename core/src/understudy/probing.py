@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from .attempt import Attempting
 from .errors import ProviderError
-from .messages import Settings, read_messages, request_with
+from .messages import NO_SETTINGS, read_messages, request_with
 from .observation import Attempt
-from .validation import like, unset
+from .validation import like
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ AT_ONCE: Final = 8
 QUESTION: Final = request_with(
     read_messages("Answer with the word ok."),
     # Sixteen is the least that the Responses wire takes; an answer that ends there is one.
-    like(unset(Settings), {"max_tokens": 16}),
+    like(NO_SETTINGS, {"max_tokens": 16}),
     stream=True,
 )
 

@@ -80,7 +80,7 @@ class Reference:
     does not hold the text.
     """
 
-    __slots__ = ("_environ", "_key", "_target", "kind", "where")
+    __slots__ = ("_environ", "_key", "_last", "_target", "kind", "where")
 
     def __init__(self, text: str, *, where: str = "", environ: Mapping[str, str] | None = None) -> None:
         kind, target = _split(text)
@@ -89,6 +89,7 @@ class Reference:
         self._target: Final = target if kind != "given" else ""
         self._environ: Final = os.environ if environ is None else environ
         self._key = Key(target) if kind == "given" else None
+        self._last: Key | None = None  # what it led to last time
 
     def __repr__(self) -> str:
         return f"<key {self.shown}>"
@@ -125,9 +126,10 @@ class Reference:
             return self._key
         match self.kind:
             case "env":
-                if (obstacle := self.obstacle) is not None:
-                    raise ConfigError(obstacle)
-                return self._checked(self._environ[self._target])
+                text = self._environ.get(self._target)
+                if not text:
+                    raise ConfigError(self.obstacle or f"{self._place}is not set")
+                return self._checked(text)
             case "file":
                 return self._checked(_first_line(_expanded(self._target), self._place))
             case _:
@@ -164,10 +166,14 @@ class Reference:
         return found
 
     def _checked(self, text: str) -> Key:
-        fault = key_fault(text)
-        if fault is not None:
-            raise ConfigError(f"{self._place}leads to what can be no key: {fault}")
-        return Key(text)
+        """The key of this text; the same one for as long as the text is, so that who keeps one sees that it changed."""
+        last = self._last
+        if last is None or last.get_secret_value() != text:
+            fault = key_fault(text)
+            if fault is not None:
+                raise ConfigError(f"{self._place}leads to what can be no key: {fault}")
+            last = self._last = Key(text)
+        return last
 
 
 def key_fault(text: str) -> str | None:
