@@ -451,6 +451,30 @@ def test_a_quick_value_is_the_dataclass_that_it_was(kind: type[Any]) -> None:
         kind(**given, unknown=1)
 
 
+@pytest.mark.parametrize("kind", MADE, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
+def test_a_class_may_inherit_from_a_quick_one(kind: type[Any]) -> None:
+    """With attributes of its own, or as a frozen dataclass of the standard library; neither turns into its base."""
+    names = [each.name for each in dataclasses.fields(kind)]
+    given = {name: f"{name}'s" for name in names}
+
+    class Loose(kind):  # type: ignore[misc]
+        more = 1
+
+    one, other = Loose(**given), Loose(**given)
+    one.own = 2
+    assert (type(one), one.own, one.more) == (Loose, 2, 1)
+    assert one == other != kind(**given)
+    assert {name: getattr(one, name) for name in names} == given
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(one, names[0], "else")
+
+    @dataclasses.dataclass(frozen=True)
+    class Longer(kind):  # type: ignore[misc]
+        last: int = 3
+
+    assert dataclasses.replace(Longer(**given), last=4) == Longer(**given, last=4)
+
+
 def _is_required(each: dataclasses.Field[Any]) -> bool:
     return each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
 

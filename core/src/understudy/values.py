@@ -6,7 +6,7 @@ import dataclasses
 from operator import attrgetter
 from reprlib import recursive_repr
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,10 +51,12 @@ def _made(kind: type[Any], options: dict[str, bool]) -> type[Any]:
     own = {name for name, method in vars(kind).items() if method is not None}
     kind.__doc__ = kind.__doc__ or kind.__name__  # else the standard library writes a signature into it, at some cost
     made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(kind)
+    made.__dataclass_params__.frozen = True  # as who inherits from it is to be told
     fields = dataclasses.fields(made)
     compared = tuple(field.name for field in fields if field.compare)
     methods: dict[str, Any] = {
-        "__setattr__": _no_setattr, "__delattr__": _no_delattr, "__getstate__": _getstate, "__setstate__": _setstate,
+        "__setattr__": _setattr(made), "__delattr__": _delattr(made),
+        "__getstate__": _getstate, "__setstate__": _setstate,
     }  # fmt: skip
     if options.get("init", True):
         methods |= {"__init__": _init(made, fields), "__signature__": _Signature()}
@@ -72,14 +74,6 @@ def _made(kind: type[Any], options: dict[str, bool]) -> type[Any]:
 
 
 # ── methods that all share ───────────────────────────────────────────────────────────────────────────
-
-
-def _no_setattr(self: object, name: str, value: object) -> NoReturn:  # noqa: ARG001 - as it is called
-    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
-
-
-def _no_delattr(self: object, name: str) -> NoReturn:  # noqa: ARG001 - as it is called
-    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
 
 def _getstate(self: Any) -> list[Any]:
@@ -104,6 +98,24 @@ class _Signature:
 
 
 # ── methods of one class ─────────────────────────────────────────────────────────────────────────────
+
+
+def _setattr(kind: type[Any]) -> Callable[[Any, str, Any], None]:
+    def __setattr__(self: Any, name: str, value: object) -> None:  # noqa: N807 - it becomes one
+        if self.__class__ is kind or name in kind.__slots__:
+            raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+        super(kind, self).__setattr__(name, value)
+
+    return __setattr__
+
+
+def _delattr(kind: type[Any]) -> Callable[[Any, str], None]:
+    def __delattr__(self: Any, name: str) -> None:  # noqa: N807 - it becomes one
+        if self.__class__ is kind or name in kind.__slots__:
+            raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+        super(kind, self).__delattr__(name)
+
+    return __delattr__
 
 
 def _values(names: tuple[str, ...]) -> Callable[[Any], Any]:
@@ -159,13 +171,17 @@ def _init(kind: Any, fields: _Fields) -> Any:
 
 
 def _written_init(kind: Any, fields: _Fields) -> Any:
-    """An ``__init__`` in which the value is of a class that is not frozen for as long as its fields are set."""
+    """An ``__init__`` in which the value is of a class that is not frozen for as long as its fields are set.
+
+    A value of a class that inherits from it may be laid out differently, and is not turned into another.
+    """
     same = {name: vars(kind)[name] for name in ("__slots__", "__orig_bases__") if name in vars(kind)}
     open_kind = type(kind.__name__, kind.__bases__, same)
     names: dict[str, Any] = {"_of": _set, "_open": open_kind, "_kind": kind, "_missing": dataclasses.MISSING}
     parameters: list[str] = []
     defaults: list[str] = []
-    lines: list[str] = ["_of(self, '__class__', _open)"]
+    lines: list[str] = []
+    inherited: list[str] = []
     for each in fields:
         default = f"_default_{each.name}"
         parameter = each.name
@@ -177,8 +193,10 @@ def _written_init(kind: Any, fields: _Fields) -> Any:
             parameter = f"{each.name}=_missing"
             defaults.append(f"if {each.name} is _missing: {each.name} = {default}()")
         parameters.append(parameter)
-        lines.append(f"self.{each.name} = {each.name}")
-    lines.append("self.__class__ = _kind")
+        lines.append(f"    self.{each.name} = {each.name}")
+        inherited.append(f"    _of(self, {each.name!r}, {each.name})")
+    lines = ["if self.__class__ is _kind:", "    _of(self, '__class__', _open)", *lines, "    self.__class__ = _kind"]
+    lines += ["else:", *(inherited or ["    pass"])]
     if hasattr(kind, "__post_init__"):
         lines.append("self.__post_init__()")
     body = "\n    ".join(defaults + lines)
