@@ -759,14 +759,14 @@ class Client:
         for model, facts in self._registry.hooks.facts(name, tuple(offered.values())).items():
             if model in offered:
                 offered[model] = Model(model, offered[model].capabilities.merged(facts))
-        return [
-            Offer(name, self._declared(name, one), like.access, like.obstacle, like.local, like.consent)
-            for one in offered.values()
-        ]
+        models: Iterable[Model] = offered.values()
+        if self._config.models:
+            models = [self._declared(name, one) for one in models]
+        return [Offer(name, one, like.access, like.obstacle, like.local, like.consent) for one in models]
 
     def _declared(self, provider: str, model: Model) -> Model:
         """A model with what is known of it; what the user's configuration says stands above the rest."""
-        declared = self._config.models.get(f"{provider}/{model.name}") if self._config.models else None
+        declared = self._config.models.get(f"{provider}/{model.name}")
         return model if declared is None else Model(model.name, model.capabilities.merged(declared))
 
     def _offer(self, name: str, model: Model) -> Offer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from itertools import compress
-from typing import TYPE_CHECKING, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast, overload
 
 from .capabilities import Capabilities, Fact, Needs
 from .observation import HealthSnapshot
@@ -216,9 +216,14 @@ def _reasons(offer: Offer, capabilities: Capabilities, needs: Needs, *, named: b
 
 
 def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unlisted: bool = False) -> Candidate:
-    public = offer.access == "public" and not offer.local
+    public = _is_public(offer)
     consent = offer.consent or not public or named
-    return Candidate(offer.provider, offer.model.name, capabilities, public, consent, _notes(public, consent, unlisted))
+    notes = _notes(public, consent, unlisted) if public or unlisted else ()
+    return Candidate(offer.provider, offer.model.name, capabilities, public, consent, notes)
+
+
+def _is_public(offer: Offer) -> bool:
+    return offer.access == "public" and not offer.local
 
 
 class _Later(Sequence[Rejection]):
@@ -276,7 +281,9 @@ class Offers:
         """Who offers something."""
         self._preferences = preferences
         self._names: tuple[dict[str, list[Offer]], dict[str, list[Offer]]] | None = None
-        self._ranked: tuple[list[Offer], list[Candidate]] | None = None
+        self._ranked: list[Offer] | None = None
+        self._pool: list[Candidate | None] = []
+        self._pooled = 0
         self._facts: list[Capabilities] = []
         self._open: dict[bool, int] = {}
         self._meeting: dict[Need, int] = {}
@@ -316,11 +323,12 @@ class Offers:
 
     def _unnamed(self, needs: Needs, health: HealthSnapshot, *, vectors: bool) -> Matched | None:
         """What meets the needs of all; None where nothing does, for then there is more to tell."""
-        ranked, pool = self._ready()
+        ranked = self._ready()
         left = self._permitted(vectors=vectors)
         for need in needs:
             left &= self._meet(need)
         chosen = left.to_bytes(len(ranked), "little")
+        pool = self._candidates(left)
         if health.states:
             chosen, pool = self._seen(chosen, pool, needs, health, vectors=vectors)
         candidates = tuple(compress(pool, chosen))
@@ -334,25 +342,37 @@ class Offers:
 
         return Matched(_wanted(None, needs), candidates, _Later(rejected), (), alone=False)
 
-    def _ready(self) -> tuple[list[Offer], list[Candidate]]:
-        """The offers in the order in which they are asked, and each as a candidate."""
+    def _ready(self) -> list[Offer]:
+        """The offers in the order in which they are asked."""
         if self._ranked is None:
-            candidates = [_candidate(offer, offer.model.capabilities, named=False) for offer in self.all]
             preferences = self._preferences
             if preferences.order or preferences.order_by is not None:
-                ranks: list[tuple[object, ...]] = [_rank(candidate, preferences) for candidate in candidates]
+                ranks: list[tuple[object, ...]] = [
+                    _rank(_candidate(offer, offer.model.capabilities, named=False), preferences) for offer in self.all
+                ]
             else:
-                ranks = [(one.public, f"{one.provider}/{one.model}") for one in candidates]
-            order = sorted(range(len(ranks)), key=ranks.__getitem__)
-            self._ranked = ([self.all[place] for place in order], [candidates[place] for place in order])
-            self._facts = [offer.model.capabilities for offer in self._ranked[0]]
+                # What `_rank` comes to without preferences.
+                ranks = [(_is_public(offer), f"{offer.provider}/{offer.model.name}") for offer in self.all]
+            self._ranked = [self.all[place] for place in sorted(range(len(ranks)), key=ranks.__getitem__)]
+            self._facts = [offer.model.capabilities for offer in self._ranked]
+            self._pool = [None] * len(self._ranked)
         return self._ranked
+
+    def _candidates(self, chosen: int) -> list[Candidate]:
+        """Those of these offers that are candidates, each in its place; a place that was never chosen has none."""
+        missing = chosen & ~self._pooled
+        if missing:
+            ranked, pool = self._ready(), self._pool
+            for place in compress(range(len(ranked)), missing.to_bytes(len(ranked), "little")):
+                pool[place] = _candidate(ranked[place], self._facts[place], named=False)
+            self._pooled |= missing
+        return cast("list[Candidate]", self._pool)
 
     def _permitted(self, *, vectors: bool) -> int:
         """The offers that nothing but needs speaks against."""
         found = self._open.get(vectors)
         if found is None:
-            ranked = self._ready()[0]
+            ranked = self._ready()
             can = [offer.obstacle is None and offer.access != "offline" for offer in ranked]
             ended = [fact.value is False for fact in Capabilities.each("working", self._facts)]
             if True in ended:
@@ -385,7 +405,7 @@ class Offers:
         """The same with what was observed of those of which there is something."""
         seen = {provider for provider, _ in health.states}
         corrected, pool = bytearray(chosen), list(pool)
-        for place, offer in enumerate(self._ready()[0]):
+        for place, offer in enumerate(self._ready()):
             if offer.provider not in seen or health.of(offer.provider, offer.model.name) is None:
                 continue
             if not vectors and offer.model.capabilities.fact("chat").value is False:
