@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -90,11 +91,25 @@ def types(session: nox.Session) -> None:
     """Check types with mypy (strict) and pyright."""
     typing_tests = ["tests/typing"] if (ROOT / "tests" / "typing").is_dir() else []
     sources = [str(Path(member) / "src") for member in MEMBERS]
-    session.run(python(), "-m", "mypy", *sources, *typing_tests, external=True)
-    session.run(python(), "-m", "pyright", external=True)
     # Every public type is known: below 100 % the command fails.
-    session.env["PYTHONPATH"] = str(ROOT / "core" / "src")  # pyright looks for the package where it is
-    session.run(python(), "-m", "pyright", "--verifytypes", "understudy", "--ignoreexternal", external=True)
+    known = ("pyright", "--verifytypes", "understudy", "--ignoreexternal")
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "core" / "src")}  # pyright looks for the package where it is
+
+    def checked(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python(), "-m", *words], cwd=ROOT, env=environ if words == known else None, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    # Each uses one core.
+    commands = [("mypy", *sources, *typing_tests), ("pyright",), known]
+    with ThreadPoolExecutor(len(commands)) as threads:
+        ended = list(threads.map(lambda words: checked(*words), commands))
+    for words, one in zip(commands, ended, strict=True):
+        session.log(" ".join(words))
+        print(one.stdout, end="", flush=True)
+    if any(one.returncode for one in ended):
+        session.error("types are not as they should be")
 
 
 @nox.session
