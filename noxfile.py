@@ -45,15 +45,30 @@ def bootstrap() -> None:
     print(f"making .venv with Python {sys.version.split()[0]} and the locked requirements …", flush=True)
     venv.create(ENVIRONMENT, with_pip=True, clear=True)
     pip = [str(binary(ENVIRONMENT)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    locked_uv = re.search(r"^uv==.*(?:\n .*)*", REQUIREMENTS.read_text(), re.MULTILINE)
+    if locked_uv is None:
+        sys.exit("error: requirements.txt does not lock uv")
+    only_uv = ENVIRONMENT / "uv.txt"
+    only_uv.write_text(locked_uv.group().rstrip("\\\n ") + "\n")
+    # uv takes a tenth of pip's time, and what it has fetched is there for the environments of the tests.
+    uv = [str(binary(ENVIRONMENT, "uv")), "pip", "install", "--quiet", "--no-config"]
+    uv += ["--python", str(binary(ENVIRONMENT))]
     editable = [argument for member in MEMBERS for argument in ("-e", str(ROOT / member))]
-    for command in (
-        # The lock is whole, so nothing is resolved: older pips ask for the newest `name[extra]` of a name that is
-        # locked without its extra, and end over the hash that it has not.
-        [*pip, "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS)],
-        [*pip, "--no-deps", "--no-build-isolation", *editable],
+    # The lock is whole, so nothing is resolved: older pips ask for the newest `name[extra]` of a name that is
+    # locked without its extra, and end over the hash that it has not.
+    locked = ["--no-deps", "--require-hashes", "-r"]
+    environ = {**os.environ, "UV_SYSTEM_CERTS": "1"}
+
+    def done(*command: str) -> bool:
+        return subprocess.run(command, check=False, cwd=ROOT, env=environ).returncode == 0
+
+    # pip again where an index is told to pip alone.
+    if not (
+        done(*pip, *locked, str(only_uv))
+        and (done(*uv, *locked, str(REQUIREMENTS)) or done(*pip, *locked, str(REQUIREMENTS)))
+        and done(*uv, "--no-deps", "--no-build-isolation", *editable)
     ):
-        if subprocess.run(command, check=False, cwd=ROOT).returncode:
-            sys.exit("error: the environment could not be made; what pip said stands above")
+        sys.exit("error: the environment could not be made; what uv or pip said stands above")
     stamp.write_text(wanted_state())
 
 
