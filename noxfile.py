@@ -21,6 +21,9 @@ ENVIRONMENT = ROOT / ".venv"
 REQUIREMENTS = ROOT / "requirements.txt"
 MEMBERS = ["core", *sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.glob("providers/*/pyproject.toml"))]
 
+# Where this is set, as in many images of containers, each process of each run would compile all that it imports anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def binary(environment: Path, name: str = "python") -> Path:
     """A program of a virtual environment."""
