@@ -137,11 +137,15 @@ def imports(session: nox.Session) -> None:
 
 
 HEAVY = (
-    "tests/wires/test_every_recording.py", "tests/faults/test_every_byte.py", "tests/simulation", "tests/packaging",
-    "tests/plugins/test_conformance.py", "tests/plugins/test_conformance_imports.py",
-    "tests/plugins/test_conformance_running.py", "tests/plugins/test_zoo.py",
+    "tests/packaging", "tests/plugins/test_conformance_running.py", "tests/plugins/test_zoo.py",
+    "tests/plugins/test_conformance.py", "tests/simulation", "tests/core/test_every_offset.py",
+    "tests/wires/test_every_recording.py", "tests/faults/test_every_byte.py",
+    "tests/plugins/test_conformance_imports.py",
 )  # fmt: skip
-"""Tests that read many bytes, or make many calls or processes; they run on the first Python alone, without coverage."""
+"""Tests that read many bytes, or make many calls or processes; they run on the first Python alone, without coverage.
+
+What takes longest is first, so that no process is left with it at the end.
+"""
 
 
 def versions() -> list[str]:
