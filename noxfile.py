@@ -231,7 +231,9 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run the snippets and recipes of README and docs, and build the site."""
-    session.run(python(), "-m", "pytest", "tests/docs", external=True)
+    # The page for authors makes environments of its own: about as long as all the others take.
+    spread = ("-n", "2", "--dist", "loadfile")
+    session.run(python(), "-m", "pytest", *spread, "tests/docs", external=True)
 
 
 @nox.session
