@@ -13,12 +13,16 @@ import shutil
 import subprocess
 import sys
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
 REQUIREMENTS = ROOT / "requirements.txt"
 MEMBERS = ["core", *sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.glob("providers/*/pyproject.toml"))]
+
+# Where this is set, as in many images of containers, each process of each run would compile all that it imports anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def binary(environment: Path, name: str = "python") -> Path:
@@ -44,15 +48,30 @@ def bootstrap() -> None:
     print(f"making .venv with Python {sys.version.split()[0]} and the locked requirements …", flush=True)
     venv.create(ENVIRONMENT, with_pip=True, clear=True)
     pip = [str(binary(ENVIRONMENT)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    locked_uv = re.search(r"^uv==.*(?:\n .*)*", REQUIREMENTS.read_text(), re.MULTILINE)
+    if locked_uv is None:
+        sys.exit("error: requirements.txt does not lock uv")
+    only_uv = ENVIRONMENT / "uv.txt"
+    only_uv.write_text(locked_uv.group().rstrip("\\\n ") + "\n")
+    # uv takes a tenth of pip's time, and what it has fetched is there for the environments of the tests.
+    uv = [str(binary(ENVIRONMENT, "uv")), "pip", "install", "--quiet", "--no-config"]
+    uv += ["--python", str(binary(ENVIRONMENT))]
     editable = [argument for member in MEMBERS for argument in ("-e", str(ROOT / member))]
-    for command in (
-        # The lock is whole, so nothing is resolved: older pips ask for the newest `name[extra]` of a name that is
-        # locked without its extra, and end over the hash that it has not.
-        [*pip, "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS)],
-        [*pip, "--no-deps", "--no-build-isolation", *editable],
+    # The lock is whole, so nothing is resolved: older pips ask for the newest `name[extra]` of a name that is
+    # locked without its extra, and end over the hash that it has not.
+    locked = ["--no-deps", "--require-hashes", "-r"]
+    environ = {**os.environ, "UV_SYSTEM_CERTS": "1"}
+
+    def done(*command: str) -> bool:
+        return subprocess.run(command, check=False, cwd=ROOT, env=environ).returncode == 0
+
+    # pip again where an index is told to pip alone.
+    if not (
+        done(*pip, *locked, str(only_uv))
+        and (done(*uv, *locked, str(REQUIREMENTS)) or done(*pip, *locked, str(REQUIREMENTS)))
+        and done(*uv, "--no-deps", "--no-build-isolation", *editable)
     ):
-        if subprocess.run(command, check=False, cwd=ROOT).returncode:
-            sys.exit("error: the environment could not be made; what pip said stands above")
+        sys.exit("error: the environment could not be made; what uv or pip said stands above")
     stamp.write_text(wanted_state())
 
 
@@ -90,11 +109,25 @@ def types(session: nox.Session) -> None:
     """Check types with mypy (strict) and pyright."""
     typing_tests = ["tests/typing"] if (ROOT / "tests" / "typing").is_dir() else []
     sources = [str(Path(member) / "src") for member in MEMBERS]
-    session.run(python(), "-m", "mypy", *sources, *typing_tests, external=True)
-    session.run(python(), "-m", "pyright", external=True)
     # Every public type is known: below 100 % the command fails.
-    session.env["PYTHONPATH"] = str(ROOT / "core" / "src")  # pyright looks for the package where it is
-    session.run(python(), "-m", "pyright", "--verifytypes", "understudy", "--ignoreexternal", external=True)
+    known = ("pyright", "--verifytypes", "understudy", "--ignoreexternal")
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "core" / "src")}  # pyright looks for the package where it is
+
+    def checked(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python(), "-m", *words], cwd=ROOT, env=environ if words == known else None, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    # Each uses one core.
+    commands = [("mypy", *sources, *typing_tests), ("pyright",), known]
+    with ThreadPoolExecutor(len(commands)) as threads:
+        ended = list(threads.map(lambda words: checked(*words), commands))
+    for words, one in zip(commands, ended, strict=True):
+        session.log(" ".join(words))
+        print(one.stdout, end="", flush=True)
+    if any(one.returncode for one in ended):
+        session.error("types are not as they should be")
 
 
 @nox.session
@@ -104,11 +137,15 @@ def imports(session: nox.Session) -> None:
 
 
 HEAVY = (
-    "tests/wires/test_every_recording.py", "tests/faults/test_every_byte.py", "tests/simulation", "tests/packaging",
-    "tests/plugins/test_conformance.py", "tests/plugins/test_conformance_imports.py",
-    "tests/plugins/test_conformance_running.py", "tests/plugins/test_zoo.py",
+    "tests/packaging", "tests/plugins/test_conformance_running.py", "tests/plugins/test_zoo.py",
+    "tests/plugins/test_conformance.py", "tests/simulation", "tests/core/test_every_offset.py",
+    "tests/wires/test_every_recording.py", "tests/faults/test_every_byte.py",
+    "tests/plugins/test_conformance_imports.py",
 )  # fmt: skip
-"""Tests that read many bytes, or make many calls or processes; they run on the first Python alone, without coverage."""
+"""Tests that read many bytes, or make many calls or processes; they run on the first Python alone, without coverage.
+
+What takes longest is first, so that no process is left with it at the end.
+"""
 
 
 def versions() -> list[str]:
@@ -161,8 +198,10 @@ def tests(session: nox.Session) -> None:
             editable = [argument for member in MEMBERS for argument in ("-e", str(ROOT / member))]
             session.run(*install, "--require-hashes", "-r", str(REQUIREMENTS), external=True)
             session.run(*install, "--no-deps", "--no-build-isolation", *editable, external=True)
-            # Two processes for each core, for many tests wait; each test file whole in one of them.
-            pytest = ("pytest", "-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadfile", "--ignore=tests/docs")
+            # Two processes for each core, for many tests wait; each test file whole in one of them. By itself xdist
+            # leaves the files with the fewest tests for the end, and these are the slowest: they start processes.
+            pytest = ("pytest", "-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder")
+            pytest += ("--ignore=tests/docs",)
             if arguments:
                 session.run(inside, "-m", *pytest, *arguments, external=True)
             elif ran:
@@ -192,7 +231,9 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run the snippets and recipes of README and docs, and build the site."""
-    session.run(python(), "-m", "pytest", "tests/docs", external=True)
+    # The page for authors makes environments of its own: about as long as all the others take.
+    spread = ("-n", "2", "--dist", "loadfile")
+    session.run(python(), "-m", "pytest", *spread, "tests/docs", external=True)
 
 
 @nox.session

@@ -61,6 +61,8 @@ class Site:
         module = module or name.replace("-", "_")
         distribution = distribution or f"{name}-dist"
         file = (source or self.folder) / f"{module}.py"
+        # As after pip, which compiles: else the first import would change the folder, and be a change of what is there.
+        (file.parent / "__pycache__").mkdir(exist_ok=True)
         gives = GIVES.format(name=name, models=models) if code is None else code
         file.write_text(NOTES.format(log=str(self.log)) + gives)
         info = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
