@@ -487,6 +487,15 @@ def test_each_quick_value_makes_its_own_default() -> None:
         one: int
         many: list[int] = dataclasses.field(default_factory=list)
 
+    @dataclass(frozen=True, slots=True)
+    class Named:
+        one: int
+        two: dataclasses.InitVar[int] = 2
+        _: dataclasses.KW_ONLY
+        three: int = 3
+
+    told = "(one: 'int', two: 'dataclasses.InitVar[int]' = 2, *, three: 'int' = 3) -> None"
+    assert str(inspect.signature(Named)) == told
     Kept(1).many.append(1)
     assert Kept(1).many == []
     assert Kept(1, [2]).many == [2]

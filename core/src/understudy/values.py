@@ -35,10 +35,13 @@ _set: Final = object.__setattr__
 
 
 def _is_plain(kind: type[Any], options: dict[str, bool]) -> bool:
-    """Whether nothing is asked for but a frozen value with slots."""
+    """Whether nothing is asked for but a frozen value with slots, all of whose fields may be given by place."""
+    declared = " ".join(map(str, vars(kind).get("__annotations__", {}).values()))
     return (
         options.keys() <= {"frozen", "slots", "init", "repr", "eq"}
         and bool(options.get("frozen") and options.get("slots"))
+        and "KW_ONLY" not in declared
+        and "InitVar" not in declared
         and not any(hasattr(base, "__dataclass_fields__") for base in kind.__bases__)
         and not any(
             isinstance(value, dataclasses.Field) and (not value.init or value.hash is not None or value.kw_only is True)
