@@ -76,7 +76,8 @@ class Target:
     def __post_init__(self) -> None:
         if not 0 <= self.weight < math.inf:
             raise ValueError(f"weight must be 0 or more, not {self.weight:g}")
-        Settings(**self.settings)  # a wrong one is told now
+        if self.settings:
+            Settings(**self.settings)  # a wrong one is told now
         object.__setattr__(self, "_limit", Concurrency(self.concurrency))
 
     def asked(self, one: Ready) -> Ready:
