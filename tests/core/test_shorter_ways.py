@@ -31,7 +31,7 @@ from understudy.selection import Offer, Offers, Preferences, matched
 from understudy.testing import OpenAIHost
 from understudy.transport import AiohttpTransport, Call, _all_there, _Clock, _Protocol, exchange
 from understudy.validation import like
-from understudy.values import dataclass
+from understudy.values import dataclass, maker
 from understudy.wire.openai_chat import Decoder, answers
 
 if TYPE_CHECKING:
@@ -435,7 +435,9 @@ def test_a_quick_value_is_the_dataclass_that_it_was(kind: type[Any]) -> None:
     assert list(inspect.signature(kind).parameters) == list(inspect.signature(plain).parameters)
     given = {name: f"{name}'s" for name in names}
     by_name, by_place = kind(**given), kind(*given.values())
-    assert by_name == by_place == pickle.loads(pickle.dumps(by_name)) == copy.copy(by_name)
+    made = maker(kind)(*given.values())
+    assert type(made) is kind
+    assert made == by_name == by_place == pickle.loads(pickle.dumps(by_name)) == copy.copy(by_name)
     assert {name: getattr(by_name, name) for name in names} == given == dataclasses.asdict(plain(**given))
     assert hash(by_name) == hash(by_place)
     assert type(by_name) is kind

@@ -41,7 +41,7 @@ from .pricing import Pricing
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejections
-from .selection import Candidate, Offer, Offers, Rejection
+from .selection import Candidate, Offer, Offers, Rejection, offers_like
 from .structured import answered
 from .transport import AiohttpTransport, Timeout
 from .values import dataclass
@@ -759,10 +759,10 @@ class Client:
         for model, facts in self._registry.hooks.facts(name, tuple(offered.values())).items():
             if model in offered:
                 offered[model] = Model(model, offered[model].capabilities.merged(facts))
-        models: Iterable[Model] = offered.values()
+        models = list(offered.values())
         if self._config.models:
             models = [self._declared(name, one) for one in models]
-        return [Offer(name, one, like.access, like.obstacle, like.local, like.consent) for one in models]
+        return offers_like(like, models)
 
     def _declared(self, provider: str, model: Model) -> Model:
         """A model with what is known of it; what the user's configuration says stands above the rest."""

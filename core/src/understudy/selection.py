@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
+from functools import cache
 from itertools import compress
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from .capabilities import Capabilities, Fact, Needs
 from .observation import HealthSnapshot
 from .provider import Model
-from .values import dataclass
+from .values import dataclass, maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -222,6 +223,25 @@ def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unliste
     return Candidate(offer.provider, offer.model.name, capabilities, public, consent, notes)
 
 
+_MANY = 50  # from which it pays to write a function that makes them
+
+
+@cache
+def _quick_offer() -> Callable[..., Offer]:
+    return maker(Offer)
+
+
+@cache
+def _quick_candidate() -> Callable[..., Candidate]:
+    return maker(Candidate)
+
+
+def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
+    """The offers of these models, which differ from one that is given in nothing but the model."""
+    made = _quick_offer() if len(models) >= _MANY else Offer
+    return [made(like.provider, one, like.access, like.obstacle, like.local, like.consent) for one in models]
+
+
 def _is_public(offer: Offer) -> bool:
     return offer.access == "public" and not offer.local
 
@@ -281,9 +301,7 @@ class Offers:
         """Who offers something."""
         self._preferences = preferences
         self._names: tuple[dict[str, list[Offer]], dict[str, list[Offer]]] | None = None
-        self._ranked: list[Offer] | None = None
-        self._pool: list[Candidate | None] = []
-        self._pooled = 0
+        self._ranked: tuple[list[Offer], list[Candidate]] | None = None
         self._facts: list[Capabilities] = []
         self._open: dict[bool, int] = {}
         self._meeting: dict[Need, int] = {}
@@ -323,12 +341,11 @@ class Offers:
 
     def _unnamed(self, needs: Needs, health: HealthSnapshot, *, vectors: bool) -> Matched | None:
         """What meets the needs of all; None where nothing does, for then there is more to tell."""
-        ranked = self._ready()
+        ranked, pool = self._ready()
         left = self._permitted(vectors=vectors)
         for need in needs:
             left &= self._meet(need)
         chosen = left.to_bytes(len(ranked), "little")
-        pool = self._candidates(left)
         if health.states:
             chosen, pool = self._seen(chosen, pool, needs, health, vectors=vectors)
         candidates = tuple(compress(pool, chosen))
@@ -342,8 +359,8 @@ class Offers:
 
         return Matched(_wanted(None, needs), candidates, _Later(rejected), (), alone=False)
 
-    def _ready(self) -> list[Offer]:
-        """The offers in the order in which they are asked."""
+    def _ready(self) -> tuple[list[Offer], list[Candidate]]:
+        """The offers in the order in which they are asked, and each as a candidate."""
         if self._ranked is None:
             preferences = self._preferences
             if preferences.order or preferences.order_by is not None:
@@ -353,26 +370,26 @@ class Offers:
             else:
                 # What `_rank` comes to without preferences.
                 ranks = [(_is_public(offer), f"{offer.provider}/{offer.model.name}") for offer in self.all]
-            self._ranked = [self.all[place] for place in sorted(range(len(ranks)), key=ranks.__getitem__)]
-            self._facts = [offer.model.capabilities for offer in self._ranked]
-            self._pool = [None] * len(self._ranked)
+            ranked = [self.all[place] for place in sorted(range(len(ranks)), key=ranks.__getitem__)]
+            self._facts = [offer.model.capabilities for offer in ranked]
+            # `_candidate` of each, but that what it makes of a provider is not made for each of its models.
+            alike: dict[tuple[Access, bool, bool], Candidate] = {}
+            pool: list[Candidate] = []
+            made = _quick_candidate() if len(ranked) >= _MANY else Candidate
+            for offer, facts in zip(ranked, self._facts, strict=True):
+                kind = (offer.access, offer.local, offer.consent)
+                like = alike.get(kind)
+                if like is None:
+                    like = alike[kind] = _candidate(offer, facts, named=False)
+                pool.append(made(offer.provider, offer.model.name, facts, like.public, like.consent, like.notes))
+            self._ranked = (ranked, pool)
         return self._ranked
-
-    def _candidates(self, chosen: int) -> list[Candidate]:
-        """Those of these offers that are candidates, each in its place; a place that was never chosen has none."""
-        missing = chosen & ~self._pooled
-        if missing:
-            ranked, pool = self._ready(), self._pool
-            for place in compress(range(len(ranked)), missing.to_bytes(len(ranked), "little")):
-                pool[place] = _candidate(ranked[place], self._facts[place], named=False)
-            self._pooled |= missing
-        return cast("list[Candidate]", self._pool)
 
     def _permitted(self, *, vectors: bool) -> int:
         """The offers that nothing but needs speaks against."""
         found = self._open.get(vectors)
         if found is None:
-            ranked = self._ready()
+            ranked = self._ready()[0]
             can = [offer.obstacle is None and offer.access != "offline" for offer in ranked]
             ended = [fact.value is False for fact in Capabilities.each("working", self._facts)]
             if True in ended:
@@ -405,7 +422,7 @@ class Offers:
         """The same with what was observed of those of which there is something."""
         seen = {provider for provider, _ in health.states}
         corrected, pool = bytearray(chosen), list(pool)
-        for place, offer in enumerate(self._ready()):
+        for place, offer in enumerate(self._ready()[0]):
             if offer.provider not in seen or health.of(offer.provider, offer.model.name) is None:
                 continue
             if not vectors and offer.model.capabilities.fact("chat").value is False:

@@ -6,7 +6,7 @@ import dataclasses
 from operator import attrgetter
 from reprlib import recursive_repr
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,9 @@ else:
         return _made(kind, options) if _is_plain(kind, options) else dataclasses.dataclass(**options)(kind)
 
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "maker"]
 
+T = TypeVar("T")
 _Fields = tuple[dataclasses.Field[Any], ...]
 _set: Final = object.__setattr__
 
@@ -178,9 +179,7 @@ def _written_init(kind: Any, fields: _Fields) -> Any:
 
     A value of a class that inherits from it may be laid out differently, and is not turned into another.
     """
-    same = {name: vars(kind)[name] for name in ("__slots__", "__orig_bases__") if name in vars(kind)}
-    open_kind = type(kind.__name__, kind.__bases__, same)
-    names: dict[str, Any] = {"_of": _set, "_open": open_kind, "_kind": kind, "_missing": dataclasses.MISSING}
+    names: dict[str, Any] = {"_of": _set, "_open": _open(kind), "_kind": kind, "_missing": dataclasses.MISSING}
     parameters: list[str] = []
     defaults: list[str] = []
     lines: list[str] = []
@@ -209,3 +208,19 @@ def _written_init(kind: Any, fields: _Fields) -> Any:
     made.__module__ = kind.__module__
     made.__annotations__ = {each.name: each.type for each in fields} | {"return": None}
     return made
+
+
+def maker(kind: Callable[..., T]) -> Callable[..., T]:
+    """What makes values of a class of ours by place, all fields given, at half the cost: where there are thousands."""
+    fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    names: dict[str, Any] = {"_new": object.__new__, "_open": _open(kind), "_kind": kind}
+    lines = [f"_made.{name} = {name}" for name in fields]
+    body = "\n    ".join(["_made = _new(_open)", *lines, "_made.__class__ = _kind", "return _made"])
+    exec(f"def make({', '.join(fields)}):\n    {body}\n", names)  # noqa: S102 - as above
+    return names["make"]  # type: ignore[no-any-return]
+
+
+def _open(kind: Any) -> type[Any]:
+    """The class, but that its values can be changed."""
+    same = {name: vars(kind)[name] for name in ("__slots__", "__orig_bases__") if name in vars(kind)}
+    return type(kind.__name__, kind.__bases__, same)
