@@ -478,6 +478,7 @@ def main() -> int:
         print("skipped: no floor.py beside the checkout (../shared/bench) and UNDERSTUDY_BENCH is not set")
         return 0
     logging.getLogger("understudy").setLevel(logging.ERROR)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the floor leaves its session open
 
     def wanted(part: str) -> bool:
         return given.only in {None, part}
