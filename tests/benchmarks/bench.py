@@ -440,21 +440,37 @@ def peers(base: str, folder: Path, environments: Path) -> list[list[str]]:
     rows = []
     for environment in sorted(environments.iterdir()):
         program, name = environment / "bin" / "python", environment.name
-        done = subprocess.run(
-            [str(program), str(HERE / "peers.py"), name, base, str(folder / "floor.py")],
-            capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"], "HOME": str(environment)},
-        )  # fmt: skip
+        environ = {"PATH": os.environ["PATH"], "HOME": str(environment)}
+        asked = [str(program), str(HERE / "peers.py"), name, base, str(folder / "floor.py")]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, env=environ)
         try:
             told_by = json.loads(done.stdout.splitlines()[-1])
         except (IndexError, ValueError):
             reason = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-            rows.append([name, f"not measured: {reason[:90]}", "", "", "", ""])
+            rows.append([name, f"not measured: {reason[:90]}", *[""] * (len(_OF_PEERS) - 1)])
         else:
-            rows.append(
-                [told_by["name"], *(told_by.get(key, "–") for key in ("call", "many", "chunk", "each", "fallback"))]
-            )
+            told_by["first"] = _first_of(asked, environ, base, folder)
+            rows.append([told_by["name"], *(told_by.get(key, "–") for key in _OF_PEERS)])
         print("  ".join(rows[-1]), flush=True)
     return rows
+
+
+_OF_PEERS = ("call", "many", "chunk", "each", "fallback", "first")
+
+
+def _first_of(asked: list[str], environ: dict[str, str], base: str, folder: Path) -> str:
+    """What the first answer of a fresh process of a peer costs, by that of the floor in the same environment."""
+    floor = [asked[0], str(HERE / "costs.py"), "first", "floor", base, str(folder / "floor.py")]
+    ratios = []
+    try:
+        for number in range(4):
+            before = used(*floor, environ=environ)
+            figure = used(*asked, "--first", environ=environ)
+            if number:  # the first one writes byte code
+                ratios.append(figure / ((before + used(*floor, environ=environ)) / 2))
+    except subprocess.CalledProcessError:
+        return "–"
+    return f"{statistics.median(ratios):.1f} ×"
 
 
 def table(titles: list[str], rows: list[list[str]]) -> str:
@@ -463,7 +479,15 @@ def table(titles: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-PEERS = ["peer", "one call", "64 at once", "chunk, many a write", "chunk, one a write", "500, then an answer"]
+PEERS = [
+    "peer",
+    "one call",
+    "64 at once",
+    "chunk, many a write",
+    "chunk, one a write",
+    "500, then an answer",
+    "first answer",
+]
 
 
 def main() -> int:

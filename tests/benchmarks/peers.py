@@ -1,7 +1,8 @@
 """What a peer costs above the floor, measured inside its own environment, which `bench.py` starts: ratios as JSON.
 
 The peer is named on the command line, then the host and the path of floor.py. Each does what its documentation shows
-for an application that makes many calls: one client, kept. What it cannot do is left out.
+for an application that makes many calls: one client, kept. What it cannot do is left out. With ``--first`` it gives one
+answer and ends, to be measured from outside.
 """
 
 from __future__ import annotations
@@ -298,7 +299,7 @@ async def measure(peer: Peer, base: str, path: str) -> dict[str, str]:
 
 def main() -> None:
     """Print them."""
-    name, base, path = sys.argv[1:]
+    name, base, path = (word for word in sys.argv[1:] if word != "--first")
     os.environ.setdefault("OPENAI_API_KEY", "sk-bench")
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
@@ -307,6 +308,12 @@ def main() -> None:
     async def run() -> dict[str, str]:
         return await measure(kind(base), base, path)
 
+    async def first() -> None:
+        await kind(base).call()
+
+    if "--first" in sys.argv:
+        asyncio.run(first())
+        os._exit(0)
     found = asyncio.run(run())
     print("\n" + json.dumps({"name": f"{kind.distribution} {version(kind.distribution)}", **found}), flush=True)
     os._exit(0)  # some leave threads behind
