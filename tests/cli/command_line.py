@@ -45,12 +45,15 @@ class CommandLine:
         self.environ |= {
             "HOME": str(folder),
             "LANG": "C.UTF-8",
-            "PYTHONPATH": str(self.plugins),
             "COLUMNS": "200",
             "TERM": "xterm",
         }
         self.environ["UNDERSTUDY_CACHE"] = os.environ["UNDERSTUDY_CACHE"]
         self.environ["UNDERSTUDY_RETRY_COUNT"] = "0"  # nobody waits here; the retries have tests of their own
+
+    def _environment(self) -> dict[str, str]:
+        """With the plugins on the path where there are any: else what is known of all that is installed is kept."""
+        return self.environ | ({"PYTHONPATH": str(self.plugins)} if self.plugins.is_dir() else {})
 
     def config(self, text: str) -> str:
         """A configuration file."""
@@ -71,7 +74,7 @@ class CommandLine:
     async def start(self, *arguments: str, **streams: int) -> asyncio.subprocess.Process:
         """A command that is left running."""
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "understudy", *arguments, cwd=self.folder, env=self.environ, **streams
+            sys.executable, "-m", "understudy", *arguments, cwd=self.folder, env=self._environment(), **streams
         )
 
     async def python(self, code: str, *arguments: str) -> Ended:
@@ -91,7 +94,7 @@ class CommandLine:
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=self.folder,
-            env=self.environ,
+            env=self._environment(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
