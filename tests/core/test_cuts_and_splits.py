@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from short_stream import BODY, read, told
 
 from understudy import (
     Finish,
@@ -17,28 +18,13 @@ from understudy import (
     ProtocolError,
     ProviderError,
     StreamBrokenError,
-    TextDelta,
     UnderstudyError,
     Usage,
 )
-from understudy.testing import OpenAIHost
 from understudy.wire.openai_chat import Decoder
 
 if TYPE_CHECKING:
     from understudy import Event
-
-TOKENS = ["Grüße", ", ", "世界", "! ", "🎭", " That", " is", " all", "."]
-BODY = OpenAIHost.sse_body(TOKENS, model="m")
-
-
-def read(*pieces: bytes, delimited: bool = True) -> list[Event]:
-    decoder = Decoder()
-    events = [event for piece in pieces for event in decoder.feed(piece)]
-    return events + list(decoder.end(delimited=delimited))
-
-
-def told(events: list[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
 @given(st.lists(st.integers(0, len(BODY)), max_size=12), st.booleans())

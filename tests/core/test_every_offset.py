@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from short_stream import BODY, TEXT, TOKENS, read, told
 
-from understudy import Finish, ProtocolError, ProviderError, StreamBrokenError, TextDelta
+from understudy import Finish, ProtocolError, ProviderError, StreamBrokenError
 from understudy.testing import Cut, OpenAIHost, Raw
 from understudy.transport import NO_TIMEOUT, AiohttpTransport, exchange
 from understudy.wire import Call
@@ -18,9 +19,6 @@ from understudy.wire.openai_chat import Decoder
 if TYPE_CHECKING:
     from understudy import Event
 
-TOKENS = ["Grüße", ", ", "世界", "! ", "🎭", " That", " is", " all", "."]
-TEXT = "".join(TOKENS)
-BODY = OpenAIHost.sse_body(TOKENS, model="m")
 ASKED = (
     b'{"model":"m","messages":[{"role":"user","content":"x"}],"stream":true,"stream_options":{"include_usage":true}}'
 )
@@ -38,16 +36,6 @@ def recorded() -> list[Any]:
     if len(found) == 1:
         found.append(pytest.param(b"", {}, marks=pytest.mark.skip(reason="no corpus in ../shared/wire"), id="corpus"))
     return found
-
-
-def read(*pieces: bytes, delimited: bool = True) -> list[Event]:
-    decoder = Decoder()
-    events = [event for piece in pieces for event in decoder.feed(piece)]
-    return events + list(decoder.end(delimited=delimited))
-
-
-def told(events: list[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length", "close"])

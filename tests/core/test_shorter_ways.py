@@ -584,6 +584,17 @@ def test_a_name_comes_to_the_same_with_and_without_all_other_offers(name: str, n
         assert short.explain() == plain.explain()
 
 
+def test_the_offers_of_a_provider_that_is_asked_by_name_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is needed of it, and however often; and those of nobody else."""
+    client = Client(config=False, environ={"OPENAI_API_KEY": "sk-x"})
+    made: list[str] = []
+    offers_of = client._offers_of
+    monkeypatch.setattr(client, "_offers_of", lambda name: made.append(name) or offers_of(name))
+    for needs in ("", "tools", "context>=8k", "tools"):
+        assert client.select(needs, model="openai/gpt-4o").candidates
+    assert made == ["openai"]
+
+
 def test_settings_of_no_table_are_those_of_an_empty_one(tmp_path: Path) -> None:
     """The defaults stand in two places: as values, and in the tables that pydantic checks."""
     (tmp_path / "empty.toml").write_text("[providers]\n")

@@ -158,6 +158,7 @@ class Client:
         self._endpoints: dict[tuple[str, str], tuple[ProviderSettings, Endpoint]] = {}
         self._salt = os.urandom(16)  # so that what tells keys apart tells nothing of them
         self._offers: Offers | None = None
+        self._alone: dict[str, Offers] = {}  # by provider, for as long as nobody wanted all of them
         self._undeclared: list[str] = []
         self._chains: dict[str, Chain] = {}
         self._resolutions: dict[tuple[str | None, Needs], Resolution] = {}
@@ -596,7 +597,9 @@ class Client:
         name = next((name for name in (model, model.partition("/")[0]) if name in installed), None)
         if name is None:
             return None
-        offers = Offers(self._offers_of(name), self._config.preferences)
+        offers = self._alone.get(name)
+        if offers is None:
+            offers = self._alone[name] = Offers(self._offers_of(name), self._config.preferences)
         undeclared = [] if offers.all else [self._offer(name, Model("", installed[name].spec.shared()))]
         return offers.matched(needs, model, health=self.health, undeclared=undeclared)
 
