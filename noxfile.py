@@ -41,7 +41,7 @@ def wanted_state() -> str:
 def bootstrap() -> None:
     """Make ``.venv`` as the requirements have it, unless it already is so."""
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever types the command may have an older one
-        sys.exit(f"error: Understudy needs Python 3.11 or newer; this is {sys.version.split()[0]}")
+        sys.exit(f"error: Segue needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     stamp = ENVIRONMENT / "made-from"
     if stamp.is_file() and stamp.read_text() == wanted_state():
         return
@@ -110,7 +110,7 @@ def types(session: nox.Session) -> None:
     typing_tests = ["tests/typing"] if (ROOT / "tests" / "typing").is_dir() else []
     sources = [str(Path(member) / "src") for member in MEMBERS]
     # Every public type is known: below 100 % the command fails.
-    known = ("pyright", "--verifytypes", "understudy", "--ignoreexternal")
+    known = ("pyright", "--verifytypes", "segue", "--ignoreexternal")
     environ = {**os.environ, "PYTHONPATH": str(ROOT / "core" / "src")}  # pyright looks for the package where it is
 
     def checked(*words: str) -> subprocess.CompletedProcess[str]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from mkdocs.structure.files import File
 
-import understudy
-from understudy import errors
-from understudy.cli.commands import understudy as command_line
-from understudy.config import VARIABLES, models
-from understudy.wire.openai_chat import QUIRKS
+import segue
+from segue import errors
+from segue.cli.commands import segue as command_line
+from segue.config import VARIABLES, models
+from segue.wire.openai_chat import QUIRKS
 
 sys.path.insert(0, str(Path(__file__).parent))  # mkdocs and the tests load this file by its path
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 # What to do, by class: the page of errors wants an entry for each, and a test holds that there is one.
 ADVICE = {
-    "UnderstudyError": "Catch it where any of the others will do.",
+    "SegueError": "Catch it where any of the others will do.",
     "ConfigError": "Mend what the message names: a file and its line, a variable, an argument.",
-    "PluginError": "`understudy doctor` shows the plugin's own error; update or uninstall it.",
+    "PluginError": "`segue doctor` shows the plugin's own error; update or uninstall it.",
     "NeedsSyntaxError": "Look at the place under the `^`.",
-    "NoCandidateError": "Read the explanation: set a key, name a model, ask for less; so says `understudy explain`.",
+    "NoCandidateError": "Read the explanation: set a key, name a model, ask for less; so says `segue explain`.",
     "ProviderError": "`retryable`, `next_may_help` and `retry_after` say what may help; `attempts` what was tried.",
     "ConnectError": "Check address and network. It is tried again, and the next candidate is asked.",
     "DNSError": "Check the host's name.",
@@ -51,7 +51,7 @@ ADVICE = {
     "ContextLengthError": "Send less, or name a model with a larger context.",
     "ContentFilterError": "Say it in another way.",
     "RequestTooLargeError": "Send smaller images or files.",
-    "AuthenticationError": "Set another key: `understudy keys list` says which one counts.",
+    "AuthenticationError": "Set another key: `segue keys list` says which one counts.",
     "PermissionDeniedError": "Ask the key's owner for what it may not do yet.",
     "ModelNotFoundError": "Check the model's name; hosts retire models.",
     "RateLimitError": "Wait `retry_after` seconds. It is tried again, and the next candidate is asked.",
@@ -64,9 +64,9 @@ ADVICE = {
 
 def exported_errors() -> list[type[Exception]]:
     """Every error class that users may meet, the tree's root first."""
-    classes = [getattr(errors, name) for name in dir(errors) if name in understudy.__all__]
+    classes = [getattr(errors, name) for name in dir(errors) if name in segue.__all__]
     return sorted(
-        (cls for cls in classes if isinstance(cls, type) and issubclass(cls, errors.UnderstudyError)),
+        (cls for cls in classes if isinstance(cls, type) and issubclass(cls, errors.SegueError)),
         key=lambda cls: inspect.getsourcelines(cls)[1],
     )
 
@@ -93,7 +93,7 @@ def errors_page() -> str:
             *rows,
             "",
             "A single candidate raises its own error; from two on it is `AllFailedError`. On the command line each is",
-            "one line; `understudy --debug …` shows where it came from. Exit codes: 1 where providers failed, 2 where",
+            "one line; `segue --debug …` shows where it came from. Exit codes: 1 where providers failed, 2 where",
             "something of yours is to be mended.",
         ]
     )
@@ -111,9 +111,9 @@ def configuration_page() -> str:
     schema = models.File.model_json_schema()
     tables = schema["$defs"]
     lines = [
-        "# understudy.toml",
+        "# segue.toml",
         "",
-        "The file in your own folder (`~/.config/understudy/`, or what `--config` or `UNDERSTUDY_CONFIG` names) may",
+        "The file in your own folder (`~/.config/segue/`, or what `--config` or `SEGUE_CONFIG` names) may",
         "hold everything. One in the working directory may have come with a repository: it may hold "
         + ", ".join(f"`{key}`" for key in sorted(models.LOCAL_KEYS))
         + " only.",
@@ -186,7 +186,7 @@ def _form(value: dict[str, Any], tables: dict[str, Any]) -> str:
 def commands_page() -> str:
     """Every command with its help, as it prints it."""
     lines = ["# Commands", ""]
-    for name, command, context in _walk(command_line, None, "understudy"):
+    for name, command, context in _walk(command_line, None, "segue"):
         lines += [f"## {name}", "", "```text", command.get_help(context).strip(), "```", ""]
     return "\n".join(lines)
 
@@ -208,11 +208,11 @@ def _walk(
 # ── the API ──────────────────────────────────────────────────────────────────────────────────────────
 
 API = {
-    "reference/understudy.md": "understudy",
-    "reference/plugin.md": "understudy.plugin",
-    "reference/errors.md": "understudy.errors",
-    "reference/sync.md": "understudy.sync",
-    "reference/testing.md": "understudy.testing",
+    "reference/segue.md": "segue",
+    "reference/plugin.md": "segue.plugin",
+    "reference/errors.md": "segue.errors",
+    "reference/sync.md": "segue.sync",
+    "reference/testing.md": "segue.testing",
 }
 
 
@@ -221,13 +221,13 @@ def api_page(module: str) -> str:
     loaded = __import__(module, fromlist=["__all__"])
     names = getattr(loaded, "__all__", None) or [cls.__name__ for cls in exported_errors()]
     lines = [f"# {module}", "", inspect.cleandoc(loaded.__doc__ or "").partition("\n")[0], ""]
-    if module == "understudy":
-        lines += ["What `chat()` and `stream()` take besides:", "", "::: understudy.asking.Asking", ""]
+    if module == "segue":
+        lines += ["What `chat()` and `stream()` take besides:", "", "::: segue.asking.Asking", ""]
     for name in names:
         value = getattr(loaded, name)
         home = getattr(value, "__module__", module)
         # Aliases of types are named where they are used; they have no docstring to show.
-        if home.startswith("understudy") and (isinstance(value, type) or inspect.isfunction(value)):
+        if home.startswith("segue") and (isinstance(value, type) or inspect.isfunction(value)):
             lines += [f"::: {home}.{name}", ""]
     return "\n".join(lines)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
-from understudy import Attempt, Chain, Client, Needs
-from understudy.testing import OpenAIHost, Status, refused_url
+from segue import Attempt, Chain, Client, Needs
+from segue.testing import OpenAIHost, Status, refused_url
 
 
 class Trace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from understudy import (
+from segue import (
     AudioPart,
     CachePart,
     FilePart,
@@ -21,17 +21,17 @@ from understudy import (
     ToolName,
     UnsupportedError,
 )
-from understudy.wire import anthropic_messages, openai_chat, openai_responses
-from understudy_bedrock.asking import encode as bedrock
-from understudy_cohere.asking import encode as cohere
-from understudy_google.asking import encode as google
-from understudy_mistral.asking import MISTRAL
-from understudy_ollama.asking import encode as ollama
+from segue.wire import anthropic_messages, openai_chat, openai_responses
+from segue_bedrock.asking import encode as bedrock
+from segue_cohere.asking import encode as cohere
+from segue_google.asking import encode as google
+from segue_mistral.asking import MISTRAL
+from segue_ollama.asking import encode as ollama
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from understudy.wire import Call
+    from segue.wire import Call
 
 HERE: dict[str, Any] = {"base_url": "https://host.example", "headers": {}, "options": {}}
 WIRES: Mapping[str, Callable[[Request], Call]] = {
@@ -119,7 +119,7 @@ words. Hosts as rows speak Chat or Responses, less their quirks."""
 TAIL = """\
 What goes back to the host that gave it, and to no other: signatures and encrypted or redacted reasoning, the calls
 and results of the host's own tools, blocks that no part of ours stands for (`NativePart`, on its wire alone). What an
-answer has and Understudy does not read is told once, in a notice.
+answer has and Segue does not read is told once, in a notice.
 
 ## In their own words
 """

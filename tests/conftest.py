@@ -20,8 +20,8 @@ import pydantic.types
 import pytest
 from aioresponses import core as aioresponses_core
 
-from understudy import UnderstudyError
-from understudy.installation import Entry, declared_here
+from segue import SegueError
+from segue.installation import Entry, declared_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -33,9 +33,9 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 # What plugins declare is kept for the whole run, and not in the home of whoever runs it; pytest's workers inherit it.
-if "UNDERSTUDY_CACHE" not in os.environ:
-    os.environ["UNDERSTUDY_CACHE"] = tempfile.mkdtemp(prefix="understudy-tests-")
-    atexit.register(shutil.rmtree, os.environ["UNDERSTUDY_CACHE"], ignore_errors=True)
+if "SEGUE_CACHE" not in os.environ:
+    os.environ["SEGUE_CACHE"] = tempfile.mkdtemp(prefix="segue-tests-")
+    atexit.register(shutil.rmtree, os.environ["SEGUE_CACHE"], ignore_errors=True)
 
 
 class _ResponseWithWriter(aiohttp.ClientResponse):
@@ -101,7 +101,7 @@ def plugins_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Iterable[EntryPoi
     def put(entries: Iterable[EntryPoint]) -> None:
         there = [Entry.of(entry) for entry in entries]
         monkeypatch.setattr(
-            "understudy.registry.catalogued", lambda allowed, **_: list(declared_here(filter(allowed, there)))
+            "segue.registry.catalogued", lambda allowed, **_: list(declared_here(filter(allowed, there)))
         )
 
     return put
@@ -137,7 +137,7 @@ def texts_of(error: BaseException) -> Iterator[str]:
 def _no_secret_shows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test in whose errors, logs at DEBUG or output a secret stands that was made while it ran."""
     secrets: set[str] = request.node.stash.setdefault(SECRETS, set())
-    errors: list[UnderstudyError] = []
+    errors: list[SegueError] = []
     hold = pydantic.types._SecretBase.__init__
 
     def holding(self: Any, secret_value: Any) -> None:
@@ -145,13 +145,13 @@ def _no_secret_shows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
         if isinstance(secret_value, str) and any(mark in secret_value for mark in MARKS):
             secrets.add(secret_value)
 
-    def raising(self: UnderstudyError, *args: Any) -> None:
-        super(UnderstudyError, self).__init__(*args)
+    def raising(self: SegueError, *args: Any) -> None:
+        super(SegueError, self).__init__(*args)
         if secrets and len(errors) < 200:
             errors.append(self)
 
     monkeypatch.setattr(pydantic.types._SecretBase, "__init__", holding)
-    monkeypatch.setattr(UnderstudyError, "__init__", raising)
+    monkeypatch.setattr(SegueError, "__init__", raising)
     yield
     if secrets:
         for error in errors:

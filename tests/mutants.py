@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = "core/src/understudy/resilience"
+FOLDER = "core/src/segue/resilience"
 MODULES = ("breaker", "budget", "retry", "resume")
 SHARE = 0.9
 LIMIT = 60.0

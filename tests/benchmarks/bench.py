@@ -1,7 +1,7 @@
-"""What Understudy costs above the floor, beside what it must and should cost; exit status 1 where a must is missed.
+"""What Segue costs above the floor, beside what it must and should cost; exit status 1 where a must is missed.
 
 The floor (``shared/bench/floor.py``: aiohttp and orjson by hand, no validation, no types) and its loopback host
-(``upstream.py``) are found beside the checkout or in ``UNDERSTUDY_BENCH``. Each of our figures stands between two of
+(``upstream.py``) are found beside the checkout or in ``SEGUE_BENCH``. Each of our figures stands between two of
 the floor's, taken right before and right after, in the same process on the same processor; the median of the ratios
 counts, and its quartiles stand beside. All that is on without a setting is on: chain, breaker, budget, timeouts,
 attempts, usage.
@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from understudy import Breaker, Chain, Client, TextDelta
+from segue import Breaker, Chain, Client, TextDelta
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -81,7 +81,7 @@ TITLES = ["", "floor", "ours", "measured", "quartiles", "must", "aim", ""]
 
 def bench_folder() -> Path | None:
     """The folder with floor.py and upstream.py, or None."""
-    places = [os.environ.get("UNDERSTUDY_BENCH"), ROOT.parent / "shared" / "bench"]
+    places = [os.environ.get("SEGUE_BENCH"), ROOT.parent / "shared" / "bench"]
     return next((Path(place) for place in places if place and (Path(place) / "floor.py").is_file()), None)
 
 
@@ -305,7 +305,7 @@ def starts(base: str, costs: Path, floor: Path) -> list[Row]:
     work = ROOT / ".nox" / "bench"
     work.mkdir(parents=True, exist_ok=True)
     none, hundred = startup.environments(work, [0, 100], kinds=("heavy",), with_zoo=False, peers=False)
-    python, program, environ = none.python, none.python.with_name("understudy"), none.environ()
+    python, program, environ = none.python, none.python.with_name("segue"), none.environ()
 
     def first(who: str) -> float:
         return used(python, costs, "first", who, base, floor, environ=environ)
@@ -319,7 +319,7 @@ def starts(base: str, costs: Path, floor: Path) -> list[Row]:
     bare, ours, helps, firsts = [], [], [], {"ours": [], "configured": []}
     for _ in range(ROUNDS):
         bare.append(used(python, "-c", "pass", environ=environ))
-        ours.append(used(python, "-c", "import understudy", environ=environ))
+        ours.append(used(python, "-c", "import segue", environ=environ))
         helps.append(used(program, "--help", environ=environ))
         for one in (none, hundred):
             one.run("models")
@@ -329,7 +329,7 @@ def starts(base: str, costs: Path, floor: Path) -> list[Row]:
     rows = [
         told(
             Row(
-                "import understudy, above a bare interpreter", "ms", 40, 25,
+                "import segue, above a bare interpreter", "ms", 40, 25,
                 statistics.median(ours) - statistics.median(bare), None,
                 *(f"{statistics.median(each):.0f} ms" for each in (bare, ours)),
             )
@@ -343,10 +343,10 @@ def starts(base: str, costs: Path, floor: Path) -> list[Row]:
         shown = [f"{statistics.median(figure[place] for figure in firsts[who]):.0f} ms" for place in (1, 0)]
         low, _, high = statistics.quantiles(ratios, n=4)
         rows.append(told(Row(name, "×", must, aim, statistics.median(ratios), (low, high), *shown)))
-    rows.append(told(Row("understudy --help", "ms", 200, 120, statistics.median(helps))))
+    rows.append(told(Row("segue --help", "ms", 200, 120, statistics.median(helps))))
     shown = [f"{one.median('models'):.0f} ms" for one in (none, hundred)]
     ratio = hundred.median("models") / none.median("models")
-    rows.append(told(Row("understudy models with 100 plugins, by none", "×", 1.3, 1.1, ratio, None, *shown)))
+    rows.append(told(Row("segue models with 100 plugins, by none", "×", 1.3, 1.1, ratio, None, *shown)))
     return rows
 
 
@@ -427,7 +427,7 @@ def curves(found: dict[str, list[tuple[float, float]]]) -> dict[str, str]:
         x = plots.Axis(name, 0, most_x, [most_x * share / 4 for share in range(5)])
         y = plots.Axis("ms of the processor", 0, most_y, [round(most_y * share / 4, 2) for share in range(5)])
         drawn[f"growth-{name.replace(' ', '-').lower()}.svg"] = plots.plot(
-            f"Cost of {name}", x, y, {"Understudy": whole}, stepped=False
+            f"Cost of {name}", x, y, {"Segue": whole}, stepped=False
         )
     return drawn
 
@@ -492,16 +492,16 @@ PEERS = [
 
 def main() -> int:
     """The exit status."""
-    parser = argparse.ArgumentParser(description="Measure what Understudy costs above the floor.")
+    parser = argparse.ArgumentParser(description="Measure what Segue costs above the floor.")
     parser.add_argument("--peers", type=Path, help="the folder with the environments of peers")
     parser.add_argument("--write", action="store_true", help="write the tables and plots of docs/performance")
     parser.add_argument("--only", choices=("calls", "wires", "processes", "growth", "instructions"))
     given = parser.parse_args()
     folder = bench_folder()
     if folder is None:
-        print("skipped: no floor.py beside the checkout (../shared/bench) and UNDERSTUDY_BENCH is not set")
+        print("skipped: no floor.py beside the checkout (../shared/bench) and SEGUE_BENCH is not set")
         return 0
-    logging.getLogger("understudy").setLevel(logging.ERROR)
+    logging.getLogger("segue").setLevel(logging.ERROR)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the floor leaves its session open
 
     def wanted(part: str) -> bool:

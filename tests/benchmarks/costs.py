@@ -29,7 +29,7 @@ def client_of(base: str, *, configured: bool = False) -> object:
     """
     import os
 
-    from understudy import Client
+    from segue import Client
 
     os.environ["OPENAI_API_KEY"] = "sk-bench"
     if configured:
@@ -67,7 +67,7 @@ async def memory(who: str, base: str, count: int) -> None:
         async def one() -> None:
             await stream("hold", 2, gate)
     else:
-        from understudy import TextDelta
+        from segue import TextDelta
 
         client = client_of(base)
 
@@ -108,8 +108,8 @@ def select(count: int) -> None:
     import statistics
     import time
 
-    from understudy import Client
-    from understudy.plugin import Capabilities, Model, ProviderSpec
+    from segue import Client
+    from segue.plugin import Capabilities, Model, ProviderSpec
 
     contexts, prices = (8_000, 32_000, 128_000, 200_000, 1_000_000), [place * 0.05 for place in range(1, 200)]
 
@@ -148,7 +148,7 @@ async def count(base: str, calls: int, chunks: int) -> None:
     import gc
     import os
 
-    from understudy import TextDelta
+    from segue import TextDelta
 
     call, stream, _ = await floor_of().make(base)  # type: ignore[attr-defined]
     client = client_of(base)

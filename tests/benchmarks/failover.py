@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import hosts
 
-from understudy import Breaker, Chain, Client, Retry, TextDelta, Timeout
-from understudy.testing import refused_url
+from segue import Breaker, Chain, Client, Retry, TextDelta, Timeout
+from segue.testing import refused_url
 
 LIMITS = {"refused": 5.0, "503": 20.0, "breaker open": 1.0}
 BLACK_HOLE = 50.0
@@ -127,7 +127,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure what a fallback adds until the first content.")
     parser.add_argument("--calls", type=int, default=2000, help="how many of each")
     given = parser.parse_args()
-    logging.getLogger("understudy").setLevel(logging.ERROR)  # the one warning of the breaker that opens
+    logging.getLogger("segue").setLevel(logging.ERROR)  # the one warning of the breaker that opens
     print(f"Python {sys.version.split()[0]}, {given.calls} streams of each, in turn, on loopback", flush=True)
     with hosts.running() as address:
         return 0 if asyncio.run(measure(address, given.calls)) else 1

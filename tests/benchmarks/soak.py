@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import hosts
 
-from understudy import AllFailedError, Chain, Client, ProviderError, Retry, TextDelta
-from understudy.testing import refused_url
+from segue import AllFailedError, Chain, Client, ProviderError, Retry, TextDelta
+from segue.testing import refused_url
 
 GROWTH = 2 * 1024 * 1024
 AT_ONCE = 32
@@ -123,7 +123,7 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=20_261_124)
     given = parser.parse_args()
-    logging.getLogger("understudy").setLevel(logging.ERROR)
+    logging.getLogger("segue").setLevel(logging.ERROR)
     started = time.perf_counter()
     with hosts.running() as address:
         every = given.calls // 5

@@ -30,16 +30,16 @@ import zoo
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = 30
 MOST_RATIO = 1.3
-"""What `understudy models` and a first selection may cost with a hundred heavy plugins, by what they cost with none."""
+"""What `segue models` and a first selection may cost with a hundred heavy plugins, by what they cost with none."""
 
 MOST_OF_THE_ZOO = 50.0
 """Milliseconds by which the zoo of bad plugins may slow either down."""
 
-SELECT = "from understudy import Client; assert Client().select('tools').candidates or True"
+SELECT = "from segue import Client; assert Client().select('tools').candidates or True"
 
 PLUGIN = '''"""A vendor's plugin."""
 {imports}
-from understudy.plugin import AsyncGeneratorProvider, Capabilities, Model, ProviderSpec, hookimpl
+from segue.plugin import AsyncGeneratorProvider, Capabilities, Model, ProviderSpec, hookimpl
 
 
 class Vendor(AsyncGeneratorProvider):
@@ -49,7 +49,7 @@ class Vendor(AsyncGeneratorProvider):
 
 
 @hookimpl
-def understudy_providers():
+def segue_providers():
     facts = {{"tools": True, "vision": False, "context": 128_000, "input_price": 0.5, "output_price": 1.5}}
     models = [Model(name, Capabilities(facts, source="the vendor's page")) for name in ("large", "small", "tiny")]
     return [ProviderSpec(name={name!r}, load=lambda: Vendor, models=models, env=[{variable!r}])]
@@ -130,7 +130,7 @@ class Environment:
     name: str
     folder: Path
     plugins: int
-    command: str = "understudy"
+    command: str = "segue"
     times: dict[str, list[float]] = field(default_factory=dict)
     processor: dict[str, list[float]] = field(default_factory=dict)
 
@@ -150,7 +150,7 @@ class Environment:
     def environ(self) -> dict[str, str]:
         """Nothing of ours: no key, no home, no path."""
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR", "SYSTEMROOT"}}
-        return kept | {"HOME": str(self.folder), "UNDERSTUDY_CACHE": str(self.cache)}
+        return kept | {"HOME": str(self.folder), "SEGUE_CACHE": str(self.cache)}
 
     def run(self, what: str) -> None:
         """Run it once, and note how long it took, and how long the processor worked."""
@@ -219,7 +219,7 @@ def install(site: Path, count: int, *, heavy: bool, peer: bool = False) -> None:
         file = site / f"{module}.py"
         file.write_text(source.format(imports=imports, name=name, variable=f"VENDOR_{number:04}_KEY"))
         compileall.compile_file(file, quiet=2)
-        group = "llm" if peer else "understudy"
+        group = "llm" if peer else "segue"
         distribution(site, name, "1.0", f"[{group}]\n{name} = {module}\n")
 
 
@@ -315,7 +315,7 @@ def report(found: list[Environment]) -> bool:
             base = getattr(bases[one.command], title)
             print(f"| {one.name} | {' | '.join(shown(getattr(one, title), what, base) for what in columns)} |")
     print()
-    base, holds = bases["understudy"], True
+    base, holds = bases["segue"], True
     for one in found:
         for what in ("models", "select"):
             if one.name == "100 heavy":

@@ -40,7 +40,7 @@ class CommandLine:
         self.environ = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("OPENAI_", "XDG_", "PYTHON", "LC_", "UNDERSTUDY_"))
+            if not name.startswith(("OPENAI_", "XDG_", "PYTHON", "LC_", "SEGUE_"))
         }
         self.environ |= {
             "HOME": str(folder),
@@ -48,8 +48,8 @@ class CommandLine:
             "COLUMNS": "200",
             "TERM": "xterm",
         }
-        self.environ["UNDERSTUDY_CACHE"] = os.environ["UNDERSTUDY_CACHE"]
-        self.environ["UNDERSTUDY_RETRY_COUNT"] = "0"  # nobody waits here; the retries have tests of their own
+        self.environ["SEGUE_CACHE"] = os.environ["SEGUE_CACHE"]
+        self.environ["SEGUE_RETRY_COUNT"] = "0"  # nobody waits here; the retries have tests of their own
 
     def _environment(self) -> dict[str, str]:
         """With the plugins on the path where there are any: else what is known of all that is installed is kept."""
@@ -69,12 +69,12 @@ class CommandLine:
         info = self.plugins / f"{module}_dist-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}-dist\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[understudy]\n{name} = {module}\n")
+        (info / "entry_points.txt").write_text(f"[segue]\n{name} = {module}\n")
 
     async def start(self, *arguments: str, **streams: int) -> asyncio.subprocess.Process:
         """A command that is left running."""
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "understudy", *arguments, cwd=self.folder, env=self._environment(), **streams
+            sys.executable, "-m", "segue", *arguments, cwd=self.folder, env=self._environment(), **streams
         )
 
     async def python(self, code: str, *arguments: str) -> Ended:
@@ -82,13 +82,13 @@ class CommandLine:
         return await self._ended([sys.executable, "-c", code, *arguments], b"")
 
     async def shell(self, line: str) -> Ended:
-        """A line of shell, where ``understudy`` is the command."""
-        function = f'understudy() {{ {sys.executable} -m understudy "$@"; }}\n'
+        """A line of shell, where ``segue`` is the command."""
+        function = f'segue() {{ {sys.executable} -m segue "$@"; }}\n'
         return await self._ended(["/bin/sh", "-c", function + line], b"")
 
     async def __call__(self, *arguments: str, stdin: bytes = b"") -> Ended:
         """A command with pipes."""
-        return await self._ended([sys.executable, "-m", "understudy", *arguments], stdin)
+        return await self._ended([sys.executable, "-m", "segue", *arguments], stdin)
 
     async def _ended(self, command: Sequence[str], stdin: bytes) -> Ended:
         process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""``understudy chat --image``, ``--audio``, ``--file``."""
+"""``segue chat --image``, ``--audio``, ``--file``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from understudy.testing import OpenAIHost
+from segue.testing import OpenAIHost
 
 if TYPE_CHECKING:
     from .conftest import CommandLine

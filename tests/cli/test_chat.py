@@ -1,4 +1,4 @@
-"""``understudy chat``."""
+"""``segue chat``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from understudy.cli import commands
-from understudy.events import Finish, Source, Start, TextDelta
-from understudy.messages import ReasoningEffort
-from understudy.testing import Answer, Body, CromicleHost, Cut, OpenAIHost, Stall, Status, refused_url
-from understudy.wire.openai_chat.serving import render_stream
+from segue.cli import commands
+from segue.events import Finish, Source, Start, TextDelta
+from segue.messages import ReasoningEffort
+from segue.testing import Answer, Body, CromicleHost, Cut, OpenAIHost, Stall, Status, refused_url
+from segue.wire.openai_chat.serving import render_stream
 
 if TYPE_CHECKING:
     from .conftest import CommandLine
 
 _PUBLIC = """
-from understudy.plugin import AsyncGeneratorProvider, hookimpl
+from segue.plugin import AsyncGeneratorProvider, hookimpl
 
 class Commons(AsyncGeneratorProvider):
     url = "https://commons.invalid"
@@ -35,7 +35,7 @@ class Commons(AsyncGeneratorProvider):
         yield "from the commons"
 
 @hookimpl
-def understudy_providers():
+def segue_providers():
     return [Commons]
 """
 
@@ -334,7 +334,7 @@ async def test_a_long_list_of_those_that_are_out_is_only_counted(cli: CommandLin
     assert "wanted: rehearsal (working)" in ended.err
     everything = await cli("chat", "--trace", "Hi")
     assert len(everything.err.splitlines()) < 30
-    assert "more; `understudy explain` says why" in everything.err
+    assert "more; `segue explain` says why" in everything.err
 
 
 async def test_needs_that_nobody_meets_are_no_rehearsal(cli: CommandLine) -> None:
@@ -502,19 +502,19 @@ async def test_a_reader_that_goes_away_ends_it_quietly(cli: CommandLine) -> None
 
 async def test_help_into_a_pipe_without_reader_is_quiet(cli: CommandLine) -> None:
     """Also what click prints meets a closed pipe without a complaint."""
-    ended = await cli.shell("{ understudy --help; echo $? >&2; } | true")
+    ended = await cli.shell("{ segue --help; echo $? >&2; } | true")
     assert ended.err.strip() in {"0", "141"}  # 0 where all of it was written before the reader left
 
 
 async def test_a_full_disk_is_an_error_and_no_traceback(cli: CommandLine) -> None:
     """What cannot be written is told: exit code 1."""
-    ended = await cli.shell("understudy chat -m rehearsal Hi > /dev/full")
+    ended = await cli.shell("segue chat -m rehearsal Hi > /dev/full")
     assert (ended.code, ended.err) == (1, "error: input or output failed: [Errno 28] No space left on device\n")
 
 
 async def test_closed_streams_are_nobody_to_talk_to(cli: CommandLine) -> None:
     """With every stream closed the call is made and ends well."""
-    ended = await cli.shell("understudy chat -m rehearsal --trace Hi <&- >&- 2>&-")
+    ended = await cli.shell("segue chat -m rehearsal --trace Hi <&- >&- 2>&-")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
 
 

@@ -15,7 +15,7 @@ async def _completed(cli: CommandLine, line: str) -> list[str]:
     """What bash would be offered at the end of a line."""
     words = line.split(" ")
     cli.environ |= {
-        "_UNDERSTUDY_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1),
+        "_SEGUE_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1),
     }  # fmt: skip
     ended = await cli()
     assert (ended.code, ended.err) == (0, "")
@@ -27,7 +27,7 @@ async def test_the_script_of_each_shell_is_one_that_it_reads(cli: CommandLine, s
     """It completes the program by its name, and the shell finds no fault in it."""
     ended = await cli("completion", shell)
     assert (ended.code, ended.err) == (0, "")
-    assert "_UNDERSTUDY_COMPLETE" in ended.out
+    assert "_SEGUE_COMPLETE" in ended.out
     if shutil.which(shell):
         (cli.folder / "script").write_text(ended.out)
         assert (await cli.shell(f"{shell} -n script")).code == 0
@@ -35,19 +35,19 @@ async def test_the_script_of_each_shell_is_one_that_it_reads(cli: CommandLine, s
 
 async def test_commands_are_completed(cli: CommandLine) -> None:
     """The names of the commands are offered."""
-    assert await _completed(cli, "understudy exp") == ["explain"]
+    assert await _completed(cli, "segue exp") == ["explain"]
 
 
 async def test_chains_of_the_configuration_are_completed(cli: CommandLine) -> None:
     """Those of the file that the line names."""
     config = cli.config("[chains]\nmain = ['rehearsal']\nmore = ['rehearsal']\nother = ['rehearsal']\n")
-    assert await _completed(cli, f"understudy chat --config {config} --chain m") == ["main", "more"]
+    assert await _completed(cli, f"segue chat --config {config} --chain m") == ["main", "more"]
 
 
 async def test_a_broken_configuration_completes_nothing(cli: CommandLine) -> None:
     """The line that is being typed is not written over."""
     config = cli.config("[chains\n")
-    assert await _completed(cli, f"understudy chat --config {config} --chain m") == []
+    assert await _completed(cli, f"segue chat --config {config} --chain m") == []
 
 
 @pytest.mark.parametrize(
@@ -56,16 +56,16 @@ async def test_a_broken_configuration_completes_nothing(cli: CommandLine) -> Non
 )
 async def test_providers_and_models_are_completed(cli: CommandLine, begun: str, offered: list[str]) -> None:
     """By provider, model, or both, also those without a key."""
-    assert await _completed(cli, f"understudy chat -m {begun}") == offered
+    assert await _completed(cli, f"segue chat -m {begun}") == offered
 
 
 async def test_completion_loads_no_network(cli: CommandLine) -> None:
     """Who presses Tab waits for it."""
     cli.environ |= {
-        "_UNDERSTUDY_COMPLETE": "bash_complete", "COMP_WORDS": "understudy chat -m r", "COMP_CWORD": "3",
+        "_SEGUE_COMPLETE": "bash_complete", "COMP_WORDS": "segue chat -m r", "COMP_CWORD": "3",
     }  # fmt: skip
     ended = await cli.python(
-        "import sys\nfrom understudy.cli import main\n"
+        "import sys\nfrom segue.cli import main\n"
         "try: main([])\nfinally: print('loaded:', sorted({'aiohttp', 'rich'} & set(sys.modules)))"
     )
     assert ended.out.splitlines()[-1] == "loaded: []"

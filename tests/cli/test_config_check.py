@@ -1,4 +1,4 @@
-"""``understudy config``: every fault with its place, and what the settings come to."""
+"""``segue config``: every fault with its place, and what the settings come to."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ KEY = "canary-c2d88e"
 async def test_a_sound_configuration_names_what_was_read(cli: CommandLine) -> None:
     """Files, variables and the key store; exit code 0."""
     config = cli.config('order = ["openai"]\n[providers.openai]\napi_key = "env:MY_KEY"\n')
-    cli.environ |= {"UNDERSTUDY_RETRY_COUNT": "3", "MY_KEY": KEY}
+    cli.environ |= {"SEGUE_RETRY_COUNT": "3", "MY_KEY": KEY}
     await cli("keys", "set", "openai", stdin=b"sk-key")
-    (cli.folder / "understudy.toml").write_text('[chains]\na = ["openai"]\n')
+    (cli.folder / "segue.toml").write_text('[chains]\na = ["openai"]\n')
     ended = await cli("config", "check", "--config", config)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines() == [
-        f"read: {cli.folder / 'understudy.toml'}",
+        f"read: {cli.folder / 'segue.toml'}",
         f"read: {config}",
-        "read: UNDERSTUDY_RETRY_COUNT",
-        f"read: {cli.folder / '.config' / 'understudy' / 'keys.toml'}",
+        "read: SEGUE_RETRY_COUNT",
+        f"read: {cli.folder / '.config' / 'segue' / 'keys.toml'}",
         "all is well",
     ]
 
 
 async def test_without_any_file_all_is_well(cli: CommandLine) -> None:
     """Nothing is needed."""
-    cli.environ = {name: value for name, value in cli.environ.items() if not name.startswith("UNDERSTUDY_")}
+    cli.environ = {name: value for name, value in cli.environ.items() if not name.startswith("SEGUE_")}
     ended = await cli("config", "check")
     assert (ended.code, ended.out, ended.err) == (0, "all is well\n", "")
 
@@ -44,16 +44,16 @@ async def test_every_fault_is_a_line_with_its_place(cli: CommandLine) -> None:
         f'ca_file = "{key}"\n[providers.openai]\napi_key = "file:{key}"\n[providers.opnai]\n[providers.cromicle]\n'
         'api_key = "env:NOT_SET"\n'
     )
-    (cli.folder / "understudy.toml").write_text(f'proxy = "http://{KEY}.example"\norders = 1\n')
-    cli.environ["UNDERSTUDY_TIMEOUT_IDLE"] = "soon"
+    (cli.folder / "segue.toml").write_text(f'proxy = "http://{KEY}.example"\norders = 1\n')
+    cli.environ["SEGUE_TIMEOUT_IDLE"] = "soon"
     ended = await cli("config", "check", "--config", config)
-    local = cli.folder / "understudy.toml"
+    local = cli.folder / "segue.toml"
     told = ended.out.splitlines()
     assert ended.code == 2
     assert [line.partition(": ")[0] for line in told] == [
         f"{local}:1",
         f"{local}:2",
-        "UNDERSTUDY_TIMEOUT_IDLE",
+        "SEGUE_TIMEOUT_IDLE",
         f"{config}:3",
         f"{config}:4",
         f"{config}:6",
@@ -71,7 +71,7 @@ async def test_every_fault_is_a_line_with_its_place(cli: CommandLine) -> None:
 async def test_a_key_store_that_leads_nowhere_is_a_fault(cli: CommandLine) -> None:
     """Its references are looked up like those of the file, and so are its rights."""
     await cli("keys", "set", "openai", stdin=b"env:NOT_SET")
-    store = cli.folder / ".config" / "understudy" / "keys.toml"
+    store = cli.folder / ".config" / "segue" / "keys.toml"
     ended = await cli("config", "check")
     assert (ended.code, ended.out) == (
         2,
@@ -85,14 +85,14 @@ async def test_a_key_store_that_leads_nowhere_is_a_fault(cli: CommandLine) -> No
 
 async def test_what_is_only_doubtful_is_a_note(cli: CommandLine) -> None:
     """A variable that is none, a key that others may read, an address without encryption: exit code 0."""
-    cli.environ["UNDERSTUDY_PROXI"] = "x"
+    cli.environ["SEGUE_PROXI"] = "x"
     config = cli.config(f'[providers.openai]\napi_key = "{KEY}"\nbase_url = "http://192.0.2.1/v1"\n')
     (cli.folder / "given.toml").chmod(0o644)
     ended = await cli("config", "check", "--config", config)
     assert ended.code == 0
     assert ended.err.splitlines() == [
-        "note: UNDERSTUDY_PROXI is no variable of Understudy; did you mean UNDERSTUDY_PROXY?",
-        f"note: {config} holds a key, and others may read it: chmod 600 it, or use `understudy keys set`",
+        "note: SEGUE_PROXI is no variable of Segue; did you mean SEGUE_PROXY?",
+        f"note: {config} holds a key, and others may read it: chmod 600 it, or use `segue keys set`",
         f"note: {config}:1: openai is asked without encryption: its key and messages can be read on the way",
     ]
 
@@ -126,7 +126,7 @@ api_key = "{KEY}"
 async def test_settings_are_shown_with_their_sources_and_without_secrets(cli: CommandLine) -> None:
     """Of keys, headers, options and a proxy's user it is only told that they are there."""
     config = cli.config(_SHOWN)
-    cli.environ |= {"UNDERSTUDY_RETRY_COUNT": "0", "MY_KEY": KEY}
+    cli.environ |= {"SEGUE_RETRY_COUNT": "0", "MY_KEY": KEY}
     ended = await cli("config", "show", "--config", config)
     assert (ended.code, ended.err) == (0, "")
     assert {
@@ -143,7 +143,7 @@ async def test_settings_are_shown_with_their_sources_and_without_secrets(cli: Co
         f"proxy = http://127.0.0.1:8080 ({config}:3)",
         f"timeout.idle = 5.0 ({config}:5)",
         "timeout.connect = 10.0 (default)",
-        "retry.count = 0 (UNDERSTUDY_RETRY_COUNT)",
+        "retry.count = 0 (SEGUE_RETRY_COUNT)",
         "order_by = not set (default)",
         "environment_proxies = false (default)",
     } <= set(ended.out.splitlines())
@@ -152,9 +152,9 @@ async def test_settings_are_shown_with_their_sources_and_without_secrets(cli: Co
 
 async def test_settings_as_json(cli: CommandLine) -> None:
     """Each has its key, value and source."""
-    cli.environ["UNDERSTUDY_ORDER"] = "openai,groq"
+    cli.environ["SEGUE_ORDER"] = "openai,groq"
     ended = await cli("config", "show", "--json")
-    assert {"key": "order", "value": ["openai", "groq"], "source": "UNDERSTUDY_ORDER"} in json.loads(ended.out)
+    assert {"key": "order", "value": ["openai", "groq"], "source": "SEGUE_ORDER"} in json.loads(ended.out)
 
 
 async def test_settings_that_are_not_sound_are_not_shown(cli: CommandLine) -> None:

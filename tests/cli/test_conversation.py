@@ -1,4 +1,4 @@
-"""``understudy chat`` without a message: the prompt loop."""
+"""``segue chat`` without a message: the prompt loop."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import signal
 import stat
 from typing import TYPE_CHECKING
 
-from understudy.cli.history import History, history_file
-from understudy.testing import Answer, OpenAIHost, Stall, Status
+from segue.cli.history import History, history_file
+from segue.testing import Answer, OpenAIHost, Stall, Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ def _config(cli: CommandLine, host: OpenAIHost) -> list[str]:
 
 
 def _history(cli: CommandLine) -> Path:
-    return cli.folder / ".local" / "state" / "understudy" / "history"
+    return cli.folder / ".local" / "state" / "segue" / "history"
 
 
 async def test_each_turn_is_sent_with_those_before_it(cli: CommandLine) -> None:
@@ -173,8 +173,8 @@ async def test_a_history_that_cannot_be_kept_is_a_note(cli: CommandLine) -> None
 def test_a_relative_state_folder_counts_as_none() -> None:
     """The history is never in the working directory."""
     environ = {"XDG_STATE_HOME": "here", "HOME": "/home/ann"}
-    assert str(history_file(environ)) == "/home/ann/.local/state/understudy/history"
-    assert str(history_file({"XDG_STATE_HOME": "/state"})) == "/state/understudy/history"
+    assert str(history_file(environ)) == "/home/ann/.local/state/segue/history"
+    assert str(history_file({"XDG_STATE_HOME": "/state"})) == "/state/segue/history"
 
 
 def test_a_long_history_is_shortened(tmp_path: Path) -> None:

@@ -1,20 +1,20 @@
-"""``understudy doctor``."""
+"""``segue doctor``."""
 
 from __future__ import annotations
 
 import platform
 from typing import TYPE_CHECKING
 
-import understudy
+import segue
 
 if TYPE_CHECKING:
     from .conftest import CommandLine
 
 _LAZY = """
-from understudy.plugin import ProviderSpec, hookimpl
+from segue.plugin import ProviderSpec, hookimpl
 
 @hookimpl
-def understudy_providers():
+def segue_providers():
     return [ProviderSpec(name="lazy", load="no_such_module:Lazy", models=["lazy-1"])]
 """
 
@@ -23,8 +23,8 @@ async def test_a_sound_installation_is_all_well(cli: CommandLine) -> None:
     """Versions, plugins and keys are named; exit code 0."""
     ended = await cli("doctor")
     assert (ended.code, ended.err) == (0, "")
-    assert f"understudy {understudy.__version__}, Python {platform.python_version()}" in ended.out
-    assert "cromicle of understudy-cromicle 0.1.0: cromicle" in ended.out
+    assert f"segue {segue.__version__}, Python {platform.python_version()}" in ended.out
+    assert "cromicle of segue-cromicle 0.2.0: cromicle" in ended.out
     assert "openai: OPENAI_API_KEY is not set (get one at https://platform.openai.com/api-keys)" in ended.out
     assert ended.out.endswith("all is well\n")
 
@@ -49,7 +49,7 @@ async def test_a_plugin_that_raises_is_named_with_its_cause_and_place(cli: Comma
     assert ended.code == 1
     assert "broken: acme of acme-dist 1.0: JSONDecodeError: Expecting property name" in ended.out
     assert f'File "{cli.plugins / "acme.py"}", line 3, in <module>' in ended.out
-    assert "openai of understudy-openai 0.1.0: openai" in ended.out
+    assert "openai of segue-openai 0.2.0: openai" in ended.out
 
 
 async def test_a_plugin_that_is_no_python_is_named_with_its_line(cli: CommandLine) -> None:
@@ -70,10 +70,10 @@ async def test_a_plugin_that_exits_is_named(cli: CommandLine) -> None:
 
 async def test_a_plugin_of_another_api_is_named(cli: CommandLine) -> None:
     """What the registry refuses is broken, with what to do about it."""
-    cli.plugin("acme", "understudy_api = 99\n")
+    cli.plugin("acme", "segue_api = 99\n")
     ended = await cli("doctor")
     assert ended.code == 1
-    assert "understudy_api 99" in ended.out
+    assert "segue_api 99" in ended.out
 
 
 async def test_an_implementation_that_cannot_be_loaded_is_found(cli: CommandLine) -> None:
@@ -100,7 +100,7 @@ async def test_a_wrong_configuration_hides_nothing_else(cli: CommandLine) -> Non
     ended = await cli("doctor", "--config", cli.config("provders = 1\n"))
     assert ended.code == 1
     assert "unknown key 'provders'; did you mean 'providers'?" in ended.out
-    assert "cromicle of understudy-cromicle 0.1.0: cromicle" in ended.out
+    assert "cromicle of segue-cromicle 0.2.0: cromicle" in ended.out
 
 
 async def test_a_provider_that_is_configured_but_not_installed_is_told(cli: CommandLine) -> None:

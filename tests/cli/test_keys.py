@@ -1,4 +1,4 @@
-"""``understudy keys``: kept, listed, removed, and never shown."""
+"""``segue keys``: kept, listed, removed, and never shown."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Folder(KeyringBackend):
 
 
 def store_of(cli: CommandLine) -> Path:
-    return cli.folder / ".config" / "understudy" / "keys.toml"
+    return cli.folder / ".config" / "segue" / "keys.toml"
 
 
 def keyring_of(cli: CommandLine) -> Path:
@@ -118,7 +118,7 @@ async def test_a_provider_that_is_not_there_must_be_forced(cli: CommandLine) -> 
 
 async def test_a_host_of_ones_own_is_a_provider(cli: CommandLine) -> None:
     """A row of the user's file may have a key, also in its variable."""
-    cli.environ["UNDERSTUDY_CONFIG"] = cli.config(
+    cli.environ["SEGUE_CONFIG"] = cli.config(
         '[providers.mine]\nwire = "openai_chat"\nbase_url = "https://mine.invalid/v1"\n'
     )
     cli.environ["MINE_API_KEY"] = KEY
@@ -130,7 +130,7 @@ async def test_a_host_of_ones_own_is_a_provider(cli: CommandLine) -> None:
 async def test_what_stands_above_a_kept_key_is_told(cli: CommandLine) -> None:
     """The file and the variable are used before the key store, and the list says so."""
     config = cli.config(f'\n[providers.openai]\napi_key = "{KEY}"\n')
-    cli.environ |= {"UNDERSTUDY_CONFIG": config, "OPENAI_API_KEY": KEY}
+    cli.environ |= {"SEGUE_CONFIG": config, "OPENAI_API_KEY": KEY}
     kept = await cli("keys", "set", "openai", stdin=b"sk-key")
     assert kept.err.splitlines()[1:] == [f"note: {config}:3 stands above it", "note: OPENAI_API_KEY stands above it"]
     listed = await cli("keys", "list", "--json")
@@ -147,7 +147,7 @@ async def test_the_keyring_keeps_the_key_and_the_store_its_name(cli: CommandLine
     held = keyring_of(cli)
     kept = await cli("keys", "set", "openai", "--keyring", stdin=KEY.encode())
     assert (kept.code, kept.out) == (0, "")
-    assert json.loads(held.read_text()) == {"understudy/openai": KEY}
+    assert json.loads(held.read_text()) == {"segue/openai": KEY}
     assert '"openai" = "keyring:openai"\n' in store_of(cli).read_text()
     assert (await cli("keys", "list")).out == f"openai: {store_of(cli)} (keyring)\n"
     removed = await cli("keys", "remove", "openai")
@@ -169,7 +169,7 @@ async def test_a_removed_key_is_gone(cli: CommandLine) -> None:
     assert KEY not in store_of(cli).read_text()
     listed = await cli("keys", "list")
     assert (listed.code, listed.out) == (0, "")
-    assert "understudy keys set" in listed.err
+    assert "segue keys set" in listed.err
 
 
 async def test_a_line_that_can_be_no_key_can_be_removed(cli: CommandLine) -> None:
@@ -194,25 +194,25 @@ async def test_a_store_that_others_may_read_is_refused_before_a_key_is_asked_for
 
 
 async def test_the_store_is_where_the_variable_says_or_nowhere(cli: CommandLine) -> None:
-    """UNDERSTUDY_KEYS moves it; 0 is none."""
-    cli.environ["UNDERSTUDY_KEYS"] = str(cli.folder / "elsewhere" / "mine.toml")
+    """SEGUE_KEYS moves it; 0 is none."""
+    cli.environ["SEGUE_KEYS"] = str(cli.folder / "elsewhere" / "mine.toml")
     await cli("keys", "set", "openai", stdin=KEY.encode())
     assert KEY in (cli.folder / "elsewhere" / "mine.toml").read_text()
-    cli.environ["UNDERSTUDY_KEYS"] = "0"
+    cli.environ["SEGUE_KEYS"] = "0"
     ended = await cli("keys", "set", "openai", stdin=KEY.encode())
-    assert (ended.code, ended.err) == (2, "error: UNDERSTUDY_KEYS says that there is no key store\n")
+    assert (ended.code, ended.err) == (2, "error: SEGUE_KEYS says that there is no key store\n")
     assert (await cli("keys", "list")).code == 0
 
 
 async def test_a_configuration_that_is_not_sound_does_not_keep_a_key_from_being_kept(cli: CommandLine) -> None:
     """It is only remarked."""
-    cli.environ["UNDERSTUDY_CONFIG"] = cli.config("orders = 1")
+    cli.environ["SEGUE_CONFIG"] = cli.config("orders = 1")
     kept = await cli("keys", "set", "openai", stdin=b"sk-key")
     assert kept.code == 0
-    assert kept.err.startswith("note: the configuration is not sound, see `understudy config check`\n")
+    assert kept.err.startswith("note: the configuration is not sound, see `segue config check`\n")
 
 
 async def test_without_input_there_is_no_key(cli: CommandLine) -> None:
     """A closed stdin is an error."""
-    ended = await cli.shell("understudy keys set openai <&-")
+    ended = await cli.shell("segue keys set openai <&-")
     assert (ended.code, ended.err) == (2, "error: there is no input to read the key from\n")

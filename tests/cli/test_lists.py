@@ -1,4 +1,4 @@
-"""``understudy providers``, ``models`` and ``explain``."""
+"""``segue providers``, ``models`` and ``explain``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .conftest import CommandLine
 
 _ACME = """
-from understudy.plugin import AsyncGeneratorProvider, hookimpl
+from segue.plugin import AsyncGeneratorProvider, hookimpl
 
 class Acme(AsyncGeneratorProvider):
     url = "https://acme.example"
@@ -26,7 +26,7 @@ class Acme(AsyncGeneratorProvider):
         yield "from acme"
 
 @hookimpl
-def understudy_providers():
+def segue_providers():
     return [Acme]
 """
 
@@ -39,7 +39,7 @@ async def test_providers_say_what_they_lack(cli: CommandLine) -> None:
     assert "set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)" in rows["openai"]
     assert rows["cromicle"].split()[1:6] == ["public", "1", "full", "ready,", "only"]
     assert rows["rehearsal"].split()[1] == "offline"
-    assert "understudy-rehearsal 0.1.0" in rows["rehearsal"]
+    assert "segue-rehearsal 0.2.0" in rows["rehearsal"]
 
 
 async def test_providers_with_a_key_are_ready(cli: CommandLine) -> None:
@@ -48,7 +48,7 @@ async def test_providers_with_a_key_are_ready(cli: CommandLine) -> None:
     ended = await cli("providers", "--json")
     by_name = {entry["name"]: entry for entry in json.loads(ended.out)["providers"]}
     assert (by_name["openai"]["ready"], by_name["openai"]["missing"]) == (True, None)
-    assert by_name["openai"]["distribution"] == "understudy-openai"
+    assert by_name["openai"]["distribution"] == "segue-openai"
     assert "k-secret" not in ended.out
 
 
@@ -108,7 +108,7 @@ async def test_a_drawn_list_keeps_one_line_for_each_model(cli: CommandLine) -> N
         (row.rstrip().endswith("ready") for row in rows), reverse=True
     )
     assert "'output', 'can': on a wider terminal, or with --json" in shown
-    assert "`understudy providers` says which keys are wanted" in shown
+    assert "`segue providers` says which keys are wanted" in shown
 
 
 async def test_a_wide_terminal_shows_what_each_can_do(cli: CommandLine) -> None:
@@ -145,7 +145,7 @@ async def test_no_model_is_told_on_stderr(cli: CommandLine) -> None:
 async def test_a_table_in_a_pipe_is_plain_and_loads_no_rich(cli: CommandLine) -> None:
     """Programs read aligned text, without lines or colours."""
     ended = await cli.python(
-        "import sys\nfrom understudy.cli import main\n"
+        "import sys\nfrom segue.cli import main\n"
         "try: main(['models'])\nfinally: print('rich' in sys.modules)"
     )  # fmt: skip
     assert ended.out.splitlines()[-1] == "False"

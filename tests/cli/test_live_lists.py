@@ -1,4 +1,4 @@
-"""``understudy models --live``: what hosts list just now."""
+"""``segue models --live``: what hosts list just now."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy.testing import Body, ScriptedHost
+from segue.testing import Body, ScriptedHost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ def _body(told: Any, status: int = 200) -> Body:
 @asynccontextmanager
 async def _hosts(cli: CommandLine, **told: Body) -> AsyncIterator[str]:
     """A configuration with a host for each of these providers; nothing but this machine can be reached."""
-    cli.environ["UNDERSTUDY_NO_NETWORK"] = "1"
+    cli.environ["SEGUE_NO_NETWORK"] = "1"
     hosts = {name: ScriptedHost() for name in told}
     lines = []
     for name, host in hosts.items():

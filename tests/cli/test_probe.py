@@ -1,11 +1,11 @@
-"""``understudy probe``."""
+"""``segue probe``."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from understudy.testing import OpenAIHost, Status
+from segue.testing import OpenAIHost, Status
 
 if TYPE_CHECKING:
     from .conftest import CommandLine
@@ -81,8 +81,8 @@ async def test_a_target_that_nobody_is_does_not_pass(cli: CommandLine) -> None:
 
 async def test_a_chain_of_the_working_directory_is_no_consent(cli: CommandLine) -> None:
     """A cloned file that names a public host has nothing sent to it, whether it is named or not."""
-    (cli.folder / "understudy.toml").write_text('[chains]\nmain = ["cromicle/gpt-3.5-turbo"]\n')
-    cli.environ["UNDERSTUDY_NO_NETWORK"] = "1"
+    (cli.folder / "segue.toml").write_text('[chains]\nmain = ["cromicle/gpt-3.5-turbo"]\n')
+    cli.environ["SEGUE_NO_NETWORK"] = "1"
     named = await cli("probe", "main")
     assert (named.code, named.out) == (2, "")
     assert "no consent" in named.err

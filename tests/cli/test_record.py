@@ -1,4 +1,4 @@
-"""``understudy record``: a cassette of a real exchange, which holds no secret and plays again."""
+"""``segue record``: a cassette of a real exchange, which holds no secret and plays again."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy import Client
-from understudy.testing import Answer, Body, Cassette, CromicleHost, Cut, OpenAIHost, ScriptedHost, Stall, Status
+from segue import Client
+from segue.testing import Answer, Body, Cassette, CromicleHost, Cut, OpenAIHost, ScriptedHost, Stall, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from understudy import Event
+    from segue import Event
 
     from .conftest import CommandLine
 
@@ -78,7 +78,7 @@ async def test_a_stream_is_recorded_and_plays_again(cli: CommandLine) -> None:
     assert cassette.response.headers["x-ratelimit-remaining-tokens"] == "1000"
     assert cassette.expected["text"] == "Grüße, 世界"
     assert (cassette.expected["finish_reason"], cassette.expected["n_events"]) == ("stop", 5)
-    assert cassette.expected["oracle"].startswith("understudy ")
+    assert cassette.expected["oracle"].startswith("segue ")
     assert {"stream", "text", "usage", "non_ascii"} == cassette.features
     text, came = await replayed(cassette, "openai/gpt-4o-mini", api_key="another-key")
     assert text == cassette.expected["text"]
@@ -150,7 +150,7 @@ def _file(cli: CommandLine) -> str:
 
 
 def _store(cli: CommandLine) -> str:
-    folder = cli.folder / ".config" / "understudy"
+    folder = cli.folder / ".config" / "segue"
     folder.mkdir(parents=True, mode=0o700)
     (folder / "keys.toml").write_text(f'openai = "{CANARY}"\n')
     (folder / "keys.toml").chmod(0o600)
@@ -375,14 +375,14 @@ async def test_what_does_not_use_our_transport_is_told(cli: CommandLine) -> None
     """A provider that opens sockets of its own cannot be recorded, and the line says why."""
     cli.plugin(
         "own",
-        "from understudy.plugin import AsyncGeneratorProvider, hookimpl\n"
+        "from segue.plugin import AsyncGeneratorProvider, hookimpl\n"
         "class Own(AsyncGeneratorProvider):\n"
         "    models = ['m']\n"
         "    @classmethod\n"
         "    async def create_async_generator(cls, model, messages, proxy=None, **kwargs):\n"
         "        yield 'hello'\n"
         "@hookimpl\n"
-        "def understudy_providers():\n"
+        "def segue_providers():\n"
         "    return [Own]\n",
     )
     ended = await cli("record", "-m", "own/m", "Hello")
@@ -393,7 +393,7 @@ async def test_what_does_not_use_our_transport_is_told(cli: CommandLine) -> None
 @pytest.mark.parametrize("force", [False, True])
 def test_an_interrupted_write_leaves_nothing(force: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted between writing and naming the file, there is neither the file nor what was to become it."""
-    from understudy.cli import record
+    from segue.cli import record
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -405,9 +405,9 @@ def test_an_interrupted_write_leaves_nothing(force: bool, tmp_path: Path, monkey
 
 
 ACME = """
-from understudy.plugin import Conformance, ProviderSpec, hookimpl
-from understudy.transport import exchange
-from understudy.wire import openai_chat
+from segue.plugin import Conformance, ProviderSpec, hookimpl
+from segue.transport import exchange
+from segue.wire import openai_chat
 
 
 class Acme:
@@ -425,7 +425,7 @@ class Acme:
 
 
 @hookimpl
-def understudy_providers():
+def segue_providers():
     conformance = Conformance("full", cassettes="acme")
     return [ProviderSpec(name="acme", load="acme:Acme", env=("ACME_KEY",), conformance=conformance)]
 """

@@ -1,4 +1,4 @@
-"""``understudy rehearse``: one's own chain against stand-ins, without a key and without a connection."""
+"""``segue rehearse``: one's own chain against stand-ins, without a key and without a connection."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy import Chain, ConfigError
-from understudy.client import Client
-from understudy.rehearsal import FAULTS, Part, Rehearsal, Script, Step, read_script, rehearse
-from understudy.rehearsal.script import ANSWERS, with_faults
+from segue import Chain, ConfigError
+from segue.client import Client
+from segue.rehearsal import FAULTS, Part, Rehearsal, Script, Step, read_script, rehearse
+from segue.rehearsal.script import ANSWERS, with_faults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", no)
     monkeypatch.setattr(socket, "getaddrinfo", no)
-    monkeypatch.setattr("understudy.client.find_key", no)
+    monkeypatch.setattr("segue.client.find_key", no)
 
 
 def played(*steps: str, chain: Chain | None = None, **options: Any) -> Rehearsal:
@@ -109,7 +109,7 @@ def test_steps_come_in_their_order() -> None:
 @pytest.mark.usefixtures("alone")
 def test_a_wait_without_a_limit_is_given_up() -> None:
     """Where no timeout ends a call the rehearsal says so, in place of waiting for ever."""
-    from understudy import Timeout
+    from segue import Timeout
 
     (call,) = played("F08", timeout=Timeout(first_event=None), chain=Chain(FIRST)).calls
     assert (call.whole, call.error) == (False, "PhaseTimeoutError")

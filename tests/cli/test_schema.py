@@ -1,4 +1,4 @@
-"""``understudy chat --schema``."""
+"""``segue chat --schema``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from understudy.testing import Answer, Cut, OpenAIHost
+from segue.testing import Answer, Cut, OpenAIHost
 
 if TYPE_CHECKING:
     from .conftest import CommandLine
@@ -81,7 +81,7 @@ async def test_an_answer_that_does_not_fit_is_a_failure(cli: CommandLine, answer
 async def test_a_cut_answer_is_asked_for_again(cli: CommandLine) -> None:
     """Nobody saw its beginning."""
     script = [Cut(200), Answer('{"name": "Rome"}')]
-    cli.environ["UNDERSTUDY_RETRY_COUNT"] = "1"
+    cli.environ["SEGUE_RETRY_COUNT"] = "1"
     async with OpenAIHost(answer='{"name": "Rome"}', script=script) as host:
         ended = await cli(*_options(cli, host), "--schema", "forms:TABLE", "Hi")
     assert (ended.code, json.loads(ended.out), len(host.requests)) == (0, {"name": "Rome"}, 2)

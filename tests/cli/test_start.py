@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import understudy
+import segue
 
 if TYPE_CHECKING:
     from .conftest import CommandLine
@@ -19,7 +19,7 @@ async def test_help_and_version_load_nothing_heavy(cli: CommandLine, arguments: 
     """What needs no provider pays for none."""
     ended = await cli.python(
         "import sys\n"
-        "from understudy.cli import main\n"
+        "from segue.cli import main\n"
         f"try: main({arguments!r})\n"
         f"finally: print('loaded:', sorted({_HEAVY!r} & set(sys.modules)))"
     )
@@ -27,9 +27,9 @@ async def test_help_and_version_load_nothing_heavy(cli: CommandLine, arguments: 
 
 
 async def test_the_module_tells_its_version(cli: CommandLine) -> None:
-    """``python -m understudy`` is the command line."""
+    """``python -m segue`` is the command line."""
     ended = await cli("--version")
-    assert (ended.code, ended.out) == (0, f"understudy, version {understudy.__version__}\n")
+    assert (ended.code, ended.out) == (0, f"segue, version {segue.__version__}\n")
 
 
 async def test_help_names_the_exit_codes(cli: CommandLine) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.cli.terminal import Sanitizer, clean, one_line, write_json
+from segue.cli.terminal import Sanitizer, clean, one_line, write_json
 
 if TYPE_CHECKING:
     from pytest import CaptureFixture  # noqa: PT013

@@ -1,4 +1,4 @@
-"""``understudy chat --tool``."""
+"""``segue chat --tool``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from understudy.testing import Answer, OpenAIHost
+from segue.testing import Answer, OpenAIHost
 
 if TYPE_CHECKING:
     from .conftest import CommandLine
@@ -185,7 +185,7 @@ async def test_a_file_here_cannot_stand_in_for_an_installed_module(cli: CommandL
     (cli.plugins / "shadowed.py").write_text("NAME = 'installed'")
     (cli.folder / "shadowed.py").write_text("NAME = 'here'")
     program = (
-        "from understudy.cli.importing import imported\n"
+        "from segue.cli.importing import imported\n"
         "import sys; sys.path[:] = [path for path in sys.path if path]\n"
         "print(imported('--tool', 'installed_tools:which')())"
     )

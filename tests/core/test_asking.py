@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import understudy
-from understudy import (
+import segue
+from segue import (
     AllFailedError,
     Attempt,
     BadRequestError,
@@ -44,17 +44,17 @@ from understudy import (
     Timeout,
     plugin,
 )
-from understudy.events import Collector, collect
-from understudy.observation import AttemptStart, Health, HealthSnapshot, Observer
-from understudy.plugin import AsyncGeneratorProvider, Model, ProviderSpec, hookimpl
-from understudy.registry import Registry
-from understudy.selection import Offer, Preferences, select
-from understudy.testing import Answer, Cut, OpenAIHost, Stall, Status, refused_url
+from segue.events import Collector, collect
+from segue.observation import AttemptStart, Health, HealthSnapshot, Observer
+from segue.plugin import AsyncGeneratorProvider, Model, ProviderSpec, hookimpl
+from segue.registry import Registry
+from segue.selection import Offer, Preferences, select
+from segue.testing import Answer, Cut, OpenAIHost, Stall, Status, refused_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from understudy.plugin import Context, Event, Request
+    from segue.plugin import Context, Event, Request
 
 
 class Told(AsyncGeneratorProvider):
@@ -415,11 +415,11 @@ def entry(name: str, content: object, monkeypatch: pytest.MonkeyPatch, **attribu
     """An entry point to a module made here, of a distribution by its name."""
     module = ModuleType(f"zoo_{name}")
     if content is not None:
-        module.understudy_providers = hookimpl(lambda: content() if callable(content) else content)  # type: ignore[attr-defined]
-        module.understudy_providers.__name__ = "understudy_providers"  # type: ignore[attr-defined]
+        module.segue_providers = hookimpl(lambda: content() if callable(content) else content)  # type: ignore[attr-defined]
+        module.segue_providers.__name__ = "segue_providers"  # type: ignore[attr-defined]
     vars(module).update(attributes)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    found = EntryPoint(name, module.__name__, "understudy")
+    found = EntryPoint(name, module.__name__, "segue")
     vars(found).update(dist=_Distribution(f"dist-{name}"))
     return found
 
@@ -433,11 +433,11 @@ def test_broken_plugins_break_nothing_else(monkeypatch: pytest.MonkeyPatch) -> N
     def exits() -> object:
         sys.exit(3)
 
-    missing = EntryPoint("missing", "zoo_that_is_not_there", "understudy")
+    missing = EntryPoint("missing", "zoo_that_is_not_there", "segue")
     entries = [
         entry("raises", raises, monkeypatch),
         entry("exits", exits, monkeypatch),
-        entry("future", [Told], monkeypatch, understudy_api=2),
+        entry("future", [Told], monkeypatch, segue_api=2),
         entry("garbage", [42], monkeypatch),
         entry("named", [ProviderSpec("Bad Name", load="x:y")], monkeypatch),
         entry("facts", [ProviderSpec("facts", load="x:y", models=["m"], capabilities={"NO": True})], monkeypatch),
@@ -451,7 +451,7 @@ def test_broken_plugins_break_nothing_else(monkeypatch: pytest.MonkeyPatch) -> N
     assert set(causes) == {"raises", "exits", "future", "garbage", "named", "facts", "missing"}
     assert "RuntimeError: boom" in causes["raises"]
     assert "SystemExit: 3" in causes["exits"]
-    assert "understudy_api 2" in causes["future"]
+    assert "segue_api 2" in causes["future"]
     assert registry.provider("odd").models()[0].name == "odd-1"
 
 
@@ -522,7 +522,7 @@ def test_a_broken_plugin_that_is_named_says_why(monkeypatch: pytest.MonkeyPatch,
 # ── promises of the package ──────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("module", [understudy, plugin])
+@pytest.mark.parametrize("module", [segue, plugin])
 def test_exports(module: ModuleType) -> None:
     """The public names are one sorted list; each is there, and nothing else is given out."""
     names = list(module.__all__)
@@ -533,7 +533,7 @@ def test_exports(module: ModuleType) -> None:
         module.nothing_by_that_name  # noqa: B018 - the access is the test
 
 
-@pytest.mark.parametrize("code", ["from understudy import Needs", "import understudy_openai, understudy_cromicle"])
+@pytest.mark.parametrize("code", ["from segue import Needs", "import segue_openai, segue_cromicle"])
 def test_imports_are_cheap(code: str) -> None:
     """Needs and a plugin's declaration load neither aiohttp nor pydantic."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}

@@ -15,11 +15,11 @@ import pytest
 from keyring.backend import KeyringBackend
 from pydantic import SecretStr
 
-from understudy import Client, Retry, Timeout, UnderstudyError
-from understudy.observation import AttemptStart, Observer
-from understudy.secrets import KeyStore
-from understudy.testing import Answer, Cut, Drop, Garbage, OpenAIHost, ProxyHost, Stall, Status, refused_url
-from understudy.wire import Call
+from segue import Client, Retry, SegueError, Timeout
+from segue.observation import AttemptStart, Observer
+from segue.secrets import KeyStore
+from segue.testing import Answer, Cut, Drop, Garbage, OpenAIHost, ProxyHost, Stall, Status, refused_url
+from segue.wire import Call
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -71,7 +71,7 @@ class Home:
         self.key = ""
 
     def write(self, url: str) -> None:
-        file = self.folder / "understudy" / "understudy.toml"
+        file = self.folder / "segue" / "segue.toml"
         file.parent.mkdir(mode=0o700, exist_ok=True)
         file.write_text(HOME.format(url=url, key=self.key))
         file.chmod(0o600)
@@ -94,13 +94,13 @@ def _file(home: Home) -> None:
 
 
 def _keyring(home: Home) -> None:
-    home.ring.set_password("understudy", "mine", CANARY)
+    home.ring.set_password("segue", "mine", CANARY)
     home.key = 'api_key = "keyring:mine"'
 
 
 def _store(home: Home) -> None:
-    (home.folder / "understudy").mkdir(mode=0o700)
-    KeyStore(home.folder / "understudy" / "keys.toml").set("openai", CANARY)
+    (home.folder / "segue").mkdir(mode=0o700)
+    KeyStore(home.folder / "segue" / "keys.toml").set("openai", CANARY)
 
 
 def _toml(home: Home) -> None:
@@ -206,7 +206,7 @@ async def test_a_key_shows_nowhere(  # noqa: PLR0917 - fixtures
             for ask in (client.chat, _streamed(client)):
                 try:
                     told.add(await ask("Hello", model="openai/gpt-4o-mini", **home.asking))
-                except UnderstudyError as error:
+                except SegueError as error:
                     told.add(error, *error.__dict__.get("attempts", ()))
             selection = client.select(model="openai/gpt-4o-mini")
             told.add(client, client.config, client.registry, selection, *client.models())
@@ -239,7 +239,7 @@ async def test_a_proxys_password_shows_nowhere(tmp_path: Path, monkeypatch: pyte
             environ={"OPENAI_API_KEY": "sk-canary-other-0123456789"},
             retry=Retry(count=0),
         ) as client:
-            with pytest.raises(UnderstudyError) as caught:
+            with pytest.raises(SegueError) as caught:
                 await client.chat("Hello", model="openai/gpt-4o-mini")
             told.add(caught.value, client.config, client)
         assert len(proxy.requests) == 1
@@ -274,9 +274,9 @@ async def test_a_hostile_file_in_the_working_directory_does_nothing(
 ) -> None:
     """A file that came with a repository can name no address, key, proxy, authority or plugin: it is refused whole."""
     async with OpenAIHost() as evil:
-        (tmp_path / "understudy.toml").write_text(HOSTILE[what].format(url=evil.url))
+        (tmp_path / "segue.toml").write_text(HOSTILE[what].format(url=evil.url))
         monkeypatch.chdir(tmp_path)
-        with pytest.raises(UnderstudyError, match=r"understudy\.toml:\d+: ") as caught:
+        with pytest.raises(SegueError, match=r"segue\.toml:\d+: ") as caught:
             Client(environ={"OPENAI_API_KEY": CANARY, "XDG_CONFIG_HOME": str(tmp_path / "none")})
         assert CANARY not in str(caught.value)
         assert not evil.connections

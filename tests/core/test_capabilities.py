@@ -14,8 +14,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from understudy.capabilities import UNKNOWN, Capabilities, Fact, Need, Needs, Value, _Parser
-from understudy.errors import NeedsSyntaxError
+from segue.capabilities import UNKNOWN, Capabilities, Fact, Need, Needs, Value, _Parser
+from segue.errors import NeedsSyntaxError
 
 _names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 _words = st.from_regex(r"[A-Za-z][A-Za-z0-9_./:-]{0,12}", fullmatch=True)
@@ -506,7 +506,7 @@ def test_linear_time(text: str) -> None:
 def test_quick_import() -> None:
     """Importing this module brings in neither pydantic, aiohttp nor decimal."""
     code = (
-        "import sys, understudy.capabilities\n"
+        "import sys, segue.capabilities\n"
         "print(sorted({'pydantic', 'aiohttp', 'pluggy', 'decimal', 'asyncio'} & set(sys.modules)))"
     )
     # Without coverage's own start-up in the child, which imports some of these.

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-from understudy import (
+from segue import (
     Audio,
     AudioDelta,
     AudioPart,
@@ -43,9 +43,9 @@ from understudy import (
     ToolName,
     Usage,
 )
-from understudy.events import Collector, Event
-from understudy.wire.openai_chat import PLAIN, Decoder, Dialect, dialect, encode
-from understudy.wire.openai_chat.serving import read, render, render_stream
+from segue.events import Collector, Event
+from segue.wire.openai_chat import PLAIN, Decoder, Dialect, dialect, encode
+from segue.wire.openai_chat.serving import read, render, render_stream
 
 # ── requests ─────────────────────────────────────────────────────────────────────────────────────────
 

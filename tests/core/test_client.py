@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import understudy
-from understudy import (
+import segue
+from segue import (
     AllFailedError,
     Attempt,
     AuthenticationError,
@@ -33,13 +33,13 @@ from understudy import (
     TextDelta,
     Timeout,
 )
-from understudy.observation import AttemptStart, Observer
-from understudy.plugin import AsyncGeneratorProvider, Model
+from segue.observation import AttemptStart, Observer
+from segue.plugin import AsyncGeneratorProvider, Model
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from understudy.plugin import Context, Event, Request
+    from segue.plugin import Context, Event, Request
 
 
 class Scripted:
@@ -271,10 +271,10 @@ def test_errors_travel_between_processes(error: Exception) -> None:
 
 
 def test_every_error_is_given_out_by_the_package() -> None:
-    """Whatever Understudy raises can be imported from ``understudy``."""
+    """Whatever Segue raises can be imported from ``segue``."""
 
     def below(cls: type) -> set[type]:
         return {cls}.union(*(below(child) for child in cls.__subclasses__()))
 
-    ours = {cls.__name__ for cls in below(understudy.UnderstudyError) if cls.__module__ == "understudy.errors"}
-    assert ours <= set(understudy.__all__)
+    ours = {cls.__name__ for cls in below(segue.SegueError) if cls.__module__ == "segue.errors"}
+    assert ours <= set(segue.__all__)

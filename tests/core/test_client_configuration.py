@@ -10,7 +10,7 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
-from understudy import (
+from segue import (
     AllFailedError,
     Chain,
     Client,
@@ -21,8 +21,8 @@ from understudy import (
     StreamBrokenError,
     UnsupportedError,
 )
-from understudy.plugin import AsyncGeneratorProvider
-from understudy.testing import Answer, Cut, OpenAIHost, ProxyHost, Status
+from segue.plugin import AsyncGeneratorProvider
+from segue.testing import Answer, Cut, OpenAIHost, ProxyHost, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -219,17 +219,17 @@ async def test_a_stream_that_showed_something_is_never_asked_again() -> None:
 
 
 def test_plugins_are_left_alone_where_the_environment_says_so() -> None:
-    """With UNDERSTUDY_NO_PLUGINS nothing that is installed is loaded."""
-    assert not Client(environ={"UNDERSTUDY_NO_PLUGINS": "1", "HOME": "/nowhere"}).registry.installed
-    assert Client(environ={"UNDERSTUDY_NO_PLUGINS": "0", "HOME": "/nowhere"}).registry.installed
+    """With SEGUE_NO_PLUGINS nothing that is installed is loaded."""
+    assert not Client(environ={"SEGUE_NO_PLUGINS": "1", "HOME": "/nowhere"}).registry.installed
+    assert Client(environ={"SEGUE_NO_PLUGINS": "0", "HOME": "/nowhere"}).registry.installed
 
 
 async def test_a_chain_of_the_working_directory_is_no_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cloned file that names a public host sends it nothing; the same chain in the user's own file does."""
     chain = '[chains.main]\ntargets = ["cromicle/gpt-3.5-turbo"]\n'
-    (tmp_path / "understudy.toml").write_text(chain)
+    (tmp_path / "segue.toml").write_text(chain)
     monkeypatch.chdir(tmp_path)
-    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "UNDERSTUDY_NO_NETWORK": "1"}
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "SEGUE_NO_NETWORK": "1"}
     async with Client(environ=environ) as client:
         with pytest.raises(NoCandidateError, match="no consent"):
             await client.chat("x", chain="main")
@@ -239,12 +239,12 @@ async def test_a_chain_that_holds_one_of_the_working_directory_is_no_consent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The user's own chain does not lend its consent to a chain inside it that a cloned file has rewritten."""
-    (tmp_path / "understudy.toml").write_text('[chains.inner]\ntargets = ["cromicle/gpt-3.5-turbo"]\n')
-    home = tmp_path / "home" / "understudy"
+    (tmp_path / "segue.toml").write_text('[chains.inner]\ntargets = ["cromicle/gpt-3.5-turbo"]\n')
+    home = tmp_path / "home" / "segue"
     home.mkdir(parents=True)
-    (home / "understudy.toml").write_text('[chains.main]\ntargets = [{ chain = "inner" }]\n')
+    (home / "segue.toml").write_text('[chains.main]\ntargets = [{ chain = "inner" }]\n')
     monkeypatch.chdir(tmp_path)
-    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "UNDERSTUDY_NO_NETWORK": "1"}
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "SEGUE_NO_NETWORK": "1"}
     async with Client(environ=environ) as client:
         with pytest.raises(NoCandidateError, match="no consent"):
             await client.chat("x", chain="main")
@@ -262,9 +262,9 @@ WAYS: dict[str, Callable[[Client], Awaitable[object]]] = {
 @pytest.mark.parametrize("way", WAYS)
 async def test_no_way_of_asking_takes_it_for_consent(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever way a chain of the working directory is asked, it asks no public host that it alone names."""
-    (tmp_path / "understudy.toml").write_text('[chains.main]\ntargets = ["cromicle/gpt-3.5-turbo"]\n')
+    (tmp_path / "segue.toml").write_text('[chains.main]\ntargets = ["cromicle/gpt-3.5-turbo"]\n')
     monkeypatch.chdir(tmp_path)
-    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "UNDERSTUDY_NO_NETWORK": "1"}
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "SEGUE_NO_NETWORK": "1"}
     async with Client(environ=environ) as client:
         with pytest.raises(NoCandidateError, match="no consent"):
             await WAYS[way](client)
@@ -272,7 +272,7 @@ async def test_no_way_of_asking_takes_it_for_consent(way: str, tmp_path: Path, m
 
 async def test_what_stands_beside_it_keeps_its_own_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A public host that the program itself names is asked, with a chain of the working directory beside it."""
-    (tmp_path / "understudy.toml").write_text('[chains.main]\ntargets = ["cromicle/gpt-3.5-turbo"]\n')
+    (tmp_path / "segue.toml").write_text('[chains.main]\ntargets = ["cromicle/gpt-3.5-turbo"]\n')
     monkeypatch.chdir(tmp_path)
 
     class Commons(AsyncGeneratorProvider):
@@ -283,7 +283,7 @@ async def test_what_stands_beside_it_keeps_its_own_consent(tmp_path: Path, monke
         async def create_async_generator(cls, *_: Any, **__: Any) -> AsyncIterator[str]:  # type: ignore[override]
             yield "from the commons"
 
-    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "UNDERSTUDY_NO_NETWORK": "1"}
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "SEGUE_NO_NETWORK": "1"}
     async with Client(environ=environ, providers=[Commons]) as client:
         reply = await client.chat("x", chain=Chain(client.chain("main"), "commons/m"))
     assert (reply.text, [attempt.provider for attempt in reply.attempts]) == ("from the commons", ["commons"])

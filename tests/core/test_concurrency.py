@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from understudy import Finish, OverloadedError, PhaseTimeoutError, ProviderError, TextDelta, Timeout
-from understudy.attempt import Ready, Run
-from understudy.chain import in_turn
-from understudy.messages import Message, Request
-from understudy.resilience import Concurrency, Retry
+from segue import Finish, OverloadedError, PhaseTimeoutError, ProviderError, TextDelta, Timeout
+from segue.attempt import Ready, Run
+from segue.chain import in_turn
+from segue.messages import Message, Request
+from segue.resilience import Concurrency, Retry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from understudy.events import Event
+    from segue.events import Event
 
 ASKED = Request(messages=(Message(role="user", content="x"),))
 

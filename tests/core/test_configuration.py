@@ -17,8 +17,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from understudy import Capabilities, ConfigError, Fact, Needs, Retry, Timeout
-from understudy.config import (
+from segue import Capabilities, ConfigError, Fact, Needs, Retry, Timeout
+from segue.config import (
     VARIABLES,
     ChainConfig,
     ProviderConfig,
@@ -33,11 +33,11 @@ from understudy.config import (
     unknown_variables,
     user_file,
 )
-from understudy.config.lines import MAX_DEPTH, DepthError, key_lines
-from understudy.host import Host
-from understudy.provider import Model
-from understudy.secrets import KeyStore
-from understudy.selection import Preferences
+from segue.config.lines import MAX_DEPTH, DepthError, key_lines
+from segue.host import Host
+from segue.provider import Model
+from segue.secrets import KeyStore
+from segue.selection import Preferences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ CANARY = "canary-5f1e9b"
 
 
 def write(folder: Path, text: str) -> Path:
-    path = folder / "understudy.toml"
+    path = folder / "segue.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
@@ -80,7 +80,7 @@ def test_the_users_file_stands_above_the_working_directorys(tmp_path: Path) -> N
         '[chains]\na = ["x/y"]\nb = ["x/z"]\n[needs]\nfast = "latency<=1"\n[models."x/y"]\ncontext = 5\n',
     )
     write(
-        tmp_path / "home" / "understudy",
+        tmp_path / "home" / "segue",
         'order = ["x"]\nproxy = "http://127.0.0.1:1"\n[timeout]\nidle = 3\n[chains]\nb = [{ needs = "tools" }]\n'
         '[providers.x]\napi_key = "env:MY_KEY"\nbase_url = "http://127.0.0.1:2"\n',
     )
@@ -104,17 +104,17 @@ def test_the_environment_stands_above_the_files(tmp_path: Path) -> None:
     """Each variable replaces its own key and leaves the rest of the table to the file."""
     path = write(tmp_path, "concurrency = 3\norder = ['a']\n[timeout]\nidle = 3\ntotal = 9\n[retry]\ncount = 7\n")
     environ = {
-        "UNDERSTUDY_PROXY": "http://127.0.0.1:8",
-        "UNDERSTUDY_CA_FILE": "/ca.pem",
-        "UNDERSTUDY_ENVIRONMENT_PROXIES": "1",
-        "UNDERSTUDY_ORDER": " openai , groq/x,",
-        "UNDERSTUDY_ORDER_BY": "price",
-        "UNDERSTUDY_CONCURRENCY": "5",
-        "UNDERSTUDY_TIMEOUT_CONNECT": "1",
-        "UNDERSTUDY_TIMEOUT_FIRST_EVENT": "2.5",
-        "UNDERSTUDY_TIMEOUT_IDLE": "4",
-        "UNDERSTUDY_RETRY_BASE": "0.1",
-        "UNDERSTUDY_RETRY_CAP": "2",
+        "SEGUE_PROXY": "http://127.0.0.1:8",
+        "SEGUE_CA_FILE": "/ca.pem",
+        "SEGUE_ENVIRONMENT_PROXIES": "1",
+        "SEGUE_ORDER": " openai , groq/x,",
+        "SEGUE_ORDER_BY": "price",
+        "SEGUE_CONCURRENCY": "5",
+        "SEGUE_TIMEOUT_CONNECT": "1",
+        "SEGUE_TIMEOUT_FIRST_EVENT": "2.5",
+        "SEGUE_TIMEOUT_IDLE": "4",
+        "SEGUE_RETRY_BASE": "0.1",
+        "SEGUE_RETRY_CAP": "2",
     }
     config = load(path, environ=environ, directory=tmp_path)
     assert (config.proxy, config.ca_file, config.environment_proxies) == ("http://127.0.0.1:8", "/ca.pem", True)
@@ -137,52 +137,52 @@ def test_every_declared_variable_of_a_key_is_one_of_the_form() -> None:
 
 
 def test_the_file_is_named_by_a_variable_or_is_none(tmp_path: Path) -> None:
-    """UNDERSTUDY_CONFIG names the file to read, empty or 0 no file at all; one that is missing is told."""
+    """SEGUE_CONFIG names the file to read, empty or 0 no file at all; one that is missing is told."""
     other = tmp_path / "other.toml"
     other.write_text("concurrency = 4\n")
-    write(tmp_path / "understudy", "concurrency = 3\n")
+    write(tmp_path / "segue", "concurrency = 3\n")
     write(tmp_path / "here", "order = ['a']\n")
     home, here = {"XDG_CONFIG_HOME": str(tmp_path)}, tmp_path / "here"
     assert load(environ=home, directory=here).concurrency == 3
-    assert load(environ={**home, "UNDERSTUDY_CONFIG": str(other)}, directory=here).concurrency == 4
+    assert load(environ={**home, "SEGUE_CONFIG": str(other)}, directory=here).concurrency == 4
     for nothing in ("", "0"):
-        assert load(environ={**home, "UNDERSTUDY_CONFIG": nothing}, directory=here).sources == ()
-    named = {**home, "UNDERSTUDY_CONFIG": str(tmp_path / "none")}
+        assert load(environ={**home, "SEGUE_CONFIG": nothing}, directory=here).sources == ()
+    named = {**home, "SEGUE_CONFIG": str(tmp_path / "none")}
     assert fault_of(True, environ=named, directory=here) == f"{tmp_path / 'none'}: there is no such file"
 
 
 @pytest.mark.parametrize("source", [False, {}])
 def test_without_files_nothing_of_ours_is_read_from_the_environment(source: Any, tmp_path: Path) -> None:
     """With False, as with a mapping, neither variables nor the key store are looked at."""
-    config = load(source, environ={"UNDERSTUDY_PROXY": "http://127.0.0.1:8", "HOME": str(tmp_path)})
+    config = load(source, environ={"SEGUE_PROXY": "http://127.0.0.1:8", "HOME": str(tmp_path)})
     assert (config.proxy, config.keys_file) == (None, None)
 
 
 def test_a_wrong_variable_is_named_without_its_value() -> None:
     """Of a variable that cannot be read its name is told."""
     for name, text in [
-        ("UNDERSTUDY_TIMEOUT_IDLE", "must be a number"),
-        ("UNDERSTUDY_CONCURRENCY", "must be a whole number"),
-        ("UNDERSTUDY_ENVIRONMENT_PROXIES", "must be 1 or 0"),
-        ("UNDERSTUDY_PROXY", "must be an address"),
-        ("UNDERSTUDY_ORDER_BY", "must be 'price', 'latency', 'context' or 'weight'"),
+        ("SEGUE_TIMEOUT_IDLE", "must be a number"),
+        ("SEGUE_CONCURRENCY", "must be a whole number"),
+        ("SEGUE_ENVIRONMENT_PROXIES", "must be 1 or 0"),
+        ("SEGUE_PROXY", "must be an address"),
+        ("SEGUE_ORDER_BY", "must be 'price', 'latency', 'context' or 'weight'"),
     ]:
-        told = fault_of(True, environ={"UNDERSTUDY_CONFIG": "0", name: CANARY})
+        told = fault_of(True, environ={"SEGUE_CONFIG": "0", name: CANARY})
         assert told.startswith(f"{name}: ")
         assert text in told
 
 
 def test_unknown_variables_come_with_the_nearest_name() -> None:
     """What looks like a variable of ours and is none is found."""
-    environ = {"UNDERSTUDY_PROXI": "", "UNDERSTUDY_NO_NETWORK": "1", "OTHER": "", "UNDERSTUDY_": ""}
-    assert unknown_variables(environ)[-1] == ("UNDERSTUDY_PROXI", "UNDERSTUDY_PROXY")
-    assert [name for name, _ in unknown_variables(environ)] == ["UNDERSTUDY_", "UNDERSTUDY_PROXI"]
+    environ = {"SEGUE_PROXI": "", "SEGUE_NO_NETWORK": "1", "OTHER": "", "SEGUE_": ""}
+    assert unknown_variables(environ)[-1] == ("SEGUE_PROXI", "SEGUE_PROXY")
+    assert [name for name, _ in unknown_variables(environ)] == ["SEGUE_", "SEGUE_PROXI"]
 
 
 def test_a_relative_folder_for_configuration_is_none() -> None:
     """A relative XDG_CONFIG_HOME would lead into the working directory, so it does not count."""
     assert user_file({"XDG_CONFIG_HOME": "here", "HOME": "/home/me"}).as_posix() == (
-        "/home/me/.config/understudy/understudy.toml"
+        "/home/me/.config/segue/segue.toml"
     )
 
 
@@ -212,9 +212,9 @@ def test_a_cloned_file_can_neither_redirect_nor_trust(text: str, tmp_path: Path)
     """A file of the working directory may hold no address, secret, proxy or the like; its line and the fix are told."""
     write(tmp_path, f"order = ['x']\n\n{text}")
     told = fault_of(True, environ={"HOME": str(tmp_path / "none")}, directory=tmp_path)
-    assert told.startswith(f"{tmp_path / 'understudy.toml'}:3: ")
+    assert told.startswith(f"{tmp_path / 'segue.toml'}:3: ")
     assert "working directory" in told
-    assert str(tmp_path / "none" / ".config" / "understudy" / "understudy.toml") in told
+    assert str(tmp_path / "none" / ".config" / "segue" / "segue.toml") in told
 
 
 def test_what_may_not_stand_in_a_cloned_file_is_not_used_either(tmp_path: Path) -> None:
@@ -229,13 +229,13 @@ def test_a_link_in_the_working_directory_is_refused(tmp_path: Path) -> None:
     """Otherwise its errors would tell the names in a file that somebody else chose."""
     target = tmp_path / "secret.toml"
     target.write_text(f'{CANARY} = "{CANARY}"')
-    (tmp_path / "understudy.toml").symlink_to(target)
+    (tmp_path / "segue.toml").symlink_to(target)
     assert "a link" in fault_of(True, environ={"HOME": str(tmp_path / "none")}, directory=tmp_path)
 
 
 def test_the_users_own_file_is_itself_in_its_own_folder(tmp_path: Path) -> None:
     """Where the working directory is the user's folder, its file is the trusted one; so is one that was named."""
-    path = write(tmp_path / "understudy", "concurrency = 2")
+    path = write(tmp_path / "segue", "concurrency = 2")
     config = load(True, environ={"XDG_CONFIG_HOME": str(tmp_path)}, directory=path.parent)
     assert (config.concurrency, len(config.sources)) == (2, 1)
     assert load(path, environ={}, directory=path.parent).concurrency == 2
@@ -243,9 +243,9 @@ def test_the_users_own_file_is_itself_in_its_own_folder(tmp_path: Path) -> None:
 
 def test_what_is_no_regular_file_is_left_alone(tmp_path: Path) -> None:
     """A pipe by that name in the working directory is not waited for; named, it is refused."""
-    os.mkfifo(tmp_path / "understudy.toml")
+    os.mkfifo(tmp_path / "segue.toml")
     assert load(True, environ={"HOME": str(tmp_path / "none")}, directory=tmp_path).sources == ()
-    assert "no regular file" in fault_of(tmp_path / "understudy.toml", directory=tmp_path / "none")
+    assert "no regular file" in fault_of(tmp_path / "segue.toml", directory=tmp_path / "none")
 
 
 def test_a_huge_file_is_refused(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_deep_nesting_is_refused_with_its_line(text: str, tmp_path: Path) -> Non
     """What would break or busy the parser is refused before it."""
     write(tmp_path, "\n" + text)
     told = fault_of(True, environ={"HOME": str(tmp_path / "none")}, directory=tmp_path)
-    assert told == f"{tmp_path / 'understudy.toml'}:2: nested deeper than {MAX_DEPTH}"
+    assert told == f"{tmp_path / 'segue.toml'}:2: nested deeper than {MAX_DEPTH}"
 
 
 # ── what is wrong ────────────────────────────────────────────────────────────────────────────────────
@@ -338,16 +338,16 @@ def test_a_wrong_setting_names_the_place_and_the_fix(table: dict[str, Any], told
 
 def test_all_faults_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
     """A line of the message for each fault, in every file and variable."""
-    user = write(tmp_path / "understudy", 'orders = 1\n\n[providers.x]\nbase_url = 5\n"api key" = "k"\n')
+    user = write(tmp_path / "segue", 'orders = 1\n\n[providers.x]\nbase_url = 5\n"api key" = "k"\n')
     local = write(tmp_path / "here", 'order = [\n  "x",\n  7,\n]\n')
-    environ = {"XDG_CONFIG_HOME": str(tmp_path), "UNDERSTUDY_RETRY_CAP": "soon"}
+    environ = {"XDG_CONFIG_HOME": str(tmp_path), "SEGUE_RETRY_CAP": "soon"}
     told = fault_of(True, environ=environ, directory=local.parent).splitlines()
     assert {line.partition(": ")[0] for line in told} == {
         f"{local}:3",
         f"{user}:1",
         f"{user}:4",
         f"{user}:5",
-        "UNDERSTUDY_RETRY_CAP",
+        "SEGUE_RETRY_CAP",
     }
 
 
@@ -645,7 +645,7 @@ def test_a_key_store_that_cannot_be_used_is_an_obstacle_of_those_who_need_it(tmp
     store = tmp_path / "keys.toml"
     store.write_text('x = "k"')
     store.chmod(0o644)
-    config = load(True, environ={"UNDERSTUDY_KEYS": str(store), "UNDERSTUDY_CONFIG": "0"})
+    config = load(True, environ={"SEGUE_KEYS": str(store), "SEGUE_CONFIG": "0"})
     source = find_key(config, "x", environ={})
     assert source is not None
     assert source.shown == "broken"
@@ -699,7 +699,7 @@ def test_every_key_of_the_form_says_what_it_is() -> None:
 def test_reading_nothing_loads_nothing_heavy() -> None:
     """Who names the settings, or reads none, pays for neither pydantic nor aiohttp."""
     code = (
-        "import sys, understudy.config as config; config.load(False); "
+        "import sys, segue.config as config; config.load(False); "
         "print(sorted({'pydantic', 'aiohttp', 'keyring'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 
-from understudy import (
+from segue import (
     AllFailedError,
     Capabilities,
     Chain,
@@ -32,11 +32,11 @@ from understudy import (
     UnsupportedError,
     Usage,
 )
-from understudy.events import Collector, Event
-from understudy.omissions import adapt
-from understudy.plugin import AsyncGeneratorProvider, Host, Model
-from understudy.testing import Body, OpenAIHost
-from understudy.wire.openai_chat.serving import render, render_stream
+from segue.events import Collector, Event
+from segue.omissions import adapt
+from segue.plugin import AsyncGeneratorProvider, Host, Model
+from segue.testing import Body, OpenAIHost
+from segue.wire.openai_chat.serving import render, render_stream
 
 USAGE = Usage(input_tokens=1000, output_tokens=100, total_tokens=1100)
 

@@ -12,19 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from short_stream import BODY, read, told
 
-from understudy import (
+from segue import (
     Finish,
     Notice,
     ProtocolError,
     ProviderError,
+    SegueError,
     StreamBrokenError,
-    UnderstudyError,
     Usage,
 )
-from understudy.wire.openai_chat import Decoder
+from segue.wire.openai_chat import Decoder
 
 if TYPE_CHECKING:
-    from understudy import Event
+    from segue import Event
 
 
 @given(st.lists(st.integers(0, len(BODY)), max_size=12), st.booleans())
@@ -47,11 +47,11 @@ def test_every_split_in_two_of_a_whole_answer() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, len(BODY) - 1), st.integers(0, 255)), max_size=8))
 def test_a_mutated_stream_raises_only_our_errors(changes: list[tuple[int, int]]) -> None:
-    """Whatever bytes are changed, there are events or an UnderstudyError, nothing else."""
+    """Whatever bytes are changed, there are events or a SegueError, nothing else."""
     body = bytearray(BODY)
     for place, value in changes:
         body[place] = value
-    with contextlib.suppress(UnderstudyError):
+    with contextlib.suppress(SegueError):
         read(bytes(body))
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 from yarl import URL
 
-from understudy import (
+from segue import (
     AllFailedError,
     Chain,
     Client,
@@ -40,8 +40,8 @@ from understudy import (
     UnsupportedError,
     downloads,
 )
-from understudy.config import load
-from understudy.downloads import (
+from segue.config import load
+from segue.downloads import (
     Budget,
     Downloading,
     Fetcher,
@@ -51,17 +51,17 @@ from understudy.downloads import (
     sniffed,
     system_addresses,
 )
-from understudy.plugin import Context, TakesAddresses
-from understudy.sync import Client as SyncClient
-from understudy.testing import Body, OpenAIHost, Raw, Stall, Step
-from understudy.wire.anthropic_messages import serving as anthropic_messages
-from understudy.wire.openai_responses import serving as openai_responses
+from segue.plugin import Context, TakesAddresses
+from segue.sync import Client as SyncClient
+from segue.testing import Body, OpenAIHost, Raw, Stall, Step
+from segue.wire.anthropic_messages import serving as anthropic_messages
+from segue.wire.openai_responses import serving as openai_responses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from understudy.transport import Call, Response
+    from segue.transport import Call, Response
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTjW4QAAAABJRU5ErkJggg==")
 PDF = b"%PDF-1.4\n%%EOF\n"
@@ -772,8 +772,8 @@ async def test_a_chain_downloads_once_and_goes_on_to_who_needs_no_download(tmp_p
 
 
 async def test_no_network_is_no_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With UNDERSTUDY_NO_NETWORK a download is a ConfigError, as any call to another machine is."""
-    monkeypatch.setenv("UNDERSTUDY_NO_NETWORK", "1")
+    """With SEGUE_NO_NETWORK a download is a ConfigError, as any call to another machine is."""
+    monkeypatch.setenv("SEGUE_NO_NETWORK", "1")
     async with site(tmp_path) as one, OpenAIHost(script=[SAID]) as ollama:
         async with client_of({"ollama": ollama.address}, one.fetcher()) as client:
             with pytest.raises(ConfigError, match=r"files\.example is not on this machine"):
@@ -861,14 +861,14 @@ def test_leave_is_given_by_the_caller_or_the_users_file(tmp_path: Path) -> None:
     told = Downloads(max_bytes=5, timeout=2.0, ports=(443, 8443))
     assert load(table, environ={}).downloads == told
     assert load({"downloads": {"max_bytes": 5}}, environ={}).downloads is None
-    environ = {"XDG_CONFIG_HOME": str(tmp_path), "UNDERSTUDY_DOWNLOADS": "1"}
+    environ = {"XDG_CONFIG_HOME": str(tmp_path), "SEGUE_DOWNLOADS": "1"}
     assert load(True, environ=environ, directory=tmp_path).downloads == Downloads()
     limits = [
         getattr(Client(config=config, plugins=False, environ={}, downloads=given)._fetcher, "limits", None)
         for config, given in [(table, None), (table, False), (False, True), (False, None), (False, told)]
     ]
     assert limits == [told, None, Downloads(), None, told]
-    (tmp_path / "understudy.toml").write_text("[downloads]\nenabled = true\n")
+    (tmp_path / "segue.toml").write_text("[downloads]\nenabled = true\n")
     with pytest.raises(ConfigError, match="'downloads' may not stand in a file of the working directory"):
         load(True, environ={"XDG_CONFIG_HOME": str(tmp_path / "home")}, directory=tmp_path)
     with SyncClient(config=False, plugins=False, environ={}, downloads=told) as client:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from short_stream import BODY, TEXT, TOKENS, read, told
 
-from understudy import Finish, ProtocolError, ProviderError, StreamBrokenError
-from understudy.testing import Cut, OpenAIHost, Raw
-from understudy.transport import NO_TIMEOUT, AiohttpTransport, exchange
-from understudy.wire import Call
-from understudy.wire.openai_chat import Decoder
+from segue import Finish, ProtocolError, ProviderError, StreamBrokenError
+from segue.testing import Cut, OpenAIHost, Raw
+from segue.transport import NO_TIMEOUT, AiohttpTransport, exchange
+from segue.wire import Call
+from segue.wire.openai_chat import Decoder
 
 if TYPE_CHECKING:
-    from understudy import Event
+    from segue import Event
 
 ASKED = (
     b'{"model":"m","messages":[{"role":"user","content":"x"}],"stream":true,"stream_options":{"include_usage":true}}'
@@ -26,7 +26,7 @@ ASKED = (
 
 def recorded() -> list[Any]:
     """Short recorded streams of OpenAI itself, where the corpus is there."""
-    folder = Path(os.environ.get("UNDERSTUDY_WIRE", Path(__file__).parents[3] / "shared" / "wire")) / "openai-chat"
+    folder = Path(os.environ.get("SEGUE_WIRE", Path(__file__).parents[3] / "shared" / "wire")) / "openai-chat"
     found = [pytest.param(BODY, {"text": TEXT}, id="ours")]
     for path in sorted(folder.glob("*.json")):
         exchange_ = json.loads(path.read_text("utf-8"))

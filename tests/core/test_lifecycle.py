@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy.events import (
+from segue.events import (
     AudioDelta,
     ChoiceFinish,
     Finish,
@@ -22,8 +22,8 @@ from understudy.events import (
     ToolCallDelta,
     Usage,
 )
-from understudy.testing import Lifecycle, LifecycleError, checked
-from understudy.testing.lifecycle import EVENTS, check
+from segue.testing import Lifecycle, LifecycleError, checked
+from segue.testing.lifecycle import EVENTS, check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy import (
+from segue import (
     Client,
     ConfigError,
     ConnectError,
@@ -23,22 +23,22 @@ from understudy import (
     Timeout,
     sync,
 )
-from understudy.errors import AuthenticationError
-from understudy.live import UNDECLARED, UNLISTED
-from understudy.plugin import Capabilities, Host, Model, ProviderSpec
-from understudy.testing import Body, ScriptedHost, Stall
-from understudy.wire.model_lists import openai_models
-from understudy_anthropic.listing import read_models as anthropic_models
-from understudy_cohere.listing import read_models as cohere_models
-from understudy_google.listing import read_models as google_models
-from understudy_ollama.listing import read_shown, read_tags
+from segue.errors import AuthenticationError
+from segue.live import UNDECLARED, UNLISTED
+from segue.plugin import Capabilities, Host, Model, ProviderSpec
+from segue.testing import Body, ScriptedHost, Stall
+from segue.wire.model_lists import openai_models
+from segue_anthropic.listing import read_models as anthropic_models
+from segue_cohere.listing import read_models as cohere_models
+from segue_google.listing import read_models as google_models
+from segue_ollama.listing import read_shown, read_tags
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from understudy.plugin import Context
-    from understudy.testing import Step
-    from understudy.wire.model_lists import Page
+    from segue.plugin import Context
+    from segue.testing import Step
+    from segue.wire.model_lists import Page
 
 READERS = [openai_models, anthropic_models, cohere_models, google_models, read_tags]
 
@@ -415,7 +415,7 @@ async def test_a_public_host_is_asked_only_by_name() -> None:
 
 async def test_what_is_not_running_here_is_skipped_unless_it_was_named() -> None:
     """Nobody starts every local server; but who names one wants to know."""
-    from understudy.testing import refused_url
+    from segue.testing import refused_url
 
     async with client_of(acme(refused_url())) as client:
         everywhere, named = await client.live_models(), await client.live_models(provider="acme")
@@ -551,7 +551,7 @@ async def test_a_list_without_an_end_is_given_up() -> None:
 
 async def test_a_page_too_large_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is read beyond the limit."""
-    monkeypatch.setattr("understudy.listing.MAX_LIST_BYTES", 1000)
+    monkeypatch.setattr("segue.listing.MAX_LIST_BYTES", 1000)
     with pytest.raises(ProtocolError, match="larger than 1000 bytes"):
         await live("openai", listed({"data": [{"id": "a" * 2000}]}))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from pydantic import BaseModel
 
-from understudy import (
+from segue import (
     AudioPart,
     FilePart,
     ImagePart,
@@ -22,7 +22,7 @@ from understudy import (
     ToolCall,
     ToolName,
 )
-from understudy.messages import read_messages, read_tools
+from segue.messages import read_messages, read_tools
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""With UNDERSTUDY_NO_NETWORK set no call leaves this machine: no socket is opened for it and no name looked up."""
+"""With SEGUE_NO_NETWORK set no call leaves this machine: no socket is opened for it and no name looked up."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy import Chain, Client, ConfigError, ConnectError, DNSError
-from understudy.testing import OpenAIHost, ProxyHost, refused_url
-from understudy.transport import AiohttpTransport, Call
+from segue import Chain, Client, ConfigError, ConnectError, DNSError
+from segue.testing import OpenAIHost, ProxyHost, refused_url
+from segue.transport import AiohttpTransport, Call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """The switch as a user sets it."""
-    monkeypatch.setenv("UNDERSTUDY_NO_NETWORK", "1")
+    monkeypatch.setenv("SEGUE_NO_NETWORK", "1")
 
 
 def calling(url: str) -> Call:
@@ -95,7 +95,7 @@ async def test_the_refusal_names_the_switch_and_the_host() -> None:
     async with AiohttpTransport() as transport:
         with pytest.raises(ConfigError) as caught:
             await status(transport, "https://user:sk-canary-url@api.openai.com/v1")
-    assert str(caught.value) == "UNDERSTUDY_NO_NETWORK is set: api.openai.com is not on this machine"
+    assert str(caught.value) == "SEGUE_NO_NETWORK is set: api.openai.com is not on this machine"
 
 
 @pytest.mark.usefixtures("no_network")
@@ -162,7 +162,7 @@ async def test_a_proxy_here_is_no_way_out() -> None:
 @pytest.mark.parametrize(("value", "refused"), [("", False), ("0", False), ("1", True), ("yes", True), ("false", True)])
 async def test_any_value_but_0_sets_the_switch(value: str, refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty and 0 leave the network open; any other word closes it."""
-    monkeypatch.setenv("UNDERSTUDY_NO_NETWORK", value)
+    monkeypatch.setenv("SEGUE_NO_NETWORK", value)
     async with AiohttpTransport() as transport:
         with pytest.raises(ConfigError if refused else DNSError):
             await status(transport, "http://nowhere.invalid/v1")
@@ -176,10 +176,10 @@ async def test_the_switch_may_be_set_after_the_client_was_made(monkeypatch: pyte
         AiohttpTransport(proxy=proxy.url) as transport,
     ):
         assert await status(transport, "http://provider.example/v1") == 200
-        monkeypatch.setenv("UNDERSTUDY_NO_NETWORK", "1")
+        monkeypatch.setenv("SEGUE_NO_NETWORK", "1")
         with pytest.raises(ConfigError):
             await status(transport, "http://provider.example/v1")
-        monkeypatch.delenv("UNDERSTUDY_NO_NETWORK")
+        monkeypatch.delenv("SEGUE_NO_NETWORK")
         assert await status(transport, "http://provider.example/v1") == 200
 
 

@@ -9,20 +9,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from understudy.errors import (
+from segue.errors import (
     ContextLengthError,
     HTTPError,
     OverloadedError,
     ProtocolError,
     RateLimitError,
+    SegueError,
     ServerError,
     StreamBrokenError,
-    UnderstudyError,
 )
-from understudy.events import Event, Finish, Notice, Start, TextDelta, Usage
-from understudy.messages import Message, Request, Settings, TextPart, read_messages
-from understudy.testing import OpenAIHost
-from understudy.wire.openai_chat import Decoder, dialect, encode
+from segue.events import Event, Finish, Notice, Start, TextDelta, Usage
+from segue.messages import Message, Request, Settings, TextPart, read_messages
+from segue.testing import OpenAIHost
+from segue.wire.openai_chat import Decoder, dialect, encode
 
 BODY = OpenAIHost.sse_body(["Grüße", " 東京", " 🎭"])
 
@@ -328,14 +328,14 @@ def test_what_is_not_read_is_told_once() -> None:
 def test_whatever_comes_only_our_errors_are_raised(
     changes: list[tuple[int, int, bytes]], size: int, delimited: bool
 ) -> None:
-    """A stream with bytes changed, put in or taken out gives an answer or an UnderstudyError, nothing else."""
+    """A stream with bytes changed, put in or taken out gives an answer or a SegueError, nothing else."""
     body = bytearray(BODY)
     for place, removed, put in changes:
         body[place : place + removed] = put
     pieces = [bytes(body[start : start + size]) for start in range(0, len(body), size)]
     try:
         events = _read(*pieces, delimited=delimited)
-    except UnderstudyError:
+    except SegueError:
         return
     assert isinstance(events[-1], Finish)
     assert sum(isinstance(event, Finish) for event in events) == 1
@@ -357,9 +357,9 @@ _JSON = st.recursive(
 
 @given(st.lists(_JSON, max_size=4), st.booleans())
 def test_whatever_json_comes_only_our_errors_are_raised(values: list[object], whole: bool) -> None:
-    """JSON of any shape, as chunks or as a body, gives an answer or an UnderstudyError, nothing else."""
+    """JSON of any shape, as chunks or as a body, gives an answer or a SegueError, nothing else."""
     try:
         events = _read(json.dumps(values[0]).encode() if whole and values else _sse(*values))
-    except UnderstudyError:
+    except SegueError:
         return
     assert isinstance(events[-1], Finish)

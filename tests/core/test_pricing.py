@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from understudy import Capabilities, Usage
-from understudy.pricing import Pricing
+from segue import Capabilities, Usage
+from segue.pricing import Pricing
 
 USAGE = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_000)
 PRICES = Capabilities({"input_price": 2.0, "output_price": 10.0, "cached_input_price": 0.5})

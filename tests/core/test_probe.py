@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import understudy.sync
-from understudy import Breaker, Chain, Client, Needs, NoCandidateError, Retry, Target
-from understudy.testing import OpenAIHost, Stall, Status, in_thread, refused_url
+import segue.sync
+from segue import Breaker, Chain, Client, Needs, NoCandidateError, Retry, Target
+from segue.testing import OpenAIHost, Stall, Status, in_thread, refused_url
 
 
 def client_of(hosts: dict[str, str], chains: dict[str, Any] | None = None, **options: Any) -> Client:
@@ -42,7 +42,7 @@ async def test_each_is_asked_once_and_told_of_in_order() -> None:
 
 async def test_an_answer_closes_a_breaker() -> None:
     """One that is left alone is asked all the same; when it answers it is asked by everybody again."""
-    from understudy.testing import Answer
+    from segue.testing import Answer
 
     async with OpenAIHost(script=[Status(500), Answer()]) as host:
         async with client_of({"a": host.url}, breaker=Breaker(failures=1, interval=600, longest=600)) as client:
@@ -145,6 +145,6 @@ def test_without_a_loop() -> None:
     """The other client has it too."""
     with in_thread(OpenAIHost()) as host:
         rows = {"a": {"wire": "openai_chat", "base_url": host.url, "models": ["m"]}}
-        with understudy.sync.Client(config={"providers": rows}, plugins=False, environ={}) as client:
+        with segue.sync.Client(config={"providers": rows}, plugins=False, environ={}) as client:
             (told,) = client.probe("a/m")
     assert told.outcome == "answered"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from understudy import (
+from segue import (
     FilePart,
     ImagePart,
     Message,
@@ -20,8 +20,8 @@ from understudy import (
     ToolName,
     UnsupportedError,
 )
-from understudy.messages import read_messages
-from understudy.wire.openai_chat import QUIRKS, dialect, encode, takes_address
+from segue.messages import read_messages
+from segue.wire.openai_chat import QUIRKS, dialect, encode, takes_address
 
 EVERYTHING = Request(
     messages=(Message(role="developer", content="d"), Message(role="user", content="x", name="ann")),

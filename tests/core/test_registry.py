@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from understudy import Client, PluginError
-from understudy.plugin import AsyncGeneratorProvider, ProviderSpec, hookimpl
-from understudy.registry import Registry
+from segue import Client, PluginError
+from segue.plugin import AsyncGeneratorProvider, ProviderSpec, hookimpl
+from segue.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LAZY = """
-from understudy.plugin import AsyncGeneratorProvider
+from segue.plugin import AsyncGeneratorProvider
 
 class Lazy(AsyncGeneratorProvider):
     @classmethod
@@ -47,7 +47,7 @@ class _Distribution:
 
 def entry_to(name: str, module: str) -> EntryPoint:
     """An entry point of the distribution ``dist-NAME``."""
-    found = EntryPoint(name, module, "understudy")
+    found = EntryPoint(name, module, "segue")
     vars(found).update(dist=_Distribution(f"dist-{name}"))
     return found
 
@@ -60,10 +60,10 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., EntryPoint]:
         module = ModuleType(f"menagerie_{name}")
 
         @hookimpl
-        def understudy_providers() -> object:
+        def segue_providers() -> object:
             return gives()
 
-        vars(module).update(attributes, understudy_providers=understudy_providers)
+        vars(module).update(attributes, segue_providers=segue_providers)
         monkeypatch.setitem(sys.modules, module.__name__, module)
         return entry_to(name, module.__name__)
 
@@ -122,7 +122,7 @@ def test_a_hook_that_forgets_its_return_is_broken(plugin: Any) -> None:
     """To pluggy None is no answer; here its author meant one. An empty list provides nothing, and says so."""
     registry = Registry(entries=[plugin("mute", lambda: None), plugin("none", list)])
     (broken,) = registry.broken
-    assert "understudy_providers gives None, not a list" in str(broken.error)
+    assert "segue_providers gives None, not a list" in str(broken.error)
     assert (broken.name, dict(registry.installed)) == ("mute", {})
 
 
@@ -136,9 +136,9 @@ def test_a_name_that_could_not_be_asked_for_breaks_its_plugin(name: str, plugin:
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_another_api_version_is_refused(version: object, plugin: Any) -> None:
     """Only the version that is served is loaded, and the error names both."""
-    registry = Registry(entries=[plugin("other", lambda: [Good], understudy_api=version)])
-    assert f"understudy_api {version!r}, this is 1" in str(registry.broken[0].error)
-    assert Registry(entries=[plugin("same", lambda: [Good], understudy_api=1)]).installed
+    registry = Registry(entries=[plugin("other", lambda: [Good], segue_api=version)])
+    assert f"segue_api {version!r}, this is 1" in str(registry.broken[0].error)
+    assert Registry(entries=[plugin("same", lambda: [Good], segue_api=1)]).installed
 
 
 def test_an_interrupt_is_no_broken_plugin(plugin: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from understudy import (
+from segue import (
     AllFailedError,
     BadRequestError,
     ConnectError,
@@ -24,24 +24,24 @@ from understudy import (
     ProviderError,
     QuotaExhaustedError,
     RateLimitError,
+    SegueError,
     StreamBrokenError,
     TextDelta,
     Timeout,
-    UnderstudyError,
 )
-from understudy.attempt import Ready, Run
-from understudy.chain import in_turn
-from understudy.messages import Message, Request
-from understudy.resilience import NO_RETRY, Budget, Fleet, Retry
-from understudy.testing import Answer, Cut, Drop, OpenAIHost, Raw, Stall, Status, refused_url
-from understudy.transport import AiohttpTransport, exchange
-from understudy.wire import openai_chat
+from segue.attempt import Ready, Run
+from segue.chain import in_turn
+from segue.messages import Message, Request
+from segue.resilience import NO_RETRY, Budget, Fleet, Retry
+from segue.testing import Answer, Cut, Drop, OpenAIHost, Raw, Stall, Status, refused_url
+from segue.transport import AiohttpTransport, exchange
+from segue.wire import openai_chat
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-    from understudy.events import Event, Reply
-    from understudy.testing import Step
+    from segue.events import Event, Reply
+    from segue.testing import Step
 
 ASKED = Request(messages=(Message(role="user", content="x"),))
 
@@ -148,7 +148,7 @@ def foreseen(script: Sequence[Sequence[Outcome]], retry: Retry, total: float, fr
 
 def walked(
     script: Sequence[Sequence[Outcome]], retry: Retry, total: float, fractions: Sequence[float]
-) -> tuple[Walk, UnderstudyError | None, Run]:
+) -> tuple[Walk, SegueError | None, Run]:
     """The walk as it is."""
     walk, draw = Walk([], []), itertools.cycle(fractions)
     tries = [0] * len(script)
@@ -170,11 +170,11 @@ def walked(
     def ready(index: int) -> Ready:
         return Ready(f"p{index}", "m", lambda request, deadline: events(index))
 
-    async def go() -> UnderstudyError | None:
+    async def go() -> SegueError | None:
         try:
             async for _ in in_turn([ready(index) for index in range(len(script))], ASKED, run):
                 pass
-        except UnderstudyError as error:
+        except SegueError as error:
             return error
         return None
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy import ConfigError
-from understudy.secrets import MAX_BYTES, Key, KeyStore, Reference, key_fault, put_in_keyring, remove_from_keyring
+from segue import ConfigError
+from segue.secrets import MAX_BYTES, Key, KeyStore, Reference, key_fault, put_in_keyring, remove_from_keyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,7 +207,7 @@ def test_keys_and_references_are_not_pickled() -> None:
 def test_the_keyring_is_asked_once(memory: _Keyring) -> None:
     """It may ask its user each time, so a reference remembers what it was told."""
     put_in_keyring("openai", Key("sk-ring"))
-    assert memory.held == {("understudy", "openai"): "sk-ring"}
+    assert memory.held == {("segue", "openai"): "sk-ring"}
     reference = Reference("keyring:openai")
     assert [reference.resolve().get_secret_value() for _ in range(3)] == ["sk-ring"] * 3
     assert memory.asked == 1
@@ -221,7 +221,7 @@ def test_a_key_that_is_taken_out_of_the_keyring_is_gone(memory: _Keyring) -> Non
     reference.forget()
     reference.forget()
     assert memory.held == {}
-    with pytest.raises(ConfigError, match="here names an entry that the keyring does not have; `understudy keys set"):
+    with pytest.raises(ConfigError, match="here names an entry that the keyring does not have; `segue keys set"):
         reference.resolve()
 
 
@@ -246,7 +246,7 @@ def test_a_keyring_out_of_order_is_a_fault_of_configuration(memory: _Keyring) ->
 def test_without_the_extra_the_command_that_adds_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The keyring package is optional."""
     monkeypatch.setitem(sys.modules, "keyring", None)
-    with pytest.raises(ConfigError, match=re.escape('pip install "understudy[keyring]"')):
+    with pytest.raises(ConfigError, match=re.escape('pip install "segue[keyring]"')):
         Reference("keyring:openai").resolve()
 
 

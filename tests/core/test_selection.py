@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy import Capabilities, Client, Needs, NoCandidateError
-from understudy.plugin import Model, ProviderSpec
-from understudy.selection import Offer, Preferences, select
+from segue import Capabilities, Client, Needs, NoCandidateError
+from segue.plugin import Model, ProviderSpec
+from segue.selection import Offer, Preferences, select
 
 if TYPE_CHECKING:
-    from understudy import Selection
+    from segue import Selection
 
 
 def offer(name: str, **options: Any) -> Offer:
@@ -131,6 +131,6 @@ def test_an_address_that_only_looks_local_is_none(address: str) -> None:
     """A name that begins like loopback is not believed."""
     spec = ProviderSpec("pub", load="a:b", models=["m"], access="public", base_url_env="PUB_URL")
     client = Client(providers=[spec], plugins=False, config=False, environ={"PUB_URL": address})
-    with pytest.raises(NoCandidateError, match=r"add \[providers\.pub\] to understudy\.toml"):
+    with pytest.raises(NoCandidateError, match=r"add \[providers\.pub\] to segue\.toml"):
         client.stream("x", needs=Needs())
     assert not client.select().candidates[0].consent

@@ -19,26 +19,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-import understudy.transport
-from understudy import Capabilities, Client, Message, Needs, Request, Settings, UnderstudyError
-from understudy.asking import request_of
-from understudy.config import load
-from understudy.events import Collector, Finish, Start, TextDelta, Usage, collect
-from understudy.messages import read_messages, request_with
-from understudy.observation import Health, HealthSnapshot
-from understudy.provider import Model, ProviderSpec
-from understudy.selection import Offer, Offers, Preferences, matched
-from understudy.testing import OpenAIHost
-from understudy.transport import AiohttpTransport, Call, _all_there, _Clock, _Protocol, exchange
-from understudy.validation import like
-from understudy.values import dataclass, maker
-from understudy.wire.openai_chat import Decoder, answers
+import segue.transport
+from segue import Capabilities, Client, Message, Needs, Request, SegueError, Settings
+from segue.asking import request_of
+from segue.config import load
+from segue.events import Collector, Finish, Start, TextDelta, Usage, collect
+from segue.messages import read_messages, request_with
+from segue.observation import Health, HealthSnapshot
+from segue.provider import Model, ProviderSpec
+from segue.selection import Offer, Offers, Preferences, matched
+from segue.testing import OpenAIHost
+from segue.transport import AiohttpTransport, Call, _all_there, _Clock, _Protocol, exchange
+from segue.validation import like
+from segue.values import dataclass, maker
+from segue.wire.openai_chat import Decoder, answers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
     from pathlib import Path
 
-    from understudy.events import Event
+    from segue.events import Event
 
 # ── sending ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -68,7 +68,7 @@ async def sent(call: Call, *, shorter: bool) -> tuple[bytes, str]:
         try:
             async with transport.open(here) as response:
                 assert response.status == 200
-        except UnderstudyError as error:
+        except SegueError as error:
             failure = f"{type(error).__name__}: {error}"
         await asyncio.gather(*answering)
     return bytes(received).replace(str(port).encode(), b"PORT"), failure
@@ -97,7 +97,7 @@ def test_the_shorter_way_sends_what_aiohttps_session_sends(url: str, headers: di
 
 async def test_a_plain_call_takes_the_shorter_way() -> None:
     """All that it knows of aiohttp's insides is there: else every call would cost twice as much, unseen."""
-    assert understudy.transport._IS_AS_KNOWN
+    assert segue.transport._IS_AS_KNOWN
     async with AiohttpTransport() as transport:
         ready = transport._session().prepared(Call("http://127.0.0.1:1/v1", {"authorization": "Bearer sk-a"}, b"{}"))
         assert ready is not None
@@ -233,7 +233,7 @@ def decoded(bodies: Sequence[bytes]) -> list[Any]:
         for body in bodies:
             told += decoder.feed(body)
         told += decoder.end(delimited=True)
-    except UnderstudyError as error:
+    except SegueError as error:
         told.append((type(error), str(error)))
     return told
 
@@ -329,12 +329,12 @@ def test_events_taken_in_batches_are_the_events_taken_one_by_one(broken: bytes, 
         try:
             while batch := await flow.batch():
                 told[0] += batch
-        except UnderstudyError as error:
+        except SegueError as error:
             told[0].append(str(error))
         try:
             async for event in exchange(transport, Call("", {}, b""), Decoder()):
                 told[1].append(event)
-        except UnderstudyError as error:
+        except SegueError as error:
             told[1].append(str(error))
         told[2] = decoded([body])
         assert told[0] == told[1]
@@ -379,10 +379,10 @@ def test_a_collector_that_takes_many_has_what_one_has_that_adds_each(events: lis
 @pytest.mark.parametrize("seconds", [0.01, _Clock.TICK, _Clock.TICK + 0.01, 3.7 * _Clock.TICK])
 def test_a_deadline_is_kept_to_the_moment_however_far_it_is(seconds: float) -> None:
     """Also where one timer looks after all of a loop's that are far off."""
-    from understudy.testing import ImpatientLoop
+    from segue.testing import ImpatientLoop
 
     async def wait() -> float:
-        watchdog = understudy.transport.Watchdog()
+        watchdog = segue.transport.Watchdog()
         loop = asyncio.get_running_loop()
         began = loop.time()
         watchdog.arm("idle", seconds)
@@ -400,10 +400,10 @@ def test_a_deadline_is_kept_to_the_moment_however_far_it_is(seconds: float) -> N
 
 
 def _made_quickly() -> list[type[Any]]:
-    """Every class that `understudy.values` makes, but those that look at what they are given or are not pickled."""
+    """Every class that `segue.values` makes, but those that look at what they are given or are not pickled."""
     modules = [
         importlib.import_module(found.name)
-        for found in pkgutil.walk_packages(understudy.__path__, "understudy.")
+        for found in pkgutil.walk_packages(segue.__path__, "segue.")
         if not found.name.endswith("__main__")
     ]
     kinds = {

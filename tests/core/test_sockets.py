@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from understudy import (
+from segue import (
     ConfigError,
     ConnectError,
     DNSError,
@@ -30,10 +30,10 @@ from understudy import (
     Timeout,
     TLSError,
 )
-from understudy.testing import Answer, Body, Drop, OpenAIHost, ProxyHost, Raw, Stall, Status, refused_url
-from understudy.transport import AiohttpTransport, exchange, retry_after
-from understudy.wire import Call
-from understudy.wire.openai_chat import Decoder
+from segue.testing import Answer, Body, Drop, OpenAIHost, ProxyHost, Raw, Stall, Status, refused_url
+from segue.transport import AiohttpTransport, exchange, retry_after
+from segue.wire import Call
+from segue.wire.openai_chat import Decoder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.errors import ProtocolError
-from understudy.wire import sse
-from understudy.wire.sse import SSEDecoder
+from segue.errors import ProtocolError
+from segue.wire import sse
+from segue.wire.sse import SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

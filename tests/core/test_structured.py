@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from understudy import Capabilities, Client, Finish, InvalidOutputError, Notice, Tool
-from understudy.events import ChoiceFinish, Event, TextDelta, ToolCallDelta
-from understudy.plugin import Host, Model
-from understudy.structured import answered
-from understudy.testing import Body, OpenAIHost
+from segue import Capabilities, Client, Finish, InvalidOutputError, Notice, Tool
+from segue.events import ChoiceFinish, Event, TextDelta, ToolCallDelta
+from segue.plugin import Host, Model
+from segue.structured import answered
+from segue.testing import Body, OpenAIHost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

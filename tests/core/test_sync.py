@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, get_overloads
 
 import pytest
 
-import understudy
-from understudy import (
+import segue
+from segue import (
     AllFailedError,
     Event,
     Finish,
@@ -32,16 +32,16 @@ from understudy import (
     StreamBrokenError,
     TextDelta,
 )
-from understudy.plugin import AsyncGeneratorProvider, Model
-from understudy.sync import Client, Stream
-from understudy.testing import Answer, Cut, OpenAIHost, Stall, Status
-from understudy.transport import AiohttpTransport
+from segue.plugin import AsyncGeneratorProvider, Model
+from segue.sync import Client, Stream
+from segue.testing import Answer, Cut, OpenAIHost, Stall, Status
+from segue.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 
-    from understudy.plugin import Context, Request
-    from understudy.testing import Received
+    from segue.plugin import Context, Request
+    from segue.testing import Received
 
 MODEL = "openai/gpt-4o-mini"
 SECONDS = 30
@@ -283,7 +283,7 @@ def test_errors_keep_their_type() -> None:
             next(stream)
         assert overloaded.value.attempts == stream.attempts
         with pytest.raises(AllFailedError) as all_failed:
-            client.chat("x", chain=understudy.Chain(MODEL, "openai/gpt-4o"))
+            client.chat("x", chain=segue.Chain(MODEL, "openai/gpt-4o"))
         assert len(all_failed.value.attempts) == 2
 
 
@@ -380,8 +380,8 @@ def test_a_client_that_is_dropped_ends_its_thread() -> None:
 def test_a_script_that_never_closes_ends_without_a_word() -> None:
     """Its end gives up a stream left in the middle, as closing does, and makes no warning."""
     code = """
-        from understudy.observation import Observer
-        from understudy.sync import Client
+        from segue.observation import Observer
+        from segue.sync import Client
 
         class Watch(Observer):
             def attempt_ended(self, attempt): print(attempt.outcome)
@@ -401,7 +401,7 @@ def test_a_client_dropped_at_the_very_end_is_stopped_once() -> None:
     """A thread that is ending already is waited for at exit, not stopped again in the midst of its closing."""
     code = """
         import gc
-        from understudy.sync import Client
+        from segue.sync import Client
         for _ in range(10):
             client = Client(config=False)
             client.chat("x", model="openai/gpt-4o-mini")
@@ -417,14 +417,14 @@ def test_the_import_is_light() -> None:
     """Importing it starts no thread and loads no package that the async client does not."""
     code = """
         import sys, threading
-        import understudy.client
+        import segue.client
         before = set(sys.modules)
-        import understudy.sync
+        import segue.sync
         print({name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)
         print(threading.active_count())
     """
     with served() as host:
-        assert run(code, host).split() == ["{'understudy'}", "1"]
+        assert run(code, host).split() == ["{'segue'}", "1"]
 
 
 # ── processes and signals ────────────────────────────────────────────────────────────────────────────
@@ -433,7 +433,7 @@ posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork her
 
 FORK = """
         import contextlib, gc, os, signal, socket, sys, threading, warnings
-        from understudy.sync import Client
+        from segue.sync import Client
 
         MODEL = "openai/gpt-4o-mini"
 
@@ -552,7 +552,7 @@ def test_ctrl_c_ends_the_call(where: Any, ask: str) -> None:
     """Ctrl-C is raised where the call waits, and closes the connection while the script goes on."""
     code = f"""
         import signal
-        from understudy.sync import Client
+        from segue.sync import Client
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         client = Client(config=False)
         try:
@@ -588,7 +588,7 @@ def test_ctrl_c_ends_the_call(where: Any, ask: str) -> None:
 @pytest.mark.parametrize("name", ["__init__", "chat", "stream", "embed", "select", "models"])
 def test_the_signatures_are_the_async_clients(name: str) -> None:
     """Every argument of the async client is one here, in every overload, with the same type."""
-    here, there = getattr(Client, name), getattr(understudy.Client, name)
+    here, there = getattr(Client, name), getattr(segue.Client, name)
     assert inspect.signature(here) == inspect.signature(there)
     assert list(map(inspect.signature, get_overloads(here))) == list(map(inspect.signature, get_overloads(there)))
 
@@ -599,9 +599,7 @@ def test_nothing_that_a_stream_has_is_missing() -> None:
     def public(cls: type) -> set[str]:
         return {name for name in dir(cls) if not name.startswith("_")}
 
-    assert public(Stream) == {
-        name.removeprefix("a") if name == "aclose" else name for name in public(understudy.Stream)
-    }
+    assert public(Stream) == {name.removeprefix("a") if name == "aclose" else name for name in public(segue.Stream)}
 
 
 def test_choosing_needs_no_thread() -> None:

@@ -16,11 +16,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from understudy import Attempt, Chain, Client, Hedge, Observer, ProviderError, Retry, Timeout
-from understudy.plugin import hookimpl
-from understudy.registry import Registry
-from understudy.telemetry import Telemetry
-from understudy.testing import Cut, OpenAIHost, Stall, Status
+from segue import Attempt, Chain, Client, Hedge, Observer, ProviderError, Retry, Timeout
+from segue.plugin import hookimpl
+from segue.registry import Registry
+from segue.telemetry import Telemetry
+from segue.testing import Cut, OpenAIHost, Stall, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,7 @@ class Collected:
     @property
     def spans(self) -> list[ReadableSpan]:
         """Those that have ended, in the order of their attempts."""
-        return sorted(self._spans.get_finished_spans(), key=lambda span: told(span)["understudy.attempt.number"])
+        return sorted(self._spans.get_finished_spans(), key=lambda span: told(span)["segue.attempt.number"])
 
     def points(self, name: str) -> list[Any]:
         """The points of a metric."""
@@ -93,7 +93,7 @@ async def test_each_attempt_is_a_span() -> None:
     failed, answered = collected.spans
     assert (failed.name, failed.kind, failed.status.status_code) == ("chat m", SpanKind.CLIENT, StatusCode.ERROR)
     assert told(failed)["error.type"] == "OverloadedError"
-    assert told(failed)["understudy.error.phase"] == "headers"
+    assert told(failed)["segue.error.phase"] == "headers"
     expected = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "b",
@@ -103,15 +103,15 @@ async def test_each_attempt_is_a_span() -> None:
         "gen_ai.request.stream": False,
         "gen_ai.output.type": "text",
         "server.address": "127.0.0.1",
-        "understudy.attempt.number": 2,
-        "understudy.attempt.way": "next",
-        "understudy.outcome": "answered",
+        "segue.attempt.number": 2,
+        "segue.attempt.way": "next",
+        "segue.outcome": "answered",
     }
     assert expected.items() <= told(answered).items()
-    assert told(answered)["understudy.call"] == told(failed)["understudy.call"]
+    assert told(answered)["segue.call"] == told(failed)["segue.call"]
     assert told(answered)["server.port"] == int(other.url.rpartition(":")[2].partition("/")[0])
     assert told(answered)["gen_ai.usage.output_tokens"] > 0
-    assert told(answered)["understudy.cost"] > 0
+    assert told(answered)["segue.cost"] > 0
     assert answered.status.status_code == StatusCode.UNSET
 
 
@@ -141,8 +141,8 @@ async def test_what_is_counted() -> None:
     assert len(collected.points("gen_ai.client.operation.time_to_first_chunk")) == 2
     kinds = {point.attributes["gen_ai.token.type"] for point in collected.points("gen_ai.client.token.usage")}
     assert kinds == {"input", "output"}
-    (fallback,) = collected.points("understudy.fallbacks")
-    assert (fallback.value, fallback.attributes["understudy.attempt.way"]) == (1, "continue")
+    (fallback,) = collected.points("segue.fallbacks")
+    assert (fallback.value, fallback.attributes["segue.attempt.way"]) == (1, "continue")
 
 
 async def test_every_outcome_ends_its_span() -> None:
@@ -153,13 +153,13 @@ async def test_every_outcome_ends_its_span() -> None:
             await client.chat(QUESTION, chain=Chain("a/m", "b/m", hedge=Hedge(after=0.0)))
             async with client.stream(QUESTION, model="b/m") as stream:
                 await anext(aiter(stream))
-    assert sorted(told(span)["understudy.outcome"] for span in collected.spans) == ["abandoned", "answered", "lost"]
+    assert sorted(told(span)["segue.outcome"] for span in collected.spans) == ["abandoned", "answered", "lost"]
     assert collected.observer._spans == {}
 
 
 async def test_a_skipped_one_is_a_span_and_a_breaker_is_counted() -> None:
     """Who is left alone has a span that says so, and counts for no duration."""
-    from understudy import Breaker
+    from segue import Breaker
 
     collected = Collected()
     async with OpenAIHost(script=[Status(500)]) as host:
@@ -167,16 +167,16 @@ async def test_a_skipped_one_is_a_span_and_a_breaker_is_counted() -> None:
             for _ in range(2):
                 with pytest.raises(ProviderError):
                     await client.chat(QUESTION, model="a/m")
-    assert [told(span)["understudy.outcome"] for span in collected.spans] == ["failed", "skipped"]
+    assert [told(span)["segue.outcome"] for span in collected.spans] == ["failed", "skipped"]
     assert sum(point.count for point in collected.points("gen_ai.client.operation.duration")) == 1
-    (change,) = collected.points("understudy.circuit.changes")
-    assert change.attributes["understudy.circuit.state"] == "open"
+    (change,) = collected.points("segue.circuit.changes")
+    assert change.attributes["segue.circuit.state"] == "open"
 
 
 async def test_no_content_and_no_key_is_collected(caplog: pytest.LogCaptureFixture) -> None:
     """Neither what was asked nor what was answered nor a key stands in spans, metrics or the log."""
     collected = Collected()
-    with caplog.at_level(logging.DEBUG, logger="understudy"):
+    with caplog.at_level(logging.DEBUG, logger="segue"):
         async with OpenAIHost(script=[Status(400, message=f"no: {KEY} {QUESTION}")]) as one, OpenAIHost() as other:
             async with collected.client(one, other) as client:
                 with pytest.raises(ProviderError):
@@ -191,14 +191,14 @@ async def test_no_content_and_no_key_is_collected(caplog: pytest.LogCaptureFixtu
 def test_nothing_of_it_is_imported_unasked() -> None:
     """A client imports no OpenTelemetry; without it telemetry says what to install."""
     code = (
-        "import sys; from understudy import Client; Client(config=False, plugins=False, environ={});"
+        "import sys; from segue import Client; Client(config=False, plugins=False, environ={});"
         "assert not any(name.startswith('opentelemetry') for name in sys.modules);"
         "sys.modules['opentelemetry'] = None\n"
-        "try:\n    import understudy.telemetry\n"
+        "try:\n    import segue.telemetry\n"
         "except Exception as error:\n    print(type(error).__name__, error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "ConfigError telemetry needs opentelemetry-api: pip install 'understudy[otel]'\n"
+    assert done.stdout == "ConfigError telemetry needs opentelemetry-api: pip install 'segue[otel]'\n"
 
 
 # ── observers of plugins ─────────────────────────────────────────────────────────────────────────────
@@ -222,12 +222,12 @@ def plugin(monkeypatch: pytest.MonkeyPatch, *given: object) -> EntryPoint:
     module = ModuleType("zoo_of_observers")
 
     @hookimpl
-    def understudy_observers() -> object:
+    def segue_observers() -> object:
         return list(given)
 
-    vars(module).update(understudy_observers=understudy_observers)
+    vars(module).update(segue_observers=segue_observers)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    return EntryPoint("watching", module.__name__, "understudy")
+    return EntryPoint("watching", module.__name__, "segue")
 
 
 async def test_a_plugin_may_observe_every_client(monkeypatch: pytest.MonkeyPatch, plugins_here: Any) -> None:

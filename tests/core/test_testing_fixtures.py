@@ -16,15 +16,15 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-import understudy.sync
-from understudy import Client, ConfigError, NoCandidateError, OverloadedError, RateLimitError, Tool
-from understudy.testing import Answer, CromicleHost, Drop, OpenAIHost, Stall, in_thread
+import segue.sync
+from segue import Client, ConfigError, NoCandidateError, OverloadedError, RateLimitError, Tool
+from segue.testing import Answer, CromicleHost, Drop, OpenAIHost, Stall, in_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION = """
-from understudy import Client
+from segue import Client
 
 
 async def capital(country: str) -> str:
@@ -43,32 +43,32 @@ import asyncio
 
 import pytest
 from geography import capital, words
-from understudy import OverloadedError
+from segue import OverloadedError
 
-pytestmark = pytest.mark.usefixtures("understudy_environment")
+pytestmark = pytest.mark.usefixtures("segue_environment")
 
 
-def test_the_country_is_asked_for(understudy_host):
-    understudy_host.answers("Paris")
+def test_the_country_is_asked_for(segue_host):
+    segue_host.answers("Paris")
     assert asyncio.run(capital("France")) == "Paris"
-    assert understudy_host.requests[0].json["messages"][-1]["content"] == "The capital of France?"
+    assert segue_host.requests[0].json["messages"][-1]["content"] == "The capital of France?"
 
 
-def test_a_short_outage_is_got_over(understudy_host):
-    understudy_host.fails(503, times=2)
-    understudy_host.answers("Paris")
+def test_a_short_outage_is_got_over(segue_host):
+    segue_host.fails(503, times=2)
+    segue_host.answers("Paris")
     assert asyncio.run(capital("France")) == "Paris"
-    assert len(understudy_host.requests) == 3
+    assert len(segue_host.requests) == 3
 
 
-def test_a_long_outage_is_told(understudy_host):
-    understudy_host.fails(503)
+def test_a_long_outage_is_told(segue_host):
+    segue_host.fails(503)
     with pytest.raises(OverloadedError):
         asyncio.run(capital("France"))
 
 
-def test_words_come_one_by_one(understudy_host):
-    understudy_host.answers("a b c")
+def test_words_come_one_by_one(segue_host):
+    segue_host.answers("a b c")
     assert asyncio.run(words("x")) == ["a", " b", " c"]
 """
 
@@ -91,7 +91,7 @@ def said(host: OpenAIHost) -> int | str:
 
 def pytest_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """pytest as a user runs it in a folder, in a home of its own; warnings are errors."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("UNDERSTUDY_", "PYTEST_"))}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("SEGUE_", "PYTEST_"))}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *arguments],
         cwd=folder,
@@ -108,26 +108,24 @@ def pytest_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 def test_pytest_finds_the_fixtures_by_itself() -> None:
     """The fixtures are an entry point of pytest's, under the project's name."""
-    assert {entry.value for entry in entry_points(group="pytest11", name="understudy")} == {
-        "understudy.testing.fixtures"
-    }
+    assert {entry.value for entry in entry_points(group="pytest11", name="segue")} == {"segue.testing.fixtures"}
 
 
 def test_a_run_that_needs_no_fixture_pays_nothing() -> None:
     """What every run of pytest imports is two empty packages and the module of the fixtures."""
     program = (
         "import sys, importlib, pytest; before = set(sys.modules);"
-        "import understudy.testing.fixtures; print(*sorted(set(sys.modules) - before))"
+        "import segue.testing.fixtures; print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["understudy", "understudy.testing", "understudy.testing.fixtures"]
+    assert done.stdout.split() == ["segue", "segue.testing", "segue.testing.fixtures"]
 
 
 def test_every_fixture_has_the_projects_name(pytestconfig: pytest.Config) -> None:
     """The plugin adds no name that could be an application's own."""
-    plugin = pytestconfig.pluginmanager.get_plugin("understudy")
+    plugin = pytestconfig.pluginmanager.get_plugin("segue")
     fixtures = {name for name, value in vars(plugin).items() if type(value).__name__ == "FixtureFunctionDefinition"}
-    assert fixtures == {"understudy_host", "understudy_environment"}
+    assert fixtures == {"segue_host", "segue_environment"}
 
 
 WITHOUT_ASYNCIO = ("-p", "no:asyncio")
@@ -148,10 +146,10 @@ def test_a_test_that_fails_in_the_middle_of_a_call_ends_at_once(tmp_path: Path) 
     """A failure with a connection open and an answer stalled is one failure: no hang, no warning of leftovers."""
     (tmp_path / "test_broken.py").write_text(
         "import socket\n"
-        "from understudy.testing import Stall\n"
-        "def test_broken(understudy_host, understudy_environment):\n"
-        "    understudy_host.does(Stall('middle'))\n"
-        "    with socket.create_connection(('127.0.0.1', int(understudy_host.address.rpartition(':')[2]))) as sock:\n"
+        "from segue.testing import Stall\n"
+        "def test_broken(segue_host, segue_environment):\n"
+        "    segue_host.does(Stall('middle'))\n"
+        "    with socket.create_connection(('127.0.0.1', int(segue_host.address.rpartition(':')[2]))) as sock:\n"
         "        sock.sendall(b'POST /v1/chat/completions HTTP/1.1\\r\\ncontent-length: 27\\r\\n\\r\\n'\n"
         '                     b\'{"messages":[],"stream":true\')\n'
         "        assert not sock.recv(10)\n"
@@ -164,88 +162,88 @@ def test_a_test_that_fails_in_the_middle_of_a_call_ends_at_once(tmp_path: Path) 
 # ── the host ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_unscripted_host_answers(understudy_host: OpenAIHost) -> None:
+def test_an_unscripted_host_answers(segue_host: OpenAIHost) -> None:
     """Without a word of script there is an answer, again and again."""
-    assert [said(understudy_host) for _ in range(2)] == ["hello from the host"] * 2
+    assert [said(segue_host) for _ in range(2)] == ["hello from the host"] * 2
 
 
-def test_answers_come_in_turn_and_the_last_one_stays(understudy_host: OpenAIHost) -> None:
+def test_answers_come_in_turn_and_the_last_one_stays(segue_host: OpenAIHost) -> None:
     """Each request gets the next text; when there is none, the last one again."""
-    understudy_host.answers("one", "two")
-    assert [said(understudy_host) for _ in range(3)] == ["one", "two", "two"]
+    segue_host.answers("one", "two")
+    assert [said(segue_host) for _ in range(3)] == ["one", "two", "two"]
 
 
-def test_a_failure_that_is_counted_is_over_after_so_many(understudy_host: OpenAIHost) -> None:
+def test_a_failure_that_is_counted_is_over_after_so_many(segue_host: OpenAIHost) -> None:
     """After a counted failure the host does what it did before."""
-    understudy_host.answers("as before")
-    assert said(understudy_host) == "as before"
-    understudy_host.fails(503, times=2)
-    assert [said(understudy_host) for _ in range(3)] == [503, 503, "as before"]
+    segue_host.answers("as before")
+    assert said(segue_host) == "as before"
+    segue_host.fails(503, times=2)
+    assert [said(segue_host) for _ in range(3)] == [503, 503, "as before"]
 
 
-def test_a_failure_that_is_not_counted_stays(understudy_host: OpenAIHost) -> None:
+def test_a_failure_that_is_not_counted_stays(segue_host: OpenAIHost) -> None:
     """Without a count a failure stays until something else is scripted."""
-    understudy_host.fails(401, code="invalid_api_key", message="no")
-    assert [said(understudy_host) for _ in range(2)] == [401, 401]
-    assert ask(understudy_host)[1]["error"] == {
+    segue_host.fails(401, code="invalid_api_key", message="no")
+    assert [said(segue_host) for _ in range(2)] == [401, 401]
+    assert ask(segue_host)[1]["error"] == {
         "message": "no",
         "type": None,
         "param": None,
         "code": "invalid_api_key",
     }
-    understudy_host.answers("again")
-    assert said(understudy_host) == "again"
+    segue_host.answers("again")
+    assert said(segue_host) == "again"
 
 
-def test_a_tool_is_called_once(understudy_host: OpenAIHost) -> None:
+def test_a_tool_is_called_once(segue_host: OpenAIHost) -> None:
     """A scripted call comes once, so that a loop over tools ends."""
-    understudy_host.calls_tool("get_weather", {"city": "Köln"})
-    _, told = ask(understudy_host)
+    segue_host.calls_tool("get_weather", {"city": "Köln"})
+    _, told = ask(segue_host)
     assert told["choices"][0]["finish_reason"] == "tool_calls"
     assert told["choices"][0]["message"]["content"] is None
     assert [call["function"] for call in told["choices"][0]["message"]["tool_calls"]] == [
         {"name": "get_weather", "arguments": '{"city":"Köln"}'}
     ]
-    assert said(understudy_host) == "hello from the host"
+    assert said(segue_host) == "hello from the host"
 
 
-def test_any_step_can_be_scripted(understudy_host: OpenAIHost) -> None:
+def test_any_step_can_be_scripted(segue_host: OpenAIHost) -> None:
     """What has no method of its own is a step, counted or not; a drop on accept counts as one too."""
-    understudy_host.does(Drop("accept"), times=1)
-    understudy_host.does(Answer("odd", headers={"X-Odd": "1"}))
+    segue_host.does(Drop("accept"), times=1)
+    segue_host.does(Answer("odd", headers={"X-Odd": "1"}))
     with pytest.raises(OSError, match=r"."):
-        ask(understudy_host)
-    with urlopen(Request(f"{understudy_host.url}/chat/completions", b'{"messages":[]}'), timeout=30) as response:
+        ask(segue_host)
+    with urlopen(Request(f"{segue_host.url}/chat/completions", b'{"messages":[]}'), timeout=30) as response:
         assert response.headers["x-odd"] == "1"
 
 
-def test_the_script_may_be_written_from_any_thread(understudy_host: OpenAIHost) -> None:
+def test_the_script_may_be_written_from_any_thread(segue_host: OpenAIHost) -> None:
     """Of steps added and requests made by eight threads at once none is lost and none comes twice."""
 
     def work(number: int) -> list[str]:
         seen: list[str] = []
         for turn in range(25):
-            understudy_host.does(Answer(f"{number}-{turn}"), times=1)
-            seen.append(str(said(understudy_host)))
+            segue_host.does(Answer(f"{number}-{turn}"), times=1)
+            seen.append(str(said(segue_host)))
         return seen
 
     with ThreadPoolExecutor(8) as pool:
         seen = [text for texts in pool.map(work, range(8)) for text in texts]
     assert sorted(seen) == sorted(f"{number}-{turn}" for number in range(8) for turn in range(25))
-    assert len(understudy_host.requests) == 200
+    assert len(segue_host.requests) == 200
 
 
-async def test_waiting_in_another_loop_is_refused(understudy_host: OpenAIHost) -> None:
+async def test_waiting_in_another_loop_is_refused(segue_host: OpenAIHost) -> None:
     """What is awaited of a host belongs to its own loop; elsewhere it would be waited for in vain."""
     with pytest.raises(RuntimeError, match="another loop"):
-        await understudy_host.until_requests(1)
+        await segue_host.until_requests(1)
 
 
 def test_a_thread_ends_with_its_host() -> None:
     """After the ``with`` neither thread nor connection is left, also of an answer that stalls."""
     before = set(threading.enumerate())
     with in_thread(OpenAIHost(script=[Stall("headers")])) as host:
-        assert {thread.name for thread in set(threading.enumerate()) - before} == {"understudy-host"}
+        assert {thread.name for thread in set(threading.enumerate()) - before} == {"segue-host"}
         port = int(host.address.rpartition(":")[2])
         sock = socket.create_connection(("127.0.0.1", port))
         sock.sendall(b"POST /v1/chat/completions HTTP/1.1\r\n\r\n")
@@ -292,35 +290,35 @@ def test_a_host_that_cannot_be_opened_says_so(monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def _a_developers_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keys, addresses and settings of somebody who uses the library every day."""
-    file = tmp_path / "understudy" / "understudy.toml"
+    file = tmp_path / "segue" / "segue.toml"
     file.parent.mkdir()
     file.write_text('order = ["groq"]\n[providers.openai]\nbase_url = "https://elsewhere.example/v1"\n')
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("UNDERSTUDY_CONFIG", str(file))
-    monkeypatch.setenv("UNDERSTUDY_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("SEGUE_CONFIG", str(file))
+    monkeypatch.setenv("SEGUE_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("GROQ_API_KEY", "gsk-canary-groq")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-real")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://api.openai.com/v1")
 
 
-@pytest.mark.usefixtures("_a_developers_machine", "understudy_environment")
-async def test_a_client_of_the_application_asks_the_host(understudy_host: OpenAIHost) -> None:
+@pytest.mark.usefixtures("_a_developers_machine", "segue_environment")
+async def test_a_client_of_the_application_asks_the_host(segue_host: OpenAIHost) -> None:
     """A plain ``Client()`` comes to the host, with the test's key, whatever the machine is set up for."""
     async with Client() as client:
         assert (await client.chat("Hello", model="gpt-4o-mini")).text == "hello from the host"
         assert (await client.chat("Hello", needs="tools")).provider == "openai"
-    assert {received.header["authorization"] for received in understudy_host.requests} == {"Bearer understudy-test-key"}
+    assert {received.header["authorization"] for received in segue_host.requests} == {"Bearer segue-test-key"}
 
 
-@pytest.mark.usefixtures("_a_developers_machine", "understudy_environment")
-def test_code_without_a_loop_asks_the_host(understudy_host: OpenAIHost) -> None:
+@pytest.mark.usefixtures("_a_developers_machine", "segue_environment")
+def test_code_without_a_loop_asks_the_host(segue_host: OpenAIHost) -> None:
     """The sync client takes the same way."""
-    with understudy.sync.Client() as client:
+    with segue.sync.Client() as client:
         assert client.chat("Hello", model="gpt-4o-mini").text == "hello from the host"
-    assert len(understudy_host.requests) == 1
+    assert len(segue_host.requests) == 1
 
 
-@pytest.mark.usefixtures("_a_developers_machine", "understudy_environment")
+@pytest.mark.usefixtures("_a_developers_machine", "segue_environment")
 async def test_the_developers_own_keys_are_not_there() -> None:
     """No other provider can be asked: its key is gone for the time of the test."""
     assert "GROQ_API_KEY" not in os.environ
@@ -329,27 +327,27 @@ async def test_the_developers_own_keys_are_not_there() -> None:
             await client.chat("Hello", model="groq/llama-3.1-8b-instant")
 
 
-@pytest.mark.usefixtures("understudy_environment")
+@pytest.mark.usefixtures("segue_environment")
 async def test_no_call_leaves_the_machine() -> None:
     """An address that the application has in its code is refused, not asked."""
     async with Client(config={"providers": {"openai": {"base_url": "https://api.openai.com/v1"}}}) as client:
-        with pytest.raises(ConfigError, match=r"UNDERSTUDY_NO_NETWORK is set: api\.openai\.com"):
+        with pytest.raises(ConfigError, match=r"SEGUE_NO_NETWORK is set: api\.openai\.com"):
             await client.chat("Hello", model="gpt-4o-mini")
 
 
-async def test_a_test_may_configure_more(understudy_environment: Path, understudy_host: OpenAIHost) -> None:
+async def test_a_test_may_configure_more(segue_environment: Path, segue_host: OpenAIHost) -> None:
     """The path that the fixture gives is the user's file, which a test may write."""
-    understudy_environment.write_text(  # noqa: ASYNC240 - the loop has nothing else to do
-        f'[providers.own]\nwire = "openai_chat"\nbase_url = "{understudy_host.url}"\nmodels = ["here"]\n'
+    segue_environment.write_text(  # noqa: ASYNC240 - the loop has nothing else to do
+        f'[providers.own]\nwire = "openai_chat"\nbase_url = "{segue_host.url}"\nmodels = ["here"]\n'
     )
     async with Client() as client:
         assert (await client.chat("Hello", model="own/here")).provider == "own"
 
 
-@pytest.mark.usefixtures("understudy_environment")
-async def test_retries_do_not_make_a_test_wait(understudy_host: OpenAIHost) -> None:
+@pytest.mark.usefixtures("segue_environment")
+async def test_retries_do_not_make_a_test_wait(segue_host: OpenAIHost) -> None:
     """An outage is retried as often as ever, after pauses of a millisecond or two."""
-    understudy_host.fails(503)
+    segue_host.fails(503)
     async with Client() as client:
         with pytest.raises(OverloadedError) as caught:
             await client.chat("Hello", model="openai/gpt-4o-mini")
@@ -357,22 +355,22 @@ async def test_retries_do_not_make_a_test_wait(understudy_host: OpenAIHost) -> N
     assert client.config.retry.longest(1) == 0.002
 
 
-@pytest.mark.usefixtures("understudy_environment")
-async def test_a_limit_is_told_with_its_hint(understudy_host: OpenAIHost) -> None:
+@pytest.mark.usefixtures("segue_environment")
+async def test_a_limit_is_told_with_its_hint(segue_host: OpenAIHost) -> None:
     """A 429 with a hint beyond all patience comes out as the application would see it."""
-    understudy_host.fails(429, retry_after="600")
+    segue_host.fails(429, retry_after="600")
     async with Client() as client:
         with pytest.raises(RateLimitError) as caught:
             await client.chat("Hello", model="openai/gpt-4o-mini")
     assert caught.value.retry_after == 600
 
 
-@pytest.mark.usefixtures("understudy_environment")
-async def test_a_loop_over_tools(understudy_host: OpenAIHost) -> None:
+@pytest.mark.usefixtures("segue_environment")
+async def test_a_loop_over_tools(segue_host: OpenAIHost) -> None:
     """A scripted call arrives as a tool call, streamed too, and the next answer ends the loop."""
     tool = Tool(name="get_weather", parameters={"type": "object", "properties": {"city": {"type": "string"}}})
-    understudy_host.calls_tool("get_weather", {"city": "Paris"})
-    understudy_host.answers("Sunny.")
+    segue_host.calls_tool("get_weather", {"city": "Paris"})
+    segue_host.answers("Sunny.")
     async with Client() as client:
         async with client.stream("Weather?", model="gpt-4o-mini", tools=[tool]) as stream:
             reply = await stream.reply()
@@ -387,7 +385,7 @@ def test_everything_is_put_back(tmp_path: Path) -> None:
     (tmp_path / "test_twice.py").write_text(
         "import os, pytest\n"
         "before = dict(os.environ)\n"
-        "def test_within(understudy_environment): assert dict(os.environ) != before\n"
+        "def test_within(segue_environment): assert dict(os.environ) != before\n"
         "def test_after():\n"
         "    now = dict(os.environ); now.pop('PYTEST_CURRENT_TEST'); assert now == before\n"
     )

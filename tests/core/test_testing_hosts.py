@@ -20,8 +20,8 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-import understudy.testing
-from understudy.testing import (
+import segue.testing
+from segue.testing import (
     Answer,
     Body,
     CromicleHost,
@@ -922,18 +922,17 @@ async def test_a_pace_keeps_tokens_apart() -> None:
 
 def test_every_public_name_is_there() -> None:
     """The names are sorted, each can be had, each is of the module where it is looked for, and no other is there."""
-    names = understudy.testing.__all__
-    assert dir(understudy.testing) == names == sorted(names) == list(understudy.testing._HOME)
-    assert all(getattr(understudy.testing, name) is not None for name in names)
+    names = segue.testing.__all__
+    assert dir(segue.testing) == names == sorted(names) == list(segue.testing._HOME)
+    assert all(getattr(segue.testing, name) is not None for name in names)
     with pytest.raises(AttributeError, match="Nothing"):
-        understudy.testing.Nothing  # noqa: B018
+        segue.testing.Nothing  # noqa: B018
 
 
 def test_hosts_are_cheap_to_import() -> None:
     """Neither aiohttp nor pydantic comes with the hosts: the offline provider uses them in production."""
     program = (
-        "import sys; from understudy.testing import *;"
-        "print(*sorted({'aiohttp', 'pydantic', 'pluggy'} & sys.modules.keys()))"
+        "import sys; from segue.testing import *;print(*sorted({'aiohttp', 'pydantic', 'pluggy'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

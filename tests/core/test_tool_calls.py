@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.events import Collector, Finish
-from understudy.wire.tool_calls import ToolCallAssembler
+from segue.events import Collector, Finish
+from segue.wire.tool_calls import ToolCallAssembler
 
 Fragment: TypeAlias = tuple[int | None, str | None, str, str]
 """index, id, name, arguments"""

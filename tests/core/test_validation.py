@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-import understudy.messages
-from understudy import (
+import segue.messages
+from segue import (
     ImagePart,
     Message,
     Needs,
@@ -25,8 +25,8 @@ from understudy import (
     Tool,
     ToolCall,
 )
-from understudy.testing import OpenAIHost
-from understudy.validation import Value, filled, unset
+from segue.testing import OpenAIHost
+from segue.validation import Value, filled, unset
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
 
@@ -39,7 +39,7 @@ VALUES = (
 
 KINDS = [
     kind
-    for kind in vars(understudy.messages).values()
+    for kind in vars(segue.messages).values()
     if isinstance(kind, type) and issubclass(kind, Value) and kind is not Value
 ]
 
@@ -132,7 +132,7 @@ def test_fields_are_given_by_name() -> None:
 
 SAY = """
 import asyncio, sys
-from understudy import Client
+from segue import Client
 
 async def main():
     async with Client() as client:
@@ -152,7 +152,7 @@ async def test_who_says_plain_text_imports_no_pydantic(tmp_path: Any) -> None:
     import asyncio
 
     names = '"pydantic", "pydantic_core", "click", "rich", "tomllib", "difflib", "configparser"'
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "UNDERSTUDY"))}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "SEGUE"))}
     async with OpenAIHost() as host:
         environ |= {"OPENAI_API_KEY": "sk-x", "OPENAI_BASE_URL": host.url, "HOME": str(tmp_path)}
         for temperature, expected in ((None, "[]"), (0.5, "['pydantic', 'pydantic_core']")):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from understudy import (
+from segue import (
     ChoiceFinish,
     Finish,
     Logprobs,
@@ -21,9 +21,9 @@ from understudy import (
     ToolCallDelta,
     Usage,
 )
-from understudy.events import Collector, Event, Reply
-from understudy.testing import Body, OpenAIHost
-from understudy.wire.openai_chat.serving import read, render, render_stream
+from segue.events import Collector, Event, Reply
+from segue.testing import Body, OpenAIHost
+from segue.wire.openai_chat.serving import read, render, render_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

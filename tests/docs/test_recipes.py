@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from understudy import Finish, Start, TextDelta, ToolCallDelta, Usage
-from understudy.events import Collector, Event
-from understudy.testing import Body, OpenAIHost, Status
-from understudy.wire.openai_chat.serving import render
+from segue import Finish, Start, TextDelta, ToolCallDelta, Usage
+from segue.events import Collector, Event
+from segue.testing import Body, OpenAIHost, Status
+from segue.wire.openai_chat.serving import render
 
 RECIPES = Path(__file__).parents[2] / "docs" / "recipes"
 FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -44,9 +44,9 @@ async def run(code: str, folder: Path, **variables: str) -> str:
     environ = {
         name: value
         for name, value in os.environ.items()
-        if not name.endswith(("_API_KEY", "_BASE_URL")) and not name.startswith("UNDERSTUDY_")
+        if not name.endswith(("_API_KEY", "_BASE_URL")) and not name.startswith("SEGUE_")
     }
-    environ |= {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "UNDERSTUDY_NO_NETWORK": "1", **variables}
+    environ |= {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "SEGUE_NO_NETWORK": "1", **variables}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-W", "error", "-c", code),
@@ -72,7 +72,7 @@ def openai(host: OpenAIHost) -> dict[str, str]:
 
 
 def configured(folder: Path, toml: str) -> None:
-    file = folder / "understudy" / "understudy.toml"
+    file = folder / "segue" / "segue.toml"
     file.parent.mkdir()
     file.write_text(toml)
 
@@ -138,7 +138,7 @@ async def test_two_hosts_by_row_in_the_file(tmp_path: Path) -> None:
         toml = fences("hosts", "toml")[0].replace("http://127.0.0.1:8001/v1", one.url)
         configured(tmp_path, toml.replace("http://127.0.0.1:8002/v1", two.url))
         code = (
-            "from understudy.sync import Client\n"
+            "from segue.sync import Client\n"
             "with Client() as client:\n"
             "    print(client.chat('x', needs='context>=100k, tools').text, client.chat('x', model='fast/small').text)"
         )
@@ -173,9 +173,7 @@ async def test_the_chain_of_the_file(tmp_path: Path) -> None:
     """The same chain, written in the file, is found by its name."""
     async with OpenAIHost(script=[says("hi")]) as host:
         configured(tmp_path, fences("fallback", "toml")[0])
-        code = (
-            "from understudy.sync import Client\nwith Client() as client: print(client.chat('x', chain='main').model)"
-        )
+        code = "from segue.sync import Client\nwith Client() as client: print(client.chat('x', chain='main').model)"
         assert await run(code, tmp_path, **openai(host)) == "gpt-4o-mini\n"
 
 

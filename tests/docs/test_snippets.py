@@ -58,21 +58,21 @@ def test_toml_snippet_is_read(code: str, tmp_path: Path) -> None:
     """A configuration snippet is read without an error."""
     table = tomllib.loads(code)
     if "project" in table:
-        assert table["project"]["entry-points"]["understudy"]
+        assert table["project"]["entry-points"]["segue"]
         return
-    path = tmp_path / "understudy.toml"
+    path = tmp_path / "segue.toml"
     path.write_text(code)
-    load = f"from understudy.config import load; load({str(path)!r}, environ={{'MY_KEY': 'sk-test'}})"
+    load = f"from segue.config import load; load({str(path)!r}, environ={{'MY_KEY': 'sk-test'}})"
     done = run([sys.executable, "-c", load], tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("code", snippets("console"))
 def test_commands_run(code: str, tmp_path: Path) -> None:
-    """Each `understudy` command of a page ends with 0; the README's two are tasks that nox knows."""
+    """Each `segue` command of a page ends with 0; the README's two are tasks that nox knows."""
     for line in code.splitlines():
         words = shlex.split(line)
-        if words[0] == "understudy":
+        if words[0] == "segue":
             done = run([sys.executable, "-m", *words], tmp_path)
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         else:

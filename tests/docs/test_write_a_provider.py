@@ -105,8 +105,8 @@ def test_what_is_conforming_conforms(ran: list[Ran]) -> None:
 def test_what_the_page_adds_is_there(ran: list[Ran]) -> None:
     """The row, the plugin and the packages are listed, and selected by what they declare."""
     printed = {one.command: one.printed for one in ran}
-    assert "acme/acme-1" in printed['understudy models --config acme.toml --needs "tools, context>=32k"']
-    assert "nine" in printed["understudy providers"]
-    assert "acme/acme-1" in printed['understudy explain --needs "working, supports_message_history"']
+    assert "acme/acme-1" in printed['segue models --config acme.toml --needs "tools, context>=32k"']
+    assert "nine" in printed["segue providers"]
+    assert "acme/acme-1" in printed['segue explain --needs "working, supports_message_history"']
     (explained,) = (text for command, text in printed.items() if command.startswith("python -c"))
     assert "1. quokka/quokka" in explained

@@ -23,17 +23,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from continuing_hosts import INPUT, OUTPUT, End, Framing, RefusedError, Sockets, Wire, is_for_the_cut_one, rest
 
-from understudy import Chain, Client, Handover, Retry, StreamBrokenError, TextDelta, Usage
+from segue import Chain, Client, Handover, Retry, StreamBrokenError, TextDelta, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 
-    from understudy.wire import Call
+    from segue.wire import Call
 
 WIRES: Final[tuple[Wire, ...]] = get_args(Wire)
 FRAMINGS: Final[tuple[Framing, ...]] = get_args(Framing)
 ENDS: Final[tuple[End, ...]] = get_args(End)
-RECORDINGS: Final = Path(os.environ.get("UNDERSTUDY_WIRE", Path(__file__).parents[3] / "shared" / "wire"))
+RECORDINGS: Final = Path(os.environ.get("SEGUE_WIRE", Path(__file__).parents[3] / "shared" / "wire"))
 RECORDED: Final = 8
 """How many recorded streams are taken."""
 

@@ -11,17 +11,17 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
 
-from understudy import Client, OverloadedError, Retry, TextDelta, Timeout, UnderstudyError
-from understudy.chain import Chain
-from understudy.errors import ProviderError
-from understudy.testing import OpenAIHost, Received, Status, checked, refused_url, tokens_of
-from understudy.testing.loopback import Connection, Loopback
+from segue import Client, OverloadedError, Retry, SegueError, TextDelta, Timeout
+from segue.chain import Chain
+from segue.errors import ProviderError
+from segue.testing import OpenAIHost, Received, Status, checked, refused_url, tokens_of
+from segue.testing.loopback import Connection, Loopback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from understudy import Attempt, Notice
-    from understudy.transport import AiohttpTransport
+    from segue import Attempt, Notice
+    from segue.transport import AiohttpTransport
 
 Place: TypeAlias = Literal["first", "middle"]
 PLACES: tuple[Place, ...] = ("first", "middle")
@@ -184,7 +184,7 @@ class Met:
 
     text: str = ""
     whole: str | None = None
-    error: UnderstudyError | None = None
+    error: SegueError | None = None
     attempts: Sequence[Attempt] = ()
     notices: Sequence[Notice] = ()
     handovers: int = 0
@@ -240,7 +240,7 @@ async def meet(client: Client, targets: Sequence[str], *, stream: bool, prompt: 
                 reply = await events.reply()
         met.whole, met.attempts, met.notices = reply.text, reply.attempts, reply.notices
         met.handovers = len(reply.handovers)
-    except UnderstudyError as error:
+    except SegueError as error:
         met.error = error
         met.attempts = getattr(error, "attempts", ())
     return met
@@ -418,4 +418,4 @@ def _timers() -> list[str]:
     waiting = [handle for handle in loop._scheduled if not handle.cancelled()]
     waiting = [handle for handle in waiting if getattr(_owner(handle), "watched", True)]
     homes = [(str(getattr(handle._callback, "__module__", "")), repr(handle)) for handle in waiting]
-    return [shown for home, shown in homes if home.startswith("understudy") and ".testing" not in home]
+    return [shown for home, shown in homes if home.startswith("segue") and ".testing" not in home]

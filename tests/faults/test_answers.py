@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from matrix import NO_RETRY, PLACES, SHORT, WHOLE, Fault, Host, check, check_continued, check_retried, client_of, meet
 
-from understudy import (
+from segue import (
     Chain,
     Client,
     ContentFilterError,
@@ -26,17 +26,17 @@ from understudy import (
     TextDelta,
     ToolCallDelta,
 )
-from understudy.testing import Answer, Body, Raw
-from understudy.transport import AiohttpTransport
+from segue.testing import Answer, Body, Raw
+from segue.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from matrix import Place
 
-    from understudy import Reply
-    from understudy.errors import ProviderError
-    from understudy.testing import Step
+    from segue import Reply
+    from segue.errors import ProviderError
+    from segue.testing import Step
 
 both = pytest.mark.parametrize("stream", [True, False], ids=["stream", "chat"])
 places = pytest.mark.parametrize("place", PLACES)

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from matrix import KEYS, LIMIT, NO_RETRY, PLACES, WHOLE, Fault, Host, check, client_of, meet
 
-from understudy import Breaker, Client, OverloadedError, RateLimitError, Retry, Timeout
-from understudy.plugin import AsyncGeneratorProvider
-from understudy.testing import Answer, OpenAIHost, Stall, Status, in_thread
-from understudy.transport import retry_after
+from segue import Breaker, Client, OverloadedError, RateLimitError, Retry, Timeout
+from segue.plugin import AsyncGeneratorProvider
+from segue.testing import Answer, OpenAIHost, Stall, Status, in_thread
+from segue.transport import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from matrix import Met, Place
 
-    from understudy.observation import Attempt, AttemptStart, CircuitChange, Fallback
+    from segue.observation import Attempt, AttemptStart, CircuitChange, Fallback
 
 both = pytest.mark.parametrize("stream", [True, False], ids=["stream", "chat"])
 places = pytest.mark.parametrize("place", PLACES)
@@ -279,13 +279,13 @@ async def test_f55_a_stall_is_not_the_hosts(stream: bool) -> None:
 
 HUNGRY = """
 import asyncio, json, os, resource, sys
-from understudy import Client, Breaker
-from understudy.errors import UnderstudyError
+from segue import Client, Breaker
+from segue.errors import SegueError
 
 async def ask(client):
     try:
         return (await client.chat("hi", model="h/m")).text
-    except UnderstudyError as error:
+    except SegueError as error:
         return f"{type(error).__name__} at {error.phase}"
 
 async def main(url, failures):
@@ -314,7 +314,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 
 async def ended(*command: str, **environ: str) -> tuple[int, str, str]:
     """A program's exit code and what it wrote."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("UNDERSTUDY_", "XDG_"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SEGUE_", "XDG_"))}
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -348,7 +348,7 @@ def _configured(folder: Path, url: str) -> str:
     return str(path)
 
 
-CHAT = ("-m", "understudy", "chat", "-m", "h/m", "--config")
+CHAT = ("-m", "segue", "chat", "-m", "h/m", "--config")
 
 
 @pytest.mark.parametrize("home", ["/proc/nowhere", "/nonexistent"])
@@ -363,7 +363,7 @@ async def test_f56_a_home_that_is_no_folder(tmp_path: Path) -> None:
     """F56: a store of keys that cannot be looked at is an error that names it: a key may stand in it."""
     code, out, err = await _chat_at("/dev/null", tmp_path)
     assert (code, out) == (2, "")
-    assert "the key store /dev/null/understudy/keys.toml: Not a directory" in err
+    assert "the key store /dev/null/segue/keys.toml: Not a directory" in err
     assert "Traceback" not in err
 
 
@@ -389,7 +389,7 @@ async def test_f56_no_space_left(tmp_path: Path) -> None:
 
 CROWDED = """
 import asyncio, json, os, resource, sys
-from understudy import Chain, Client
+from segue import Chain, Client
 
 async def ask(client, names, stream):
     chain, pieces = Chain(*(f"{name}/m" for name in names)), []

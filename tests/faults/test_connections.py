@@ -12,9 +12,9 @@ import pytest
 import trustme
 from matrix import PLACES, WHOLE, Elsewhere, Fault, Host, RawHost, check, check_retried, client_of, meet
 
-from understudy import ConnectError, DNSError, PhaseTimeoutError, ProtocolError, Retry, Timeout, TLSError
-from understudy.testing import Answer, Drop, Raw, Stall
-from understudy.transport import AiohttpTransport
+from segue import ConnectError, DNSError, PhaseTimeoutError, ProtocolError, Retry, Timeout, TLSError
+from segue.testing import Answer, Drop, Raw, Stall
+from segue.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from matrix import Place
 
-    from understudy.testing.loopback import Connection
+    from segue.testing.loopback import Connection
 
 both = pytest.mark.parametrize("stream", [True, False], ids=["stream", "chat"])
 places = pytest.mark.parametrize("place", PLACES)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from matrix import PLACES, WHOLE, Fault, Host, check, check_continued, check_retried
 
-from understudy import ProtocolError
-from understudy.testing import Body
+from segue import ProtocolError
+from segue.testing import Body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

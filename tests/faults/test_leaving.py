@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from matrix import KEYS, LIMIT, NO_RETRY, PLACES, WHOLE, Host, going_on
 
-from understudy import Breaker, Chain, Client, Hedge, Retry, TextDelta, Timeout
-from understudy.testing import Answer, Cut, Stall, Status
+from segue import Breaker, Chain, Client, Hedge, Retry, TextDelta, Timeout
+from segue.testing import Answer, Cut, Stall, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 
     from matrix import Place
 
-    from understudy import Attempt
-    from understudy.observation import Fallback
-    from understudy.testing import Step
+    from segue import Attempt
+    from segue.observation import Fallback
+    from segue.testing import Step
 
 T = TypeVar("T")
 

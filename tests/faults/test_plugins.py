@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from matrix import LIMIT, NO_RETRY, WHOLE, Elsewhere, Fault, Host, check
 
-from understudy import Client, Finish, PhaseTimeoutError, PluginError, ProtocolError, TextDelta, Timeout
-from understudy.chain import Chain
-from understudy.errors import ProviderError, UnderstudyError
-from understudy.installation import Entry, declared_here
-from understudy.plugin import AsyncGeneratorProvider, Model, ProviderSpec, Start, hookimpl
-from understudy.plugin import Host as Row
-from understudy.registry import Registry
+from segue import Client, Finish, PhaseTimeoutError, PluginError, ProtocolError, TextDelta, Timeout
+from segue.chain import Chain
+from segue.errors import ProviderError, SegueError
+from segue.installation import Entry, declared_here
+from segue.plugin import AsyncGeneratorProvider, Model, ProviderSpec, Start, hookimpl
+from segue.plugin import Host as Row
+from segue.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
-    from understudy import Attempt
-    from understudy.plugin import Context, Event, Request
+    from segue import Attempt
+    from segue.plugin import Context, Event, Request
 
 both = pytest.mark.parametrize("stream", [True, False], ids=["stream", "chat"])
 places = pytest.mark.parametrize("place", ["first", "middle"])
@@ -70,7 +70,7 @@ class _Distribution:
 
 def entry_to(name: str, module: str, distribution: str | None = None) -> EntryPoint:
     """An entry point of the distribution ``dist-NAME``, or of another one."""
-    found = EntryPoint(name, module, "understudy")
+    found = EntryPoint(name, module, "segue")
     vars(found).update(dist=_Distribution(distribution or f"dist-{name}"))
     return found
 
@@ -84,7 +84,7 @@ class Menagerie:
         self.entries: list[EntryPoint] = []
         monkeypatch.syspath_prepend(folder)
         monkeypatch.setattr(
-            "understudy.registry.catalogued", lambda *_, **__: list(declared_here(map(Entry.of, self.entries)))
+            "segue.registry.catalogued", lambda *_, **__: list(declared_here(map(Entry.of, self.entries)))
         )
 
     def module(self, name: str, code: str) -> str:
@@ -103,10 +103,10 @@ class Menagerie:
         module = ModuleType(f"zoo_{name}_{len(self.entries)}")
 
         @hookimpl
-        def understudy_providers() -> object:
+        def segue_providers() -> object:
             return gives()
 
-        vars(module).update(understudy_providers=understudy_providers)
+        vars(module).update(segue_providers=segue_providers)
         self._patch.setitem(sys.modules, module.__name__, module)
         self.entries.append(entry_to(name, module.__name__, distribution))
 
@@ -149,7 +149,7 @@ IMPORTS = {
     "recursion": ("def f(): f()\nf()", "RecursionError"),
     "memory": ("raise MemoryError", "MemoryError"),
     "group": ('raise ExceptionGroup("many", [ValueError(1)])', "ExceptionGroup"),
-    "ours": ('from understudy import ConfigError\nraise ConfigError("mine")', "ConfigError: mine"),
+    "ours": ('from segue import ConfigError\nraise ConfigError("mine")', "ConfigError: mine"),
 }
 
 
@@ -559,10 +559,10 @@ async def test_f61_a_hook_with_another_signature(zoo: Menagerie) -> None:
     module = ModuleType("zoo_signature")
 
     @hookimpl
-    def understudy_providers(everything: object) -> object:
+    def segue_providers(everything: object) -> object:
         return [everything]
 
-    vars(module).update(understudy_providers=understudy_providers)
+    vars(module).update(segue_providers=segue_providers)
     sys.modules[module.__name__] = module
     try:
         zoo.entries.append(entry_to("bad", module.__name__))
@@ -849,7 +849,7 @@ async def test_f64_a_clean_up_that_raises_when_the_caller_leaves() -> None:
     ) as client:
         stream = client.stream("hi", model="odd/m")
         assert await anext(aiter(stream)) == TextDelta("one")
-        with contextlib.suppress(UnderstudyError):
+        with contextlib.suppress(SegueError):
             await stream.aclose()
         assert [attempt.outcome for attempt in stream.attempts] == ["abandoned"]
         assert not client._fleet.busy

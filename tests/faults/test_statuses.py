@@ -23,7 +23,7 @@ from matrix import (
     meet,
 )
 
-from understudy import (
+from segue import (
     AuthenticationError,
     BadRequestError,
     Client,
@@ -43,16 +43,16 @@ from understudy import (
     ServerError,
     Timeout,
 )
-from understudy.errors import AllFailedError, ProviderError
-from understudy.testing import Answer, Body, Raw, Status
+from segue.errors import AllFailedError, ProviderError
+from segue.testing import Answer, Body, Raw, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from matrix import Met, Place
 
-    from understudy.attempt import Run
-    from understudy.testing.loopback import Connection
+    from segue.attempt import Run
+    from segue.testing.loopback import Connection
 
 both = pytest.mark.parametrize("stream", [True, False], ids=["stream", "chat"])
 places = pytest.mark.parametrize("place", PLACES)

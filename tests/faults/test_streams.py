@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from matrix import PLACES, WHOLE, Fault, Host, RawHost, check, check_continued, check_retried
 
-from understudy import PhaseTimeoutError, ProtocolError, StreamBrokenError, Timeout
-from understudy.testing import Body, Cut, Raw, Stall
+from segue import PhaseTimeoutError, ProtocolError, StreamBrokenError, Timeout
+from segue.testing import Body, Cut, Raw, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from matrix import Place
 
-    from understudy.testing.loopback import Connection
+    from segue.testing.loopback import Connection
 
 both = pytest.mark.parametrize("stream", [True, False], ids=["stream", "chat"])
 places = pytest.mark.parametrize("place", PLACES)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from matrix import NO_RETRY, WHOLE, Host, client_of, going_on
 
-from understudy import Client, sync
-from understudy.attempt import Attempting, Ready, Run
-from understudy.capabilities import Capabilities
-from understudy.chain import Chain, Target
-from understudy.errors import ConnectError, OverloadedError, RejectedError
-from understudy.events import Event, Finish, Handover, TextDelta, Usage
-from understudy.messages import Request
-from understudy.observation import Attempt
-from understudy.pricing import Pricing, SharedPricing
-from understudy.race import Race
-from understudy.resilience import Breaker, Endpoint, Fleet, Hedge
-from understudy.testing import Answer, Cut, Stall, Status
+from segue import Client, sync
+from segue.attempt import Attempting, Ready, Run
+from segue.capabilities import Capabilities
+from segue.chain import Chain, Target
+from segue.errors import ConnectError, OverloadedError, RejectedError
+from segue.events import Event, Finish, Handover, TextDelta, Usage
+from segue.messages import Request
+from segue.observation import Attempt
+from segue.pricing import Pricing, SharedPricing
+from segue.race import Race
+from segue.resilience import Breaker, Endpoint, Fleet, Hedge
+from segue.testing import Answer, Cut, Stall, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -17,12 +17,12 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "wires"))
 
-with atheris.instrument_imports(include=["understudy", "understudy_bedrock", "understudy_cohere", "understudy_google"]):
+with atheris.instrument_imports(include=["segue", "segue_bedrock", "segue_cohere", "segue_google"]):
     import corpus
 
-    from understudy import UnderstudyError
-    from understudy.wire.sse import SSEDecoder
-    from understudy_bedrock.event_stream import EventStreamDecoder
+    from segue import SegueError
+    from segue.wire.sse import SSEDecoder
+    from segue_bedrock.event_stream import EventStreamDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def _events(decoder: SSEDecoder | EventStreamDecoder, parts: list[bytes]) -> tup
     try:
         for part in parts:
             found.extend(decoder.feed(part))
-    except UnderstudyError as error:
+    except SegueError as error:
         return found, repr(error)
     return found, ""
 

@@ -17,12 +17,12 @@ KINDS = ("text", "host", "wire")
 
 PROGRAM = """
 import asyncio, json, sys
-import understudy
-from understudy import Chain, Client, Needs, Retry
-from understudy.testing import Body, ScriptedHost, cassettes_of
+import segue
+from segue import Chain, Client, Needs, Retry
+from segue.testing import Body, ScriptedHost, cassettes_of
 
 def recorded(kind):
-    return next(one for one in cassettes_of(f"understudy_acme_{kind}") if one.id == f"acme-{kind}-text")
+    return next(one for one in cassettes_of(f"segue_acme_{kind}") if one.id == f"acme-{kind}-text")
 
 async def main():
     wire = recorded("wire")
@@ -39,7 +39,7 @@ async def main():
             chain = Chain(Needs("supports_message_history"), "acme-host/acme-host-1", "acme-wire/acme-wire-1")
             reply = await client.chat("Who are you?", chain=chain)
         print(json.dumps({
-            "file": understudy.__file__, "selected": selected, "text": reply.text, "provider": reply.provider,
+            "file": segue.__file__, "selected": selected, "text": reply.text, "provider": reply.provider,
             "attempts": [[one.provider, type(one.error).__name__] for one in reply.attempts],
             "expected": wire.expected["text"],
         }))
@@ -50,19 +50,19 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module")
 def environment(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """A fresh environment with Understudy from its wheels, and three packages that it wrote."""
+    """A fresh environment with Segue from its wheels, and three packages that it wrote."""
     made = Environment(tmp_path_factory.mktemp("fresh"), index)
-    made.run("pip", "install", "understudy")
+    made.run("pip", "install", "segue")
     for kind in KINDS:
-        made.run("understudy", "new-provider", f"acme-{kind}", "--kind", kind)
-        made.run("pip", "install", f"./understudy-acme-{kind}[test]")
+        made.run("segue", "new-provider", f"acme-{kind}", "--kind", kind)
+        made.run("pip", "install", f"./segue-acme-{kind}[test]")
     return made
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_passes_the_kit_at_once(environment: Environment, kind: str) -> None:
     """As it was written and installed, each kind passes every item of the highest level, none as expected."""
-    done = environment.run("understudy", "conform", f"acme-{kind}", "--json")
+    done = environment.run("segue", "conform", f"acme-{kind}", "--json")
     (report,) = json.loads(done.stdout)["providers"]
     assert (report["declared"], report["level"]) == ("full", "full")
     outcomes: dict[str, Any] = {one["item"]: one for one in report["items"]}
@@ -74,7 +74,7 @@ def test_it_passes_the_kit_at_once(environment: Environment, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_own_tests_pass(environment: Environment, kind: str) -> None:
     """The tests that were written with it pass."""
-    done = environment.run("python", "-m", "pytest", "-q", f"understudy-acme-{kind}")
+    done = environment.run("python", "-m", "pytest", "-q", f"segue-acme-{kind}")
     assert " passed" in done.stdout
     assert "failed" not in done.stdout
 
@@ -92,23 +92,23 @@ def test_they_are_selected_by_capability_and_used_in_a_chain(environment: Enviro
 
 def test_nothing_is_broken(environment: Environment) -> None:
     """The doctor finds all three, and nothing that is broken."""
-    told = environment.run("understudy", "doctor").stdout
+    told = environment.run("segue", "doctor").stdout
     for kind in KINDS:
-        assert f"understudy-acme-{kind}" in told
+        assert f"segue-acme-{kind}" in told
 
 
 RECORD = """
 import asyncio, sys
 from pathlib import Path
-from understudy.testing import ScriptedHost, cassettes_of
+from segue.testing import ScriptedHost, cassettes_of
 
 async def main(kind):
-    source = Path(f"understudy-acme-{kind}", "src", f"understudy_acme_{kind}", "cassettes", f"acme-{kind}-text.json")
-    made = next(one for one in cassettes_of(f"understudy_acme_{kind}") if one.id == f"acme-{kind}-text")
+    source = Path(f"segue-acme-{kind}", "src", f"segue_acme_{kind}", "cassettes", f"acme-{kind}-text.json")
+    made = next(one for one in cassettes_of(f"segue_acme_{kind}") if one.id == f"acme-{kind}-text")
     async with ScriptedHost(script=[made.step()]) as host:
         Path("host.toml").write_text(f'[providers.acme-{kind}]\\nbase_url = "{host.url}"\\napi_key = "sk-canary-123"')
         recording = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "understudy", "record", "--config", "host.toml", "-m", f"acme-{kind}/acme-{kind}-1",
+            sys.executable, "-m", "segue", "record", "--config", "host.toml", "-m", f"acme-{kind}/acme-{kind}-1",
             "-o", str(source), "--force", "Who are you?",
         )
         assert await recording.wait() == 0
@@ -121,9 +121,9 @@ asyncio.run(main(sys.argv[1]))
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_recorded_takes_the_place_of_what_was_made_up(environment: Environment, kind: str) -> None:
-    """`understudy record` asks through it and keeps the exchange; its tests and the kit then play that."""
+    """`segue record` asks through it and keeps the exchange; its tests and the kit then play that."""
     environment.run("python", "-c", RECORD, kind)
-    environment.run("pip", "install", "--force-reinstall", "--no-deps", f"./understudy-acme-{kind}")
-    assert "failed" not in environment.run("python", "-m", "pytest", "-q", f"understudy-acme-{kind}").stdout
-    done = environment.run("understudy", "conform", f"acme-{kind}", "--item", "c*", "--json")
+    environment.run("pip", "install", "--force-reinstall", "--no-deps", f"./segue-acme-{kind}")
+    assert "failed" not in environment.run("python", "-m", "pytest", "-q", f"segue-acme-{kind}").stdout
+    done = environment.run("segue", "conform", f"acme-{kind}", "--item", "c*", "--json")
     assert json.loads(done.stdout)["passed"]

@@ -11,8 +11,8 @@ import pytest
 
 pytestmark = pytest.mark.packaging
 
-ACME = '''"""Acme for Understudy."""
-from understudy.plugin import AsyncGeneratorProvider, hookimpl
+ACME = '''"""Acme for Segue."""
+from segue.plugin import AsyncGeneratorProvider, hookimpl
 
 class Acme(AsyncGeneratorProvider):
     url = "https://acme.example"
@@ -26,7 +26,7 @@ class Acme(AsyncGeneratorProvider):
         yield "from acme"
 
 @hookimpl
-def understudy_providers():
+def segue_providers():
     return [Acme]
 '''
 
@@ -42,19 +42,19 @@ requires = ["flit_core"]
 build-backend = "flit_core.buildapi"
 
 [project]
-name = "understudy-{name}"
+name = "segue-{name}"
 version = "1.0"
 description = "A test's plugin."
 
-[project.entry-points."understudy"]
-{name} = "understudy_{name}"
+[project.entry-points."segue"]
+{name} = "segue_{name}"
 """
 
 Run = "Callable[..., subprocess.CompletedProcess[str]]"
 
 
 @pytest.fixture(scope="module")
-def understudy(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def segue(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The command line, with the three plugins built as wheels and installed by pip where it looks."""
     folder = tmp_path_factory.mktemp("wheels")
     site = folder / "site"
@@ -62,7 +62,7 @@ def understudy(tmp_path_factory: pytest.TempPathFactory) -> Run:
         project = folder / name
         project.mkdir()
         (project / "pyproject.toml").write_text(PROJECT.format(name=name))
-        (project / f"understudy_{name}.py").write_text(code)
+        (project / f"segue_{name}.py").write_text(code)
         build = "import flit_core.buildapi as b, sys; print(b.build_wheel(sys.argv[1]))"
         built = subprocess.run(
             [sys.executable, "-c", build, str(folder)], cwd=project, check=True, capture_output=True, text=True
@@ -87,36 +87,36 @@ def understudy(tmp_path_factory: pytest.TempPathFactory) -> Run:
         environ = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
         environ |= {"PYTHONPATH": str(site), "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
         return subprocess.run(
-            [sys.executable, "-m", "understudy", *words],
+            [sys.executable, "-m", "segue", *words],
             cwd=folder, env=environ, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
         )  # fmt: skip
 
     return run
 
 
-def test_it_is_listed(understudy: Run) -> None:
+def test_it_is_listed(segue: Run) -> None:
     """The plugin is listed with its model, and the listing ends well beside broken ones."""
-    done = understudy("providers")
+    done = segue("providers")
     assert done.returncode == 0
     assert "acme" in done.stdout
-    assert "acme/acme-1" in understudy("models").stdout
+    assert "acme/acme-1" in segue("models").stdout
 
 
-def test_it_is_selected_by_its_flags_and_used(understudy: Run) -> None:
+def test_it_is_selected_by_its_flags_and_used(segue: Run) -> None:
     """It stands before the public host, and answers a call that names only what it needs."""
-    explained = understudy("explain", "--needs", "working, supports_gpt_35_turbo").stdout
+    explained = segue("explain", "--needs", "working, supports_gpt_35_turbo").stdout
     assert explained.index("1. acme/acme-1") < explained.index("2. cromicle/gpt-3.5-turbo")
-    done = understudy("chat", "--needs", "working, supports_gpt_35_turbo", "hi")
+    done = segue("chat", "--needs", "working, supports_gpt_35_turbo", "hi")
     assert (done.stdout, done.returncode) == ("hello from acme\n", 0)
-    assert understudy("chat", "-m", "acme/acme-1", "hi").stdout == "hello from acme\n"
+    assert segue("chat", "-m", "acme/acme-1", "hi").stdout == "hello from acme\n"
 
 
-def test_broken_ones_are_named_with_the_cause(understudy: Run) -> None:
+def test_broken_ones_are_named_with_the_cause(segue: Run) -> None:
     """The doctor names both broken plugins and why, and says by its exit code that something is broken."""
-    done = understudy("doctor")
+    done = segue("doctor")
     assert done.returncode == 1
     told = done.stdout + done.stderr
-    assert "understudy-raises" in told
+    assert "segue-raises" in told
     assert "RuntimeError: no such luck" in told
-    assert "understudy-exits" in told
+    assert "segue-exits" in told
     assert "SystemExit: 3" in told

@@ -26,7 +26,7 @@ BUILD = "import flit_core.buildapi as b, sys; print(b.build_wheel(sys.argv[1]))"
 
 
 def made(folder: Path) -> Path:
-    """The folder, filled: with it and no network ``pip install understudy`` and its like work as they stand."""
+    """The folder, filled: with it and no network ``pip install segue`` and its like work as they stand."""
     folder.mkdir(parents=True)
     names = {canonicalize_name(project_name(project)) for project in PROJECTS}
     for project in PROJECTS:
@@ -44,7 +44,7 @@ def built(project: Path, folder: Path) -> Path:
 
 
 def project_name(project: Path) -> str:
-    return "understudy" if project.name == "core" else f"understudy-{project.name}"
+    return "segue" if project.name == "core" else f"segue-{project.name}"
 
 
 def needed(more: Iterable[str], ours: set[str], *projects: Path) -> Iterator[metadata.Distribution]:

@@ -14,8 +14,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from understudy.errors import ConnectError, PhaseTimeoutError, ProviderError, ServerError
-from understudy.plugin import (
+from segue.errors import ConnectError, PhaseTimeoutError, ProviderError, ServerError
+from segue.plugin import (
     AsyncGeneratorProvider,
     Capabilities,
     Conformance,
@@ -30,14 +30,14 @@ from understudy.plugin import (
     ToolCallDelta,
     Usage,
 )
-from understudy.transport import Call, fetch, raise_for_status
-from understudy.wire import openai_chat, openai_embeddings
+from segue.transport import Call, fetch, raise_for_status
+from segue.wire import openai_chat, openai_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from understudy.plugin import Context, Embeddings, Event
-    from understudy.transport import Response
+    from segue.plugin import Context, Embeddings, Event
+    from segue.transport import Response
 
 FACTS = dict.fromkeys(
     (
@@ -220,7 +220,7 @@ class _Prints(Good):
 class _Mutates(Good):
     def asked(self, request: Request) -> Request:
         if request.extra_body:
-            request.extra_body["understudy_extra"]["deep"].append(4)
+            request.extra_body["segue_extra"]["deep"].append(4)
         return request
 
 
@@ -654,7 +654,7 @@ class _Rewriting(Good):
 )
 class _LosesThePrompt(_Rewriting):
     def rewrite(self, body: dict[str, Any]) -> None:
-        said = json.dumps(body["messages"]).replace("understudy-prompt-", "")
+        said = json.dumps(body["messages"]).replace("segue-prompt-", "")
         body["messages"] = json.loads(said)
 
 

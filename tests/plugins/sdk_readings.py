@@ -11,12 +11,12 @@ from contextlib import ExitStack
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from understudy.testing import ScriptedHost, in_thread
+from segue.testing import ScriptedHost, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from understudy.testing import Cassette
+    from segue.testing import Cassette
 
 Told = dict[str, Any]
 

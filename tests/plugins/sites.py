@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy.installation import catalogued
+from segue.installation import catalogued
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from understudy.installation import Declared, Entry
+    from segue.installation import Declared, Entry
 
 _LONG_AGO = 1_700_000_000
 
@@ -27,10 +27,10 @@ with open({log!r}, "a") as log:
 """
 
 GIVES = """
-from understudy.plugin import ProviderSpec, hookimpl
+from segue.plugin import ProviderSpec, hookimpl
 
 @hookimpl
-def understudy_providers():
+def segue_providers():
     return [ProviderSpec(name={name!r}, load="nowhere:Nothing", models={models!r})]
 """
 
@@ -68,7 +68,7 @@ class Site:
         info = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[understudy]\n{name} = {entry or module}\n")
+        (info / "entry_points.txt").write_text(f"[segue]\n{name} = {entry or module}\n")
         self.settle()
         return file
 
@@ -108,7 +108,7 @@ def _is_of_tests(place: Path) -> bool:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """An empty one, first on the path."""
     site = Site(tmp_path / "installed")
-    monkeypatch.setenv("UNDERSTUDY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
     # Without the folders of the tests, in which other tests and coverage write meanwhile.
     others = [place for place in sys.path if place and not _is_of_tests(Path(place))]
     monkeypatch.setattr(sys, "path", [str(tmp_path / "scripts"), str(site.folder), *others])

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from corpus import FOLDER
 
-from understudy import Client, ConfigError
-from understudy.testing import Cassette, ScriptedHost, cassettes_of
+from segue import Client, ConfigError
+from segue.testing import Cassette, ScriptedHost, cassettes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,8 +233,6 @@ def test_a_package_without_cassettes_is_told_so(package: Path) -> None:
 
 def test_reading_cassettes_needs_no_network_library() -> None:
     """Importing the module brings neither aiohttp nor pydantic."""
-    code = (
-        "import sys, understudy.testing.cassettes as c; print([n for n in ('aiohttp', 'pydantic') if n in sys.modules])"
-    )
+    code = "import sys, segue.testing.cassettes as c; print([n for n in ('aiohttp', 'pydantic') if n in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
     assert ran.stdout.strip() == "[]"

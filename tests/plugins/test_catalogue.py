@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy import Client
-from understudy.installation import catalogue, catalogue_file, child, installed
-from understudy.installation.entries import PROVIDERS, path_stamps
+from segue import Client
+from segue.installation import catalogue, catalogue_file, child, installed
+from segue.installation.entries import PROVIDERS, path_stamps
 
 if TYPE_CHECKING:
     from sites import Site
@@ -92,10 +92,10 @@ def test_what_is_broken_is_told_again_without_being_tried_again(site: Site, neve
 
 def test_what_is_broken_is_tried_again_when_something_was_installed(site: Site) -> None:
     """What it lacked may have come."""
-    site.install("zoo-lacking", "import zoo_missing\n" + "from zoo_missing import understudy_providers")
+    site.install("zoo-lacking", "import zoo_missing\n" + "from zoo_missing import segue_providers")
     assert site.read()["zoo-lacking"].error is not None
     (site.folder / "zoo_missing.py").write_text(
-        "from understudy.plugin import hookimpl\n@hookimpl\ndef understudy_providers():\n    return []\n"
+        "from segue.plugin import hookimpl\n@hookimpl\ndef segue_providers():\n    return []\n"
     )
     assert site.read()["zoo-lacking"].error is None
 
@@ -110,10 +110,10 @@ def test_all_are_asked_again_where_that_is_wanted(site: Site) -> None:
 
 
 def test_without_a_folder_nothing_is_kept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``UNDERSTUDY_CACHE=`` keeps nothing, and each start asks."""
+    """``SEGUE_CACHE=`` keeps nothing, and each start asks."""
     site.install("zoo-light")
     for value in ("", "0"):
-        monkeypatch.setenv("UNDERSTUDY_CACHE", value)
+        monkeypatch.setenv("SEGUE_CACHE", value)
         assert catalogue_file() is None
         assert "zoo-light" in site.read()
         assert site.imported() == ["zoo_light"]
@@ -178,8 +178,8 @@ def test_a_package_of_a_source_tree_is_read_anew_when_any_of_its_files_changes(
     """Modules deep inside it, data files, and those that come and go."""
     package = source / "zoo_tree"
     (package / "deep").mkdir(parents=True)
-    gives = "import pathlib\nfrom understudy.plugin import ProviderSpec, hookimpl\n"
-    gives += "here = pathlib.Path(__file__).parent\n@hookimpl\ndef understudy_providers():\n"
+    gives = "import pathlib\nfrom segue.plugin import ProviderSpec, hookimpl\n"
+    gives += "here = pathlib.Path(__file__).parent\n@hookimpl\ndef segue_providers():\n"
     gives += "    names = [path.read_text() for path in sorted(here.rglob('*.txt'))]\n"
     gives += "    from .deep.names import names as more\n"
     gives += "    return [ProviderSpec(name='zoo-tree', load='a:b', models=names + more)]\n"
@@ -215,7 +215,7 @@ def test_what_changes_while_it_is_read_is_not_kept(site: Site, source: Path) -> 
     site.install(
         "zoo-restless",
         "import os\nos.utime(__file__)\n"
-        "from understudy.plugin import ProviderSpec, hookimpl\n\n@hookimpl\ndef understudy_providers():\n"
+        "from segue.plugin import ProviderSpec, hookimpl\n\n@hookimpl\ndef segue_providers():\n"
         "    return [ProviderSpec(name='zoo-restless', load='a:b', models=['m'])]\n",
         source=source,
     )
@@ -256,7 +256,7 @@ def test_each_environment_has_its_own_file(monkeypatch: pytest.MonkeyPatch, what
 def test_each_version_of_ours_has_its_own_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one version wrote another need not understand."""
     before = catalogue_file()
-    monkeypatch.setattr("understudy.__version__", "99")
+    monkeypatch.setattr("segue.__version__", "99")
     assert catalogue_file() != before
 
 
@@ -270,7 +270,7 @@ def test_the_folder_of_the_program_makes_no_difference(site: Site, tmp_path: Pat
 
 
 def test_a_distribution_beside_the_program_is_found(site: Site, tmp_path: Path) -> None:
-    """``python -m understudy`` in a folder that has one, as after ``pip install -e .`` of old."""
+    """``python -m segue`` in a folder that has one, as after ``pip install -e .`` of old."""
     site.install("zoo-light")
     site.read()
     beside = type(site)(tmp_path / "beside")
@@ -377,7 +377,7 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_the_time(
     site.install("zoo-one")
     place = tmp_path / "closed"
     place.write_text("")
-    monkeypatch.setenv("UNDERSTUDY_CACHE", str(place / "below"))
+    monkeypatch.setenv("SEGUE_CACHE", str(place / "below"))
     assert "zoo-one" in site.read()
     place.unlink()
     place.mkdir(mode=0o500)
@@ -388,7 +388,7 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_the_time(
             raise PermissionError(13, "Permission denied")  # root is refused nothing, so the test refuses itself
         return real(path, flags, *args, **named)
 
-    monkeypatch.setenv("UNDERSTUDY_CACHE", str(place))
+    monkeypatch.setenv("SEGUE_CACHE", str(place))
     monkeypatch.setattr(os, "open", refused)
     assert "zoo-one" in site.read()
     assert list(place.iterdir()) == []
@@ -423,16 +423,16 @@ def test_one_that_vanishes_while_files_are_counted_is_no_fault(
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({"UNDERSTUDY_CACHE": "/named"}, "/named"),
-        ({"UNDERSTUDY_CACHE": "~/named"}, "/home/me/named"),
-        ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/understudy"),
-        ({"XDG_CACHE_HOME": "relative"}, "/home/me/.cache/understudy"),
-        ({}, "/home/me/.cache/understudy"),
+        ({"SEGUE_CACHE": "/named"}, "/named"),
+        ({"SEGUE_CACHE": "~/named"}, "/home/me/named"),
+        ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/segue"),
+        ({"XDG_CACHE_HOME": "relative"}, "/home/me/.cache/segue"),
+        ({}, "/home/me/.cache/segue"),
     ],
 )
 def test_where_it_is_kept(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], expected: str) -> None:
     """The variable, the folder of the desktop's convention, the home."""
-    for name in ("UNDERSTUDY_CACHE", "XDG_CACHE_HOME"):
+    for name in ("SEGUE_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/me")
     for name, value in environ.items():
@@ -442,14 +442,14 @@ def test_where_it_is_kept(monkeypatch: pytest.MonkeyPatch, environ: dict[str, st
 
 def test_without_a_home_the_users_own_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the system knows it."""
-    for name in ("UNDERSTUDY_CACHE", "XDG_CACHE_HOME", "HOME"):
+    for name in ("SEGUE_CACHE", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.delenv(name, raising=False)
-    assert catalogue.cache_folder() == Path.home() / ".cache" / "understudy"
+    assert catalogue.cache_folder() == Path.home() / ".cache" / "segue"
 
 
 _READER = """
 import sys, json
-from understudy.installation import catalogued
+from segue.installation import catalogued
 anew = sys.argv[1] == "anew"
 for _ in range(4):
     found = catalogued(lambda e: e.distribution.startswith("zoo-"), time_limit=60, anew=anew)
@@ -472,7 +472,7 @@ def test_many_processes_at_once_all_read_the_same(site: Site) -> None:
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 0
         assert [json.loads(line) for line in out.splitlines()] == [names] * 4
-    folder = Path(os.environ["UNDERSTUDY_CACHE"])
+    folder = Path(os.environ["SEGUE_CACHE"])
     (file,) = folder.iterdir()
     assert catalogue._read(file).entries
 
@@ -485,7 +485,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """With a process for each plugin, and where the system has no forks, with one for all."""
     if request.param == "shared":
         boot = child._BOOT.replace(
-            "import main; main(told)", "import main; import understudy.installation.inspection as i; i._FORKS = False; "
+            "import main; main(told)", "import main; import segue.installation.inspection as i; i._FORKS = False; "
             "main(told)",
         )  # fmt: skip
         assert boot != child._BOOT
@@ -509,8 +509,8 @@ def test_a_hook_that_hangs_is_ended_and_named(site: Site) -> None:
     """The limit is for what it declares, too."""
     site.install(
         "zoo-hangs",
-        "import threading\nfrom understudy.plugin import hookimpl\n\n"
-        "@hookimpl\ndef understudy_providers():\n    threading.Event().wait()\n",
+        "import threading\nfrom segue.plugin import hookimpl\n\n"
+        "@hookimpl\ndef segue_providers():\n    threading.Event().wait()\n",
     )
     assert "took more than 1 s" in str(site.read(time_limit=1.0)["zoo-hangs"].error)
 
@@ -602,7 +602,7 @@ def test_what_was_read_before_it_was_denied_is_not_offered(site: Site) -> None:
     [
         ({"deny": ["zoo-denied-dist"]}, {}),
         ({"allow": ["zoo-allowed-dist"]}, {}),
-        ({}, {"UNDERSTUDY_PLUGINS": "zoo-allowed-dist"}),
+        ({}, {"SEGUE_PLUGINS": "zoo-allowed-dist"}),
         ({"allow": ["zoo-allowed-dist", "zoo-denied-dist==2.0"]}, {}),
     ],
     ids=["deny", "allow", "environment", "version"],

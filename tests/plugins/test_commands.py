@@ -25,7 +25,7 @@ def command(cli: CommandLine, module: str, code: str = _COMMAND, *, name: str = 
     """Install a distribution ``MODULE-dist`` with one command."""
     cli.plugin(module, code)
     points = cli.plugins / f"{module}_dist-1.0.dist-info" / "entry_points.txt"
-    points.write_text(f"[understudy.commands]\n{name} = {module}:greet\n")
+    points.write_text(f"[segue.commands]\n{name} = {module}:greet\n")
 
 
 async def test_a_plugins_command_runs_with_its_own_options(cli: CommandLine) -> None:
@@ -44,7 +44,7 @@ async def test_a_plugins_command_runs_with_its_own_options(cli: CommandLine) -> 
 async def test_completion_imports_no_plugin(cli: CommandLine) -> None:
     """What a shell offers as commands has the plugin's, which is not imported for it."""
     command(cli, "acme")
-    cli.environ |= {"_UNDERSTUDY_COMPLETE": "zsh_complete", "COMP_WORDS": "understudy g", "COMP_CWORD": "1"}
+    cli.environ |= {"_SEGUE_COMPLETE": "zsh_complete", "COMP_WORDS": "segue g", "COMP_CWORD": "1"}
     assert "greet" in (await cli()).out
     assert not (cli.plugins / "acme.imported").exists()
 
@@ -59,9 +59,9 @@ async def test_no_plugin_stands_for_a_command_of_the_house(cli: CommandLine) -> 
 async def test_a_denied_command_is_refused_with_the_reason(cli: CommandLine) -> None:
     """``[plugins] deny`` holds for commands too; with --no-plugins there is none of that name."""
     command(cli, "acme")
-    folder = cli.folder / ".config" / "understudy"
+    folder = cli.folder / ".config" / "segue"
     folder.mkdir(parents=True)
-    (folder / "understudy.toml").write_text('[plugins]\ndeny = ["acme-dist"]\n')
+    (folder / "segue.toml").write_text('[plugins]\ndeny = ["acme-dist"]\n')
     denied = await cli("greet", "you")
     assert denied.code == 2
     assert denied.err == "error: the command 'greet' of acme-dist is left alone: [plugins] deny names it\n"
@@ -74,9 +74,9 @@ async def test_a_command_that_two_claim_is_run_for_the_preferred(cli: CommandLin
     command(cli, "acme")
     command(cli, "other", _COMMAND.replace("hello", "good day"))
     assert "claimed by acme-dist and other-dist" in (await cli("greet", "you")).err
-    folder = cli.folder / ".config" / "understudy"
+    folder = cli.folder / ".config" / "segue"
     folder.mkdir(parents=True)
-    (folder / "understudy.toml").write_text('[plugins]\nprefer = { greet = "other-dist" }\n')
+    (folder / "segue.toml").write_text('[plugins]\nprefer = { greet = "other-dist" }\n')
     assert (await cli("greet", "you")).out == "good day you\n"
 
 

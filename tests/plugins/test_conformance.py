@@ -13,14 +13,14 @@ sys.path.insert(0, str(Path(__file__).parent))  # for this process, and for the 
 
 import conformance_subjects as subjects
 
-from understudy.installation import loaded
-from understudy.testing.conformance import Origin, all_items, conform
-from understudy.testing.conformance.bench import Bench, Guard
-from understudy.testing.conformance.importing import Imported
-from understudy.testing.conformance.trying import tried
+from segue.installation import loaded
+from segue.testing.conformance import Origin, all_items, conform
+from segue.testing.conformance.bench import Bench, Guard
+from segue.testing.conformance.importing import Imported
+from segue.testing.conformance.trying import tried
 
 if TYPE_CHECKING:
-    from understudy.plugin import ProviderSpec
+    from segue.plugin import ProviderSpec
 
 ITEMS = {one.name: one for one in all_items()}
 

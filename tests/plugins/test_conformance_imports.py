@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy.testing.conformance import Origin, conform, origins_of
+from segue.testing.conformance import Origin, conform, origins_of
 
 if TYPE_CHECKING:
-    from understudy.testing.conformance import Report
+    from segue.testing.conformance import Report
 
 IMPORTING = ["declaration", "import", "import *", "models *", "lifecycle", "capability text"]
 
@@ -21,7 +21,7 @@ IMPORTING = ["declaration", "import", "import *", "models *", "lifecycle", "capa
 PROVIDER = """
 import asyncio
 {first}
-from understudy.plugin import Finish, Model, TextDelta
+from segue.plugin import Finish, Model, TextDelta
 
 class Filed:
     name = "filed"
@@ -122,7 +122,7 @@ def test_models_that_are_looked_up(item: str, module: Any) -> None:
 
 def test_an_import_that_hangs_is_told_of(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """An import that never ends costs the time that was given, and is named."""
-    monkeypatch.setattr("understudy.testing.conformance.running.READY_WITHIN", 3.0)
+    monkeypatch.setattr("segue.testing.conformance.running.READY_WITHIN", 3.0)
     report = conform(module("import time; time.sleep(3600)"), items=["import", "lifecycle"])
     assert failed(report) == {"import", "lifecycle"}
     assert "took more than" in report.failed[0].reason
@@ -139,9 +139,9 @@ def test_an_import_that_ends_the_process_is_told_of(module: Any) -> None:
 
 TALKER = """
 import json
-from understudy.plugin import Conformance, Finish, Model, ProviderSpec, TextDelta, Usage
-from understudy.plugin import ProtocolError, StreamBrokenError
-from understudy.transport import Call, raise_for_status
+from segue.plugin import Conformance, Finish, Model, ProviderSpec, TextDelta, Usage
+from segue.plugin import ProtocolError, StreamBrokenError
+from segue.transport import Call, raise_for_status
 
 class Talker:
     name = "talker"

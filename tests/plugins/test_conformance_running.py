@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy.cli import main
-from understudy.testing.conformance import Origin, all_items, conform, installed_origins
-from understudy.testing.conformance.report import OUTCOMES, Result, with_expected
+from segue.cli import main
+from segue.testing.conformance import Origin, all_items, conform, installed_origins
+from segue.testing.conformance.report import OUTCOMES, Result, with_expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +121,7 @@ def test_every_item_stands_in_the_documentation() -> None:
 
 def test_a_row_of_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A host that stands in the configuration alone is tried by its name."""
-    file = tmp_path / "understudy.toml"
+    file = tmp_path / "segue.toml"
     file.write_text('[providers.attic]\nwire = "openai_chat"\nbase_url = "https://attic.example/v1"\nmodels = ["a"]\n')
     assert run("attic", "--config", str(file), "--item", "capability text", "--item", "address") == 0
     assert "2 passed in" in capsys.readouterr().out
@@ -226,7 +226,7 @@ def tests(tmp_path: Path) -> Iterator[Any]:
 
 def test_one_line_of_configuration_makes_tests(tests: Any) -> None:
     """With one line in pytest.ini every item is a test, with an expected failure as xfail and what fails in words."""
-    code, told = tests(f"understudy_conform = {subject('EXPECTS')}", "-k", "capability or lifecycle or cassettes")
+    code, told = tests(f"segue_conform = {subject('EXPECTS')}", "-k", "capability or lifecycle or cassettes")
     assert code == 1
     name = f"conform/{subject('EXPECTS')}"
     assert f"PASSED {name}::capability text" in told
@@ -238,7 +238,7 @@ def test_one_line_of_configuration_makes_tests(tests: Any) -> None:
 
 def test_an_option_makes_tests(tests: Any) -> None:
     """The same from the command line, beside the tests that are there; without either there is none."""
-    code, told = tests("", "--understudy-conform", subject("GOOD"), "-k", "secret")
+    code, told = tests("", "--segue-conform", subject("GOOD"), "-k", "secret")
     assert code == 0
     assert f"PASSED conform/{subject('GOOD')}::secret logs" in told
     assert "5 passed" in told
@@ -247,15 +247,13 @@ def test_an_option_makes_tests(tests: Any) -> None:
 
 def test_a_provider_that_is_not_there_is_an_error_of_usage(tests: Any) -> None:
     """A name that nobody has is told before anything runs."""
-    code, told = tests("understudy_conform = nobody")
+    code, told = tests("segue_conform = nobody")
     assert code == 4
     assert "no provider 'nobody' is installed" in told
 
 
 def test_pytest_without_it_imports_nothing_of_it() -> None:
     """Every run of pytest imports the plugin, which imports nothing of ours but itself."""
-    program = (
-        "import sys, understudy.testing.conforming; print(*(n for n in sys.modules if n.startswith('understudy')))"
-    )
+    program = "import sys, segue.testing.conforming; print(*(n for n in sys.modules if n.startswith('segue')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"understudy", "understudy.testing", "understudy.testing.conforming"}
+    assert set(done.stdout.split()) == {"segue", "segue.testing", "segue.testing.conforming"}

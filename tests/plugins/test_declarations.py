@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy import PluginError
-from understudy.capabilities import Capabilities, Fact
-from understudy.host import Host
-from understudy.installation import Entry
-from understudy.installation.declarations import from_plain, to_plain
-from understudy.installation.entries import find
-from understudy.installation.loading import Late
-from understudy.provider import Conformance, Model, ProviderSpec
+from segue import PluginError
+from segue.capabilities import Capabilities, Fact
+from segue.host import Host
+from segue.installation import Entry
+from segue.installation.declarations import from_plain, to_plain
+from segue.installation.entries import find
+from segue.installation.loading import Late
+from segue.provider import Conformance, Model, ProviderSpec
 
 if TYPE_CHECKING:
     from sites import Site
@@ -96,7 +96,7 @@ def test_a_row_is_the_same_afterwards() -> None:
 
 LATE = """
 from pydantic import BaseModel
-from understudy.plugin import AsyncGeneratorProvider, Host, ProviderSpec, hookimpl
+from segue.plugin import AsyncGeneratorProvider, Host, ProviderSpec, hookimpl
 
 class Options(BaseModel):
     account: str = "mine"
@@ -111,7 +111,7 @@ class Acme(AsyncGeneratorProvider):
 GIVEN = ["zoo-late", "zoo-row"]
 
 @hookimpl
-def understudy_providers():
+def segue_providers():
     given = {
         "zoo-late": ProviderSpec(
             name="zoo-late", load=lambda: Acme, models=["m"], env=["ZOO_KEY"], options=lambda: Options,
@@ -170,7 +170,7 @@ def test_what_it_does_not_give_any_more_is_an_error_of_the_plugin(site: Site) ->
 )
 def test_an_entry_point_names_a_module_or_something_in_it(value: str, top: str, expected: object) -> None:
     """As Python's own library reads it."""
-    entry = Entry("understudy", "acme", value, "acme-dist", "1.0")
+    entry = Entry("segue", "acme", value, "acme-dist", "1.0")
     assert entry.load() is expected
     assert entry.top == top
     assert Entry(*entry.plain()) == entry
@@ -178,7 +178,7 @@ def test_an_entry_point_names_a_module_or_something_in_it(value: str, top: str, 
 
 def test_an_entry_point_that_is_nobodys_says_so() -> None:
     """Made in code, it has no distribution."""
-    entry = Entry.of(EntryPoint("acme", "json", "understudy"))
+    entry = Entry.of(EntryPoint("acme", "json", "segue"))
     assert (entry.distribution, entry.version, str(entry)) == (
         "unknown distribution", "", "'acme' of unknown distribution",
     )  # fmt: skip
@@ -186,8 +186,8 @@ def test_an_entry_point_that_is_nobodys_says_so() -> None:
 
 def test_a_plugin_of_another_api_is_refused(site: Site) -> None:
     """Its author and its user are told what to do."""
-    site.install("zoo-old", "understudy_api = 2\n")
-    with pytest.raises(PluginError, match="it is made for understudy_api 2, this is 1: update one of the two"):
+    site.install("zoo-old", "segue_api = 2\n")
+    with pytest.raises(PluginError, match="it is made for segue_api 2, this is 1: update one of the two"):
         Late(site.read()["zoo-old"].entry).load()
 
 
@@ -211,7 +211,7 @@ def test_of_a_distribution_in_two_places_the_first_counts(site: Site, tmp_path: 
 
 def test_damaged_metadata_of_others_are_nobodys_business_here(site: Site) -> None:
     """Only where a list names us, it is told that it cannot be read."""
-    for name, points in {"zoo_other": b"[console_scripts]\n\xff", "zoo_ours": b"[understudy]\nx = \xff"}.items():
+    for name, points in {"zoo_other": b"[console_scripts]\n\xff", "zoo_ours": b"[segue]\nx = \xff"}.items():
         info = site.folder / f"{name}-1.0.dist-info"
         info.mkdir()
         (info / "entry_points.txt").write_bytes(points)

@@ -13,7 +13,7 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from understudy import (
+from segue import (
     Client,
     ConfigError,
     ConnectError,
@@ -24,13 +24,13 @@ from understudy import (
     ProxyError,
     RateLimitError,
     Retry,
+    SegueError,
     StreamBrokenError,
     TLSError,
-    UnderstudyError,
 )
-from understudy.plugin import AsyncGeneratorProvider, raise_for_status
-from understudy.testing import CromicleHost, Status
-from understudy.transport import foreign_error, get_connector
+from segue.plugin import AsyncGeneratorProvider, raise_for_status
+from segue.testing import CromicleHost, Status
+from segue.transport import foreign_error, get_connector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,7 +143,7 @@ async def test_the_status_of_somebodys_session() -> None:
         assert (caught.value.code, caught.value.retryable) == ("insufficient_quota", False)
         assert SECRET not in caught.value.body
         async with session.post(f"{host.url}/chat") as response:
-            with pytest.raises(UnderstudyError, match="a teapot"):
+            with pytest.raises(SegueError, match="a teapot"):
                 await raise_for_status(response, "a teapot")
 
 

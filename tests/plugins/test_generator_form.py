@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from understudy import (
+from segue import (
     AuthenticationError,
     Chain,
     Client,
@@ -31,19 +31,19 @@ from understudy import (
     TextDelta,
     Timeout,
 )
-from understudy import generator as form
-from understudy.plugin import AsyncGeneratorProvider
-from understudy.testing import Answer, Body, Cut, Garbage, ProxyHost, ScriptedHost, Stall, Status, refused_url
-from understudy.testing.conformance import conform, origins_of
-from understudy.testing.hosts import Told
-from understudy.transport import Call, answered
+from segue import generator as form
+from segue.plugin import AsyncGeneratorProvider
+from segue.testing import Answer, Body, Cut, Garbage, ProxyHost, ScriptedHost, Stall, Status, refused_url
+from segue.testing.conformance import conform, origins_of
+from segue.testing.hosts import Told
+from segue.transport import Call, answered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
-    from understudy.testing import Received
-    from understudy.transport import Transport
+    from segue.testing import Received
+    from segue.transport import Transport
 
 FOLDER = Path(__file__).parent / "generator_form"
 IMPORT = re.compile(r"^from \.+[\w.]* import ", re.MULTILINE)
@@ -103,7 +103,7 @@ every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 
 
 def changed(text: str) -> str:
-    return IMPORT.sub("from understudy.generator import ", text)
+    return IMPORT.sub("from segue.generator import ", text)
 
 
 def module_of(name: str, folder: Path) -> ModuleType:
@@ -143,7 +143,7 @@ def test_only_import_lines_are_changed(file: File) -> None:
     assert len(differing) >= 3
     for one, other in differing:
         assert one.startswith("from .")
-        assert one.partition(" import ")[2] == other.removeprefix("from understudy.generator import ")
+        assert one.partition(" import ")[2] == other.removeprefix("from segue.generator import ")
     assert not [line for line in new if line.startswith("from .") or "g4f" in line]
 
 
@@ -331,7 +331,7 @@ async def test_an_error_inside_the_answer(made: Made) -> None:
 
 
 CLAIM = """
-from understudy.plugin import Conformance
+from segue.plugin import Conformance
 
 class Claiming(Quokka):
     conformance = Conformance("full", wire="text", expected_failures={

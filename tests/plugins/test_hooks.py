@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-import understudy.sync
-from understudy import (
+import segue.sync
+from segue import (
     AllFailedError,
     Attempt,
     AttemptStart,
@@ -48,21 +48,21 @@ from understudy import (
     Veto,
     hookspecs,
 )
-from understudy.plugin import Host, Model, hookimpl
-from understudy.registry import Registry
-from understudy.testing import Answer, Body, OpenAIHost, Status
-from understudy.validation import Value
+from segue.plugin import Host, Model, hookimpl
+from segue.registry import Registry
+from segue.testing import Answer, Body, OpenAIHost, Status
+from segue.validation import Value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from command_line import CommandLine
 
-    from understudy import Event
+    from segue import Event
 
     Install = Callable[..., None]
 
-HOOKS = [name for name in vars(hookspecs) if name.startswith("understudy_")]
+HOOKS = [name for name in vars(hookspecs) if name.startswith("segue_")]
 PAGE = Path(__file__).parents[2] / "docs" / "hooks.md"
 TIGHT = {"hook_time_limit": 0.05}
 
@@ -86,7 +86,7 @@ def install(monkeypatch: pytest.MonkeyPatch, plugins_here: Any) -> Install:
         module = ModuleType(f"hooked_{name}")
         vars(module).update({hook: hookimpl(function) for hook, function in hooks.items()})
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        entries.append(EntryPoint(name, module.__name__, "understudy"))
+        entries.append(EntryPoint(name, module.__name__, "segue"))
         plugins_here(entries)
 
     return put
@@ -147,15 +147,15 @@ async def test_a_client_without_hooks_starts_no_thread(
     monkeypatch: pytest.MonkeyPatch, plugins_here: Any, install: Install
 ) -> None:
     """Where no plugin implements any, nothing is watched, wrapped or kept beside the answer."""
-    install("plain", understudy_providers=lambda: [])  # noqa: PIE807 - a class takes no mark
+    install("plain", segue_providers=lambda: [])  # noqa: PIE807 - a class takes no mark
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a hook was called")
 
-    monkeypatch.setattr("understudy.hooks.within", refuse)
-    monkeypatch.setattr("understudy.layers.within", refuse)
-    monkeypatch.setattr("understudy.client.shown", refuse)
-    monkeypatch.setattr("understudy.attempt.shown", refuse)
+    monkeypatch.setattr("segue.hooks.within", refuse)
+    monkeypatch.setattr("segue.layers.within", refuse)
+    monkeypatch.setattr("segue.client.shown", refuse)
+    monkeypatch.setattr("segue.attempt.shown", refuse)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         async with client.stream("Hello", model="a/m") as stream:
             assert type(stream._events).__name__ == "_Walk"
@@ -167,26 +167,26 @@ def test_two_implementations_of_a_hook_for_one_answer_are_refused(install: Insta
     entries = []
     module = ModuleType("hooked_twice")
 
-    @hookimpl(specname="understudy_candidates")
+    @hookimpl(specname="segue_candidates")
     def one(candidates: Any) -> None: ...
 
-    @hookimpl(specname="understudy_candidates")
+    @hookimpl(specname="segue_candidates")
     def another(candidates: Any) -> None: ...
 
     vars(module).update(one=one, another=another)
     sys.modules[module.__name__] = module
     try:
-        entries.append(EntryPoint("twice", module.__name__, "understudy"))
+        entries.append(EntryPoint("twice", module.__name__, "segue"))
         (broken,) = Registry(entries=entries).broken
     finally:
         del sys.modules[module.__name__]
-    assert "implements understudy_candidates twice" in str(broken.error)
+    assert "implements segue_candidates twice" in str(broken.error)
 
 
 # ── candidates ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_understudy_candidates_reorders(install: Install) -> None:
+async def test_segue_candidates_reorders(install: Install) -> None:
     """Who is asked first is whom the last plugin put first, each given what the one before it left."""
     seen: list[tuple[str, list[str]]] = []
 
@@ -197,8 +197,8 @@ async def test_understudy_candidates_reorders(install: Install) -> None:
 
         return arrange
 
-    install("zeta", understudy_candidates=putting("zeta", "c"))
-    install("alpha", understudy_candidates=putting("alpha", "b"))
+    install("zeta", segue_candidates=putting("zeta", "c"))
+    install("alpha", segue_candidates=putting("alpha", "b"))
     async with OpenAIHost() as a, OpenAIHost() as b, OpenAIHost() as c:
         async with client_of({"a": a, "b": b, "c": c}) as client:
             assert names(client.select().candidates) == ["c/m", "b/m", "a/m"]
@@ -209,11 +209,11 @@ async def test_understudy_candidates_reorders(install: Install) -> None:
     assert not b.requests
 
 
-async def test_understudy_candidates_vetoes_with_a_reason(install: Install) -> None:
+async def test_segue_candidates_vetoes_with_a_reason(install: Install) -> None:
     """Whom a plugin puts out is not asked, and the explanation says which plugin did, and why."""
     install(
         "law",
-        understudy_candidates=lambda candidates: (
+        segue_candidates=lambda candidates: (
             Veto(one, "not in\nthe EU") if one.provider == "a" else one for one in candidates
         ),
     )
@@ -228,9 +228,9 @@ async def test_understudy_candidates_vetoes_with_a_reason(install: Install) -> N
     assert not a.requests
 
 
-async def test_understudy_candidates_binds_who_names_a_model(install: Install) -> None:
+async def test_segue_candidates_binds_who_names_a_model(install: Install) -> None:
     """A veto holds for a model that is named, in a call, a chain, a probe and where vectors are wanted."""
-    install("law", understudy_candidates=lambda candidates: [Veto(one, "closed") for one in candidates])
+    install("law", segue_candidates=lambda candidates: [Veto(one, "closed") for one in candidates])
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         for ask in (
             lambda: client.chat("Hello", model="a/m"),
@@ -246,13 +246,11 @@ async def test_understudy_candidates_binds_who_names_a_model(install: Install) -
     assert not host.requests
 
 
-async def test_understudy_candidates_leaves_a_target_of_a_chain_out_with_a_notice(install: Install) -> None:
+async def test_segue_candidates_leaves_a_target_of_a_chain_out_with_a_notice(install: Install) -> None:
     """A chain goes on with its other targets, and the reply says whose veto left one out."""
     install(
         "law",
-        understudy_candidates=lambda candidates: [
-            Veto(one, "closed") if one.provider == "a" else one for one in candidates
-        ],
+        segue_candidates=lambda candidates: [Veto(one, "closed") if one.provider == "a" else one for one in candidates],
     )
     async with OpenAIHost() as a, OpenAIHost() as b, client_of({"a": a, "b": b}) as client:
         reply = await client.chat("Hello", chain=Chain("a/m", "b/m"))
@@ -260,11 +258,11 @@ async def test_understudy_candidates_leaves_a_target_of_a_chain_out_with_a_notic
     assert any("plugin law: closed" in str(notice) for notice in reply.notices)
 
 
-async def test_understudy_candidates_gives_a_provider_its_next_model(install: Install) -> None:
+async def test_segue_candidates_gives_a_provider_its_next_model(install: Install) -> None:
     """Of a provider that is named alone the first model is asked that no plugin puts out."""
     install(
         "law",
-        understudy_candidates=lambda candidates: [Veto(one, "old") if one.model == "m" else one for one in candidates],
+        segue_candidates=lambda candidates: [Veto(one, "old") if one.model == "m" else one for one in candidates],
     )
     async with OpenAIHost() as host:
         models = {"a": {"models": ["m", "n", "o"]}}
@@ -272,14 +270,14 @@ async def test_understudy_candidates_gives_a_provider_its_next_model(install: In
             assert names(client.select(model="a").candidates) == ["a/n"]
 
 
-async def test_understudy_candidates_sees_needs_and_request(install: Install) -> None:
+async def test_segue_candidates_sees_needs_and_request(install: Install) -> None:
     """It is told what is needed and what is asked, the latter only where something is: None for who looks."""
     seen: list[tuple[str, Request | None]] = []
 
     def look(needs: Needs, request: Request | None) -> None:
         seen.append((str(needs), request))
 
-    install("watch", understudy_candidates=look)
+    install("watch", segue_candidates=look)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         client.select("working?")
         for text in ("first", "second"):
@@ -290,11 +288,11 @@ async def test_understudy_candidates_sees_needs_and_request(install: Install) ->
     assert asked[0].settings.temperature == 0.5
 
 
-async def test_understudy_candidates_runs_in_the_callers_context(install: Install) -> None:
+async def test_segue_candidates_runs_in_the_callers_context(install: Install) -> None:
     """A context variable of the caller's is there: a policy may be that of one tenant."""
     tenant: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")
     seen: list[str] = []
-    install("tenants", understudy_candidates=lambda: seen.append(tenant.get()))
+    install("tenants", segue_candidates=lambda: seen.append(tenant.get()))
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         tenant.set("acme")
         await client.chat("Hello", model="a/m")
@@ -324,11 +322,11 @@ def _raises(candidates: object) -> object:
         (lambda candidates: [Veto(one, None) for one in candidates], "gave Veto among candidates and vetoes"),
     ],
 )
-async def test_understudy_candidates_that_fails_lets_nobody_be_asked(
+async def test_segue_candidates_that_fails_lets_nobody_be_asked(
     hook: Callable[..., object], told: str, install: Install
 ) -> None:
     """Closed, not open: a call is a PluginError that names plugin and hook, and whoever only looks is told."""
-    install("law", understudy_candidates=hook)
+    install("law", segue_candidates=hook)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         for _ in range(2):
             with pytest.raises(PluginError) as caught:
@@ -338,19 +336,19 @@ async def test_understudy_candidates_that_fails_lets_nobody_be_asked(
         explained = client.select().explain()
         assert client.models()
     assert not host.requests
-    assert (caught.value.plugin, caught.value.hook) == ("law", "understudy_candidates")
-    assert str(caught.value) == f"plugin 'law' of unknown distribution: its hook understudy_candidates {told}"
+    assert (caught.value.plugin, caught.value.hook) == ("law", "segue_candidates")
+    assert str(caught.value) == f"plugin 'law' of unknown distribution: its hook segue_candidates {told}"
     assert f"  - a/m: {caught.value}" in explained
     assert "what was asked" not in explained
 
 
-async def test_understudy_candidates_that_hangs_is_called_once(
+async def test_segue_candidates_that_hangs_is_called_once(
     install: Install, blocked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After its time the call fails and no thread more is left behind: it is not called again."""
-    install("slow", understudy_candidates=lambda candidates: blocked())
+    install("slow", segue_candidates=lambda candidates: blocked())
     async with OpenAIHost() as host, client_of({"a": host}, plugins=TIGHT) as client:
-        with pytest.raises(PluginError, match=r"'slow'.* understudy_candidates took more than 0.05 s"):
+        with pytest.raises(PluginError, match=r"'slow'.* segue_candidates took more than 0.05 s"):
             await client.chat("Hello", model="a/m")
         with pytest.raises(PluginError, match="takes too long, and is not called again"):
             await client.chat("Hello", model="a/m")
@@ -359,26 +357,26 @@ async def test_understudy_candidates_that_hangs_is_called_once(
     assert not host.requests
 
 
-async def test_understudy_candidates_of_one_that_never_ends_is_cut(install: Install) -> None:
+async def test_segue_candidates_of_one_that_never_ends_is_cut(install: Install) -> None:
     """A generator without an end is read as far as there are candidates, and no further."""
 
     def endless(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         while True:
             yield from candidates
 
-    install("endless", understudy_candidates=endless)
+    install("endless", segue_candidates=endless)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         with pytest.raises(PluginError, match="gave a/m twice"):
             await client.chat("Hello", model="a/m")
 
 
 async def test_explain_shows_vetoes(cli: CommandLine) -> None:
-    """`understudy explain` says whose veto it was, as text and as JSON."""
+    """`segue explain` says whose veto it was, as text and as JSON."""
     cli.plugin(
         "law",
-        "from understudy.plugin import Veto, hookimpl\n"
+        "from segue.plugin import Veto, hookimpl\n"
         "@hookimpl\n"
-        "def understudy_candidates(candidates):\n"
+        "def segue_candidates(candidates):\n"
         "    return [Veto(one, 'not today') for one in candidates]\n",
     )
     config = cli.config('[providers.a]\nwire = "openai_chat"\nbase_url = "http://localhost:1"\nmodels = ["m"]\n')
@@ -392,7 +390,7 @@ async def test_explain_shows_vetoes(cli: CommandLine) -> None:
 # ── facts ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_understudy_facts_stand_between_declared_and_configured(install: Install) -> None:
+async def test_segue_facts_stand_between_declared_and_configured(install: Install) -> None:
     """What a plugin knows is above what is declared and below what the user says; its source names the plugin."""
     asked: list[tuple[str, list[str]]] = []
 
@@ -402,7 +400,7 @@ async def test_understudy_facts_stand_between_declared_and_configured(install: I
             return {"m": {"context": 64000, "tools": True, "vision": None}, "unheard-of": {"tools": True}}
         return None
 
-    install("atlas", understudy_facts=know)
+    install("atlas", segue_facts=know)
     declared = {"a": {"capabilities": {"context": 8000, "tools": False, "vision": True, "audio": True}}}
     config = {"models": {"a/m": {"tools": False}}}
     async with OpenAIHost() as a, OpenAIHost() as b:
@@ -419,9 +417,9 @@ async def test_understudy_facts_stand_between_declared_and_configured(install: I
     assert names(selection.candidates) == ["a/m"]
 
 
-async def test_understudy_facts_stand_below_what_was_observed(install: Install) -> None:
+async def test_segue_facts_stand_below_what_was_observed(install: Install) -> None:
     """A host that fails does not work, whatever a plugin says."""
-    install("atlas", understudy_facts=lambda models: {one.name: {"working": True} for one in models})
+    install("atlas", segue_facts=lambda models: {one.name: {"working": True} for one in models})
     async with OpenAIHost(script=[Status(500)]) as host, client_of({"a": host}) as client:
         assert client.select("working").candidates
         with pytest.raises(ServerError):
@@ -435,10 +433,10 @@ async def test_understudy_facts_stand_below_what_was_observed(install: Install) 
         assert not client.select("working").candidates
 
 
-async def test_understudy_facts_of_two_plugins_are_both_known(install: Install) -> None:
+async def test_segue_facts_of_two_plugins_are_both_known(install: Install) -> None:
     """What only one knows is kept; of what both know the later name's stands."""
-    install("zeta", understudy_facts=lambda: {"m": {"context": 2, "tools": Fact(True, "its own tests")}})
-    install("alpha", understudy_facts=lambda: {"m": {"context": 1, "audio": True}})
+    install("zeta", segue_facts=lambda: {"m": {"context": 2, "tools": Fact(True, "its own tests")}})
+    install("alpha", segue_facts=lambda: {"m": {"context": 1, "audio": True}})
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         facts = client.models()[0].capabilities
     assert facts["context"] == Fact(2, "plugin zeta")
@@ -462,25 +460,25 @@ def _cannot() -> object:
         (lambda: {"m": {"context": float("inf")}}, "gave a wrong fact of 'm' (context is inf)"),
     ],
 )
-async def test_understudy_facts_that_fail_are_not_known(
+async def test_segue_facts_that_fail_are_not_known(
     hook: Callable[..., object], told: str, install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Open, not closed: the others' facts hold, and the log and every reply say what is not known."""
-    install("atlas", understudy_facts=hook)
-    install("beside", understudy_facts=lambda: {"m": {"audio": True}})
+    install("atlas", segue_facts=hook)
+    install("beside", segue_facts=lambda: {"m": {"audio": True}})
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         reply = await client.chat("Hello", model="a/m")
         assert client.models()[0].capabilities["audio"].value is True
     (notice,) = reply.notices
     assert notice.subject == "plugin"
-    assert f"plugin 'atlas' of unknown distribution: its hook understudy_facts {told}" in notice.message
+    assert f"plugin 'atlas' of unknown distribution: its hook segue_facts {told}" in notice.message
     assert notice.message.endswith(": its facts of a are not known")
-    assert "its hook understudy_facts" in caplog.text
+    assert "its hook segue_facts" in caplog.text
 
 
-async def test_understudy_facts_that_hang_cost_one_wait(install: Install, blocked: Any) -> None:
+async def test_segue_facts_that_hang_cost_one_wait(install: Install, blocked: Any) -> None:
     """It is waited for once, for the first of many providers, and one notice says of whom it is not known."""
-    install("slow", understudy_facts=blocked)
+    install("slow", segue_facts=blocked)
     async with OpenAIHost() as host:
         async with client_of({f"host{number}": host for number in range(9)}, plugins=TIGHT) as client:
             assert len(client.models()) == 9
@@ -527,10 +525,10 @@ class Steps(Middleware):
         return self.changes(events)
 
 
-async def test_understudy_middleware_is_an_onion(install: Install) -> None:
+async def test_segue_middleware_is_an_onion(install: Install) -> None:
     """A request goes from the client's own layers through the plugins' by name, an answer the other way round."""
-    install("zeta", understudy_middleware=lambda: [Marking("z")])
-    install("alpha", understudy_middleware=lambda: [Marking("a"), Marking("b")])
+    install("zeta", segue_middleware=lambda: [Marking("z")])
+    install("alpha", segue_middleware=lambda: [Marking("a"), Marking("b")])
     async with OpenAIHost(answer=["one"]) as host:
         async with client_of({"h": host}, middleware=[Marking("x"), Marking("y")]) as client:
             whole = await client.chat("q", model="h/m")
@@ -543,7 +541,7 @@ async def test_understudy_middleware_is_an_onion(install: Install) -> None:
     assert whole.usage is not None
 
 
-async def test_understudy_middleware_is_asked_for_once_a_client(install: Install) -> None:
+async def test_segue_middleware_is_asked_for_once_a_client(install: Install) -> None:
     """The same objects serve all calls of a client; another client has its own."""
     given: list[Marking] = []
 
@@ -551,7 +549,7 @@ async def test_understudy_middleware_is_asked_for_once_a_client(install: Install
         given.append(Marking("m"))
         return given[-1:]
 
-    install("once", understudy_middleware=give)
+    install("once", segue_middleware=give)
     async with OpenAIHost() as host:
         for _ in range(2):
             async with client_of({"a": host}) as client:
@@ -560,13 +558,13 @@ async def test_understudy_middleware_is_asked_for_once_a_client(install: Install
     assert len(given) == 2
 
 
-async def test_understudy_middleware_in_a_client_without_a_loop(install: Install) -> None:
+async def test_segue_middleware_in_a_client_without_a_loop(install: Install) -> None:
     """The client for code without a loop takes the same ones."""
-    install("loud", understudy_middleware=lambda: [Shouting()])
+    install("loud", segue_middleware=lambda: [Shouting()])
 
     def ask(url: str) -> str:
         rows = {"a": {"wire": "openai_chat", "base_url": url, "models": ["m"]}}
-        with understudy.sync.Client(config={"providers": rows}, environ={}, middleware=[Marking("x")]) as client:
+        with segue.sync.Client(config={"providers": rows}, environ={}, middleware=[Marking("x")]) as client:
             return client.chat("Hello", model="a/m").text
 
     async with OpenAIHost(answer=["one"]) as host:
@@ -580,9 +578,9 @@ class Equipping(Middleware):
         return request.model_copy(update={"tools": (*request.tools, Tool(name="clock"))})
 
 
-async def test_understudy_middleware_adds_needs(install: Install) -> None:
+async def test_segue_middleware_adds_needs(install: Install) -> None:
     """A tool that a plugin adds needs a model with tools, as one of the caller's does."""
-    install("clock", understudy_middleware=lambda: [Equipping()])
+    install("clock", segue_middleware=lambda: [Equipping()])
     abilities = {"a": {"capabilities": {"tools": False}}, "b": {"capabilities": {"tools": True}}}
     async with OpenAIHost() as a, OpenAIHost() as b:
         async with client_of({"a": a, "b": b}, capabilities=abilities) as client:
@@ -592,7 +590,7 @@ async def test_understudy_middleware_adds_needs(install: Install) -> None:
     assert not a.requests
 
 
-async def test_understudy_middleware_may_give_messages_as_the_openai_form(install: Install) -> None:
+async def test_segue_middleware_may_give_messages_as_the_openai_form(install: Install) -> None:
     """What it gives is read and checked as what a caller gives: dictionaries become messages."""
 
     class Prefacing(Middleware):
@@ -600,13 +598,13 @@ async def test_understudy_middleware_may_give_messages_as_the_openai_form(instal
             messages = ({"role": "system", "content": "Be brief."}, *request.messages)
             return request.model_copy(update={"messages": messages})
 
-    install("preface", understudy_middleware=lambda: [Prefacing()])
+    install("preface", segue_middleware=lambda: [Prefacing()])
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         await client.chat("Hello", model="a/m")
     assert host.requests[0].json["messages"][0] == {"role": "system", "content": "Be brief."}
 
 
-async def test_understudy_middleware_changes_what_is_parsed() -> None:
+async def test_segue_middleware_changes_what_is_parsed() -> None:
     """A schema is read from the answer as the caller sees it."""
 
     class City(BaseModel):
@@ -625,7 +623,7 @@ async def test_understudy_middleware_changes_what_is_parsed() -> None:
     assert reply.parsed == City(name="Aachen")
 
 
-async def test_understudy_middleware_that_breaks_the_form_is_told() -> None:
+async def test_segue_middleware_that_breaks_the_form_is_told() -> None:
     """An answer that no longer fits is an error with a note that says what it went through."""
 
     class City(BaseModel):
@@ -638,9 +636,9 @@ async def test_understudy_middleware_that_breaks_the_form_is_told() -> None:
     assert caught.value.__notes__ == ["it did as its host gave it; it went through the middleware Marking"]
 
 
-async def test_understudy_middleware_lets_an_answer_go_on_in_the_hosts_own_words(install: Install) -> None:
+async def test_segue_middleware_lets_an_answer_go_on_in_the_hosts_own_words(install: Install) -> None:
     """Mid-stream the next host is handed what the first one said, and the caller sees one changed answer."""
-    install("loud", understudy_middleware=lambda: [Shouting()])
+    install("loud", segue_middleware=lambda: [Shouting()])
     prefill = {"b": {"capabilities": {"prefill": True}}}
     async with OpenAIHost(script=[HALF]) as a:
         async with OpenAIHost(answer=["and ", "on"]) as b:
@@ -655,7 +653,7 @@ async def test_understudy_middleware_lets_an_answer_go_on_in_the_hosts_own_words
     assert any(isinstance(event, Handover) for event in events)
 
 
-async def test_understudy_middleware_sees_text_as_an_errors_text() -> None:
+async def test_segue_middleware_sees_text_as_an_errors_text() -> None:
     """The text of an error of a stream is what the caller had of it."""
     async with OpenAIHost(script=[HALF]) as host:
         async with client_of({"a": host}, middleware=[Shouting()]) as client:
@@ -666,9 +664,9 @@ async def test_understudy_middleware_sees_text_as_an_errors_text() -> None:
     assert caught.value.text == "ONE TWO "
 
 
-async def test_understudy_middleware_lets_errors_pass(install: Install) -> None:
+async def test_segue_middleware_lets_errors_pass(install: Install) -> None:
     """What fails inside comes out as it is, with its attempts."""
-    install("loud", understudy_middleware=lambda: [Shouting()])
+    install("loud", segue_middleware=lambda: [Shouting()])
     async with OpenAIHost(script=[Status(500)]) as a, OpenAIHost(script=[Status(503)]) as b:
         async with client_of({"a": a, "b": b}) as client:
             with pytest.raises(AllFailedError) as caught:
@@ -678,7 +676,7 @@ async def test_understudy_middleware_lets_errors_pass(install: Install) -> None:
     assert len(caught.value.attempts) == 2
 
 
-async def test_understudy_middleware_left_early_closes_the_socket(install: Install) -> None:
+async def test_segue_middleware_left_early_closes_the_socket(install: Install) -> None:
     """Leaving the stream ends the layers, the outermost first, and the connection before the `async with` ends."""
     closed: list[str] = []
 
@@ -690,7 +688,7 @@ async def test_understudy_middleware_left_early_closes_the_socket(install: Insta
             finally:
                 closed.append(self.mark)
 
-    install("plugin", understudy_middleware=lambda: [Closing("inner")])
+    install("plugin", segue_middleware=lambda: [Closing("inner")])
     async with OpenAIHost(script=[Answer(tokens=["x"] * 10_000)], pace=0.001) as host:
         async with client_of({"a": host}, middleware=[Closing("outer")]) as client:
             async with client.stream("Count", model="a/m") as stream:
@@ -788,11 +786,9 @@ async def _hanging_on(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
     ],
 )
 @pytest.mark.parametrize("whole", [True, False])
-async def test_understudy_middleware_that_fails_is_named(
-    changes: Any, told: str, whole: bool, install: Install
-) -> None:
+async def test_segue_middleware_that_fails_is_named(changes: Any, told: str, whole: bool, install: Install) -> None:
     """A plugin that spoils an answer is a PluginError of its name, never a wrong answer; the task goes on."""
-    install("spoiler", understudy_middleware=lambda: [Steps(changes)])
+    install("spoiler", segue_middleware=lambda: [Steps(changes)])
     async with OpenAIHost() as host, client_of({"a": host}, plugins=TIGHT, middleware=[Shouting()]) as client:
 
         async def ask() -> None:
@@ -810,10 +806,10 @@ async def test_understudy_middleware_that_fails_is_named(
         await asyncio.sleep(0)
         assert host.open_connections <= 1
     assert str(caught.value) == f"the middleware Steps of plugin 'spoiler' {told}"
-    assert (caught.value.plugin, caught.value.hook) == ("spoiler", "understudy_middleware")
+    assert (caught.value.plugin, caught.value.hook) == ("spoiler", "segue_middleware")
 
 
-async def test_understudy_middleware_that_blocks_the_loop_is_named(install: Install) -> None:
+async def test_segue_middleware_that_blocks_the_loop_is_named(install: Install) -> None:
     """Nobody can stop what blocks the loop, but it is told once it is over."""
 
     async def blocking(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
@@ -821,15 +817,15 @@ async def test_understudy_middleware_that_blocks_the_loop_is_named(install: Inst
             threading.Event().wait(0.06)
             yield event
 
-    install("blocker", understudy_middleware=lambda: [Steps(blocking)])
+    install("blocker", segue_middleware=lambda: [Steps(blocking)])
     async with OpenAIHost() as host, client_of({"a": host}, plugins=TIGHT) as client:
         with pytest.raises(PluginError, match=r"'blocker' took more than 0.05 s in events"):
             await client.chat("Hello", model="a/m")
 
 
-async def test_understudy_middleware_is_not_timed_while_it_waits_for_the_host(install: Install) -> None:
+async def test_segue_middleware_is_not_timed_while_it_waits_for_the_host(install: Install) -> None:
     """Its time is its own work's: a host, and a caller, may take longer."""
-    install("loud", understudy_middleware=lambda: [Shouting()])
+    install("loud", segue_middleware=lambda: [Shouting()])
     async with OpenAIHost(script=[Answer(tokens=["a", "b", "c"])], pace=0.02) as host:
         async with client_of({"a": host}, plugins={"hook_time_limit": 0.01}) as client:
             async with client.stream("Hello", model="a/m") as stream:
@@ -841,7 +837,7 @@ async def test_understudy_middleware_is_not_timed_while_it_waits_for_the_host(in
     assert text == "ABC"
 
 
-async def test_understudy_middleware_of_the_callers_own_raises_what_it_raises() -> None:
+async def test_segue_middleware_of_the_callers_own_raises_what_it_raises() -> None:
     """What the client was given is the caller's code: its errors are not ours to wrap, and it may take its time."""
     async with OpenAIHost() as host:
         async with client_of({"a": host}, middleware=[Steps(_raising)], plugins=TIGHT) as client:
@@ -879,11 +875,11 @@ class Making(Middleware):
         (lambda request: sys.exit(1), "raised SystemExit in request"),
     ],
 )
-async def test_understudy_middleware_that_spoils_a_request_is_named(
+async def test_segue_middleware_that_spoils_a_request_is_named(
     makes: Callable[[Request], object], told: str, install: Install
 ) -> None:
     """A request that is none is never sent: the call is a PluginError at once."""
-    install("spoiler", understudy_middleware=lambda: [Making(makes)])
+    install("spoiler", segue_middleware=lambda: [Making(makes)])
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         with pytest.raises(PluginError) as caught:
             client.stream("Hello", model="a/m")
@@ -891,9 +887,9 @@ async def test_understudy_middleware_that_spoils_a_request_is_named(
     assert not host.requests
 
 
-async def test_understudy_middleware_that_hangs_in_a_request_is_called_once(install: Install, blocked: Any) -> None:
+async def test_segue_middleware_that_hangs_in_a_request_is_called_once(install: Install, blocked: Any) -> None:
     """After its time the call fails, and so do later ones, without another thread."""
-    install("slow", understudy_middleware=lambda: [Making(blocked)])
+    install("slow", segue_middleware=lambda: [Making(blocked)])
     async with OpenAIHost() as host, client_of({"a": host}, plugins=TIGHT) as client:
         for told in ("took more than 0.05 s in request", "takes too long in request, and is not called again"):
             with pytest.raises(PluginError, match=told):
@@ -905,18 +901,18 @@ async def test_understudy_middleware_that_hangs_in_a_request_is_called_once(inst
 @pytest.mark.parametrize(
     ("give", "told"),
     [
-        (lambda: [object()], "which is no middleware: it has no request (inherit from understudy.Middleware)"),
+        (lambda: [object()], "which is no middleware: it has no request (inherit from segue.Middleware)"),
         (lambda: [Shouting], "which is no middleware"),
         (lambda: 3, "raised TypeError"),
         (lambda: None, "gave None, not a list of middleware"),
         (lambda: 1 / 0, "raised ZeroDivisionError: division by zero"),
     ],
 )
-async def test_understudy_middleware_that_is_not_to_be_had_stops_every_call(
+async def test_segue_middleware_that_is_not_to_be_had_stops_every_call(
     give: Callable[[], object], told: str, install: Install
 ) -> None:
     """Closed, not open: what was to be taken out of requests would be sent. Listing goes on."""
-    install("scrubber", understudy_middleware=give)
+    install("scrubber", segue_middleware=give)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         for ask in (
             lambda: client.stream("Hello", model="a/m"),
@@ -928,42 +924,42 @@ async def test_understudy_middleware_that_is_not_to_be_had_stops_every_call(
         assert client.select().candidates
         (broken,) = client.registry.broken
     assert told in str(caught.value)
-    assert (caught.value.plugin, caught.value.hook) == ("scrubber", "understudy_middleware")
+    assert (caught.value.plugin, caught.value.hook) == ("scrubber", "segue_middleware")
     assert str(broken.error) == str(caught.value)
     assert not host.requests
 
 
-async def test_understudy_middleware_is_missed_whatever_else_fails(install: Install) -> None:
+async def test_segue_middleware_is_missed_whatever_else_fails(install: Install) -> None:
     """A plugin whose observers fail too, or which cannot be imported any more, still sends nothing unchanged."""
-    install("scrubber", understudy_observers=lambda: 1 / 0, understudy_middleware=lambda: 1 / 0)
+    install("scrubber", segue_observers=lambda: 1 / 0, segue_middleware=lambda: 1 / 0)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
-        with pytest.raises(PluginError, match="understudy_middleware raised ZeroDivisionError"):
+        with pytest.raises(PluginError, match="segue_middleware raised ZeroDivisionError"):
             await client.chat("Hello", model="a/m")
     assert not host.requests
 
 
-async def test_understudy_middleware_that_cannot_be_imported_here_is_missed(
+async def test_segue_middleware_that_cannot_be_imported_here_is_missed(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Closed too where the module was sound when it was read, and is not where it is needed."""
     cli.plugin(
         "fickle",
         "import sys\n"
-        "if 'understudy.client' in sys.modules:\n"
+        "if 'segue.client' in sys.modules:\n"
         "    raise ImportError('not here')\n"
-        "from understudy.plugin import Middleware, hookimpl\n"
+        "from segue.plugin import Middleware, hookimpl\n"
         "@hookimpl\n"
-        "def understudy_middleware():\n"
+        "def segue_middleware():\n"
         "    return [Middleware()]\n",
     )
     config = cli.config('[providers.a]\nwire = "openai_chat"\nbase_url = "http://localhost:1"\nmodels = ["m"]\n')
     told = await cli("chat", "Hello", "--model", "a/m", "--config", config)
     assert told.code
-    assert "its hook understudy_middleware cannot be imported: ImportError: not here" in told.err
+    assert "its hook segue_middleware cannot be imported: ImportError: not here" in told.err
     assert not (await cli("models", "--config", config)).code
 
 
-async def test_understudy_middleware_of_one_plugin_does_not_break_anothers(install: Install) -> None:
+async def test_segue_middleware_of_one_plugin_does_not_break_anothers(install: Install) -> None:
     """Each plugin is called by itself: what the others observe and know is there beside a broken one."""
     told: list[str] = []
 
@@ -971,8 +967,8 @@ async def test_understudy_middleware_of_one_plugin_does_not_break_anothers(insta
         def attempt_ended(self, attempt: Attempt, /) -> None:
             told.append(attempt.outcome)
 
-    install("broken", understudy_observers=lambda: 1 / 0, understudy_facts=lambda: 1 / 0)
-    install("whole", understudy_observers=lambda: [Telling()], understudy_middleware=lambda: [Shouting()])
+    install("broken", segue_observers=lambda: 1 / 0, segue_facts=lambda: 1 / 0)
+    install("whole", segue_observers=lambda: [Telling()], segue_middleware=lambda: [Shouting()])
     async with OpenAIHost(answer=["one"]) as host, client_of({"a": host}) as client:
         reply = await client.chat("Hello", model="a/m")
         assert [plugin.name for plugin in client.registry.broken] == ["broken"]
@@ -993,14 +989,14 @@ class Blocking(Observer):
         threading.Event().wait(0.06)
 
 
-async def test_understudy_observers_that_block_are_not_called_again(
+async def test_segue_observers_that_block_are_not_called_again(
     install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A plugin's observer that takes too long is told in the log once, and left out from there on."""
     theirs, mine = Blocking(), Blocking()
-    install("slow", understudy_observers=lambda: [theirs])
+    install("slow", segue_observers=lambda: [theirs])
     async with OpenAIHost() as host, client_of({"a": host}, plugins=TIGHT, observers=[mine]) as client:
-        with caplog.at_level(logging.WARNING, "understudy"):
+        with caplog.at_level(logging.WARNING, "segue"):
             await client.chat("Hello", model="a/m")
             reply = await client.chat("Hello", model="a/m")
     assert reply.text
@@ -1011,13 +1007,13 @@ async def test_understudy_observers_that_block_are_not_called_again(
     )
 
 
-async def test_understudy_observers_that_hang_when_asked_for_break_their_plugin(install: Install, blocked: Any) -> None:
+async def test_segue_observers_that_hang_when_asked_for_break_their_plugin(install: Install, blocked: Any) -> None:
     """The client is there after the limit, calls go on, and the plugin is broken by its name."""
-    install("slow", understudy_observers=blocked)
+    install("slow", segue_observers=blocked)
     async with OpenAIHost() as host, client_of({"a": host}, plugins=TIGHT) as client:
         assert (await client.chat("Hello", model="a/m")).text
         (broken,) = client.registry.broken
-    assert "its hook understudy_observers took more than 0.05 s" in str(broken.error)
+    assert "its hook segue_observers took more than 0.05 s" in str(broken.error)
 
 
 # ── what hooks are given ─────────────────────────────────────────────────────────────────────────────
@@ -1055,10 +1051,10 @@ class Kept(Middleware, Observer):
         install(
             "keeper",
             # Functions, for a method takes no mark.
-            understudy_candidates=lambda candidates, needs, request: self.candidates(candidates, needs, request),  # noqa: PLW0108
-            understudy_facts=lambda provider, models: self.facts(provider, models),  # noqa: PLW0108
-            understudy_middleware=lambda: [self],
-            understudy_observers=lambda: [self],
+            segue_candidates=lambda candidates, needs, request: self.candidates(candidates, needs, request),  # noqa: PLW0108
+            segue_facts=lambda provider, models: self.facts(provider, models),  # noqa: PLW0108
+            segue_middleware=lambda: [self],
+            segue_observers=lambda: [self],
         )
 
 
@@ -1158,7 +1154,7 @@ async def test_what_hooks_leave_out_is_put_back(install: Install) -> None:
             }
         )
 
-    install("adds", understudy_middleware=lambda: [Making(add), Making(add)])
+    install("adds", segue_middleware=lambda: [Making(add), Making(add)])
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         await client.chat("Hello", model="a/m", extra_headers={"x-key": "mine"}, extra_body={"user": "mine"})
     asked = host.requests[0]
@@ -1180,7 +1176,7 @@ async def test_a_layer_sees_the_request_that_it_was_given(install: Install) -> N
             async for event in events:
                 yield replace(event, text=event.text.replace("NAME", name)) if isinstance(event, TextDelta) else event
 
-    install("mask", understudy_middleware=lambda: [Masking()])
+    install("mask", segue_middleware=lambda: [Masking()])
     async with OpenAIHost(answer=["Hello NAME"]) as host, client_of({"a": host}) as client:
         reply = await client.chat("I am Ada", model="a/m")
     assert host.requests[0].json["messages"][-1]["content"] == "I am NAME"
@@ -1202,7 +1198,7 @@ async def test_an_empty_piece_of_text_is_not_given(install: Install) -> None:
             if isinstance(event, Finish):
                 break
 
-    install("mute", understudy_middleware=lambda: [Steps(until)])
+    install("mute", segue_middleware=lambda: [Steps(until)])
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         async with client.stream("Hello", model="a/m") as stream:
             events = [event async for event in stream]
@@ -1212,7 +1208,7 @@ async def test_an_empty_piece_of_text_is_not_given(install: Install) -> None:
     assert isinstance(events[-1], Finish)
 
 
-async def test_understudy_providers_is_called_once_a_client(install: Install) -> None:
+async def test_segue_providers_is_called_once_a_client(install: Install) -> None:
     """What a plugin provides is asked once, when providers are first listed, and is there beside its other hooks."""
     calls: list[int] = []
 
@@ -1220,7 +1216,7 @@ async def test_understudy_providers_is_called_once_a_client(install: Install) ->
         calls.append(1)
         return [Host("acme", "http://localhost:1", models=["acme-1"])]
 
-    install("acme", understudy_providers=provide, understudy_facts=lambda provider: {"acme-1": {"tools": True}})
+    install("acme", segue_providers=provide, segue_facts=lambda provider: {"acme-1": {"tools": True}})
     async with client_of({}) as client:
         assert [candidate.name for candidate in client.models("tools")] == ["acme/acme-1"]
         client.select()

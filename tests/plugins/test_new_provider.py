@@ -1,4 +1,4 @@
-"""``understudy new-provider``: what it writes, what it refuses, and what it says."""
+"""``segue new-provider``: what it writes, what it refuses, and what it says."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from understudy.cli.new_provider import NewProvider
-from understudy.testing import Cassette
+from segue.cli.new_provider import NewProvider
+from segue.testing import Cassette
 
 if TYPE_CHECKING:
     from command_line import CommandLine
@@ -23,8 +23,8 @@ KINDS = ("text", "host", "wire")
 
 
 def source(cli: CommandLine, name: str) -> str:
-    module = f"understudy_{name.replace('-', '_').replace('.', '_')}"
-    return (cli.folder / f"understudy-{name}" / "src" / module / "__init__.py").read_text()
+    module = f"segue_{name.replace('-', '_').replace('.', '_')}"
+    return (cli.folder / f"segue-{name}" / "src" / module / "__init__.py").read_text()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -32,11 +32,11 @@ async def test_it_writes_a_package(cli: CommandLine, kind: str) -> None:
     """Each kind has an entry point, one source file with the four places in their order, a test, README and CI."""
     done = await cli("new-provider", "acme", "--kind", kind, "--url", "https://llm.acme.test/api/")
     assert (done.code, done.err) == (0, "")
-    folder = cli.folder / "understudy-acme"
+    folder = cli.folder / "segue-acme"
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    assert project["name"] == "understudy-acme"
-    assert project["entry-points"]["understudy"] == {"acme": "understudy_acme"}
-    assert project["dependencies"] == ["understudy>=0.1.0,<0.2"]
+    assert project["name"] == "segue-acme"
+    assert project["entry-points"]["segue"] == {"acme": "segue_acme"}
+    assert project["dependencies"] == ["segue>=0.2.0,<0.3"]
     text = source(cli, "acme")
     places = [
         text.index(f"# {number}. {word}: ") for number, word in enumerate(("Where", "What", "Encode", "Decode"), 1)
@@ -44,12 +44,12 @@ async def test_it_writes_a_package(cli: CommandLine, kind: str) -> None:
     assert places == sorted(places)
     assert '"https://llm.acme.test/api"' in text
     assert [path.name for path in (folder / "src").rglob("*.py")] == ["__init__.py"]
-    for path in ("README.md", ".gitignore", "tests/test_acme.py", "src/understudy_acme/py.typed"):
+    for path in ("README.md", ".gitignore", "tests/test_acme.py", "src/segue_acme/py.typed"):
         assert (folder / path).is_file()
     workflow = (folder / ".github" / "workflows" / "check.yml").read_text()
-    assert "understudy conform acme" in workflow
+    assert "segue conform acme" in workflow
     assert "python-version: ${{ matrix.python }}" in workflow
-    for path in (folder / "src" / "understudy_acme" / "cassettes").iterdir():
+    for path in (folder / "src" / "segue_acme" / "cassettes").iterdir():
         assert Cassette.read(path).source["kind"] == "scripted"
     assert not [path for path in folder.rglob("*") if path.is_file() and ("$" in path.read_text().replace("${{", ""))]
 
@@ -62,7 +62,7 @@ async def test_it_says_what_to_do_next(cli: CommandLine) -> None:
     assert {line.strip() for line in lines} >= set(written)
     after = [line.strip() for line in lines[lines.index("next:") + 1 :]]
     assert after[:3] == [
-        "pip install -e 'my work/acme[test]'", "understudy conform acme", "python -m pytest 'my work/acme'",
+        "pip install -e 'my work/acme[test]'", "segue conform acme", "python -m pytest 'my work/acme'",
     ]  # fmt: skip
 
 
@@ -70,17 +70,17 @@ async def test_a_host_speaks_the_wire_that_is_named(cli: CommandLine) -> None:
     """A host has the wire that --wire names, and recorded bytes of it; for another kind there is none to name."""
     assert (await cli("new-provider", "acme", "--kind", "host", "--wire", "openai_responses")).code == 0
     assert 'wire="openai_responses"' in source(cli, "acme")
-    (path,) = (cli.folder / "understudy-acme" / "src" / "understudy_acme" / "cassettes").iterdir()
+    (path,) = (cli.folder / "segue-acme" / "src" / "segue_acme" / "cassettes").iterdir()
     assert json.loads(path.read_text())["api"] == "openai-responses"
     refused = await cli("new-provider", "acme2", "--wire", "openai_chat")
     assert refused.code == 2
     assert "--kind host" in refused.err
-    assert not (cli.folder / "understudy-acme2").exists()
+    assert not (cli.folder / "segue-acme2").exists()
 
 
 async def test_nothing_that_is_there_is_changed(cli: CommandLine) -> None:
     """A folder with a file in it is refused, whatever the file is; an empty one is filled."""
-    folder = cli.folder / "understudy-acme"
+    folder = cli.folder / "segue-acme"
     folder.mkdir()
     assert (await cli("new-provider", "acme")).code == 0
     kept = folder / "README.md"
@@ -88,7 +88,7 @@ async def test_nothing_that_is_there_is_changed(cli: CommandLine) -> None:
     refused = await cli("new-provider", "acme")
     assert (refused.code, kept.read_text()) == (2, "mine")
     assert "is there already: name another one with --folder" in refused.err
-    assert [path.name for path in cli.folder.iterdir() if path.name.startswith(".understudy")] == []
+    assert [path.name for path in cli.folder.iterdir() if path.name.startswith(".segue")] == []
 
 
 @pytest.mark.parametrize(
@@ -101,31 +101,31 @@ async def test_nothing_that_is_there_is_changed(cli: CommandLine) -> None:
         ("../acme", "is no name of a provider"),
         ("äcme", "is no name of a provider"),
         ("acme acme", "is no name of a provider"),
-        ("understudy-acme", "give the provider's name alone: acme"),
-        ("openai", "'openai': it is of understudy-openai, which is installed"),
-        ("hosts", "'hosts': it is of understudy-hosts, which is installed"),
+        ("segue-acme", "give the provider's name alone: acme"),
+        ("openai", "'openai': it is of segue-openai, which is installed"),
+        ("hosts", "'hosts': it is of segue-hosts, which is installed"),
         ("mine", "'mine': your configuration has it"),
         ("broken", "'broken': it is of broken-dist, which is installed"),
-        ("0pena1", "looks like 'openai' of understudy-openai"),
-        ("testing-it", "'understudy_testing_it' already"),
+        ("0pena1", "looks like 'openai' of segue-openai"),
+        ("testing-it", "'segue_testing_it' already"),
     ],
 )
 async def test_a_name_is_checked(cli: CommandLine, name: str, why: str) -> None:
     """What is no name, or somebody's already, is refused with the reason, and nothing is written."""
     cli.plugin("broken", "raise RuntimeError('x')")
-    (cli.plugins / "understudy_testing_it.py").write_text("")
+    (cli.plugins / "segue_testing_it.py").write_text("")
     config = cli.config('[providers.mine]\nwire = "openai_chat"\nbase_url = "https://a.example/v1"\nmodels = ["a"]\n')
     refused = await cli("new-provider", name, "--config", config)
     assert refused.code == 2, refused.out
     assert why in " ".join(refused.err.split())
-    assert not [path for path in cli.folder.iterdir() if path.name.startswith("understudy-")]
+    assert not [path for path in cli.folder.iterdir() if path.name.startswith("segue-")]
 
 
 async def test_a_name_like_another_is_remarked(cli: CommandLine) -> None:
     """A name that is easily taken for an installed one is written, with a warning; another one has none."""
     done = await cli("new-provider", "open-ai2")
     assert done.code == 0
-    assert "open-ai2 is easily taken for openai, which is installed (understudy-openai)" in done.err
+    assert "open-ai2 is easily taken for openai, which is installed (segue-openai)" in done.err
     assert (await cli("new-provider", "zebra")).err == ""
 
 
@@ -138,7 +138,7 @@ async def test_an_address_is_checked(cli: CommandLine, url: str) -> None:
     refused = await cli("new-provider", "acme", "--url", url)
     assert refused.code == 2
     assert "--url is" in refused.err
-    assert not (cli.folder / "understudy-acme").exists()
+    assert not (cli.folder / "segue-acme").exists()
 
 
 @pytest.mark.packaging

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from understudy import Client, ConfigError, HTTPError, StreamBrokenError
-from understudy.testing import Body, Cassette, Cut, OpenAIHost, ScriptedHost, cassettes_of, recording
-from understudy.testing.recording import Reading, RecordingClient, RecordingTransport, Take, cassette_of
-from understudy.testing.scrubbing import Scrubber
-from understudy.transport import AiohttpTransport
-from understudy.wire import Call
+from segue import Client, ConfigError, HTTPError, StreamBrokenError
+from segue.testing import Body, Cassette, Cut, OpenAIHost, ScriptedHost, cassettes_of, recording
+from segue.testing.recording import Reading, RecordingClient, RecordingTransport, Take, cassette_of
+from segue.testing.scrubbing import Scrubber
+from segue.transport import AiohttpTransport
+from segue.wire import Call
 
 KEY = "canary-of-a-test-0123456789"
 ANSWER = b'data: {"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -84,7 +84,7 @@ async def test_a_body_that_breaks_is_not_whole() -> None:
 
 # ── what is made of it ───────────────────────────────────────────────────────────────────────────────
 
-PACKAGES = ("understudy_bedrock", "understudy_cohere", "understudy_google", "understudy_mistral", "understudy_ollama")
+PACKAGES = ("segue_bedrock", "segue_cohere", "segue_google", "segue_mistral", "segue_ollama")
 SHIPPED = [pytest.param(cassette, id=cassette.id) for package in PACKAGES for cassette in cassettes_of(package)]
 ASKED = {"images_in", "reasoning_requested", "structured_output", "tools_offered"}
 """Features that are of the request."""
@@ -143,7 +143,7 @@ async def test_what_is_played_is_recorded_as_it_was(cassette: Cassette) -> None:
 
 async def test_a_list_of_objects_is_a_framing_of_its_own() -> None:
     """Gemini streams a JSON array where no other form is asked for."""
-    text = next(one for one in cassettes_of("understudy_google") if one.id == "google-text-stream")
+    text = next(one for one in cassettes_of("segue_google") if one.id == "google-text-stream")
     lines = [line[6:] for line in text.response.body.decode().split("\r\n") if line.startswith("data: ")]
     response = replace(
         text.response, body=f"[{','.join(lines)}]".encode(), headers={"content-type": "application/json"}

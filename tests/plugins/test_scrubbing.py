@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from understudy.testing.scrubbing import (
+from segue.testing.scrubbing import (
     PLACEHOLDER,
     Scrubber,
     accounts_in,

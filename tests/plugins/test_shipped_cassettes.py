@@ -11,12 +11,12 @@ import corpus
 import pytest
 from flit_core import buildapi
 
-from understudy import HTTPError
-from understudy.testing import Cassette, cassettes_of
+from segue import HTTPError
+from segue.testing import Cassette, cassettes_of
 
 from . import sdk_readings
 
-PACKAGES = ("understudy_bedrock", "understudy_cohere", "understudy_google", "understudy_mistral", "understudy_ollama")
+PACKAGES = ("segue_bedrock", "segue_cohere", "segue_google", "segue_mistral", "segue_ollama")
 SHIPPED = [
     pytest.param(package, cassette, id=cassette.id) for package in PACKAGES for cassette in cassettes_of(package)
 ]
@@ -93,7 +93,7 @@ def test_a_cassette_is_small_and_says_that_nobody_recorded_it(package: str, cass
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_wheel_has_the_cassettes(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are installed with the provider."""
-    monkeypatch.chdir(Path(__file__).parents[2] / "providers" / package.removeprefix("understudy_"))
+    monkeypatch.chdir(Path(__file__).parents[2] / "providers" / package.removeprefix("segue_"))
     wheel = tmp_path / buildapi.build_wheel(str(tmp_path))
     wanted = {f"{package}/cassettes/{file_of(package, one).name}" for one in cassettes_of(package)}
     assert wanted <= set(zipfile.ZipFile(wheel).namelist())
@@ -104,7 +104,7 @@ def test_every_package_has_what_is_to_be_tried(package: str) -> None:
     """Text and tools as a stream and as a whole, a form, a thought, an image, vectors where it gives any."""
     cassettes = cassettes_of(package)
     features = frozenset[str]().union(*(cassette.features for cassette in cassettes))
-    assert features >= TRIED - ({"embeddings"} if package == "understudy_bedrock" else set())
+    assert features >= TRIED - ({"embeddings"} if package == "segue_bedrock" else set())
     for feature in ("text", "tool_calls", "structured_output", "reasoning_text"):
         forms = {one.response.is_stream for one in cassettes if feature in one.features and not one.expected["error"]}
         assert forms == {False, True}, feature

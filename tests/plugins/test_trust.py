@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from understudy.config import Config, PluginRule, PluginRules, load, read
-from understudy.errors import ConfigError
-from understudy.installation import Entry, Trust
+from segue.config import Config, PluginRule, PluginRules, load, read
+from segue.errors import ConfigError
+from segue.installation import Entry, Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PLUGIN = """
 import pathlib
 pathlib.Path(__file__).with_suffix(".imported").touch()
-from understudy.plugin import AsyncGeneratorProvider, hookimpl
+from segue.plugin import AsyncGeneratorProvider, hookimpl
 
 class {cls}(AsyncGeneratorProvider):
     working = True
@@ -30,7 +30,7 @@ class {cls}(AsyncGeneratorProvider):
         yield "from {name}"
 
 @hookimpl
-def understudy_providers():
+def segue_providers():
     return [{cls}]
 """
 
@@ -43,7 +43,7 @@ def plugin(cli: CommandLine, name: str, *, module: str | None = None) -> Path:
 
 
 def entry(distribution: str = "acme-dist", version: str = "1.0") -> Entry:
-    return Entry("understudy", "acme", "acme", distribution, version)
+    return Entry("segue", "acme", "acme", distribution, version)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_what_is_no_rule_is_refused(text: str) -> None:
         (PluginRules(deny=(PluginRule("acme.dist"),)), {}, "deny names it"),
         (PluginRules(allow=(PluginRule("acme-dist"),), deny=(PluginRule("acme-dist"),)), {}, "deny names it"),
         (PluginRules(deny=(PluginRule("acme-dist", "2.0"),)), {}, None),
-        (PluginRules(), {"UNDERSTUDY_PLUGINS": ""}, "UNDERSTUDY_PLUGINS does not name it"),
-        (PluginRules(), {"UNDERSTUDY_PLUGINS": "other, acme-dist"}, None),
-        (PluginRules(deny=(PluginRule("acme-dist"),)), {"UNDERSTUDY_PLUGINS": "acme-dist"}, "deny names it"),
+        (PluginRules(), {"SEGUE_PLUGINS": ""}, "SEGUE_PLUGINS does not name it"),
+        (PluginRules(), {"SEGUE_PLUGINS": "other, acme-dist"}, None),
+        (PluginRules(deny=(PluginRule("acme-dist"),)), {"SEGUE_PLUGINS": "acme-dist"}, "deny names it"),
         (PluginRules(unread=True), {}, "is not sound"),
     ],
 )
@@ -105,13 +105,13 @@ def test_a_name_that_begins_like_an_allowed_one_is_another() -> None:
 
 def test_a_wrong_variable_is_told() -> None:
     """A rule that cannot be read allows nothing in silence."""
-    with pytest.raises(ConfigError, match="UNDERSTUDY_PLUGINS"):
-        Trust(PluginRules(), {"UNDERSTUDY_PLUGINS": "acme*"})
+    with pytest.raises(ConfigError, match="SEGUE_PLUGINS"):
+        Trust(PluginRules(), {"SEGUE_PLUGINS": "acme*"})
 
 
 def test_rules_are_read_from_the_users_file(tmp_path: Path) -> None:
     """Each key of ``[plugins]`` comes to the rules."""
-    file = tmp_path / "understudy.toml"
+    file = tmp_path / "segue.toml"
     file.write_text(
         f'[plugins]\nallow = ["a", "b==1@sha256:{"0" * 64}"]\ndeny = ["c"]\nprefer = {{ openai = "a" }}\n'
         "strict = true\ntime_limit = 2\n"
@@ -127,7 +127,7 @@ def test_rules_are_read_from_the_users_file(tmp_path: Path) -> None:
 
 def test_a_file_of_the_working_directory_has_no_say(tmp_path: Path) -> None:
     """It may have come with a cloned repository: it can neither allow nor prefer, and says so."""
-    (tmp_path / "understudy.toml").write_text('[plugins]\nprefer = { openai = "evil" }\n')
+    (tmp_path / "segue.toml").write_text('[plugins]\nprefer = { openai = "evil" }\n')
     reading = read(environ={"HOME": str(tmp_path / "home")}, directory=tmp_path)
     assert reading.config.plugins == PluginRules()
     assert "'plugins' may not stand in a file of the working directory" in str(reading.faults[0])
@@ -174,10 +174,10 @@ async def test_only_what_is_allowed_is_imported(cli: CommandLine) -> None:
 
 
 async def test_no_plugins_is_none_at_all(cli: CommandLine) -> None:
-    """``--no-plugins`` and an empty UNDERSTUDY_PLUGINS import nothing."""
+    """``--no-plugins`` and an empty SEGUE_PLUGINS import nothing."""
     acme = plugin(cli, "acme")
     by_option = await cli("--no-plugins", "providers", "--json")
-    cli.environ["UNDERSTUDY_PLUGINS"] = ""
+    cli.environ["SEGUE_PLUGINS"] = ""
     by_variable = await cli("providers", "--json")
     assert (by_option.code, by_variable.code) == (0, 0)
     assert '"providers": []' in by_option.out

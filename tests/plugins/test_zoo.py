@@ -10,7 +10,7 @@ import pytest
 import zoo
 from command_line import CommandLine
 
-from understudy.testing import OpenAIHost
+from segue.testing import OpenAIHost
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +25,9 @@ def home(folder: Path) -> CommandLine:
     """The command line in a home of its own, with a catalogue of its own."""
     folder.mkdir()
     cli = CommandLine(folder)
-    cli.environ |= {"UNDERSTUDY_CACHE": str(folder / "cache"), "XDG_CONFIG_HOME": str(folder / "config")}
-    (folder / "config" / "understudy").mkdir(parents=True)
-    (folder / "config" / "understudy" / "understudy.toml").write_text(f"[plugins]\ntime_limit = {LIMIT}\n")
+    cli.environ |= {"SEGUE_CACHE": str(folder / "cache"), "XDG_CONFIG_HOME": str(folder / "config")}
+    (folder / "config" / "segue").mkdir(parents=True)
+    (folder / "config" / "segue" / "segue.toml").write_text(f"[plugins]\ntime_limit = {LIMIT}\n")
     cli.plugins.mkdir()
     return cli
 
@@ -173,11 +173,11 @@ def test_doctor_names_both_who_claim_a_name_or_one_that_looks_like_it(examined: 
 
 async def test_a_look_alike_is_used_where_it_is_preferred(beside: CommandLine) -> None:
     """Each name for itself."""
-    prefer = 'prefer = { cromicle = "understudy-cromicle", zoo_twin = "zoo-with-underscores" }'
+    prefer = 'prefer = { cromicle = "segue-cromicle", zoo_twin = "zoo-with-underscores" }'
     config = beside.config(f"[plugins]\ntime_limit = {LIMIT}\n{prefer}\n")
     told = json.loads((await beside("providers", "--json", "--config", config)).out)
     names = {one["name"]: one["distribution"] for one in told["providers"]}
-    assert (names["cromicle"], names["zoo_twin"]) == ("understudy-cromicle", "zoo-with-underscores")
+    assert (names["cromicle"], names["zoo_twin"]) == ("segue-cromicle", "zoo-with-underscores")
     assert {"cro-micle", "zoo-twin", "mistral"} <= {one["name"] for one in told["conflicts"]}
     assert not {"cro-micle", "zoo-twin", "mistral"} & set(names)
 
@@ -195,7 +195,7 @@ BY_KIT = tuple(bad for bad in (*zoo.ASKED, *zoo.NOTED, *zoo.HARMLESS) if bad.kit
 
 _ASK_ALL = """
 import asyncio, json, sys
-from understudy import Client, Timeout
+from segue import Client, Timeout
 
 async def asked(client, name, way):
     try:
@@ -288,7 +288,7 @@ async def test_options_that_cannot_be_loaded_fail_the_call_that_has_some(beside:
     cli = CommandLine(beside.folder)
     cli.environ = beside.environ | {"PYDANTIC_DISABLE_PLUGINS": "1"}
     ended = await cli.python(
-        "import asyncio\nfrom understudy import Client, PluginError\n"
+        "import asyncio\nfrom segue import Client, PluginError\n"
         "try:\n    asyncio.run(Client().chat('Hi', options={'has-options-that-are-missing': {'a': 1}}))\n"
         "except PluginError as error:\n    print(error)"
     )
@@ -308,7 +308,7 @@ async def test_what_deletes_its_own_metadata_is_gone(tmp_path: Path) -> None:
     """Everything else is there; the next start does not know it."""
     cli = home(tmp_path / "home")
     code = "import pathlib, shutil\nshutil.rmtree(next(pathlib.Path(__file__).parent.glob('*info')))\n"
-    code += "from understudy.plugin import hookimpl\n@hookimpl\ndef understudy_providers():\n    return []\n"
+    code += "from segue.plugin import hookimpl\n@hookimpl\ndef segue_providers():\n    return []\n"
     cli.plugin("zoo-deletes", code, module="zoo_deletes")
     first = await cli("doctor")
     assert "  zoo-deletes of zoo_deletes-dist 1.0: nothing\n" in first.out

@@ -1,6 +1,6 @@
 """Bad plugins, each named by what it does; zoo.toml has them, by how one finds out.
 
-``told`` has to stand in what `understudy doctor` says of it. ``code`` is its module, after the lines that all have;
+``told`` has to stand in what `segue doctor` says of it. ``code`` is its module, after the lines that all have;
 ``gives`` is what its hook returns, if its code has no hook. ``entry`` is what its entry point names, in place of its
 module. ``kit`` names items of the kit that it does not pass.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _HEAD = """
-from understudy.plugin import AsyncGeneratorProvider, Finish, Host, Model, ProviderSpec, TextDelta, hookimpl
+from segue.plugin import AsyncGeneratorProvider, Finish, Host, Model, ProviderSpec, TextDelta, hookimpl
 
 class Provides(AsyncGeneratorProvider):
     name = {name!r}
@@ -29,7 +29,7 @@ def declared(name={name!r}, **given):
 
 _GIVES = """
 @hookimpl
-def understudy_providers():
+def segue_providers():
     return {given}
 """
 
@@ -76,7 +76,7 @@ class Bad:
         info.mkdir()
         metadata = f"Metadata-Version: 2.1\nName: {self.origin}\nVersion: 1.0\n"
         (info / "METADATA").write_text(metadata if self.metadata is None else self.metadata)
-        points = f"[understudy]\n{self.name} = {self.entry or self.module}\n" if self.points is None else self.points
+        points = f"[segue]\n{self.name} = {self.entry or self.module}\n" if self.points is None else self.points
         (info / "entry_points.txt").write_text(points, "latin-1")
 
 

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 from corpus import index
 
-from understudy import Client, ConfigError
-from understudy.plugin import Host, Model
-from understudy.testing import Body, OpenAIHost
-from understudy.wire.openai_responses.serving import render_stream
-from understudy_hosts.rows import HOSTS
+from segue import Client, ConfigError
+from segue.plugin import Host, Model
+from segue.testing import Body, OpenAIHost
+from segue.wire.openai_responses.serving import render_stream
+from segue_hosts.rows import HOSTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +27,12 @@ URLS = {host.name: host.url for host in HOSTS} | {
 NAMES = {
     "gpustack": "llamacpp",  # on this machine, at an address of the user's own
     "mistral-embeddings": "mistral",
-    "ollama-openai": "ollama",  # the provider ollama speaks the native wire; this one is a row in understudy.toml
+    "ollama-openai": "ollama",  # the provider ollama speaks the native wire; this one is a row in segue.toml
     "vercel-gateway": "vercel",
 }
 # Addresses that no row has, and why.
 OTHERS = {
-    "https://api.perplexity.ai/v1/embeddings": "of another base than Chat Completions had: a row in understudy.toml",
+    "https://api.perplexity.ai/v1/embeddings": "of another base than Chat Completions had: a row in segue.toml",
     "https://api.deepseek.com/beta/chat/completions": "what is in beta: base_url",
     "https://api.deepseek.com/v1/chat/completions": "the same without its version",
     "https://api.together.xyz/v1/chat/completions": "the older name of api.together.ai",
@@ -82,7 +82,7 @@ def client_of(host: Host, **table: Any) -> Client:
 
 
 def answer(text: str) -> Body:
-    from understudy import Finish, Start, TextDelta
+    from segue import Finish, Start, TextDelta
 
     return Body(b"".join(render_stream([Start("m", "r"), TextDelta(text), Finish("stop")])))
 
@@ -124,7 +124,7 @@ async def test_a_row_may_want_an_address_of_the_users() -> None:
 
 
 async def test_a_row_in_the_file_may_speak_responses() -> None:
-    """``wire = "openai_responses"`` in a table of understudy.toml."""
+    """``wire = "openai_responses"`` in a table of segue.toml."""
     async with OpenAIHost(script=[answer("hi")]) as host:
         table = {"wire": "openai_responses", "base_url": host.url, "models": ["m"]}
         async with Client(config={"providers": {"mine": table}}, plugins=False, environ={}) as client:
@@ -145,7 +145,7 @@ async def test_a_row_gives_vectors() -> None:
 
 def test_ticks_are_dollars() -> None:
     """xAI's are 10^10 to the dollar, on either wire; a cost in USD stands above them."""
-    from understudy.wire.reading import usd
+    from segue.wire.reading import usd
 
     assert usd({"cost_in_usd_ticks": 12_345_000}) == pytest.approx(0.0012345)
     assert usd({"cost": {"total_cost": 0.5}, "cost_in_usd_ticks": 1}) == 0.5

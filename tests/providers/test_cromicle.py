@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from understudy import Client, ConnectError, HTTPError, StreamBrokenError
-from understudy.testing import Answer, Body, CromicleHost, Cut, ProxyHost, Status, refused_url
-from understudy_cromicle import Cromicle, _create_header, _create_payload, format_prompt
+from segue import Client, ConnectError, HTTPError, StreamBrokenError
+from segue.testing import Answer, Body, CromicleHost, Cut, ProxyHost, Status, refused_url
+from segue_cromicle import Cromicle, _create_header, _create_payload, format_prompt
 
 MESSAGES = [
     {"role": "user", "content": "Hello, how are you?"},
@@ -21,7 +21,7 @@ MESSAGES = [
 
 PROGRAM = """
 import asyncio
-from understudy_cromicle import Cromicle
+from segue_cromicle import Cromicle
 
 async def main():
     messages = [

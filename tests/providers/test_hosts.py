@@ -16,23 +16,23 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import understudy_hosts
-from understudy import Client
-from understudy.messages import SETTING_NAMES
-from understudy.testing import OpenAIHost
-from understudy.wire.openai_chat import QUIRKS, dialect
-from understudy_cohere.models import MODELS as COHERE_MODELS
-from understudy_hosts import HOSTS
-from understudy_mistral.models import MODELS as MISTRAL_MODELS
-from understudy_openai.models import MODELS as OPENAI_MODELS
+import segue_hosts
+from segue import Client
+from segue.messages import SETTING_NAMES
+from segue.testing import OpenAIHost
+from segue.wire.openai_chat import QUIRKS, dialect
+from segue_cohere.models import MODELS as COHERE_MODELS
+from segue_hosts import HOSTS
+from segue_mistral.models import MODELS as MISTRAL_MODELS
+from segue_openai.models import MODELS as OPENAI_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from understudy.plugin import Host, Model
+    from segue.plugin import Host, Model
 
 _ROOT = Path(__file__).parents[2]
-_CORPUS = Path(os.environ.get("UNDERSTUDY_WIRE", _ROOT.parent / "shared" / "wire"))
+_CORPUS = Path(os.environ.get("SEGUE_WIRE", _ROOT.parent / "shared" / "wire"))
 
 # Where a host's recordings are, by its row's name, and the addresses that only some of them have.
 _RECORDED = {
@@ -66,7 +66,7 @@ each_model = pytest.mark.parametrize(
         *_named(COHERE_MODELS, "cohere"),
         *_named(MISTRAL_MODELS, "mistral"),
         *_named(OPENAI_MODELS, "openai"),
-        *(one for spec in understudy_hosts.understudy_providers() for one in _named(spec.offers(), spec.name)),
+        *(one for spec in segue_hosts.segue_providers() for one in _named(spec.offers(), spec.name)),
     ],
 )
 
@@ -86,7 +86,7 @@ def test_the_rows_are_sorted_and_each_name_stands_once() -> None:
 
 def test_the_hook_gives_a_provider_for_each_row() -> None:
     """What the hook returns are the rows, by name and address."""
-    specs = understudy_hosts.understudy_providers()
+    specs = segue_hosts.segue_providers()
     assert [(spec.name, spec.url) for spec in specs] == [(host.name, host.url) for host in HOSTS]
 
 
@@ -223,8 +223,8 @@ def test_the_readme_lists_each_host_and_its_key() -> None:
 def test_the_rows_load_neither_pydantic_nor_aiohttp() -> None:
     """Reading every row costs none of the heavy libraries."""
     code = (
-        "import sys, understudy_hosts\nunderstudy_hosts.understudy_providers()\n"
-        "print([name for name in ('pydantic', 'aiohttp', 'understudy.wire') if name in sys.modules])"
+        "import sys, segue_hosts\nsegue_hosts.segue_providers()\n"
+        "print([name for name in ('pydantic', 'aiohttp', 'segue.wire') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from understudy import AuthenticationError, Client, NoCandidateError
-from understudy.testing import OpenAIHost, Status
+from segue import AuthenticationError, Client, NoCandidateError
+from segue.testing import OpenAIHost, Status
 
 
 async def test_key_and_address_come_from_the_environment() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from understudy import Fact
-from understudy.listing import declared_models
+from segue import Fact
+from segue.listing import declared_models
 
 _ROOT = Path(__file__).parents[2]
 _SCRIPT = _ROOT / "providers" / "refresh_models.py"
@@ -136,7 +136,7 @@ def test_genai_prices_tells_context_and_prices_of_the_day() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    file = tmp_path / "openai" / "src" / "understudy_openai" / "models.json"
+    file = tmp_path / "openai" / "src" / "segue_openai" / "models.json"
     file.parent.mkdir(parents=True)
     file.write_text('{"sources": {}, "models": [{"at": ["openai"], "name": "gpt-4o", "facts": {}}]}')
     return tmp_path
@@ -180,14 +180,14 @@ def test_the_files_are_as_the_command_writes_them(file: Path) -> None:
 def test_the_files_are_all_there() -> None:
     """Each provider that declares models in a file is looked after."""
     assert {file.parent.name for file in _FILES} >= {
-        "understudy_anthropic", "understudy_cohere", "understudy_google", "understudy_hosts", "understudy_mistral",
-        "understudy_openai",
+        "segue_anthropic", "segue_cohere", "segue_google", "segue_hosts", "segue_mistral",
+        "segue_openai",
     }  # fmt: skip
 
 
 def test_a_fact_of_a_file_has_its_source() -> None:
     """By name what stands under ``sources``, or else the text itself."""
-    (model,) = (model for model in declared_models("understudy_openai")["openai"] if model.name == "gpt-6.1-terra")
+    (model,) = (model for model in declared_models("segue_openai")["openai"] if model.name == "gpt-6.1-terra")
     context, tools = model.capabilities.fact("context"), model.capabilities.fact("tools")
     assert context.value == 1_050_000
     assert context.source.startswith("genai-prices ")
@@ -197,8 +197,8 @@ def test_a_fact_of_a_file_has_its_source() -> None:
 def test_declaring_models_costs_no_heavy_library() -> None:
     """A plugin's declaration loads neither pydantic nor aiohttp nor a codec."""
     code = (
-        "import sys, understudy_openai\nunderstudy_openai.understudy_providers()\n"
-        "print([name for name in ('pydantic', 'aiohttp', 'understudy.wire') if name in sys.modules])"
+        "import sys, segue_openai\nsegue_openai.segue_providers()\n"
+        "print([name for name in ('pydantic', 'aiohttp', 'segue.wire') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.resilience import Share, arranged
+from segue.resilience import Share, arranged
 
 BALANCES = ["order", "weight", "round_robin", "least_busy", "latency", "price"]
 SHARES = st.lists(

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from understudy.errors import (
+from segue.errors import (
     AuthenticationError,
     BadRequestError,
     ConnectError,
@@ -27,7 +27,7 @@ from understudy.errors import (
     ServerError,
     StreamBrokenError,
 )
-from understudy.resilience import CLOSED, Breaker, Circuit, blame_of
+from segue.resilience import CLOSED, Breaker, Circuit, blame_of
 
 FAULT = ConnectError("x")
 BREAKER = Breaker(failures=3, silence=4.0, interval=2.0, longest=16.0)

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from understudy.resilience import HEDGE, RETRY, Bucket, Budget
+from segue.resilience import HEDGE, RETRY, Bucket, Budget
 
 
 class AgainstTheLedger(RuleBasedStateMachine):

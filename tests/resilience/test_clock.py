@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from understudy.testing import ImpatientLoop, run_virtually
+from segue.testing import ImpatientLoop, run_virtually
 
 
 def test_hours_pass_in_no_time() -> None:

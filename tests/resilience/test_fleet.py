@@ -11,17 +11,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from understudy import Breaker, Capabilities, Chain, Hedge, ServerError
-from understudy.attempt import Ready, Run
-from understudy.chain import Resolution, Target, _Resolving
-from understudy.errors import AuthenticationError, BadRequestError, RateLimitError
-from understudy.resilience import CLOSED, Endpoint, Fleet
-from understudy.resilience.latency import Latencies
+from segue import Breaker, Capabilities, Chain, Hedge, ServerError
+from segue.attempt import Ready, Run
+from segue.chain import Resolution, Target, _Resolving
+from segue.errors import AuthenticationError, BadRequestError, RateLimitError
+from segue.resilience import CLOSED, Endpoint, Fleet
+from segue.resilience.latency import Latencies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from understudy import Needs
+    from segue import Needs
 
 BALANCES = ["order", "weight", "round_robin", "least_busy", "latency", "price"]
 WEIGHTS = {"a": 1.0, "b": 0.0, "c": 3.0, "d": 2.0, "e": 2.0}

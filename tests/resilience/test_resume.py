@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from understudy.errors import ProtocolError
-from understudy.events import (
+from segue.errors import ProtocolError
+from segue.events import (
     Collector,
     Finish,
     Logprobs,
@@ -22,13 +22,13 @@ from understudy.events import (
     ToolCallDelta,
     Usage,
 )
-from understudy.messages import Message, Output, Request, Settings, ToolCall
-from understudy.resilience.resume import Resumption, obstacle
+from segue.messages import Message, Output, Request, Settings, ToolCall
+from segue.resilience.resume import Resumption, obstacle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from understudy.events import Event
+    from segue.events import Event
 
 Host = Literal["with the white space", "without it", "echoing"]
 ASKED = Request(messages=(Message(role="user", content="x"),))

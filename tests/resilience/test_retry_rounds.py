@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from understudy.errors import BadRequestError, ConnectError, PhaseTimeoutError, RateLimitError
-from understudy.resilience import NO_RETRY, Retry, Round, Rounds
+from segue.errors import BadRequestError, ConnectError, PhaseTimeoutError, RateLimitError
+from segue.resilience import NO_RETRY, Retry, Round, Rounds
 
 FAULT = ConnectError("x")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from world import Deed, Host, answer_to, quantile, question
 
-from understudy import (
+from segue import (
     AllFailedError,
     Attempt,
     Breaker,
@@ -24,15 +24,15 @@ from understudy import (
     TextDelta,
     Timeout,
 )
-from understudy.errors import RejectedError
-from understudy.observation import Observer
-from understudy.resilience.breaker import BREAKER
-from understudy.testing.clock import run_virtually
+from segue.errors import RejectedError
+from segue.observation import Observer
+from segue.resilience.breaker import BREAKER
+from segue.testing.clock import run_virtually
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from understudy.observation import CircuitChange, Fallback
+    from segue.observation import CircuitChange, Fallback
 
 Points = list[tuple[float, float]]
 

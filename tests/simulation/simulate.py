@@ -87,7 +87,7 @@ def main() -> int:
     parser.add_argument("--replay", type=seed_and_call, metavar="SEED:CALL", help="show one call of the chaos")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write the plots there")
     given = parser.parse_args()
-    logging.getLogger("understudy").setLevel(logging.CRITICAL)  # it tells of each breaker that opens
+    logging.getLogger("segue").setLevel(logging.CRITICAL)  # it tells of each breaker that opens
     if given.replay:
         seed, call = given.replay
         if not 0 <= call < given.requests:

@@ -11,12 +11,12 @@ import scenarios
 import simulate
 from scenarios import Chaos
 
-from understudy.resilience.resume import Resumption
+from segue.resilience.resume import Resumption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from understudy import AllFailedError, ProviderError
+    from segue import AllFailedError, ProviderError
 
 SEED = 7
 
@@ -24,7 +24,7 @@ SEED = 7
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
     """Thousands of lines about breakers are nobody's."""
-    logger = logging.getLogger("understudy")
+    logger = logging.getLogger("segue")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     yield

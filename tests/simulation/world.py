@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from understudy import (
+from segue import (
     AuthenticationError,
     ConnectError,
     OverloadedError,
@@ -19,12 +19,12 @@ from understudy import (
     ServerError,
     StreamBrokenError,
 )
-from understudy.plugin import Finish, Model, ReasoningDelta, Start, TextDelta, Usage
+from segue.plugin import Finish, Model, ReasoningDelta, Start, TextDelta, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-    from understudy.plugin import Context, Event, Request
+    from segue.plugin import Context, Event, Request
 
 WORDS = 6
 EVER = 1e7

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, assert_type
 
 from pydantic import BaseModel
 
-from understudy import (
+from segue import (
     Attempt,
     Candidate,
     Chain,
@@ -35,7 +35,7 @@ from understudy import (
     Veto,
     sync,
 )
-from understudy.plugin import hookimpl
+from segue.plugin import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -134,14 +134,14 @@ class Passing(Middleware):
 
 
 @hookimpl
-def understudy_candidates(candidates: Sequence[Candidate]) -> Iterable[Candidate | Veto]:
+def segue_candidates(candidates: Sequence[Candidate]) -> Iterable[Candidate | Veto]:
     return [Veto(one, "public") if one.public else one for one in candidates]
 
 
 @hookimpl
-def understudy_middleware() -> Sequence[Middleware]:
+def segue_middleware() -> Sequence[Middleware]:
     return [Passing()]
 
 
 def with_layers() -> Client:
-    return Client(middleware=[Passing(), *understudy_middleware()])
+    return Client(middleware=[Passing(), *segue_middleware()])

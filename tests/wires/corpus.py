@@ -1,6 +1,6 @@
 """Recorded traffic of model hosts: where it is, what reads it, and what each reading must say.
 
-The corpus lies in ``../shared/wire`` or where ``UNDERSTUDY_WIRE`` points; its README says what the fields of
+The corpus lies in ``../shared/wire`` or where ``SEGUE_WIRE`` points; its README says what the fields of
 ``expected`` mean. A reading of ours is spelt here in those words: usage, which is counted in one way on every
 wire, is taken apart again, and text is compared as the README has it.
 """
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from understudy import Client, HTTPError, InvalidOutputError, ProtocolError, Retry, ToolCall, Usage
-from understudy.errors import (
+from segue import Client, HTTPError, InvalidOutputError, ProtocolError, Retry, ToolCall, Usage
+from segue.errors import (
     AuthenticationError,
     BadRequestError,
     ContextLengthError,
@@ -31,26 +31,26 @@ from understudy.errors import (
     QuotaExhaustedError,
     RateLimitError,
     RequestTooLargeError,
+    SegueError,
     ServerError,
-    UnderstudyError,
 )
-from understudy.events import Collector, Embeddings, Event, Notice, Reply
-from understudy.testing import Body, ScriptedHost
-from understudy.testing.lifecycle import check
-from understudy.wire import Decoder, anthropic_messages, openai_chat, openai_embeddings, openai_responses
-from understudy.wire.sse import SSEDecoder
-from understudy_bedrock import answers as bedrock
-from understudy_cohere import answers as cohere
-from understudy_cohere import embedding as cohere_embedding
-from understudy_google import answers as google
-from understudy_google import embedding as google_embedding
-from understudy_mistral import answers as mistral
-from understudy_ollama import answers as ollama
+from segue.events import Collector, Embeddings, Event, Notice, Reply
+from segue.testing import Body, ScriptedHost
+from segue.testing.lifecycle import check
+from segue.wire import Decoder, anthropic_messages, openai_chat, openai_embeddings, openai_responses
+from segue.wire.sse import SSEDecoder
+from segue_bedrock import answers as bedrock
+from segue_cohere import answers as cohere
+from segue_cohere import embedding as cohere_embedding
+from segue_google import answers as google
+from segue_google import embedding as google_embedding
+from segue_mistral import answers as mistral
+from segue_ollama import answers as ollama
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-FOLDER = Path(os.environ.get("UNDERSTUDY_WIRE", Path(__file__).parents[3] / "shared" / "wire"))
+FOLDER = Path(os.environ.get("SEGUE_WIRE", Path(__file__).parents[3] / "shared" / "wire"))
 BYTE_BY_BYTE = 60_000
 """Bodies below this many bytes are read byte by byte too."""
 
@@ -140,12 +140,12 @@ class Reading:
 
     def __init__(self, decoder: Decoder, pieces: Iterator[bytes] | list[bytes]) -> None:
         self.events: list[Event] = []
-        self.error: UnderstudyError | None = None
+        self.error: SegueError | None = None
         try:
             for piece in pieces:
                 self.events.extend(decoder.feed(piece))
             self.events.extend(decoder.end(delimited=True))
-        except UnderstudyError as error:
+        except SegueError as error:
             self.error = error
 
     def __eq__(self, other: object) -> bool:
@@ -158,7 +158,7 @@ class Reading:
         for event in self.events:
             collector.add(event)
         if collector.finish is None:  # of an answer that failed: what had come before
-            from understudy import Finish
+            from segue import Finish
 
             collector.add(Finish("unknown"))
         return collector.reply()
@@ -495,7 +495,7 @@ async def failure(exchange: Exchange) -> list[str]:
                     await client.chat("x", model=f"{name}/m")
             except HTTPError as error:
                 return _compared(error_told(error), error_meant(exchange))
-            except UnderstudyError as error:
+            except SegueError as error:
                 return [f"{type(error).__name__}: {error}"]
     return ["no error"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from understudy import TextDelta
-from understudy.testing import OpenAIHost
-from understudy.wire.openai_chat import Decoder
+from segue import TextDelta
+from segue.testing import OpenAIHost
+from segue.wire.openai_chat import Decoder
 
 if TYPE_CHECKING:
-    from understudy import Event
+    from segue import Event
 
 TOKENS = ["Grüße", ", ", "世界", "! ", "🎭", " That", " is", " all", "."]
 TEXT = "".join(TOKENS)

@@ -72,7 +72,7 @@ def table(rows: Mapping[str, Tally], columns: Iterable[str]) -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Read all, or the providers that are named; the exit status."""
     if not corpus.index():
-        print(f"no corpus: {corpus.FOLDER / 'index.jsonl'} does not exist; UNDERSTUDY_WIRE says where it is")
+        print(f"no corpus: {corpus.FOLDER / 'index.jsonl'} does not exist; SEGUE_WIRE says where it is")
         return 1
     rows: dict[str, Tally] = defaultdict(lambda: {"passed": Counter(), "total": Counter()})
     unread: Counter[str] = Counter()

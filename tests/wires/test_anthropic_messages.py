@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-from understudy import (
+from segue import (
     AudioPart,
     BadRequestError,
     Client,
@@ -36,6 +36,7 @@ from understudy import (
     Reply,
     Request,
     Retry,
+    SegueError,
     ServerError,
     Settings,
     Source,
@@ -47,18 +48,17 @@ from understudy import (
     ToolCall,
     ToolCallDelta,
     ToolName,
-    UnderstudyError,
     UnsupportedError,
     Usage,
 )
-from understudy.events import Collector
-from understudy.messages import CachePart, NativePart, Policy
-from understudy.testing import Body, ScriptedHost
-from understudy.wire import openai_chat
-from understudy.wire.anthropic_messages import Decoder, encode
-from understudy.wire.anthropic_messages.serving import read, render, render_stream
-from understudy_anthropic.models import MODELS
-from understudy_anthropic.provider import most_of, takes_system_turns, version_of
+from segue.events import Collector
+from segue.messages import CachePart, NativePart, Policy
+from segue.testing import Body, ScriptedHost
+from segue.wire import openai_chat
+from segue.wire.anthropic_messages import Decoder, encode
+from segue.wire.anthropic_messages.serving import read, render, render_stream
+from segue_anthropic.models import MODELS
+from segue_anthropic.provider import most_of, takes_system_turns, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -310,12 +310,12 @@ def test_a_cut_answer_is_never_whole(body: bytes) -> None:
     whole=st.booleans(),
 )
 def test_a_mutated_answer_gives_events_or_an_error_of_ours(at: int, junk: bytes, gone: int, whole: bool) -> None:
-    """Whatever comes, nothing but events and an UnderstudyError leaves the decoder."""
+    """Whatever comes, nothing but events and a SegueError leaves the decoder."""
     body = WHOLE if whole else STREAM
     data = body[:at] + junk + body[at + gone :]
     try:
         events = decoded(data)
-    except UnderstudyError:
+    except SegueError:
         return
     assert isinstance(events[-1], Finish)
 
@@ -325,7 +325,7 @@ def test_events_out_of_order_give_events_or_an_error_of_ours(events: list[dict[s
     """A host that mixes its events up makes no other exception."""
     try:
         decoded(sse(*events[:length]))
-    except UnderstudyError:
+    except SegueError:
         return
 
 

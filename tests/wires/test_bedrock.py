@@ -28,7 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from understudy import (
+from segue import (
     AuthenticationError,
     BadRequestError,
     Client,
@@ -46,18 +46,18 @@ from understudy import (
     ReasoningDelta,
     Reply,
     Retry,
+    SegueError,
     ServerError,
     Source,
     Start,
     StreamBrokenError,
     TextDelta,
     ToolCallDelta,
-    UnderstudyError,
     UnsupportedError,
     Usage,
 )
-from understudy.events import Collector
-from understudy.messages import (
+from segue.events import Collector
+from segue.messages import (
     AudioPart,
     CachePart,
     FilePart,
@@ -73,15 +73,15 @@ from understudy.messages import (
     Tool,
     ToolCall,
 )
-from understudy.testing import Body, ScriptedHost
-from understudy.wire import Call
-from understudy_bedrock import ambient, answers, signing
-from understudy_bedrock.answers import FINISH, STATUSES, Decoder
-from understudy_bedrock.asking import answer_tool, encode
-from understudy_bedrock.event_stream import MAX_HEADERS_BYTES, EventStreamDecoder, Frame
-from understudy_bedrock.families import takes_forms
-from understudy_bedrock.models import MODELS
-from understudy_bedrock.signing import Signer
+from segue.testing import Body, ScriptedHost
+from segue.wire import Call
+from segue_bedrock import ambient, answers, signing
+from segue_bedrock.answers import FINISH, STATUSES, Decoder
+from segue_bedrock.asking import answer_tool, encode
+from segue_bedrock.event_stream import MAX_HEADERS_BYTES, EventStreamDecoder, Frame
+from segue_bedrock.families import takes_forms
+from segue_bedrock.models import MODELS
+from segue_bedrock.signing import Signer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -396,7 +396,7 @@ def test_a_mutated_stream_gives_events_or_an_error_of_ours(at: int, junk: bytes,
     data = STREAM[:at] + junk + STREAM[at + gone :]
     try:
         events = read(data)
-    except UnderstudyError:
+    except SegueError:
         return
     assert data.startswith(STREAM)
     assert events == read(STREAM)
@@ -418,7 +418,7 @@ def test_events_out_of_order_give_events_or_an_error_of_ours(frames: list[bytes]
     """Whatever follows whatever, with values of the wrong type among them."""
     try:
         events = read(*frames)
-    except UnderstudyError:
+    except SegueError:
         return
     assert [one for one in events if isinstance(one, Finish)] == events[-1:]
 
@@ -442,7 +442,7 @@ def test_a_whole_answer_of_any_shape_gives_events_or_an_error_of_ours(
 ) -> None:
     """Every place may hold anything."""
     body = json.dumps({"output": output, "stopReason": stop, "usage": usage, "trace": trace}).encode()
-    with contextlib.suppress(UnderstudyError):
+    with contextlib.suppress(SegueError):
         assert isinstance(read(body)[-1], Finish)
 
 
@@ -1363,7 +1363,7 @@ async def test_without_a_network_only_this_machines_credentials_count(
     aws: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A role to be assumed is not asked for; a file is read."""
-    monkeypatch.setenv("UNDERSTUDY_NO_NETWORK", "1")
+    monkeypatch.setenv("SEGUE_NO_NETWORK", "1")
     call = Call("http://127.0.0.1/model/m/converse", {}, b"{}")
     (aws / "config").write_text("[default]\nrole_arn = arn:aws:iam::1:role/r\ncredential_source = Environment\n")
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/")
@@ -1404,9 +1404,9 @@ async def test_the_region_is_where_it_is_said_first(  # noqa: PLR0917 - a case a
 async def place(options: dict[str, str], base_url: str | None = None, key: str | None = None) -> tuple[str, str]:
     from pydantic import SecretStr
 
-    from understudy.plugin import Context, ProviderSettings
-    from understudy.transport import AiohttpTransport
-    from understudy_bedrock.provider import Bedrock
+    from segue.plugin import Context, ProviderSettings
+    from segue.transport import AiohttpTransport
+    from segue_bedrock.provider import Bedrock
 
     settings = ProviderSettings(api_key=None if key is None else SecretStr(key), base_url=base_url)
     return await Bedrock()._place(Context("m", AiohttpTransport(), settings), options)
@@ -1491,7 +1491,7 @@ def test_offering_bedrock_imports_nothing_heavy() -> None:
     import subprocess
 
     heavy = ("botocore", "pydantic")
-    code = f"import sys, understudy_bedrock; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, segue_bedrock; print([name for name in {heavy} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

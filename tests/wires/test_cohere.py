@@ -13,26 +13,26 @@ from corpus import Exchange, cut, exchanges
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy import (
+from segue import (
     Client,
     ContextLengthError,
     Finish,
     NoCandidateError,
     Notice,
     ProtocolError,
+    SegueError,
     ServerError,
     StreamBrokenError,
-    UnderstudyError,
     UnsupportedError,
 )
-from understudy.events import Collector, Event, Logprobs, ReasoningDelta, Reply, Source, TokenLogprob
-from understudy.messages import FilePart, Message, Output, Policy, Request, Settings, Tool
-from understudy.testing import Body, OpenAIHost
-from understudy_cohere import answers, embedding
-from understudy_cohere.answers import Decoder
-from understudy_cohere.asking import PLAN, THINKING, encode
-from understudy_cohere.models import MODELS
-from understudy_cohere.provider import prices_of
+from segue.events import Collector, Event, Logprobs, ReasoningDelta, Reply, Source, TokenLogprob
+from segue.messages import FilePart, Message, Output, Policy, Request, Settings, Tool
+from segue.testing import Body, OpenAIHost
+from segue_cohere import answers, embedding
+from segue_cohere.answers import Decoder
+from segue_cohere.asking import PLAN, THINKING, encode
+from segue_cohere.models import MODELS
+from segue_cohere.provider import prices_of
 
 RECORDED = exchanges(lambda exchange: exchange.api == "cohere-chat-v2" and not exchange.failed)
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -296,14 +296,14 @@ def test_an_answer_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 @given(st.data())
 def test_mutated_bytes_raise_our_errors_alone(data: st.DataObject) -> None:
-    """Whatever comes, it is events or an UnderstudyError."""
+    """Whatever comes, it is events or a SegueError."""
     body = bytearray(data.draw(st.sampled_from([STREAM, WHOLE])))
     for _ in range(data.draw(st.integers(1, 6))):
         place = data.draw(st.integers(0, max(0, len(body) - 1)))
         body[place : place + data.draw(st.integers(0, 9))] = data.draw(
             st.binary(max_size=6) | st.sampled_from([b"null", b"[]", b"{}", b"-1", b'"', b"\n", b"1e999"])
         )
-    with contextlib.suppress(UnderstudyError):
+    with contextlib.suppress(SegueError):
         read(bytes(body), delimited=data.draw(st.booleans()))
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import corpus
 import pytest
 
-from understudy import BadRequestError, Client, ProviderError
-from understudy.plugin import Host
-from understudy.testing import Body, OpenAIHost
+from segue import BadRequestError, Client, ProviderError
+from segue.plugin import Host
+from segue.testing import Body, OpenAIHost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy import (
+from segue import (
     AudioDelta,
     ChoiceFinish,
     Client,
@@ -29,16 +29,16 @@ from understudy import (
     OverloadedError,
     ProtocolError,
     Reply,
+    SegueError,
     Source,
     Start,
     StreamBrokenError,
     TokenLogprob,
-    UnderstudyError,
     UnsupportedError,
     Usage,
 )
-from understudy.events import Collector
-from understudy.messages import (
+from segue.events import Collector
+from segue.messages import (
     AudioPart,
     FilePart,
     ImagePart,
@@ -52,14 +52,14 @@ from understudy.messages import (
     Tool,
     ToolCall,
 )
-from understudy.plugin import Context, ProviderSettings
-from understudy.testing import Body, ScriptedHost
-from understudy.transport import AiohttpTransport
-from understudy_google import answers
-from understudy_google.answers import Decoder
-from understudy_google.asking import NO_SIGNATURE, encode
-from understudy_google.embedding import decode
-from understudy_google.provider import Google, Vertex
+from segue.plugin import Context, ProviderSettings
+from segue.testing import Body, ScriptedHost
+from segue.transport import AiohttpTransport
+from segue_google import answers
+from segue_google.answers import Decoder
+from segue_google.asking import NO_SIGNATURE, encode
+from segue_google.embedding import decode
+from segue_google.provider import Google, Vertex
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 PNG = b"\x89PNG\r\n\x1a\n----"
@@ -464,14 +464,14 @@ def test_reading_takes_time_in_proportion() -> None:
 
 @given(st.data())
 def test_mutated_bytes_raise_our_errors_alone(data: st.DataObject) -> None:
-    """Whatever comes, it is events or an UnderstudyError."""
+    """Whatever comes, it is events or a SegueError."""
     body = bytearray(data.draw(st.sampled_from([STREAM, ARRAY, WHOLE, PARTIAL])))
     for _ in range(data.draw(st.integers(1, 6))):
         place = data.draw(st.integers(0, max(0, len(body) - 1)))
         body[place : place + data.draw(st.integers(0, 9))] = data.draw(
             st.binary(max_size=6) | st.sampled_from([b"null", b"[]", b"{}", b"-1", b'"', b"\n", b"1e999", b"\\"])
         )
-    with contextlib.suppress(UnderstudyError):
+    with contextlib.suppress(SegueError):
         read(bytes(body), delimited=data.draw(st.booleans()))
 
 
@@ -484,14 +484,14 @@ PARTIAL = _sse(
 
 @given(st.data())
 def test_mutated_values_raise_our_errors_alone(data: st.DataObject) -> None:
-    """A value of any kind in any place is events or an UnderstudyError."""
+    """A value of any kind in any place is events or a SegueError."""
     value = data.draw(st.sampled_from([json.loads(ARRAY), json.loads(WHOLE)]))
     places = [found.start() for found in re.finditer(r'(?<=: )["\d\[{]', json.dumps(value))]
     place = data.draw(st.sampled_from(places))
     text = json.dumps(value)
     _, end = json.JSONDecoder().raw_decode(text, place)
     other = data.draw(st.sampled_from(["null", "1", '"x"', "[]", "{}", "[1]", '[{"a":1}]', "true", "-1.5", "{}"]))
-    with contextlib.suppress(UnderstudyError):
+    with contextlib.suppress(SegueError):
         read((text[:place] + other + text[end:]).encode())
 
 

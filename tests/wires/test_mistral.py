@@ -12,21 +12,21 @@ from corpus import Exchange, cut, exchanges, index
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy import (
+from segue import (
     BadRequestError,
     Client,
     NoCandidateError,
     ProtocolError,
+    SegueError,
     StreamBrokenError,
-    UnderstudyError,
 )
-from understudy.events import Collector, Event, Reply, Source
-from understudy.messages import FilePart, Message, Output, Request, Settings, Tool
-from understudy.testing import Body, OpenAIHost
-from understudy.wire import openai_chat
-from understudy_mistral.answers import Decoder
-from understudy_mistral.asking import MISTRAL
-from understudy_mistral.models import MODELS
+from segue.events import Collector, Event, Reply, Source
+from segue.messages import FilePart, Message, Output, Request, Settings, Tool
+from segue.testing import Body, OpenAIHost
+from segue.wire import openai_chat
+from segue_mistral.answers import Decoder
+from segue_mistral.asking import MISTRAL
+from segue_mistral.models import MODELS
 
 RECORDED = exchanges(lambda exchange: exchange.api == "mistral-chat" and not exchange.failed)
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -389,9 +389,9 @@ async def test_without_a_key_the_variable_is_named() -> None:
 
 def test_the_address_is_where_traffic_was_recorded() -> None:
     """Every recorded request went to the declared address."""
-    from understudy_mistral import understudy_providers
+    from segue_mistral import segue_providers
 
-    (spec,) = understudy_providers()
+    (spec,) = segue_providers()
     urls = {exchange.recording["request"]["url"] for exchange in index() if exchange.api == "mistral-chat"}
     assert urls <= {f"{spec.url}/chat/completions"}
 
@@ -419,5 +419,5 @@ def test_mutated_bytes_raise_our_errors_alone(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 5))):
         at = data.draw(st.integers(0, len(body)))
         body[at : at + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=20))
-    with contextlib.suppress(UnderstudyError):
+    with contextlib.suppress(SegueError):
         read(*cut(bytes(body), [len(body) // 2]))

@@ -12,28 +12,28 @@ from corpus import Exchange, cut, exchanges
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy import (
+from segue import (
     Client,
     ConfigError,
     Finish,
     ModelNotFoundError,
     Notice,
     ProtocolError,
+    SegueError,
     ServerError,
     Start,
     StreamBrokenError,
     TextDelta,
-    UnderstudyError,
     UnsupportedError,
     Usage,
 )
-from understudy.events import Collector, Event, Logprobs, Reply, TokenLogprob, ToolCallDelta
-from understudy.messages import ImagePart, Message, Output, Policy, Request, Settings, Tool
-from understudy.testing import Body, OpenAIHost
-from understudy_ollama import answers
-from understudy_ollama.answers import Decoder
-from understudy_ollama.asking import encode
-from understudy_ollama.provider import address
+from segue.events import Collector, Event, Logprobs, Reply, TokenLogprob, ToolCallDelta
+from segue.messages import ImagePart, Message, Output, Policy, Request, Settings, Tool
+from segue.testing import Body, OpenAIHost
+from segue_ollama import answers
+from segue_ollama.answers import Decoder
+from segue_ollama.asking import encode
+from segue_ollama.provider import address
 
 RECORDED = exchanges(lambda exchange: exchange.api == "ollama-chat" and not exchange.failed)
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -195,7 +195,7 @@ def test_an_object_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 @given(st.data())
 def test_mutated_bytes_raise_our_errors_alone(data: st.DataObject) -> None:
-    """Whatever comes, it is events or an UnderstudyError."""
+    """Whatever comes, it is events or a SegueError."""
     body = bytearray(STREAM)
     for _ in range(data.draw(st.integers(1, 6))):
         place = data.draw(st.integers(0, len(body) - 1))
@@ -203,7 +203,7 @@ def test_mutated_bytes_raise_our_errors_alone(data: st.DataObject) -> None:
             st.binary(max_size=6) | st.sampled_from([b"null", b"[]", b"{}", b"-1", b'"', b"\n", b"1e999"])
         )
         body = body or bytearray(b" ")
-    with contextlib.suppress(UnderstudyError):
+    with contextlib.suppress(SegueError):
         read(bytes(body), delimited=data.draw(st.booleans()))
 
 

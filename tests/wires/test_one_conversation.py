@@ -17,9 +17,9 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from sdk_types import misfits
 
-from understudy import Client, Message, Tool
-from understudy.messages import ImagePart, TextPart
-from understudy.testing import Body, ScriptedHost
+from segue import Client, Message, Tool
+from segue.messages import ImagePart, TextPart
+from segue.testing import Body, ScriptedHost
 
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

@@ -12,9 +12,9 @@ from openai.types.chat import completion_create_params
 from pydantic_core import to_json
 from sdk_types import misfits
 
-from understudy.messages import CachePart, NativePart, Request
-from understudy.wire.openai_chat import dialect, encode
-from understudy.wire.openai_chat.serving import read
+from segue.messages import CachePart, NativePart, Request
+from segue.wire.openai_chat import dialect, encode
+from segue.wire.openai_chat.serving import read
 
 # Fields of a message that are no part of the wire, by the clients that sent them: what such a request says elsewhere
 # than in its messages' own fields nobody else would read either.

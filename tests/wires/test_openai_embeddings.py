@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy import (
+from segue import (
     AllFailedError,
     Capabilities,
     Chain,
@@ -21,12 +21,12 @@ from understudy import (
     NoCandidateError,
     ProtocolError,
     Retry,
-    UnderstudyError,
+    SegueError,
     UnsupportedError,
 )
-from understudy.plugin import AsyncGeneratorProvider, Host, Model
-from understudy.testing import Body, OpenAIHost, Status
-from understudy.wire.openai_embeddings import decode
+from segue.plugin import AsyncGeneratorProvider, Host, Model
+from segue.testing import Body, OpenAIHost, Status
+from segue.wire.openai_embeddings import decode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -68,8 +68,8 @@ def test_what_is_no_answer_is_a_protocol_error(body: bytes, told: str) -> None:
 
 @given(st.binary(max_size=80))
 def test_only_our_errors_are_raised(body: bytes) -> None:
-    """Whatever comes, there are vectors or an UnderstudyError."""
-    with contextlib.suppress(UnderstudyError):
+    """Whatever comes, there are vectors or a SegueError."""
+    with contextlib.suppress(SegueError):
         decode(body)
 
 

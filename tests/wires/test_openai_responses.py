@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from understudy import (
+from segue import (
     AudioPart,
     BadRequestError,
     Client,
@@ -38,6 +38,7 @@ from understudy import (
     RefusalPart,
     Reply,
     Request,
+    SegueError,
     ServerError,
     Settings,
     Source,
@@ -50,23 +51,22 @@ from understudy import (
     ToolCall,
     ToolCallDelta,
     ToolName,
-    UnderstudyError,
     UnsupportedError,
     Usage,
 )
-from understudy.events import Collector
-from understudy.messages import CachePart, NativePart, Policy
-from understudy.plugin import Context, ProviderSettings
-from understudy.testing import Body, OpenAIHost
-from understudy.wire.openai_responses import Decoder, encode
-from understudy.wire.openai_responses.serving import read, render, render_stream
-from understudy_openai.azure import Azure
-from understudy_openai.provider import OpenAI
+from segue.events import Collector
+from segue.messages import CachePart, NativePart, Policy
+from segue.plugin import Context, ProviderSettings
+from segue.testing import Body, OpenAIHost
+from segue.wire.openai_responses import Decoder, encode
+from segue.wire.openai_responses.serving import read, render, render_stream
+from segue_openai.azure import Azure
+from segue_openai.provider import OpenAI
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    from understudy.wire import Call
+    from segue.wire import Call
 
 
 def decoded(*pieces: bytes, delimited: bool = True) -> list[Event]:
@@ -456,20 +456,20 @@ def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 @given(st.sampled_from(PLACES), values)
 def test_a_changed_value_gives_events_or_an_error_of_ours(path: tuple[Any, ...], new: Any) -> None:
-    """With any value in any place of any event, a stream and a whole body raise nothing but an UnderstudyError."""
+    """With any value in any place of any event, a stream and a whole body raise nothing but a SegueError."""
     events = replaced(EVENTS, path, new)
-    with contextlib.suppress(UnderstudyError):
+    with contextlib.suppress(SegueError):
         decoded(b"".join(b"data: %b\n\n" % to_json(event) for event in events))
-    with contextlib.suppress(UnderstudyError):
+    with contextlib.suppress(SegueError):
         last = events[-1]
         decoded(to_json(last.get("response", last) if isinstance(last, dict) else last))
 
 
 @given(st.integers(0, len(STREAM)), st.integers(0, 40), st.binary(max_size=9), st.booleans())
 def test_changed_bytes_give_events_or_an_error_of_ours(at: int, length: int, new: bytes, whole: Any) -> None:
-    """With some bytes replaced the decoder raises nothing but an UnderstudyError."""
+    """With some bytes replaced the decoder raises nothing but a SegueError."""
     body = WHOLE if whole else STREAM
-    with contextlib.suppress(UnderstudyError):
+    with contextlib.suppress(SegueError):
         decoded(body[:at] + new + body[at + length :])
 
 

@@ -1,0 +1,635 @@
+"""Tries candidates in order, until one has answered whole."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from .attempt import Attempting, Ready, Run, limited
+from .errors import (
+    AllFailedError,
+    ContentFilterError,
+    ContextLengthError,
+    NoCandidateError,
+    PhaseTimeoutError,
+    PluginError,
+    ProviderError,
+    SegueError,
+)
+from .events import Event, Flow, Handover, Notice, flow_of
+from .messages import Settings
+from .observation import Attempt, Fallback, MidStream
+from .race import Race
+from .resilience import (
+    HEDGE,
+    RETRY,
+    Balance,
+    Concurrency,
+    Hedge,
+    Rejection,
+    Rounds,
+    Share,
+    arranged,
+    rejections,
+)
+from .resilience.resume import Resumption, obstacle
+from .values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from .capabilities import Needs
+    from .events import Collector
+    from .messages import Request
+    from .observation import Way
+    from .resilience import Endpoint
+    from .transport import Timeout
+
+__all__ = ["Chain", "MidStream", "Ready", "Resolution", "Resolve", "Run", "Target", "in_turn"]
+
+
+# ── what a chain is ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """One target of a chain, with what is true of it alone.
+
+    ``what`` is ``"provider/model"``, a model's name, `Needs`, or another chain. ``weight`` is for
+    ``balance="weight"``. ``timeout`` stands in place of the call's, but for ``connect``; its ``total`` is for one
+    attempt. ``settings`` and ``options`` (of its provider) fill in what a call leaves open. ``concurrency`` is how
+    many calls of this target may be under way.
+    """
+
+    what: str | Needs | Chain
+    weight: float = 1.0
+    timeout: Timeout | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int | None = None
+    _limit: Concurrency = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < math.inf:
+            raise ValueError(f"weight must be 0 or more, not {self.weight:g}")
+        if self.settings:
+            Settings(**self.settings)  # a wrong one is told now
+        object.__setattr__(self, "_limit", Concurrency(self.concurrency))
+
+    def asked(self, one: Ready) -> Ready:
+        """The candidate as this target has it."""
+        if not (self.options or self.settings) and self.timeout is None and self.concurrency is None:
+            return one
+        options = self.options
+        if options and one.check_options is not None:
+            options = one.check_options(options)
+        return replace(
+            one,
+            stream=one.stream if self.concurrency is None else limited(one.stream, self._limit),
+            timeout=one.timeout or self.timeout,
+            settings={**self.settings, **one.settings},
+            options={**options, **one.options},
+        )
+
+    def __str__(self) -> str:
+        return str(self.what)
+
+
+class Chain:
+    """Targets to try one after the other: ``"provider/model"``, a model's name, `Needs`, a `Target` or another chain.
+
+    ``balance`` is the order in which they are asked, each time anew; of a chain inside another it is its own.
+    ``mid_stream``, ``hedge``, ``reject`` and ``timeout`` (in place of the client's, but for ``connect``) are those of
+    the call and are not looked at in a chain inside another, but for ``timeout``, which is then that of its targets.
+    """
+
+    __slots__ = ("__weakref__", "balance", "hedge", "mid_stream", "permitted", "reject", "targets", "timeout")
+
+    def __init__(
+        self,
+        *targets: str | Needs | Chain | Target,
+        balance: Balance = "order",
+        mid_stream: MidStream = "continue",
+        hedge: Hedge | None = None,
+        reject: Sequence[Rejection] | Rejection = (),
+        timeout: Timeout | None = None,
+    ) -> None:
+        if not targets:
+            raise ValueError("a chain needs at least one target")
+        self.targets: tuple[Target, ...] = tuple(
+            target if isinstance(target, Target) else Target(target) for target in targets
+        )
+        self.balance: Balance = one_of("balance", balance, Balance)
+        self.mid_stream: MidStream = one_of("mid_stream", mid_stream, MidStream)
+        self.hedge: Hedge | None = hedge
+        self.reject: tuple[Rejection, ...] = rejections(reject)
+        self.timeout: Timeout | None = timeout
+        self.permitted: Callable[[Resolution], Resolution] | None = None
+        """What may be asked of that which its own targets come to; None is all."""
+
+    def __repr__(self) -> str:
+        return f"Chain({', '.join(repr(target.what) for target in self.targets)})"
+
+    def leaves(self) -> list[str | Needs]:
+        """The targets that are no chains, in order, those of chains inside this one among them."""
+        found: list[str | Needs] = []
+        for target in self.targets:
+            found += target.what.leaves() if isinstance(target.what, Chain) else [target.what]
+        return found
+
+    def lineup(self, *, resolve: Resolve, run: Run) -> Lineup:
+        """The candidates that its targets come to, in the order in which they are to be asked now."""
+        resolving = _Resolving(resolve, run)
+        ready: dict[tuple[str, str], Ready] = {}
+        for one in resolving.chain(self):
+            # A candidate that two targets name is asked once: another try is not another target.
+            ready.setdefault((one.provider, one.model), one)
+        return Lineup(tuple(ready.values()), tuple(resolving.left_out), tuple(resolving.broken))
+
+    def stream(self, request: Request, *, resolve: Resolve, run: Run | None = None) -> Flow:
+        """The events of the first target that answers; ``run`` is told what happened on the way."""
+        run = Run() if run is None else run
+        lineup = self.lineup(resolve=resolve, run=run).checked()
+        return in_turn(lineup.ready, request, run, lineup.notices())
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """Who is to be asked, and which targets came to nobody, each with the explanation; ``broken`` are its plugins."""
+
+    ready: tuple[Ready, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+    broken: tuple[PluginError, ...] = ()
+
+    def checked(self) -> Lineup:
+        """Itself; PluginError or NoCandidateError where nobody is there."""
+        if self.ready:
+            return self
+        if len(self.left_out) == len(self.broken) == 1:
+            raise self.broken[0]
+        explanation = "\n".join(explanation for _, explanation in self.left_out)
+        raise NoCandidateError("nothing installed and configured can answer this", explanation=explanation)
+
+    def notices(self) -> list[Notice]:
+        """What the caller is told of the targets that were left out."""
+        return [Notice("chain", f"target {name!r} was left out: {reason}") for name, reason in self.reasons()]
+
+    def reasons(self) -> list[tuple[str, str]]:
+        """The targets that were left out, each with the last line of its explanation."""
+        return [(name, explanation.splitlines()[-1].strip()) for name, explanation in self.left_out]
+
+
+def joined(lineups: Sequence[Lineup]) -> Lineup:
+    """Those of all, each once."""
+    ready: dict[tuple[str, str], Ready] = {}
+    for lineup in lineups:
+        for one in lineup.ready:
+            ready.setdefault((one.provider, one.model), one)
+    left_out = dict.fromkeys(each for lineup in lineups for each in lineup.left_out)
+    return Lineup(tuple(ready.values()), tuple(left_out), tuple(error for lineup in lineups for error in lineup.broken))
+
+
+def one_of(name: str, value: Any, words: Any) -> Any:
+    """The word that was given; ValueError where it is none of those."""
+    if value not in get_args(words):
+        raise ValueError(f"{name} must be one of {', '.join(get_args(words))}, not {value!r}")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a target comes to: candidates in order, or the explanation of why there is none."""
+
+    ready: tuple[Ready, ...]
+    explanation: str = ""
+
+
+Resolve: TypeAlias = "Callable[[str | Needs], Resolution]"
+
+
+class _Resolving:
+    """Makes candidates of a chain's targets, in the order in which they are to be asked now."""
+
+    def __init__(self, resolve: Resolve, run: Run) -> None:
+        self._resolve = resolve
+        self._run = run
+        self.left_out: list[tuple[str, str]] = []
+        self.broken: list[PluginError] = []
+        """Those of them whose plugin is not to be had."""
+
+    def chain(self, chain: Chain) -> list[Ready]:
+        each = [self._target(target, chain) for target in chain.targets]
+        if chain.timeout is not None:
+            each = [[replace(one, timeout=one.timeout or chain.timeout) for one in ready] for ready in each]
+        if chain.balance == "order":
+            return [one for ready in each for one in ready]
+        there = [(target, ready) for target, ready in zip(chain.targets, each, strict=True) if ready]
+        shares = [self._share(target, ready[0]) for target, ready in there]
+        run = self._run
+        order = arranged(chain.balance, shares, turn=run.fleet.turn(chain), random=run.random)
+        return [one for place in order for one in there[place][1]]
+
+    def _target(self, target: Target, chain: Chain) -> list[Ready]:
+        if isinstance(target.what, Chain):
+            return [target.asked(one) for one in self.chain(target.what)]
+        try:
+            resolution = self._resolve(target.what)
+        except PluginError as error:
+            self.broken.append(error)
+            resolution = Resolution((), str(error))
+        if chain.permitted is not None:
+            resolution = chain.permitted(resolution)
+        if not resolution.ready:
+            self.left_out.append((str(target), resolution.explanation))
+        return [target.asked(one) for one in resolution.ready]
+
+    def _share(self, target: Target, first: Ready) -> Share:
+        """What balancing looks at: of several candidates it is the first that counts."""
+        endpoint, fleet = first.endpoint(), self._run.fleet
+        prices = [first.facts.fact(name).value for name in ("input_price", "output_price")]
+        known = [price for price in prices if isinstance(price, (int, float)) and not isinstance(price, bool)]
+        return Share(
+            weight=target.weight,
+            busy=fleet.busy.get(endpoint, 0),
+            latency=fleet.latencies(endpoint, whole=self._run.hold_back == math.inf).mean,
+            price=sum(known) if len(known) == len(prices) else None,
+        )
+
+
+# ── walking down ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def in_turn(candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice] = ()) -> Flow:
+    """The events of the first candidate that answers.
+
+    Each is asked once, in order; then, where ``run.retry`` has it so and the budget has something left, those that
+    another try may help are asked again, in rounds with a wait before each. One candidate on its own raises its own
+    last error; from two on it is AllFailedError, with the last error of each. After something was given, what
+    follows is ``run.mid_stream``. What every attempt came to is in ``attempts``.
+    """
+    return _Walk(candidates, request, run, notices)
+
+
+class _Walk(Flow):
+    """One call on its way down its candidates."""
+
+    __slots__ = (
+        "_asked", "_before", "_broken", "_candidates", "_current", "_events", "_failures", "_final", "_given",
+        "_held_slot", "_is_begun", "_is_given", "_is_over", "_notices", "_request", "_rounds", "_run", "_turn",
+        "_until", "_window",
+    )  # fmt: skip
+
+    def __init__(self, candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice]) -> None:
+        super().__init__()
+        self._candidates = candidates
+        self._request = request
+        self._run = run
+        self._notices = notices
+        self._until = math.inf
+        self._turn: deque[int] = deque()
+        self._asked: set[int] = set()
+        self._rounds = Rounds(run.retry, run.random)
+        self._failures: dict[int, ProviderError] = {}  # the last one of each
+        self._final: ProviderError | None = None  # after which nobody else is asked
+        self._before: tuple[Ready, ProviderError] | None = None  # who failed last, and how
+        self._window = -math.inf  # the context that was too small
+        self._given: Collector | None = None  # what the caller has, once something was given
+        self._broken: list[ProviderError] = []  # what went wrong from then on
+        self._current: Attempting | None = None
+        self._events: Flow | None = None  # of the current one, or of the race that it is in
+        self._is_given = False  # whether they gave something
+        self._held_slot: AbstractContextManager[None] | None = None
+        self._is_begun = False
+        self._is_over = False
+
+    async def batch(self) -> Sequence[Event]:
+        if self._is_over:
+            return ()
+        is_over = True
+        try:
+            while await self._ask():
+                assert self._current is not None
+                assert self._events is not None
+                try:
+                    batch = await self._events.batch()
+                except ProviderError as error:
+                    events, self._events = self._events, None
+                    await events.aclose()
+                    self._note(self._current, error, given=self._is_given)
+                    continue
+                if batch:
+                    self._is_given = True
+                    is_over = False
+                    return batch
+                self._let_go()
+                return ()
+            raise self._failed()
+        finally:
+            if is_over:
+                await self.close()
+
+    async def close(self) -> None:
+        """Leave whoever is asked, and give the slot back."""
+        self._is_over = True
+        events, self._events = self._events, None
+        try:
+            if events is not None:
+                await events.aclose()
+        finally:
+            self._leave_slot()
+
+    async def _ask(self) -> bool:
+        """Ask the next candidate, unless one is answering; whether there is one."""
+        if self._events is not None:
+            return True
+        if not self._is_begun:
+            self._is_begun = True
+            if self._run.timeout.total is not None:
+                self._until = _now() + self._run.timeout.total
+            self._turn.extend(self._those_who_refused_last(range(len(self._candidates))))
+        while True:
+            # A slot is held through a round, so that a call that goes on to its next candidate is not sent to the
+            # back of the queue, and none is held through a wait, when this call asks nothing of any host.
+            while self._turn:
+                if self._held_slot is None:
+                    slot = await self._slot()
+                    slot.__enter__()
+                    self._held_slot = slot
+                attempt = self._next()
+                if attempt is not None:
+                    self._current = attempt
+                    self._is_given = False
+                    self._events = self._events_of(attempt)
+                    return True
+            self._leave_slot()
+            self._turn.extend(await self._next_round())
+            if not self._turn:
+                return False
+
+    def _leave_slot(self) -> None:
+        slot, self._held_slot = self._held_slot, None
+        if slot is not None:
+            slot.__exit__(None, None, None)
+
+    def _those_who_refused_last(self, indices: Sequence[int]) -> list[int]:
+        fleet, now = self._run.fleet, _now()
+        if not fleet.any_comes_last(now):
+            return list(indices)
+        return sorted(indices, key=lambda index: fleet.comes_last(self._candidates[index].endpoint(), now))
+
+    async def _slot(self) -> AbstractContextManager[None]:
+        try:
+            return await self._run.concurrency.slot(self._until)
+        except PhaseTimeoutError as error:
+            error.attempts = tuple(self._run.attempts)
+            raise
+
+    async def _next_round(self) -> Sequence[int]:
+        """Wait for the next round; nobody is in it where there is none, or none before the deadline."""
+        if self._final is not None or self._given is not None:
+            return ()
+        now = _now()
+        following = self._rounds.next(now)
+        if following is None or following.at >= self._until:
+            return ()
+        if self._run.fleet.bucket.left < RETRY and self._asked.issuperset(following.candidates):
+            return ()
+        if following.at > now:
+            await self._run.sleep(following.at - now)
+        return following.candidates
+
+    # ── whom to ask ───────────────────────────────────────────────────────────────────────────────────
+
+    def _next(self) -> Attempting | None:
+        """The next attempt; None where the next candidate is passed by."""
+        index = self._turn.popleft()
+        candidate = self._candidates[index]
+        passed = self._passed_by(candidate)
+        if passed is not None:
+            # It cannot help, which is no failure of its own.
+            self._skip(candidate, ProviderError(f"not asked: {passed}", phase="skipped"))
+            return None
+        endpoint, now = candidate.endpoint(), _now()
+        error = self._too_late(endpoint, now) or self._run.fleet.refusal(endpoint, now)
+        if error is not None:
+            self._skip(candidate, error)
+            self._failures.setdefault(index, error)
+            self._rounds.failed(index, error, now)
+            if self._given is not None:
+                self._broken.append(error)
+            return None
+        if index in self._asked and not self._run.fleet.bucket.spend(RETRY):
+            return None  # its own error stands already
+        return self._attempt(index, endpoint, self._way(index))
+
+    def _passed_by(self, candidate: Ready) -> str | None:
+        if self._window > -math.inf and _number(candidate, "context") <= self._window:
+            return "its context is not known to be larger than the one that was too small"
+        if self._given is not None and self._run.mid_stream == "continue" and self._given.text.strip():
+            takes = candidate.facts.fact("prefill").value
+            if takes is not True and takes != "echoes":
+                return "it is not known to go on with a text that another one began (prefill)"
+        return None
+
+    def _too_late(self, endpoint: Endpoint, now: float) -> PhaseTimeoutError | None:
+        if self._until == math.inf:
+            return None
+        whole = self._run.hold_back == math.inf
+        least = self._run.fleet.latencies(endpoint, whole=not self._request.stream).least(whole=whole)
+        left = self._until - now
+        if left > least:
+            return None
+        told = f"{max(0.0, left):.3g} s are left, and its fastest recent answer took {least:.3g} s"
+        return PhaseTimeoutError(f"not asked: {told}", phase="total", next_may_help=True)
+
+    def _skip(self, candidate: Ready, error: ProviderError) -> None:
+        run = self._run
+        run.begun += 1
+        error.provider, error.model = candidate.provider, candidate.model
+        attempt = Attempt(
+            candidate.provider, candidate.model, "skipped", 0.0, error=error, number=run.begun, call=run.call
+        )
+        run.attempts.append(attempt)
+        run.observers.ended(attempt)
+        self._before = (candidate, error)
+
+    def _way(self, index: int) -> Way | None:
+        if self._given is not None:
+            return "restart" if self._run.mid_stream == "restart" else "continue"
+        if index in self._asked:
+            return "retry"
+        return None if self._before is None else "next"
+
+    def _attempt(self, index: int, endpoint: Endpoint, way: Way | None) -> Attempting:
+        run, candidate = self._run, self._candidates[index]
+        self._asked.add(index)
+        self._tell(candidate, way)
+        if way != "hedge":
+            run.answering = candidate
+        request = candidate.asked(self._request, shared=len(self._candidates) > 1)
+        given = self._given
+        if given is None:
+            return Attempting(
+                run, candidate, request, self._until, endpoint=endpoint, index=index, way=way, notices=self._notices
+            )
+        cause = type(self._broken[-1]).__name__
+        mode: Literal["continue", "restart"] = "restart" if way == "restart" else "continue"
+        handover = Handover(mode, candidate.provider, candidate.model, len(given.text), cause)
+        resumption = collector = None
+        if mode == "continue":
+            takes = candidate.facts.fact("prefill").value or False
+            resumption = Resumption(request, text=given.text, usage=given.usage, takes=takes)
+            request, collector = resumption.request, given.resumed()
+        return Attempting(
+            run, candidate, request, self._until, endpoint=endpoint, index=index, way=way,
+            handover=handover, resumption=resumption, collector=collector,
+        )  # fmt: skip
+
+    def _tell(self, candidate: Ready, way: Way | None) -> None:
+        if way is None:
+            return
+        error: ProviderError | None = None
+        if self._before is not None:
+            before, error = self._before
+        else:
+            assert self._current is not None
+            before = self._current.candidate
+        fallback = Fallback(
+            call=self._run.call,
+            way=way,
+            provider=before.provider,
+            model=before.model,
+            to_provider=candidate.provider,
+            to_model=candidate.model,
+            error=None if way == "hedge" else error,
+            text_length=0 if self._given is None else len(self._given.text),
+        )
+        self._run.observers.fell_back(fallback)
+
+    # ── hedging ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _events_of(self, attempt: Attempting) -> Flow:
+        hedge = self._run.hedge
+        if hedge is None or self._given is not None or not self._turn:
+            return attempt
+        delay = hedge.delay(self._run.fleet.latencies(attempt.endpoint, whole=not self._request.stream))
+        if delay is None:
+            return attempt
+        return flow_of(self._raced(attempt, delay))
+
+    async def _raced(self, attempt: Attempting, delay: float) -> AsyncGenerator[Event, None]:
+        """The events of whichever has its first content sooner: this one, or another asked after the delay."""
+        async with Race(attempt) as race:
+            if not await race.decided(within=delay):
+                second = self._second()
+                if second is not None:
+                    race.add(second)
+            while (failed := await race.failure()) is not None:
+                self._current, error = failed
+                if race.is_over or not self._next_may_help(error):
+                    raise error
+                self._note(self._current, error, given=False)
+            self._current = await race.winner()
+            self._run.answering = self._current.candidate
+            async for event in race.events():
+                yield event
+
+    def _second(self) -> Attempting | None:
+        fleet, now = self._run.fleet, _now()
+        for index in self._turn:
+            candidate = self._candidates[index]
+            if index in self._asked or self._passed_by(candidate) is not None:
+                continue
+            endpoint = candidate.endpoint()
+            if fleet.is_sound(endpoint, now) and self._too_late(endpoint, now) is None:
+                if not fleet.bucket.spend(HEDGE):
+                    return None
+                self._turn.remove(index)
+                return self._attempt(index, endpoint, "hedge")
+        return None
+
+    # ── what went wrong ───────────────────────────────────────────────────────────────────────────────
+
+    def _note(self, attempt: Attempting, error: ProviderError, *, given: bool) -> None:
+        """Keep what went wrong, and decide whether anybody else is to be asked."""
+        run = self._run
+        error.attempts = tuple(run.attempts)
+        self._before = (attempt.candidate, error)
+        self._failures[attempt.index] = error
+        if given:
+            self._note_broken(attempt, error)
+        elif self._given is not None:
+            # Whatever it was, what it was asked is not what the caller asked: the first error stands.
+            self._broken.append(error)
+        elif isinstance(error, ContextLengthError):
+            self._window = max(self._window, _number(attempt.candidate, "context"))
+        elif not self._next_may_help(error):
+            self._stop(error)
+        else:
+            self._rounds.failed(attempt.index, error, _now())
+
+    def _next_may_help(self, error: ProviderError) -> bool:
+        if isinstance(error, ContentFilterError):
+            return "content_filter" in self._run.reject
+        return error.next_may_help
+
+    def _note_broken(self, attempt: Attempting, error: ProviderError) -> None:
+        run = self._run
+        self._given = attempt.collector
+        self._broken.append(error)
+        if run.mid_stream != "restart":
+            assert attempt.record is not None
+            run.parts.append(attempt.record)
+        if run.mid_stream == "fail" or not self._next_may_help(error):
+            self._stop(error)
+        elif run.mid_stream == "continue":
+            reason = obstacle(self._request, self._given)
+            if reason is not None:
+                error.add_note(f"nobody could go on with it: {reason}")
+                self._stop(error)
+
+    def _stop(self, error: ProviderError) -> None:
+        self._final = error
+        self._turn.clear()
+
+    def _failed(self) -> SegueError:
+        run = self._run
+        text = "" if self._given is None else self._given.text
+        errors = [self._failures[index] for index in sorted(self._failures)]
+        if self._broken:
+            errors = self._broken
+        elif self._final is not None:
+            errors = [self._final]
+        self._let_go(but=errors)
+        for error in errors:
+            error.attempts = tuple(run.attempts)
+        if len(errors) == 1:
+            errors[0].text = errors[0].text or text
+            return errors[0]
+        failed = AllFailedError(f"all {len(errors)} candidates failed, in {len(run.attempts)} attempts", errors)
+        failed.attempts, failed.text = tuple(run.attempts), text
+        return failed
+
+    def _let_go(self, *, but: Sequence[ProviderError] = ()) -> None:
+        """Drop the frames of errors that nobody will see raised: they hold the messages, and records live on."""
+        for attempt in self._run.attempts:
+            error: BaseException | None = attempt.error
+            if any(error is kept for kept in but):
+                continue
+            while error is not None and error.__traceback__ is not None:
+                error.__traceback__ = None
+                error = error.__cause__ or error.__context__
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _number(candidate: Ready, name: str) -> float:
+    """A fact that is a number; less than any where it is not known."""
+    value = candidate.facts.fact(name).value
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else -math.inf

@@ -1,0 +1,109 @@
+"""``segue chat``: one question and its answer, or a conversation where nothing was asked yet."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import NoCandidateError
+from ..messages import Message, TextPart
+from ..values import dataclass
+from .attachments import read_attachments
+from .replies import reply_as_json
+from .schemas import read_schema
+from .session import Manner, Session
+from .targets import find_target, remark_broken
+from .terminal import Page, is_terminal, write_json
+from .tools import Tools
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..messages import Part
+    from .targets import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the command line asks for; ``message`` is that of the arguments alone."""
+
+    message: str
+    choice: Choice
+    settings: Mapping[str, Any]
+    system: str | None = None
+    schema: str | None = None
+    images: tuple[str, ...] = ()
+    audio: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How it is asked and shown."""
+
+    as_json: bool = False
+    trace: bool = False
+    whole: bool = False
+    reasoning: bool = False
+    yes: bool = False
+    rounds: int = 20
+    history: bool = True
+
+
+def ask(question: Question, form: Form, *, config: str | None) -> None:
+    """Send the question and print the answer, or talk; failures are raised."""
+    attached = read_attachments(question.images, question.audio, question.files)
+    schema = None if question.schema is None else read_schema(question.schema)
+    tools = Tools(question.tools, ask_first=not form.yes)
+    manner = Manner(
+        settings=question.settings,
+        schema=schema,
+        whole=form.whole or form.as_json or schema is not None,
+        reasoning=form.reasoning,
+        trace=form.trace,
+        as_json=form.as_json,
+        rounds=form.rounds,
+    )
+    said = "\n\n".join(part for part in (question.message, _piped()) if part.strip())
+    talks = not said and not form.as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
+    if not said and not talks:
+        raise click.UsageError("there is no message: give one as an argument, or pipe one in")
+    page = Page()
+    with Session(config, page, manner, tools) as session:
+        target, selections = find_target(session.client, question.choice, page)
+        session.trace_selections(selections)
+        if talks:
+            from .conversation import Conversation
+            from .history import History, history_file
+
+            history = History(history_file(os.environ) if form.history else None)
+            Conversation(session, target, history, system=question.system, attached=attached).talk()
+            return
+        try:
+            reply = session.turn(_messages(question.system, said, attached), target)
+        except NoCandidateError:
+            remark_broken(session.client, page)
+            raise
+    if form.as_json:
+        write_json(reply_as_json(reply))
+
+
+def _messages(system: str | None, said: str, attached: tuple[Part, ...]) -> list[Message]:
+    content = (TextPart(text=said), *attached) if attached else said
+    beginning = [] if system is None else [Message(role="system", content=system)]
+    return [*beginning, Message(role="user", content=content)]
+
+
+def _piped() -> str:
+    """What is piped in; empty on a terminal."""
+    if sys.stdin is None or is_terminal(sys.stdin):  # None after `<&-`
+        return ""
+    try:
+        # A message is UTF-8, whatever the locale says of other files.
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise click.UsageError("what is piped in is not UTF-8 text") from None

@@ -1,0 +1,118 @@
+"""``segue conform``: the conformance kit on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..config import load
+from ..errors import ConfigError
+from ..testing.conformance import all_items, conform, installed_origins, origins_of
+from .importing import look_here
+from .terminal import is_terminal, one_line, output, reserved, say, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..host import Host
+    from ..provider import Level
+    from ..testing.conformance import Origin, Report, Result
+
+_STYLES = {"passed": "green", "failed": "red", "expected": "yellow", "not applicable": "dim"}
+_MARKS = {"passed": "ok", "failed": "FAILED", "expected": "expected", "not applicable": "n/a"}
+
+
+def list_items(patterns: Sequence[str], *, as_json: bool) -> None:
+    """Every item with its level and its sentence."""
+    chosen = [one for one in all_items() if one.name in set(_chosen(patterns))]
+    if as_json:
+        write_json([{"item": one.name, "level": one.level, "sentence": one.sentence} for one in chosen])
+        return
+    width = max(len(one.name) for one in chosen)
+    for one in chosen:
+        output().write(f"{one.name:<{width}}  {one.level:<4}  {one.sentence}\n")
+
+
+def _chosen(patterns: Sequence[str]) -> list[str]:
+    from ..testing.conformance.trying import names_of
+
+    names = names_of(patterns)
+    if not names:
+        raise ConfigError(f"no item is called {' or '.join(patterns)}: `segue conform --list` names them")
+    return names
+
+
+def try_providers(
+    targets: Sequence[str],
+    *,
+    everything: bool,
+    patterns: Sequence[str],
+    level: Level | None,
+    timeout: float,
+    config: str | None,
+    as_json: bool,
+) -> bool:
+    """Try each of the providers, and show what came of it; whether nothing failed."""
+    _chosen(patterns)
+    origins: list[Origin] = []
+    if everything:
+        with reserved():
+            origins += installed_origins()
+        if not origins:
+            raise ConfigError("no provider is installed")
+    rows = configured_rows(config) if targets else ()
+    for target in targets:
+        if ":" in target:
+            look_here(target.rpartition("=")[2].partition(":")[0])
+        with reserved():
+            origins += origins_of(target, rows)
+    reports: list[Report] = []
+    drawn = is_terminal(output())
+    for origin in origins:
+        if not as_json:
+            of = f" of {origin.distribution} {origin.version}" if origin.distribution else ""
+            output().write(one_line(f"{origin.name or origin.module}{of}") + "\n")
+
+        def show(result: Result) -> None:
+            if not as_json:
+                _line(result, drawn=drawn, alone=len(origins) == 1)
+
+        report = conform(origin, items=patterns, level=level, timeout=timeout, on_result=show)
+        reports.append(report)
+        if not as_json:
+            output().write(f"  {_summary(report)}\n")
+    if as_json:
+        write_json({"providers": [report.plain() for report in reports], "passed": not any(r.failed for r in reports)})
+    failed = [report.provider for report in reports if report.failed]
+    if failed and len(reports) > 1 and not as_json:
+        say(f"{len(failed)} of {len(reports)} failed: {', '.join(map(one_line, failed))}")
+    return not failed
+
+
+def configured_rows(config: str | None) -> tuple[Host, ...]:
+    """The hosts that the configuration has as rows of its own."""
+    tables = load(True if config is None else config).providers
+    return tuple(row for name, table in tables.items() if (row := table.host(name)) is not None)
+
+
+def _line(result: Result, *, drawn: bool, alone: bool) -> None:
+    """A line an item; of several providers those that simply passed have none."""
+    if not alone and result.outcome in {"passed", "not applicable"}:
+        return
+    mark = f"{_MARKS[result.outcome]:<8}"
+    if drawn:
+        import click
+
+        style = _STYLES[result.outcome]
+        mark = click.style(mark, dim=True) if style == "dim" else click.style(mark, fg=style)
+    reason = f": {one_line(result.reason)}" if result.reason else ""
+    out = output()
+    out.write(f"  {mark} {one_line(result.item)}{reason}\n")
+    out.flush()
+
+
+def _summary(report: Report) -> str:
+    counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
+    level: str = report.declared or "none, held to text"
+    if report.declared and report.level != report.declared:
+        level = f"{report.declared}, held to {report.level}"
+    return f"{counts} in {report.seconds:.1f} s; level {level}"

@@ -1,0 +1,142 @@
+"""``segue doctor``: how this installation stands, with the cause of what is broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from .. import config as configuration
+from ..installation import COMMANDS, PROVIDERS, Trust, installed, record_of
+from ..registry import Registry
+from .terminal import clean, one_line, output, reserved
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..config import Config
+    from ..registry import Installed, Plugin
+
+
+def print_pins(*, config: str | None) -> None:
+    """Each distribution with plugins as `[plugins] allow` takes it, its version and content held."""
+    rules = replace(configuration.read(True if config is None else config).config.plugins, allow=None)
+    trust = Trust(rules, os.environ)
+    pins = {}
+    for entry in (*installed(PROVIDERS), *installed(COMMANDS)):
+        record = record_of(entry) if trust.allows(entry) else None
+        pins[entry.distribution] = f"{entry.distribution}=={entry.version}" + (f"@sha256:{record}" if record else "")
+    lines = "".join(f"    {json.dumps(pin)},\n" for _, pin in sorted(pins.items()))
+    output().write(f"[plugins]\nallow = [\n{lines}]\n")
+
+
+def examine(*, config: str | None) -> bool:
+    """Print what there is; whether all of it is well."""
+    report = _Report()
+    report.line(f"segue {__version__}, Python {platform.python_version()} ({sys.executable})")
+    report.line(f"on {platform.platform()}")
+    report.head("configuration")
+    settings = _configuration(report, config)
+    with reserved():
+        registry = Registry(rules=replace(settings.plugins, strict=False), anew=True)
+    report.head("plugins")
+    if not registry.plugins:
+        report.line("none is installed, or looked at")
+    for plugin in registry.plugins:
+        _plugin(report, plugin)
+    for error in registry.conflicts.values():
+        report.wrong(str(error))
+    for name, configured in settings.providers.items():
+        if configured.wire is None and name not in registry.installed and name not in registry.conflicts:
+            report.wrong(f"[providers.{name}] is configured, but no provider of that name is installed")
+    report.head("keys")
+    keyed = [(name, one) for name, one in sorted(registry.installed.items()) if one.spec.env]
+    if not keyed:
+        report.line("no provider wants one")
+    for name, one in keyed:
+        _keys(report, name, one, settings)
+    report.head("")
+    report.line("all is well" if not report.found else f"{report.found} found broken: see 'broken:' above")
+    return not report.found
+
+
+class _Report:
+    """Lines on stdout; counts what is wrong."""
+
+    def __init__(self) -> None:
+        self._out = output()
+        self.found = 0
+
+    def line(self, text: str) -> None:
+        self._out.write(f"  {one_line(text)}\n")
+
+    def head(self, text: str) -> None:
+        self._out.write(f"{text}\n")
+
+    def detail(self, text: str) -> None:
+        self._out.write(f"    {one_line(text)}\n")
+
+    def trace(self, lines: Sequence[str]) -> None:
+        self._out.writelines(f"    {clean(line)}\n" for line in lines)
+
+    def wrong(self, text: str) -> None:
+        self.found += 1
+        # Of several lines, as those that point at a place in needs, the first one carries the mark.
+        self._out.write("\n".join(f"  {line}" for line in f"broken: {clean(text)}".splitlines()) + "\n")
+
+
+def _configuration(report: _Report, config: str | None) -> Config:
+    reading = configuration.read(True if config is None else config)
+    if reading.faults:
+        report.wrong("\n".join(map(str, reading.faults)))
+        return configuration.Config(plugins=reading.config.plugins)  # what is denied stays denied
+    settings = reading.config
+    for source in settings.sources:
+        report.line(f"read: {source}")
+    if not settings.sources:
+        report.line(f"no file; the user's would be {configuration.user_file(os.environ)}")
+    return settings
+
+
+def _plugin(report: _Report, plugin: Plugin) -> None:
+    of = f"{plugin.name} of {plugin.distribution} {plugin.version}".rstrip()
+    if plugin.obstacle is not None:
+        report.line(f"{of}: left alone: {plugin.obstacle}")
+        return
+    if plugin.error is None:
+        provides = [*plugin.providers, *(name for name in plugin.hooks if name != "segue_providers")]
+        report.line(f"{of}: {', '.join(provides) or 'nothing'}")
+    else:
+        report.wrong(f"{of}: {str(plugin.error).removeprefix(f'plugin {plugin.name!r} of {plugin.distribution}: ')}")
+    report.detail(f"{plugin.file or 'its file is not found'}, imported in {plugin.seconds * 1000:.0f} ms")
+    report.trace(plugin.trace)
+    if plugin.printed:
+        report.detail(f"its import prints {plugin.printed!r}")
+    if plugin.replaced:
+        report.detail(f"its import replaces {', '.join(plugin.replaced)}")
+    for name, (cause, trace) in plugin.unloadable.items():
+        report.wrong(f"the provider {name!r} of {plugin.distribution} cannot be loaded: {cause}")
+        report.trace(trace)
+
+
+def _keys(report: _Report, name: str, one: Installed, settings: Config) -> None:
+    source = configuration.find_key(settings, name, one.spec.env, environ=os.environ)
+    if source is None and one.spec.without_key is not None:
+        table = settings.providers.get(name)
+        told = one.spec.keyless(os.environ, {} if table is None else table.options)
+        report.line(f"{name}: {told or 'it has credentials of another kind than a key'}")
+    elif source is None:
+        where = f" (get one at {one.spec.key_url})" if one.spec.key_url else ""
+        report.line(f"{name}: {' or '.join(one.spec.env)} is not set{where}")
+    elif source.obstacle is not None:
+        report.wrong(f"{name}: {source.obstacle}")
+    elif source.kind == "environment":
+        report.line(f"{name}: {source.where} is set")
+    elif source.kind == "store":
+        report.line(f"{name}: kept in {source.where}")
+    else:
+        report.line(f"{name}: set in the configuration")

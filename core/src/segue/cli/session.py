@@ -1,0 +1,235 @@
+"""Asks and shows: a turn of a conversation, with the tools that are called in it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
+
+from ..client import Client
+from ..errors import ProviderError
+from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content
+from ..observation import Observer
+from ..values import dataclass
+from .faults import as_argument
+from .schemas import plain
+from .targets import remark_who
+from .terminal import one_line, reserved, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping, Sequence
+
+    from ..asking import Asking, NeedsInput, SchemaInput
+    from ..client import ChainInput
+    from ..events import Event, Reply, Source
+    from ..messages import Message
+    from ..observation import Attempt, CircuitChange
+    from ..selection import Selection
+    from .targets import Target
+    from .terminal import Page
+    from .tools import Tools
+
+_MOST_OUT: Final = 8
+_SHORTEST: Final = 1e-8  # USD; less is shown as less
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How answers are asked for and shown; ``rounds`` is how often tools may be called in one turn."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    schema: SchemaInput | None = None
+    whole: bool = False
+    reasoning: bool = False
+    trace: bool = False
+    as_json: bool = False
+    rounds: int = 20
+
+
+class _Said(TypedDict):
+    model: str | None
+    needs: NeedsInput | None
+    chain: ChainInput | None
+
+
+class _Trace(Observer):
+    """Tells of each attempt as it ends, and of what follows it."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def attempt_ended(self, attempt: Attempt, /) -> None:
+        self._page.remark(f"trace: {one_line(str(attempt))}")
+
+    def circuit_changed(self, change: CircuitChange, /) -> None:
+        who = f"{change.provider}/{change.model}"
+        self._page.remark(f"trace: {one_line(who)} breaker {change.before} → {change.after}")
+
+
+class Session:
+    """A client with an event loop that runs only while an answer comes.
+
+    Questions to the user and tools stand outside of the loop: inside it Ctrl-C would only reach a task
+    that waits for its turn.
+    """
+
+    def __init__(self, config: str | None, page: Page, manner: Manner, tools: Tools) -> None:
+        observers = (_Trace(page),) if manner.trace else ()
+        with reserved():
+            self.client: Client = Client(config=True if config is None else config, observers=observers)
+        self.page = page
+        self.manner = manner
+        self.came: str = ""  # of an answer that was not whole when it was stopped
+        self._tools = tools
+        self._runner = asyncio.Runner()
+        self._told_who: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self._runner.run(self.client.aclose())
+        finally:
+            self._runner.close()
+
+    def turn(self, messages: list[Message], target: Target) -> Reply[Any]:
+        """The answer to the messages, shown and added to them, after the tools that the model calls for it."""
+        made = 0
+        while True:
+            reply = self._round(messages, target)
+            messages.append(reply.message)
+            if not (self._tools.declared and reply.tool_calls):
+                return reply
+            if made == self.manner.rounds:
+                raise ProviderError(
+                    f"after {made} rounds of tools the model calls for more; --tool-rounds N allows more of them"
+                )
+            made += 1
+            messages += [self._tools.answer(call, self.page, self._run) for call in reply.tool_calls]
+
+    def _run(self, result: Awaitable[Any]) -> Any:
+        async def wait() -> Any:
+            return await result
+
+        return self._runner.run(wait())
+
+    def _round(self, messages: Sequence[Message], target: Target) -> Reply[Any]:
+        self.came = ""
+        try:
+            reply = self._runner.run(self._answer(messages, target))
+        finally:
+            self.page.end()
+        self.came = ""
+        self._show_end(reply, target)
+        return reply
+
+    async def _answer(self, messages: Sequence[Message], target: Target) -> Reply[Any]:
+        said: _Said = {"model": target.model, "needs": target.needs, "chain": target.chain}
+        schema = cast("Any", self.manner.schema)  # the overloads tell its forms apart, this need not
+        asking = cast("Asking", dict(self.manner.settings))
+        if self._tools.declared:
+            asking["tools"] = self._tools.declared
+        with as_argument():
+            if self.manner.whole:
+                whole: Reply[Any] = await self.client.chat(messages, **said, schema=schema, **asking)
+                return whole
+            stream = self.client.stream(messages, **said, schema=schema, **asking)
+        async with stream:
+            async for event in stream:
+                if is_content(event):
+                    self._tell_who(f"{stream.provider}/{stream.model}", target)
+                self._show(event)
+            return await stream.reply()
+
+    # ── showing ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _tell_who(self, name: str, target: Target) -> None:
+        if name != self._told_who:
+            self._told_who = name
+            remark_who(name, target, self.page)
+
+    def _show(self, event: Event) -> None:
+        match event:
+            case TextDelta(text=text, choice=0):
+                self.came += text
+                self.page.write(text)
+            case RefusalDelta(text=text, choice=0):
+                self.page.write(text)
+            case ReasoningDelta(text=text, choice=0) if self.manner.reasoning:
+                self.page.think(text)
+            case Notice():
+                self.page.remark(f"note: {one_line(str(event))}")
+            case Handover():
+                self.page.remark(
+                    f"note: {one_line(event.provider)}/{one_line(event.model)} goes on after {event.cause}"
+                )
+            case _:
+                pass  # of the rest the whole reply tells
+
+    def _show_whole(self, reply: Reply[Any]) -> None:
+        for notice in reply.notices:
+            self._show(notice)
+        if self.manner.reasoning and reply.reasoning:
+            self.page.think(reply.reasoning)
+        if self.manner.schema is not None and not reply.tool_calls:
+            self.page.end()
+            write_json(plain(reply.parsed))
+        else:
+            self.page.write(reply.text or reply.refusal or "")
+        self.page.end()
+
+    def _show_end(self, reply: Reply[Any], target: Target) -> None:
+        page = self.page
+        if not self.manner.as_json:
+            if self.manner.whole:
+                self._tell_who(f"{reply.provider}/{reply.model}", target)
+                self._show_whole(reply)
+            for line in _sources(reply.sources):
+                page.remark(line)
+            if reply.finish_reason not in {"stop", "tool_calls", "unknown"}:  # of an unknown one a notice has told
+                page.remark(f"note: the answer ended with the reason {reply.finish_reason!r}")
+        if self.manner.trace:
+            page.remark(f"trace: answered by {one_line(f'{reply.provider}/{reply.model}')}")
+            page.remark(f"trace: {_used(reply)}")
+
+    def trace_selections(self, selections: Sequence[Selection]) -> None:
+        """Tell how it came to be these candidates, if a trace is wanted."""
+        if self.manner.trace:
+            for selection in selections:
+                for line in _explained(selection).splitlines():
+                    self.page.remark(f"trace: {line}")
+
+
+def _explained(selection: Selection) -> str:
+    """The selection in words; many that are out are only counted, as those of every host without a key."""
+    count = len(selection.rejected)
+    if count <= _MOST_OUT:
+        return selection.explain()
+    return f"{replace(selection, rejected=()).explain()}\nout: {count} more; `segue explain` says why"
+
+
+def _sources(sources: Sequence[Source]) -> list[str]:
+    titles: dict[str, str | None] = {}
+    for source in sources:  # a source is told again for each place that rests on it
+        titles[source.url] = titles.get(source.url) or source.title
+    lines = [
+        one_line(f"[{place}] {title}: {url}" if title else f"[{place}] {url}")
+        for place, (url, title) in enumerate(titles.items(), 1)
+    ]
+    return ["sources:", *lines] if lines else []
+
+
+def _used(reply: Reply[Any]) -> str:
+    usage = reply.usage
+    counts = [] if usage is None else [("in", usage.input_tokens), ("out", usage.output_tokens)]
+    told = ", ".join(f"{count:,} {name}" for name, count in counts if count is not None)
+    return f"tokens: {told or 'not told'}; cost: {_dollars(reply.cost)}"
+
+
+def _dollars(cost: float | None) -> str:
+    if cost is None:
+        return "unknown"
+    return (
+        f"${f'{cost:.8f}'.rstrip('0').rstrip('.')}" if cost == 0 or cost >= _SHORTEST else f"less than ${_SHORTEST:.8f}"
+    )

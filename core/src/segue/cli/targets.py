@@ -1,0 +1,171 @@
+"""Whom a question goes to: the choice of the command line as the client's ``stream()`` takes it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ..chain import Chain
+from ..errors import ConfigError, NoCandidateError
+from ..values import dataclass
+from .terminal import ask, can_ask, is_terminal, one_line, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..asking import NeedsInput
+    from ..capabilities import Capabilities
+    from ..client import ChainInput, Client
+    from ..selection import Candidate, Selection
+    from .terminal import Page
+
+REHEARSAL = (
+    "note: no provider is configured: this is a rehearsal, no model was asked"
+    " (`segue providers` says what each one lacks)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the command line says of whom to ask."""
+
+    models: tuple[str, ...] = ()
+    needs: str | None = None
+    chain: str | None = None
+    choose: bool = False
+
+    @property
+    def names_nothing(self) -> bool:
+        """Whether the choice of a model was left open altogether."""
+        return not self.models and self.needs is None and self.chain is None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to ask; ``first`` is who is asked first, ``meeting`` what to say of the many that could be."""
+
+    model: str | None = None
+    needs: NeedsInput | None = None
+    chain: ChainInput | None = None
+    first: str = "nobody"
+    meeting: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """Whom, in a few words."""
+        match self.chain:
+            case None:
+                return self.first if self.meeting is None else f"{self.first} ({self.meeting})"
+            case str():
+                return f"the chain {self.chain}"
+            case _:
+                return " or else ".join(map(str, self.chain.targets))
+
+
+def find_target(client: Client, choice: Choice, page: Page) -> tuple[Target, list[Selection]]:
+    """Whom to ask, and the selections that led there; a person is asked where one has to be."""
+    selections = _selections(client, choice)
+    candidates = [candidate for selection in selections for candidate in selection.candidates]
+    if choice.choose:
+        name = _chosen(selections[0])
+        return Target(name, choice.needs, first=name), [*selections, client.select(choice.needs, model=name)]
+    ready = [candidate for candidate in candidates if candidate.consent]
+    if not ready:
+        offline = next((name for name, one in client.registry.installed.items() if one.spec.access == "offline"), None)
+        if choice.names_nothing and offline is not None:
+            page.remark(REHEARSAL)
+            remark_broken(client, page)
+            return Target(offline, first=offline), [*selections, client.select(model=offline)]
+        if candidates and _may_send(candidates[0]):
+            name = candidates[0].name
+            return Target(name, choice.needs, first=name), [*selections, client.select(choice.needs, model=name)]
+    if choice.chain is not None or len(choice.models) > 1:
+        return Target(chain=choice.chain or Chain(*choice.models)), selections
+    meeting = None
+    if choice.needs is not None and not choice.models:
+        meeting = (
+            f"of {len(ready)} that meet {choice.needs}" if len(ready) > 1 else f"the one that meets {choice.needs}"
+        )
+    model = next(iter(choice.models), None)
+    return Target(model, choice.needs, first=ready[0].name if ready else "nobody", meeting=meeting), selections
+
+
+def remark_broken(client: Client, page: Page) -> None:
+    """Where nobody can be asked, the one that was meant may be broken."""
+    if broken := [plugin.name for plugin in client.registry.broken]:
+        page.remark(f"note: broken plugins: {', '.join(broken)} (see `segue doctor`)")
+
+
+def _selections(client: Client, choice: Choice) -> list[Selection]:
+    """What each target of the choice comes to, in order."""
+    if choice.chain is not None:
+        targets = client.chain(choice.chain).leaves()
+        return [client.select(model=target) if isinstance(target, str) else client.select(target) for target in targets]
+    return [client.select(choice.needs, model=model) for model in choice.models or (None,)]
+
+
+def _may_send(candidate: Candidate) -> bool:
+    """Ask whether a public host may be sent the message; where nobody can answer, it may not."""
+    if not can_ask():
+        return False
+    who = one_line(candidate.provider)
+    return click.confirm(f"{who} is a public host that takes anonymous calls; send your message to it?", err=True)
+
+
+# ── shown with rich ──────────────────────────────────────────────────────────────────────────────────
+
+
+def remark_who(name: str, target: Target, page: Page) -> None:
+    """Where needs chose, say on a terminal whom."""
+    if target.meeting is not None and is_terminal(sys.stderr):
+        page.remark(one_line(f"{name} answers ({target.meeting})"), faint=True)
+
+
+def _chosen(selection: Selection) -> str:
+    """The name of the candidate that a person picks from a table."""
+    if not selection.candidates:
+        raise NoCandidateError("no candidate can be asked", explanation=selection.explain())
+    if not can_ask():
+        raise ConfigError("--choose asks on a terminal, and there is none: name one with --model")
+    _print_candidates(selection.candidates)
+    while True:
+        answer = ask(f"Which one? [1-{len(selection.candidates)}, Enter for 1]")
+        if answer is None:
+            raise click.Abort
+        if not answer:
+            return selection.candidates[0].name
+        if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(selection.candidates):
+            return selection.candidates[int(answer) - 1].name
+        say(f"a number from 1 to {len(selection.candidates)}, please")
+
+
+def _print_candidates(candidates: Sequence[Candidate]) -> None:
+    from rich import box  # only here: it is slow to import
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", justify="right", style="dim", no_wrap=True)
+    table.add_column("model", overflow="fold")
+    for heading in ("context", "in $/M", "out $/M"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold", style="dim")
+    for place, candidate in enumerate(candidates, 1):
+        facts = candidate.capabilities
+        numbers = (shown_number(facts, name) for name in ("context", "input_price", "output_price"))
+        # As Text: a name with brackets is no markup.
+        name, notes = Text(one_line(candidate.name)), Text(one_line("; ".join(candidate.notes)))
+        table.add_row(str(place), name, *numbers, notes)
+    Console(stderr=True).print(table)
+
+
+def shown_number(capabilities: Capabilities, name: str) -> str:
+    """The number that a fact tells, prices with their cents; ``?`` where it is unknown."""
+    value = capabilities.fact(name).value
+    if not isinstance(value, float):
+        return "?" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    cents = f"{value:.2f}"
+    return cents if float(cents) == value else f"{value:g}"

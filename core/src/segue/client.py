@@ -1,0 +1,1089 @@
+"""The front door: ask, stream, select, list."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import hashlib
+import math
+import os
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack, cast, overload
+
+from typing_extensions import TypeVar
+
+from .asking import NO_NEEDS, NO_REQUEST, Asking, NeedsInput, SchemaInput, named, nearest, request_of, with_implied
+from .attempt import Ready, Run, limited
+from .capabilities import Need, Needs
+from .chain import Chain, Lineup, Resolution, Target, in_turn, joined, one_of
+from .config import Config, ProviderConfig, Source, find_key, is_loopback, load, secret
+from .errors import (
+    ConfigError,
+    ConnectError,
+    InvalidOutputError,
+    NoCandidateError,
+    PhaseTimeoutError,
+    PluginError,
+    ProviderError,
+    SegueError,
+    UnsupportedError,
+)
+from .events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
+from .layers import Layer, Layers
+from .messages import EmbedRequest, MessagesInput, Policy, Request
+from .observation import HealthSnapshot, MidStream, Observers
+from .omissions import adapt
+from .output import parser
+from .pricing import Pricing
+from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
+from .registry import Registry
+from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejections
+from .selection import Candidate, Offer, Offers, Rejection, offers_like
+from .structured import answered
+from .transport import AiohttpTransport, Timeout
+from .values import dataclass
+from .views import shown
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from .config import KeySource, TargetConfig
+    from .downloads import Downloading, Downloads, Fetcher
+    from .events import Collector, Embeddings, Event, Flow, Reply
+    from .layers import Crossing
+    from .live import LiveModels
+    from .middleware import Middleware
+    from .observation import Attempt, Observer
+    from .provider import Provider, ProviderSpec, Secret
+    from .resilience import HealthStore, Retry
+    from .selection import Matched, Selection
+    from .transport import Transport
+
+ChainInput: TypeAlias = "Chain | str"
+
+T = TypeVar("T", default=None)
+M = TypeVar("M", bound="BaseModel")
+
+_MOST_RESOLUTIONS = 1024
+
+
+class Client:
+    """Finds plugins, reads configuration and environment, and asks.
+
+    ``config`` is True (the usual files), False (none), a path, or a mapping of the file's form.
+    ``providers`` are given in code, beside or (``plugins=False``) instead of installed ones; with
+    ``config=False, plugins=False`` nothing outside is looked at but the environment's keys.
+    All else stands above what is configured: ``api_keys`` by provider, ``timeout``, ``retry``,
+    ``breaker`` (None: no host is ever left alone), ``budget`` (of retries and hedges), ``concurrency`` (calls at
+    the same time in each loop, None is no limit), ``proxy`` and ``ca_file``. ``health`` is where it is kept how
+    hosts do, in memory if not given.
+    Proxies of the environment are used only where ``environment_proxies`` says so. ``downloads`` allows, or
+    forbids, that images and files are downloaded for hosts that take no addresses: never through a proxy or the
+    ``transport``, so that it is a ConfigError beside ``proxy``. ``middleware`` stands around that of plugins, the
+    first outermost.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Source = True,
+        plugins: bool = True,
+        providers: Iterable[object] = (),
+        api_keys: Mapping[str, str | Secret] | None = None,
+        timeout: Timeout | None = None,
+        retry: Retry | None = None,
+        breaker: Breaker | Literal["configured"] | None = "configured",
+        budget: Budget | None = None,
+        health: HealthStore | None = None,
+        concurrency: int | None = None,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        environment_proxies: bool | None = None,
+        downloads: Downloads | bool | None = None,
+        observers: Sequence[Observer] = (),
+        middleware: Sequence[Middleware] = (),
+        transport: Transport | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._config: Config = load(config, environ=self._environ)
+        rows = (provider.host(name) for name, provider in self._config.providers.items())
+        self._registry = Registry(
+            plugins=plugins,
+            providers=(*providers, *(row for row in rows if row is not None)),
+            rules=self._config.plugins,
+            environ=self._environ,
+        )
+        self._own_rows = {name for name, provider in self._config.providers.items() if provider.wire is not None}
+        self._api_keys = {
+            name: secret(key) if isinstance(key, str) else key for name, key in (api_keys or {}).items() if key
+        }
+        self._observers = Observers(
+            observers, of_plugins=self._registry.hooks.observers, time_limit=self._config.plugins.hook_time_limit
+        )
+        self._layers = self._layers_of(middleware)
+        self._timeout = timeout or self._config.timeout or Timeout()
+        self._retry = self._config.retry if retry is None else retry
+        self._fleet = Fleet(
+            breaker=self._config.breaker if breaker == "configured" else breaker,
+            budget=budget or self._config.budget,
+            store=health,
+        )
+        self._concurrency = Concurrency(self._config.concurrency if concurrency is None else concurrency)
+        self._limits = {
+            name: Concurrency(provider.concurrency)
+            for name, provider in self._config.providers.items()
+            if provider.concurrency is not None
+        }
+        self._proxy = proxy or self._config.proxy
+        self._ca_file = ca_file or self._config.ca_file
+        self._environment_proxies = (
+            self._config.environment_proxies if environment_proxies is None else environment_proxies
+        )
+        # The process's own variable is looked at with each call.
+        self._loopback_only = self._environ is not os.environ and self._environ.get("SEGUE_NO_NETWORK", "0") not in {
+            "",
+            "0",
+        }
+        self._fetcher = self._fetcher_of(downloads)
+        self._given_transport = transport
+        self._transports: dict[str | None, AiohttpTransport] = {}  # by proxy
+        self._transport(self._proxy)  # a wrong proxy is told now
+        self._keys: dict[str, KeySource | None] = {}
+        self._told: dict[str, ProviderSettings] = {}
+        self._endpoints: dict[tuple[str, str], tuple[ProviderSettings, Endpoint]] = {}
+        self._salt = os.urandom(16)  # so that what tells keys apart tells nothing of them
+        self._offers: Offers | None = None
+        self._alone: dict[str, Offers] = {}  # by provider, for as long as nobody wanted all of them
+        self._undeclared: list[str] = []
+        self._chains: dict[str, Chain] = {}
+        self._resolutions: dict[tuple[str | None, Needs], Resolution] = {}
+        self._matches: dict[tuple[str | None, Needs], Matched] = {}  # where plugins choose, in place of those
+        self._check_names()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        for transport in self._transports.values():
+            await transport.aclose()
+
+    def _layers_of(self, middleware: Sequence[Middleware]) -> Layers:
+        hooks, limit = self._registry.hooks, self._config.plugins.hook_time_limit
+        layers = [*(Layer(one) for one in middleware), *(Layer(one, name, limit) for name, one in hooks.middleware)]
+        return Layers(layers, hooks.refusal)
+
+    def _fetcher_of(self, downloads: Downloads | bool | None) -> Fetcher | None:
+        limits = self._config.downloads if downloads is None else downloads
+        if limits is None or limits is False:
+            return None
+        if self._proxy is not None:
+            # Behind a proxy a name is resolved where it cannot be checked; past it, the user's wish is ignored.
+            raise ConfigError("downloads go through no proxy: switch them off, or take the proxy away")
+        from .downloads import Downloads, Fetcher  # only where they are allowed
+
+        return Fetcher(
+            Downloads() if limits is True else limits, ca_file=self._ca_file, loopback_only=self._loopback_only
+        )
+
+    def _transport(self, proxy: str | None) -> Transport:
+        """The transport of calls through this proxy."""
+        if self._given_transport is not None:
+            return self._given_transport
+        transport = self._transports.get(proxy)
+        if transport is None:
+            transport = self._transports[proxy] = AiohttpTransport(
+                # Connecting is the transport's to watch; from there on the chain does, by events.
+                timeout=replace(self._timeout, first_event=None, idle=None),
+                proxy=proxy,
+                ca_file=self._ca_file,
+                environment_proxies=self._environment_proxies,
+                loopback_only=self._loopback_only,
+            )
+        return transport
+
+    @property
+    def registry(self) -> Registry:
+        """What is installed, and what is broken."""
+        return self._registry
+
+    @property
+    def config(self) -> Config:
+        """The settings as they were read."""
+        return self._config
+
+    # ── asking ────────────────────────────────────────────────────────────────────────────────────────
+
+    @overload
+    async def chat(
+        self,
+        messages: MessagesInput,
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        schema: None = None,
+        **asking: Unpack[Asking],
+    ) -> Reply[None]: ...
+
+    @overload
+    async def chat(
+        self,
+        messages: MessagesInput,
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        schema: type[M],
+        **asking: Unpack[Asking],
+    ) -> Reply[M]: ...
+
+    @overload
+    async def chat(
+        self,
+        messages: MessagesInput,
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        schema: Mapping[str, Any] | Literal["json"],
+        **asking: Unpack[Asking],
+    ) -> Reply[Any]: ...
+
+    async def chat(
+        self,
+        messages: MessagesInput,
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        schema: SchemaInput | None = None,
+        **asking: Unpack[Asking],
+    ) -> Reply[Any]:
+        """The whole answer; as nothing of it was seen before, a cut one is simply asked of the next candidate.
+
+        ``schema`` is the form of the answer, read into ``reply.parsed``: a pydantic model, a JSON schema
+        (whose answer is only read as JSON, not checked), or ``"json"`` for any JSON object.
+        Raises the error of a single candidate, AllFailedError from two on, NoCandidateError where there is none.
+        """
+        stream = self._ask(messages, model, needs, chain, schema, asking, whole=True)
+        try:
+            return await stream.reply()
+        finally:
+            await stream.aclose()
+
+    @overload
+    def stream(
+        self,
+        messages: MessagesInput,
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        schema: None = None,
+        **asking: Unpack[Asking],
+    ) -> Stream[None]: ...
+
+    @overload
+    def stream(
+        self,
+        messages: MessagesInput,
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        schema: type[M],
+        **asking: Unpack[Asking],
+    ) -> Stream[M]: ...
+
+    @overload
+    def stream(
+        self,
+        messages: MessagesInput,
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        schema: Mapping[str, Any] | Literal["json"],
+        **asking: Unpack[Asking],
+    ) -> Stream[Any]: ...
+
+    def stream(
+        self,
+        messages: MessagesInput,
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        schema: SchemaInput | None = None,
+        **asking: Unpack[Asking],
+    ) -> Stream[Any]:
+        """The answer as it comes: ``async with client.stream(…) as stream``, then iterate it.
+
+        Errors come while it is iterated; those of the arguments at once.
+        """
+        return self._ask(messages, model, needs, chain, schema, asking, whole=False)
+
+    def _ask(  # noqa: PLR0917 - what both forms of asking take
+        self,
+        messages: MessagesInput,
+        model: str | None,
+        needs: NeedsInput | None,
+        chain: ChainInput | None,
+        schema: SchemaInput | None,
+        asking: Asking,
+        *,
+        whole: bool,
+    ) -> Stream[Any]:
+        request = request_of(messages, schema, asking, stream=not whole)
+        crossing = None
+        if self._layers:
+            request, crossing = self._layers.asked(request)
+        if request.options:
+            request = request.model_copy(update={"options": self._checked_options(request.options)})
+        downloading = None
+        if self._fetcher is not None:
+            downloading = self._fetcher.downloading(request)
+        run = self._run(whole=whole)
+        run.parse = None if schema is None else parser(schema)
+        implied = request.implied_needs() if request.policy.meaning == "error" else ()
+        seen = shown(request) if self._registry.hooks.choose else None
+        if chain is not None:
+            if model is not None or needs is not None:
+                raise TypeError("give either a chain, or a model and needs")
+
+            def resolve(target: str | Needs) -> Resolution:
+                return self._target(target, implied, downloading, seen)
+
+            chosen = self._chain(chain)
+            self._direct(run, chosen, asking)
+            return self._seen(chosen.stream(request, resolve=resolve, run=run), run, crossing)
+        resolution = self._resolution(
+            model, with_implied(_needs(needs, self._config), implied, lenient=model is not None), downloading, seen
+        )
+        if not resolution.ready:
+            raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
+        self._direct(run, None, asking)
+        return self._seen(in_turn(resolution.ready, request, run), run, crossing)
+
+    @staticmethod
+    def _seen(events: Flow, run: Run, crossing: Crossing | None) -> Stream[Any]:
+        """The answer as the caller sees it."""
+        if crossing is None:
+            return Stream(events, run)
+
+        def ended(collector: Collector) -> None:
+            if run.parse is not None:
+                try:
+                    run.parsed = run.parse(collector.reply().choices[0])
+                except InvalidOutputError as error:
+                    error.add_note(f"it did as its host gave it; it went through {crossing.names}")
+                    raise
+            run.collector = collector
+
+        return Stream(flow_of(crossing.events(events, ended, given=run.hold_back < math.inf)), run)
+
+    @staticmethod
+    def _direct(run: Run, chain: Chain | None, asking: Asking) -> None:
+        """How the walk is to be made: as the call says, or else the chain."""
+        if chain is not None:
+            run.mid_stream, run.hedge, run.reject = chain.mid_stream, chain.hedge, chain.reject
+            run.timeout = chain.timeout or run.timeout
+        if not asking:
+            return
+        run.timeout = asking.get("timeout") or run.timeout
+        if "mid_stream" in asking:
+            run.mid_stream = one_of("mid_stream", asking["mid_stream"], MidStream)
+        run.hedge = asking.get("hedge", run.hedge)
+        if "reject" in asking:
+            run.reject = rejections(asking["reject"])
+        run.hold_back = max(run.hold_back, asking.get("hold_back") or 0.0)
+
+    def _checked_options(self, options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The options as each provider's own model reads them."""
+        checked: dict[str, dict[str, Any]] = {}
+        for name, values in options.items():
+            installed = self._registry.installed.get(name)
+            if installed is None:
+                raise TypeError(
+                    f"options: no provider {name!r} is installed{nearest(name, sorted(self._registry.installed))}"
+                )
+            model = self._registry.options(name)
+            checked[name] = dict(values)
+            if model is not None:
+                with named(f"options[{name!r}]"):
+                    checked[name] = model.model_validate(dict(values)).model_dump(exclude_unset=True)
+        return checked
+
+    async def embed(
+        self,
+        inputs: str | Sequence[str],
+        *,
+        model: str | None = None,
+        needs: NeedsInput | None = None,
+        chain: ChainInput | None = None,
+        dimensions: int | None = None,
+        purpose: Literal["query", "document"] | None = None,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        policy: Policy | None = None,
+    ) -> EmbedReply:
+        """A vector for each input, in their order, from the first candidate that gives them.
+
+        Vectors of two models cannot be compared: name one model, or a chain of hosts of the same one.
+        """
+        if chain is not None and (model is not None or needs is not None):
+            raise TypeError("give either a chain, or a model and needs")
+        with named(""):
+            request = EmbedRequest(
+                inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
+                dimensions=dimensions,
+                purpose=purpose,
+                options=self._checked_options(options or {}),
+                extra_body=extra_body or {},
+                extra_headers=extra_headers or {},
+                policy=policy or Policy(),
+            )
+        wish = _Wish(request)
+
+        def resolve(target: str | Needs) -> Resolution:
+            return self._to_embed(target, NO_NEEDS, wish)
+
+        run = self._run(whole=True)
+        if chain is None:
+            resolution = self._to_embed(model, _needs(needs, self._config), wish)
+            if not resolution.ready:
+                raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
+            lineup = Lineup(resolution.ready)
+        else:
+            lineup = self._chain(chain).lineup(resolve=resolve, run=run).checked()
+        async with contextlib.aclosing(in_turn(lineup.ready, NO_REQUEST, run, lineup.notices())) as events:
+            await events.rest()
+        reply = run.reply()
+        assert wish.given is not None
+        return EmbedReply(
+            vectors=wish.given.vectors,
+            usage=reply.usage,
+            notices=reply.notices,
+            provider=reply.provider,
+            model=reply.model,
+            response_model=reply.response_model,
+            request_id=reply.request_id,
+            attempts=reply.attempts,
+            pricing=reply.pricing,
+        )
+
+    def _to_embed(self, target: str | Needs | None, needs: Needs, wish: _Wish) -> Resolution:
+        """The candidates that give vectors."""
+        embeds = Needs([Need("embeddings", unknown_ok=isinstance(target, str))])
+        if isinstance(target, Needs):
+            selection = self._selection(None, target & embeds)
+        else:
+            selection = self._selection(target, needs & embeds)
+        ready = tuple(self._ready(candidate, wish) for candidate in selection.candidates if candidate.consent)
+        return Resolution(ready, selection.explain())
+
+    def _run(self, *, whole: bool) -> Run:
+        return Run(
+            timeout=self._timeout,
+            retry=self._retry,
+            concurrency=self._concurrency,
+            fleet=self._fleet,
+            observers=self._observers,
+            hold_back=math.inf if whole else 0.0,
+        )
+
+    def _chain(self, chain: ChainInput) -> Chain:
+        if isinstance(chain, Chain):
+            return chain
+        return self.chain(chain)
+
+    @property
+    def chains(self) -> tuple[str, ...]:
+        """The names of the configured chains."""
+        return tuple(self._config.chains)
+
+    def chain(self, name: str) -> Chain:
+        """The configured chain of this name; ConfigError where there is none."""
+        return self._configured_chain(name, ())
+
+    def _configured_chain(self, name: str, inside: tuple[str, ...]) -> Chain:
+        """The chain of this name; one object for as long as the client lives, for its turns are counted."""
+        chain = self._chains.get(name)
+        if chain is None:
+            configured = self._config.chains.get(name)
+            if configured is None:
+                known = sorted(self._config.chains)
+                raise ConfigError(f"no chain {name!r} is configured{nearest(name, known)}")
+            if name in inside:
+                raise ConfigError(f"the chain {name!r} is inside itself: {' → '.join((*inside, name))}")
+            chain = self._chains[name] = Chain(
+                *(self._configured_target(target, (*inside, name)) for target in configured.targets),
+                balance=configured.balance,
+                mid_stream=configured.mid_stream,
+                hedge=configured.hedge,
+                reject=configured.reject,
+                timeout=configured.timeout,
+            )
+            if name in self._config.local_chains:
+                chain.permitted = self._consented
+        return chain
+
+    def _configured_target(self, target: TargetConfig, inside: tuple[str, ...]) -> Target:
+        what = target.what if target.chain is None else self._configured_chain(target.chain, inside)
+        return Target(
+            what,
+            weight=target.weight,
+            timeout=target.timeout,
+            settings=target.settings,
+            options=target.options,
+            concurrency=target.concurrency,
+        )
+
+    # ── choosing ──────────────────────────────────────────────────────────────────────────────────────
+
+    def select(self, needs: NeedsInput | None = None, *, model: str | None = None) -> Selection:
+        """Which candidates would be asked for this, in which order, and why the others would not. No I/O.
+
+        Models that are known to give vectors alone (the fact ``chat`` is no) are looked at only where the
+        needs name ``embeddings``. A plugin that has a say in it and fails puts all of them out.
+        """
+        wanted = _needs(needs, self._config)
+        match = self._matched(model, wanted)
+        try:
+            return self._registry.hooks.chosen(match, wanted, None)
+        except PluginError as error:
+            out = [Rejection(one.provider, one.model, (str(error),)) for one in match.candidates]
+            return match.selection((), out)
+
+    def _selection(self, model: str | None, needs: Needs, seen: Request | None = None) -> Selection:
+        """What is asked; PluginError where a plugin has a say in it and fails."""
+        hooks = self._registry.hooks
+        if not hooks.choose:
+            return self._matched(model, needs).selection()
+        match = self._matches.get((model, needs))
+        if match is None or self._may_change(needs):
+            if len(self._matches) >= _MOST_RESOLUTIONS:
+                self._matches.clear()
+            match = self._matches[model, needs] = self._matched(model, needs)
+        return hooks.chosen(match, needs, seen)
+
+    def _matched(self, model: str | None, needs: Needs) -> Matched:
+        if self._offers is None and model is not None:
+            match = self._matched_alone(model, needs)
+            if match is not None and match.candidates:
+                return match
+        offers = self._all_offers()
+        undeclared = [
+            self._offer(name, Model("", self._registry.installed[name].spec.shared())) for name in self._undeclared
+        ]
+        return offers.matched(needs, model, health=self.health, undeclared=undeclared)
+
+    def _matched_alone(self, model: str, needs: Needs) -> Matched | None:
+        """What is asked of a provider that the name tells, of whose offers nobody else's need be looked at; or None.
+
+        A process that asks one model makes nothing of all the others; a test holds it equal to what comes of all.
+        """
+        installed = self._registry.installed
+        name = next((name for name in (model, model.partition("/")[0]) if name in installed), None)
+        if name is None:
+            return None
+        offers = self._alone.get(name)
+        if offers is None:
+            offers = self._alone[name] = Offers(self._offers_of(name), self._config.preferences)
+        undeclared = [] if offers.all else [self._offer(name, Model("", installed[name].spec.shared()))]
+        return offers.matched(needs, model, health=self.health, undeclared=undeclared)
+
+    @property
+    def health(self) -> HealthSnapshot:
+        """What was observed of models: which answered last, and which are left alone because their hosts fail."""
+        try:
+            now = asyncio.get_running_loop().time()
+        except RuntimeError:
+            now = time.monotonic()  # the clock of loops
+        return self._fleet.snapshot(now)
+
+    def models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> list[Candidate]:
+        """Every model on offer, or of this provider, that meets the needs, ready to be asked or not.
+
+        ConfigError for a provider that is not installed.
+        """
+        wanted = _needs(needs, self._config)
+        offers = self._all_offers().all
+        if provider is not None:
+            name = self._installed(provider)
+            offers = tuple(offer for offer in offers if offer.provider == name)
+        return [
+            Candidate(
+                offer.provider, offer.model.name, offer.model.capabilities, offer.access == "public", offer.consent
+            )
+            for offer in offers
+            if not wanted.missing(offer.model.capabilities)
+        ]
+
+    async def live_models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> LiveModels:
+        """The models that hosts list just now and that meet the needs; every host that can be asked, or this one.
+
+        A host's failure is kept beside the others' models. Public hosts are asked only where they are named
+        or configured. ConfigError for a provider that is not installed.
+        """
+        from .live import LiveModels
+
+        wanted = _needs(needs, self._config)
+        names = sorted(self._registry.installed) if provider is None else [self._installed(provider)]
+        told = await asyncio.gather(*(self._live(name, named=provider is not None) for name in names))
+        models: list[Candidate] = []
+        answered: list[str] = []
+        skipped: dict[str, str] = {}
+        failures: dict[str, SegueError] = {}
+        for name, answer in zip(names, told, strict=True):
+            if isinstance(answer, str):
+                skipped[name] = answer
+            elif isinstance(answer, SegueError):
+                failures[name] = answer
+            else:
+                answered.append(name)
+                models += [one for one in answer if not wanted.missing(one.capabilities)]
+        return LiveModels(tuple(models), tuple(answered), skipped, failures)
+
+    async def probe(self, *targets: str | Needs | Chain, within: float = 30.0) -> tuple[Attempt, ...]:
+        """Ask every candidate of these targets a question of a few tokens, side by side, and say how each did.
+
+        Without targets: those of the configured chains; without chains the first candidate of each provider that is
+        ready. Each is asked once, also where its breaker would have it left alone, and an answer closes that. It
+        costs what a short answer costs. ``within`` are the seconds until each begins to answer, and again until it
+        has ended. A target that comes to nobody is ``skipped``, with the reason; NoCandidateError where all do.
+        """
+        from .probing import probed
+
+        if not 0 < within < math.inf:
+            raise ValueError(f"within must be more than 0 seconds, not {within:g}")
+        chains = [target if isinstance(target, Chain) else Chain(target) for target in targets or self._usual()]
+        lineup = joined([chain.lineup(resolve=self.resolve, run=Run()) for chain in chains]).checked()
+        return await probed(lineup, lambda: self._run(whole=False), within=within)
+
+    def _usual(self) -> list[str | Needs | Chain]:
+        """What is probed where nothing is named."""
+        chains: list[str | Needs | Chain] = [
+            self.chain(name) for name in self._config.chains if name not in self._config.local_chains
+        ]
+        if chains:
+            return chains
+        first: dict[str, str | Needs | Chain] = {}
+        for candidate in self.select().candidates:
+            if candidate.consent:
+                first.setdefault(candidate.provider, candidate.name)
+        return list(first.values())
+
+    def _installed(self, provider: str) -> str:
+        if provider not in self._registry.installed:
+            known = sorted(self._registry.installed)
+            raise ConfigError(f"no provider {provider!r} is installed{nearest(provider, known)}")
+        return provider
+
+    async def _live(self, name: str, *, named: bool) -> list[Candidate] | str | SegueError:
+        """The models of one host; or why it was not asked, or what went wrong."""
+        spec = self._registry.installed[name].spec
+        offer = self._offer(name, Model(""))
+        obstacle = _unasked(spec, offer, named=named)
+        if obstacle is not None:
+            return obstacle
+        try:
+            listed = await self._listed(name)
+        except UnsupportedError as error:
+            return str(error)
+        except ConnectError as error:
+            if offer.local and not (named or name in self._config.providers):
+                return f"nothing answers at {self._base_url(name) or spec.url}"
+            return error
+        except SegueError as error:
+            return error
+        if listed is None:
+            return "it lists no models"
+        from .live import merged
+
+        source = f"listed by {name}, {dt.datetime.now(dt.UTC).date()}"
+        declared = [one.model for one in self._offers_of(name)]
+        return [
+            Candidate(name, one.name, self._declared(name, one).capabilities, offer.access == "public", notes=notes)
+            for one, notes in merged(declared, listed, shared=spec.shared(), source=source)
+        ]
+
+    async def _listed(self, name: str) -> Sequence[Model] | None:
+        """What a host lists; None where its provider does not ask it."""
+        limit = self._timeout.first_event
+        clock = asyncio.timeout(limit)
+        try:
+            lister = self._registry.provider(name)
+            if not isinstance(lister, ModelLister):
+                return None
+            settings = await asyncio.to_thread(self._settings, name)  # a keyring may ask its user
+            context = Context("", self._transport(settings.proxy), settings, provider=name)
+            async with clock:
+                return await lister.list_models(context)
+        except ProviderError as error:
+            error.provider = error.provider or name
+            raise
+        except SegueError:
+            raise
+        except Exception as error:  # a provider's code may raise anything; the caller is promised our types
+            if isinstance(error, TimeoutError) and clock.expired():
+                message = f"no list of models for {limit:g} s"
+                raise PhaseTimeoutError(message, phase="first_event", provider=name) from None
+            message = f"the provider raised {type(error).__name__}"
+            raise ProviderError(message, phase="plugin", provider=name) from error
+
+    def _all_offers(self) -> Offers:
+        if self._offers is None:
+            installed = self._registry.installed
+            offers = [offer for name in installed for offer in self._offers_of(name)]
+            self._offers = Offers(offers, self._config.preferences)
+            self._undeclared = [name for name in installed if name not in self._offers.providers]
+        return self._offers
+
+    def _offers_of(self, name: str) -> list[Offer]:
+        like = self._offer(name, Model(""))
+        spec = self._registry.installed[name].spec
+        offered = {model.name: model for model in spec.offers()}
+        for declared in self._config.models:
+            provider, _, model = declared.partition("/")
+            if provider == name and model not in offered:
+                # What the user knows of a model that its provider does not declare makes it an offer too.
+                offered[model] = Model(model, spec.shared())
+        for model, facts in self._registry.hooks.facts(name, tuple(offered.values())).items():
+            if model in offered:
+                offered[model] = Model(model, offered[model].capabilities.merged(facts))
+        models = list(offered.values())
+        if self._config.models:
+            models = [self._declared(name, one) for one in models]
+        return offers_like(like, models)
+
+    def _declared(self, provider: str, model: Model) -> Model:
+        """A model with what is known of it; what the user's configuration says stands above the rest."""
+        declared = self._config.models.get(f"{provider}/{model.name}")
+        return model if declared is None else Model(model.name, model.capabilities.merged(declared))
+
+    def _offer(self, name: str, model: Model) -> Offer:
+        spec = self._registry.installed[name].spec
+        key = self._key(name)
+        local = is_loopback(self._base_url(name) or spec.url)
+        obstacle = None
+        if key is not None:
+            obstacle = key.obstacle
+        elif spec.without_key is not None:
+            configured = self._config.providers.get(name, ProviderConfig())
+            obstacle = spec.keyless(self._environ, configured.options)
+        elif spec.env:
+            obstacle = f"no key: set {' or '.join(spec.env)}" + (
+                f" (get one at {spec.key_url})" if spec.key_url else ""
+            )
+        consent = spec.access != "public" or name in self._config.providers or local
+        return Offer(name, model, spec.access, obstacle, local, consent)
+
+    def _key(self, name: str) -> KeySource | None:
+        """Where the provider's key is: in code, in the file, in the environment, in the key store."""
+        if name not in self._keys:
+            spec = self._registry.installed[name].spec
+            given = self._api_keys.get(name)
+            # Kept, for a keyring may ask its user each time; a variable's value is read anew with each call.
+            self._keys[name] = find_key(self._config, name, spec.env, environ=self._environ, given=given)
+        return self._keys[name]
+
+    def _base_url(self, name: str) -> str | None:
+        spec = self._registry.installed[name].spec
+        configured = self._config.providers.get(name, ProviderConfig()).base_url
+        if configured is None and spec.base_url_env is not None:
+            return self._environ.get(spec.base_url_env) or None
+        return configured
+
+    def _settings(self, name: str) -> ProviderSettings:
+        """What a provider is told; ConfigError where its key is not to be had."""
+        source = self._key(name)
+        key = None if source is None else source.resolve()
+        settings = self._told.get(name)
+        if settings is None or settings.api_key is not key:
+            settings = self._told[name] = self._settings_with(name, key)
+        return settings
+
+    def _settings_with(self, name: str, key: Secret | None) -> ProviderSettings:
+        config = self._config.providers.get(name, ProviderConfig())
+        return ProviderSettings(
+            api_key=key,
+            base_url=self._base_url(name),
+            proxy=config.proxy or self._proxy,
+            options=config.options,
+            headers=config.headers,
+        )
+
+    def _check_names(self) -> None:
+        """A key or an address for a provider that is not there would be dropped in silence."""
+        known = {*self._registry.installed, *self._registry.conflicts}
+        broken = {plugin.name: plugin.error for plugin in self._registry.broken if plugin.error is not None}
+        for where, names in (("api_keys", self._api_keys), ("providers", self._config.providers)):
+            for name in names:
+                if name in broken and name not in known:
+                    raise broken[name]
+                if name not in known:
+                    raise ConfigError(f"{where}: no provider {name!r} is installed{nearest(name, sorted(known))}")
+
+    # ── what a chain asks of us ───────────────────────────────────────────────────────────────────────
+
+    def resolve(self, target: str | Needs) -> Resolution:
+        """The candidates of a chain's target, ready to be asked."""
+        return self._target(target, ())
+
+    def _target(
+        self,
+        target: str | Needs,
+        implied: Sequence[Need],
+        downloading: Downloading | None = None,
+        seen: Request | None = None,
+    ) -> Resolution:
+        if isinstance(target, Needs):
+            return self._resolution(None, with_implied(target, implied, lenient=False), downloading, seen)
+        return self._resolution(target, with_implied(NO_NEEDS, implied, lenient=True), downloading, seen)
+
+    def _consented(self, resolution: Resolution) -> Resolution:
+        """Without public hosts that only a file of the working directory names: it may have come with a repository."""
+        ready = tuple(one for one in resolution.ready if self._offer(one.provider, Model("")).consent)
+        if len(ready) == len(resolution.ready):
+            return resolution
+        told = "a chain of the working directory's file is no consent to send something to a public host"
+        return Resolution(ready, f"{resolution.explanation}\n{told}")
+
+    def _may_change(self, needs: Needs) -> bool:
+        """Whether what these needs come to hangs on how hosts do just now."""
+        return any(need.name == "working" for need in needs) and bool(self.health.states)
+
+    def _resolution(
+        self, model: str | None, needs: Needs, downloading: Downloading | None, seen: Request | None
+    ) -> Resolution:
+        if downloading is not None or self._registry.hooks.choose or self._may_change(needs):
+            return self._resolve(model, needs, downloading, seen)
+        # What is installed and configured does not change under a client, so neither does this.
+        resolution = self._resolutions.get((model, needs))
+        if resolution is None:
+            if len(self._resolutions) >= _MOST_RESOLUTIONS:
+                self._resolutions.clear()
+            resolution = self._resolutions[model, needs] = self._resolve(model, needs)
+        return resolution
+
+    def _resolve(
+        self,
+        model: str | None,
+        needs: Needs,
+        downloading: Downloading | None = None,
+        seen: Request | None = None,
+    ) -> Resolution:
+        if model is not None:
+            conflict = self._registry.conflicts.get(model.partition("/")[0])
+            if conflict is not None:
+                raise conflict
+            provider = model.partition("/")[0]
+            for plugin in self._registry.broken:
+                if plugin.name == provider and plugin.error is not None and provider not in self._registry.installed:
+                    raise plugin.error
+        selection = self._selection(model, needs, seen)
+        ready = tuple(
+            self._ready(candidate, downloading=downloading) for candidate in selection.candidates if candidate.consent
+        )
+        return Resolution(ready, selection.explain())
+
+    def _ready(
+        self, candidate: Candidate, wish: _Wish | None = None, *, downloading: Downloading | None = None
+    ) -> Ready:
+        name = candidate.provider
+        notices = (
+            *self._registry.hooks.notices(),
+            *(Notice("model", note) for note in candidate.notes if note != "public"),
+        )
+        spec = self._registry.installed[name].spec
+        url = self._base_url(name) or spec.url
+        priced = "input_price" in self._config.models.get(candidate.name, ()) or name in self._own_rows
+
+        def stream(request: Request, deadline: float | None) -> AsyncIterator[Event]:
+            try:
+                settings = self._settings(name)
+                provider = self._registry.provider(name)
+            except (ConfigError, PluginError) as error:
+                # To a chain a provider whose key or code is not to be had is one that failed: the next may do.
+                raise ProviderError(str(error), phase="plugin") from error
+            context = Context(candidate.model, self._transport(settings.proxy), settings, deadline, name)
+            if wish is not None:
+                return _vectors(provider, wish, context)
+            adapted, lacking, answer_tool = adapt(request, candidate.capabilities, provider=name)
+            if downloading is not None and isinstance(provider, TakesAddresses):
+                events: AsyncIterator[Event] = _filled(provider, adapted, context, downloading)
+            else:
+                events = provider.stream(adapted, context)
+            if answer_tool is not None:
+                events = answered(events, answer_tool)
+            return _after(lacking, events) if lacking else events
+
+        source = self._key(name)
+        asks_its_user = source is not None and source.shown == "keyring"
+        limit = self._limits.get(name)
+
+        async def stream_later(request: Request, deadline: float | None) -> AsyncGenerator[Event, None]:
+            with contextlib.suppress(ConfigError):  # raised again, and told, where the key is wanted
+                await asyncio.to_thread(self._settings, name)
+            async with contextlib.aclosing(_after((), stream(request, deadline))) as events:
+                async for event in events:
+                    yield event
+
+        ask = stream_later if asks_its_user else stream
+        pricing = Pricing(candidate.capabilities, candidate.model, url, priced)
+        return Ready(
+            name,
+            candidate.model,
+            ask if limit is None else limited(ask, limit),
+            notices,
+            pricing,
+            facts=candidate.capabilities,
+            check_options=lambda options: self._checked_options({name: options})[name],
+            endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
+        )
+
+    def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:
+        """Under what the health of this candidate is kept; with another key it is another one."""
+        try:
+            settings = self._settings(name) if ask else self._told.get(name)
+        except ConfigError:
+            settings = None  # told where the key is wanted
+        if settings is None:
+            return Endpoint(name, "", "", model)
+        kept = self._endpoints.get((name, model))
+        if kept is None or kept[0] is not settings:
+            address = settings.base_url or self._registry.installed[name].spec.url or ""
+            key = "" if settings.api_key is None else settings.api_key.get_secret_value()
+            digest = hashlib.blake2b(key.encode(), digest_size=8, key=self._salt).hexdigest()
+            kept = self._endpoints[name, model] = (
+                settings, Endpoint(name, address.partition("?")[0], digest if key else "", model),
+            )  # fmt: skip
+        return kept[1]
+
+
+@dataclass(slots=True)
+class _Wish:
+    """Vectors that are wanted, and once they came those that were given."""
+
+    request: EmbedRequest
+    given: Embeddings | None = None
+
+
+async def _vectors(provider: Provider, wish: _Wish, context: Context) -> AsyncGenerator[Event, None]:
+    """The events of a call for vectors; the vectors themselves go beside them."""
+    if not isinstance(provider, Embedder):
+        raise UnsupportedError("this provider gives no vectors", subject="embeddings")
+    given = wish.given = await provider.embed(wish.request, context)
+    for notice in given.notices:
+        yield notice
+    yield Start(given.model, given.response_id)
+    if given.usage is not None:
+        yield given.usage
+    yield Finish("stop")
+
+
+async def _filled(
+    provider: Provider, request: Request, context: Context, downloading: Downloading
+) -> AsyncGenerator[Event, None]:
+    """The events of a request whose addresses the host does not take, once their bytes are there."""
+    assert isinstance(provider, TakesAddresses)
+    takes = provider.takes_address
+    filled = await downloading.filled(request, lambda part: not takes(part, request, context))
+    async with contextlib.aclosing(_after((), provider.stream(filled, context))) as events:
+        async for event in events:
+            yield event
+
+
+async def _after(notices: Sequence[Notice], events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    """Events with notices before them."""
+    try:
+        for notice in notices:
+            yield notice
+        async for event in events:
+            yield event
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
+
+
+class Stream(Generic[T]):
+    """One answer on its way; leaving the ``async with`` early closes the connection to the host first."""
+
+    def __init__(self, events: Flow, run: Run) -> None:
+        self._events = events
+        self._run = run
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop here; what was not read yet is not asked for."""
+        await self._events.aclose()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return aiter(self._events)
+
+    async def text(self) -> AsyncGenerator[str, None]:
+        """The pieces of text as they arrive."""
+        self._refuse_text()
+        async for event in self._events:
+            if isinstance(event, TextDelta) and event.choice == 0:
+                yield event.text
+
+    def _refuse_text(self) -> None:
+        """TypeError where the text alone would not be the answer: what starts over would stand there twice."""
+        if self._run.mid_stream == "restart":
+            raise TypeError('mid_stream="restart" throws text away that was given: read the events, not the text')
+
+    async def reply(self) -> Reply[T]:
+        """The whole answer; reads what was not read yet."""
+        await self._events.rest()
+        return cast("Reply[T]", self._run.reply())
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts that have ended, as they began."""
+        return tuple(self._run.attempts)
+
+    @property
+    def provider(self) -> str | None:
+        """Who is answering; None before the first attempt."""
+        return None if self._run.answering is None else self._run.answering.provider
+
+    @property
+    def model(self) -> str | None:
+        """The model that is answering; None before the first attempt."""
+        return None if self._run.answering is None else self._run.answering.model
+
+
+def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
+    """Why a host is not asked for its models; None where it is."""
+    ended = spec.shared().fact("working")
+    if ended.value is False and not named:
+        return ended.source
+    if offer.access == "offline":
+        return "offline: it has no host"
+    if not (offer.consent or named):
+        return "a public host, asked only where it is named or configured"
+    return offer.obstacle
+
+
+def _needs(needs: NeedsInput | None, config: Config) -> Needs:
+    if needs is None:
+        return NO_NEEDS
+    return needs if isinstance(needs, Needs) else config.needs.get(needs) or Needs(needs)

@@ -1,0 +1,508 @@
+"""Everything that can go wrong, as types.
+
+::
+
+    SegueError
+    ├── ConfigError                     a file, variable or argument of the user's is wrong
+    ├── PluginError                     an installed plugin cannot be used
+    ├── NeedsSyntaxError                a needs expression cannot be read (also a ValueError)
+    ├── NoCandidateError                no installed model meets the call; the explanation is inside
+    ├── ProviderError                   one attempt at one provider failed
+    │   ├── ConnectError                no connection to the host
+    │   │   ├── DNSError                its name did not resolve
+    │   │   ├── TLSError                no trusted, encrypted connection
+    │   │   └── ProxyError              the proxy refused or failed
+    │   ├── PhaseTimeoutError           a phase took too long (also a TimeoutError)
+    │   ├── StreamBrokenError           the answer ended before its end marker; its text so far is inside
+    │   ├── ProtocolError               what came is not what the wire allows
+    │   ├── InvalidOutputError          the answer does not fit the schema that was asked for
+    │   ├── RejectedError               the answer is whole, and the caller's `reject` turned it down
+    │   ├── UnsupportedError            the model or its wire lacks what was asked for; nothing was sent
+    │   ├── DownloadError               an image or file could not, or may not, be downloaded; nothing was sent
+    │   └── HTTPError                   the host answered with an error
+    │       ├── BadRequestError
+    │       │   ├── ContextLengthError
+    │       │   ├── ContentFilterError
+    │       │   └── RequestTooLargeError
+    │       ├── AuthenticationError
+    │       ├── PermissionDeniedError
+    │       ├── ModelNotFoundError
+    │       ├── RateLimitError
+    │       │   └── QuotaExhaustedError
+    │       ├── OverloadedError
+    │       └── ServerError
+    └── AllFailedError                  two or more candidates failed (also an ExceptionGroup)
+
+The joints are a caller's questions: is it mine to mend (``ConfigError``, ``BadRequestError``), will
+the same call work later (``retryable``), may another provider answer it (``next_may_help``). Both
+are decided by type, status and body fields, never by the text of a message. ``str()``, ``repr()``
+and ``args`` hold no header, body or query.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+
+from .values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .observation import Attempt
+
+Phase: TypeAlias = Literal[
+    "connect", "send", "headers", "first_event", "stream", "decode", "idle", "total", "plugin", "download", "skipped"
+]
+"""Where in an attempt it happened; of a ``PhaseTimeoutError``: connect, first_event, idle or total."""
+
+
+class SegueError(Exception):
+    """Whatever Segue itself raises."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default calls the class with ``args`` alone, which loses keyword-only fields.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type[SegueError], args: tuple[object, ...], state: dict[str, object]) -> SegueError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigError(SegueError):
+    """A setting, file, variable or argument of the user's is wrong; the message names the fix."""
+
+
+class PluginError(SegueError):
+    """An installed plugin cannot be used; ``plugin`` names its entry point, ``__cause__`` is the reason.
+
+    ``hook`` is that of its hooks which failed, empty where it is none of them.
+    """
+
+    def __init__(self, message: str, *, plugin: str = "", hook: str = "") -> None:
+        super().__init__(message)
+        self.plugin = plugin
+        self.hook = hook
+
+
+class NeedsSyntaxError(SegueError, ValueError):
+    """A needs expression that cannot be read; ``text`` and ``position`` (0-based) point at the place."""
+
+    def __init__(self, reason: str, *, text: str, position: int) -> None:
+        super().__init__(f"{reason}\n  {text}\n  {' ' * position}^")
+        self.reason = reason
+        self.text = text
+        self.position = position
+
+
+class NoCandidateError(SegueError):
+    """No candidate is left; ``explanation`` says of each one why it is out."""
+
+    def __init__(self, message: str, *, explanation: str = "") -> None:
+        super().__init__(f"{message}\n{explanation}" if explanation else message)
+        self.explanation = explanation
+
+
+class ProviderError(SegueError):
+    """One attempt at one provider failed.
+
+    ``retry_after`` is in seconds, or None where the host gave no hint. ``attempts`` has every attempt
+    of the call, in order, this one last. ``text`` is exactly what the caller of a stream had of the answer's text.
+    Of a candidate that was not asked at all the phase is ``skipped``.
+    """
+
+    default_phase: ClassVar[Phase] = "stream"
+    default_retryable: ClassVar[bool] = False
+    default_next_may_help: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        phase: Phase | None = None,
+        retryable: bool | None = None,
+        next_may_help: bool | None = None,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.model = model
+        self.phase: Phase = self.default_phase if phase is None else phase
+        self.retryable: bool = self.default_retryable if retryable is None else retryable
+        self.next_may_help: bool = self.default_next_may_help if next_may_help is None else next_may_help
+        self.retry_after = retry_after
+        self.request_id = request_id
+        self.attempts: tuple[Attempt, ...] = ()
+        self.text = ""
+
+    def __str__(self) -> str:
+        message = str(self.args[0]) if self.args else type(self).__name__
+        return f"{self.provider}: {message}" if self.provider else message
+
+
+class ConnectError(ProviderError):
+    """No connection to the host: refused, unreachable, reset; nothing of the request was answered.
+
+    ``is_local`` says that it is this machine that has run out of something (descriptors, memory, ports).
+    """
+
+    is_local: bool = False
+    default_phase: ClassVar[Phase] = "connect"
+    default_retryable: ClassVar[bool] = True
+
+
+class DNSError(ConnectError):
+    """The host's name did not resolve."""
+
+
+class TLSError(ConnectError):
+    """The host showed no certificate that is trusted here, or no TLS at all."""
+
+    default_retryable: ClassVar[bool] = False
+
+
+class ProxyError(ConnectError):
+    """The proxy could not be used, or refused."""
+
+
+class PhaseTimeoutError(ProviderError, TimeoutError):
+    """A phase (connect, first_event, idle, total) took longer than its limit."""
+
+    default_phase: ClassVar[Phase] = "total"
+    default_retryable: ClassVar[bool] = True
+
+
+class StreamBrokenError(ProviderError):
+    """The answer ended before its end marker; ``text`` is exactly what had come."""
+
+    default_retryable: ClassVar[bool] = True
+
+    def __init__(
+        self, message: str, *, text: str = "", phase: Phase | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(message, phase=phase, request_id=request_id)
+        self.text = text
+
+
+class ProtocolError(ProviderError):
+    """What came is not what the wire allows: a wrong coding, wrong JSON, too much of it."""
+
+    default_phase: ClassVar[Phase] = "decode"
+
+
+class InvalidOutputError(ProviderError):
+    """The answer is whole, but it does not fit the schema that was asked for; ``text`` is the answer.
+
+    ``finish_reason`` tells why it ended: after ``length`` it is only the beginning of one.
+    """
+
+    default_phase: ClassVar[Phase] = "decode"
+
+    def __init__(self, message: str, *, text: str = "", finish_reason: str | None = None) -> None:
+        super().__init__(message)
+        self.text = text
+        self.finish_reason = finish_reason
+
+
+class RejectedError(ProviderError):
+    """The answer is whole, or begun, and the caller's `reject` turned it down; ``text`` is what there was of it.
+
+    ``reason`` is the name of the test that did.
+    """
+
+    default_phase: ClassVar[Phase] = "decode"
+
+    def __init__(self, message: str, *, reason: str = "", text: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.text = text
+
+
+class UnsupportedError(ProviderError):
+    """The model or its wire lacks what the request asks for, and the policy is to refuse; nothing was sent."""
+
+    default_phase: ClassVar[Phase] = "send"
+
+    def __init__(self, message: str, *, subject: str = "") -> None:
+        super().__init__(message)
+        self.subject = subject
+
+
+class DownloadError(ProviderError):
+    """An image or file could not be downloaded for a host that takes no addresses, or may not be; nothing was sent.
+
+    ``status`` is that of the answer, where there was one. A download is tried once a call: the next candidate
+    may help if its host takes the address itself.
+    """
+
+    default_phase: ClassVar[Phase] = "download"
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class HTTPError(ProviderError):
+    """The host answered with an error.
+
+    ``status`` is the HTTP status (200 where the error came inside a stream); ``code`` the body's own
+    code or type; ``body`` at most 2,000 characters of the body, with what looks like a key blotted out. Raised without
+    a status, as by a plugin, it has the one that its type stands for.
+    """
+
+    default_phase: ClassVar[Phase] = "headers"
+    default_status: ClassVar[int] = 200
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        body: str = "",
+        phase: Phase | None = None,
+        retryable: bool | None = None,
+        next_may_help: bool | None = None,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            phase=phase,
+            retryable=retryable,
+            next_may_help=next_may_help,
+            retry_after=retry_after,
+            request_id=request_id,
+        )
+        self.status: int = self.default_status if status is None else status
+        self.code = code
+        self.body = body
+
+
+class BadRequestError(HTTPError):
+    """The host says the request is wrong (400, 422); another provider would be sent the same."""
+
+    default_next_may_help: ClassVar[bool] = False
+    default_status: ClassVar[int] = 400
+
+
+class ContextLengthError(BadRequestError):
+    """The request is longer than the model's context; a model with a larger one may take it."""
+
+    default_next_may_help: ClassVar[bool] = True
+
+
+class ContentFilterError(BadRequestError):
+    """The host's content filter refused the request or its answer."""
+
+
+class RequestTooLargeError(BadRequestError):
+    """The request body is larger than the host takes (413)."""
+
+    default_next_may_help: ClassVar[bool] = True
+    default_status: ClassVar[int] = 413
+
+
+class AuthenticationError(HTTPError):
+    """The host does not know the key (401)."""
+
+    default_status: ClassVar[int] = 401
+
+
+class PermissionDeniedError(HTTPError):
+    """The key may not do this (403)."""
+
+    default_status: ClassVar[int] = 403
+
+
+class ModelNotFoundError(HTTPError):
+    """The host has no such model, or retired it (404, 410)."""
+
+    default_status: ClassVar[int] = 404
+
+
+class RateLimitError(HTTPError):
+    """Too many requests (429); ``retry_after`` says how long to wait where the host did."""
+
+    default_retryable: ClassVar[bool] = True
+    default_status: ClassVar[int] = 429
+
+
+class QuotaExhaustedError(RateLimitError):
+    """The account's quota or credit is used up; waiting a moment does not help."""
+
+    default_retryable: ClassVar[bool] = False
+    default_status: ClassVar[int] = 402
+
+
+class OverloadedError(HTTPError):
+    """The host is overloaded (503, 529)."""
+
+    default_retryable: ClassVar[bool] = True
+    default_status: ClassVar[int] = 503
+
+
+class ServerError(HTTPError):
+    """The host failed (5xx)."""
+
+    default_retryable: ClassVar[bool] = True
+    default_status: ClassVar[int] = 500
+
+
+class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
+    """Two or more candidates failed; the group holds the last error of each, ``attempts`` every attempt's record.
+
+    ``text`` is exactly what the caller of a stream had of the answer's text.
+    """
+
+    attempts: tuple[Attempt, ...] = ()
+    text: str = ""
+
+    def __str__(self) -> str:
+        causes = "; ".join(f"{type(error).__name__}: {error}" for error in self.exceptions)
+        return f"{self.message}: {causes}"
+
+    def derive(self, excs: Sequence[ProviderError]) -> AllFailedError:  # type: ignore[override]
+        """Keep the type and the attempts when ``except*`` splits the group."""
+        derived = AllFailedError(self.message, list(excs))
+        derived.attempts = self.attempts
+        derived.text = self.text
+        return derived
+
+
+# ── the one table: an answered error → its type ──────────────────────────────────────────────────────
+
+_BY_STATUS: Final[Mapping[int, type[HTTPError]]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: QuotaExhaustedError,
+    403: PermissionDeniedError,
+    404: ModelNotFoundError,
+    410: ModelNotFoundError,
+    413: RequestTooLargeError,
+    422: BadRequestError,
+    429: RateLimitError,
+    503: OverloadedError,
+    529: OverloadedError,
+}
+
+# Codes and types of error bodies, compared whole. OpenAI: platform.openai.com/docs/guides/error-codes;
+# Anthropic: docs.anthropic.com/en/api/errors. Not yet held against recorded errors of each host.
+_BY_CODE: Final[Mapping[str, type[HTTPError]]] = {
+    "authentication_error": AuthenticationError,
+    "billing_error": QuotaExhaustedError,
+    "content_filter": ContentFilterError,
+    "content_policy_violation": ContentFilterError,
+    "context_length_exceeded": ContextLengthError,
+    "API_KEY_INVALID": AuthenticationError,  # Google, with status 400
+    "ExpiredTokenException": AuthenticationError,  # AWS, with 403: bedrock-converse-7b817b56bd
+    "InvalidSignatureException": AuthenticationError,  # AWS, with 403
+    "ModelErrorException": ServerError,  # Bedrock, with 424: the model failed
+    "ModelNotReadyException": OverloadedError,  # Bedrock, with 429
+    "ModelStreamErrorException": ServerError,  # Bedrock, with 424
+    "ServiceQuotaExceededException": QuotaExhaustedError,  # Bedrock, with 400
+    "UnrecognizedClientException": AuthenticationError,  # AWS, with 403
+    "TOO_MANY_TOKENS": ContextLengthError,  # Cohere
+    "too_many_prompt_tokens": ContextLengthError,  # Perplexity
+    "insufficient_quota": QuotaExhaustedError,
+    "invalid_api_key": AuthenticationError,
+    "invalid_request_error": BadRequestError,
+    "model_not_found": ModelNotFoundError,
+    "not_found_error": ModelNotFoundError,
+    "overloaded_error": OverloadedError,
+    "permission_error": PermissionDeniedError,
+    "rate_limit_error": RateLimitError,
+    "rate_limit_exceeded": RateLimitError,
+    "request_too_large": RequestTooLargeError,
+    "server_error": ServerError,
+    "api_error": ServerError,
+}
+
+# Codes that say more than the status they come with; the others only speak where there is no status.
+_NARROWING: Final[frozenset[str]] = frozenset(
+    {
+        "API_KEY_INVALID",
+        "ExpiredTokenException",
+        "InvalidSignatureException",
+        "ModelErrorException",
+        "ModelNotReadyException",
+        "ModelStreamErrorException",
+        "ServiceQuotaExceededException",
+        "UnrecognizedClientException",
+        "TOO_MANY_TOKENS",
+        "too_many_prompt_tokens",
+        "billing_error",
+        "content_filter",
+        "content_policy_violation",
+        "context_length_exceeded",
+        "insufficient_quota",
+        "invalid_api_key",
+        "model_not_found",
+        "overloaded_error",
+    }
+)
+
+# The model wrote what the host could not use, though the request was in order: another model may do better
+# (groq-chat-63271d54a4, groq-chat-a5766a5fdc; console.groq.com/docs/errors).
+_MODEL_FAILED: Final[frozenset[str]] = frozenset({"json_validate_failed", "tool_use_failed"})
+
+# What is asked of a host with a prompt that is too long.
+_CONTEXT_STATUSES: Final[frozenset[int]] = frozenset({200, 400, 413, 422})
+
+# Passing states of a host rather than faults of the request (RFC 9110 15.5.9, 15.5.10; RFC 8470).
+_RETRYABLE_4XX: Final[frozenset[int]] = frozenset({408, 409, 425})
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFields:
+    """What an error body says, by field."""
+
+    code: str | None = None
+    type: str | None = None
+    status: int | None = None
+    """A status told in the body itself, as some hosts do inside a 200 stream."""
+    reason: str | None = None
+    """A finer word beside the code, as Google has one in ``details``."""
+    context_length: bool = False
+    """Whether the body says so in one of the phrases of `segue.wire.error_body`, for want of a field."""
+
+
+def http_error(
+    status: int,
+    fields: ErrorFields = ErrorFields(),  # noqa: B008 - frozen
+    *,
+    body: str = "",
+    phase: Phase | None = None,
+    retry_after: float | None = None,
+    request_id: str | None = None,
+) -> HTTPError:
+    """The error of an answered failure, typed by status and body fields; 200 means inside a stream."""
+    told = fields.status if status == 200 and fields.status is not None else status
+    names = [name for name in (fields.reason, fields.code, fields.type) if name]
+    cls: type[HTTPError] | None = next((_BY_CODE[name] for name in names if name in _NARROWING), None)
+    if cls is None and fields.context_length and told in _CONTEXT_STATUSES:
+        cls = ContextLengthError
+    cls = cls or _BY_STATUS.get(told)
+    if cls is None and told == 200:
+        cls = next((_BY_CODE[name] for name in names if name in _BY_CODE), ServerError)
+    if cls is None:
+        cls = ServerError if told >= 500 else BadRequestError if 400 <= told < 500 else HTTPError
+    passing = told in _RETRYABLE_4XX
+    code = fields.code or fields.type
+    where = "error inside the stream" if status == 200 else f"HTTP {status}"
+    return cls(
+        f"{where} ({code})" if code else where,
+        status=status,
+        code=code,
+        body=body,
+        phase=phase,
+        retryable=True if passing else None,
+        next_may_help=True if passing or not _MODEL_FAILED.isdisjoint(names) else None,
+        retry_after=retry_after,
+        request_id=request_id,
+    )

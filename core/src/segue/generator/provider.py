@@ -1,0 +1,215 @@
+"""Providers that are one async generator of text pieces: the class that they inherit from, and what asks it."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from ..capabilities import Capabilities
+from ..errors import ProtocolError
+from ..events import Finish, TextDelta
+from ..provider import Provider, ProviderSpec
+from ..values import dataclass
+from .pieces import FinishReason, Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..events import Event
+    from ..messages import Request
+    from ..omissions import Omissions
+    from ..provider import Conformance, Context, Model
+
+Messages: TypeAlias = Sequence[Mapping[str, Any]]
+"""Messages as an `AsyncGeneratorProvider` gets them: dictionaries in the OpenAI form."""
+
+AsyncResult: TypeAlias = AsyncIterator[str]
+"""What ``create_async_generator`` gives: pieces of text as they arrive."""
+
+
+class AsyncGeneratorProvider:
+    """A provider that is one async generator of text pieces; the form that gpt4free's providers have.
+
+    Class attributes: ``url``; ``working`` and every ``supports_*`` are capability flags by that name;
+    ``models`` names its models. ``supports_gpt_35_turbo`` without any offers ``gpt-3.5-turbo``. Its
+    name is ``name``, or else the class's in lower case. ``public = True`` marks a host that takes
+    anonymous calls from anybody; ``needs_auth = True`` one that wants a key, which is looked for in
+    ``NAME_API_KEY``; ``login_url`` is where to get it. ``conformance`` is what it claims before
+    ``segue conform``.
+    """
+
+    name: ClassVar[str] = ""
+    url: ClassVar[str] = ""
+    working: ClassVar[bool] = False
+    public: ClassVar[bool] = False
+    needs_auth: ClassVar[bool] = False
+    login_url: ClassVar[str | None] = None
+    models: ClassVar[Sequence[str]] = ()
+    conformance: ClassVar[Conformance | None] = None
+
+    @classmethod
+    def create_async_generator(cls, model: str, messages: Messages, *args: Any, **kwargs: Any) -> AsyncResult:
+        """The answer's text, piece by piece; its return is the end of the answer.
+
+        ``proxy`` and each setting that was given come by name; one that it does not name is told in a notice. One that
+        names ``api_key`` or ``transport`` among its parameters is given the key, and the client's transport.
+        """
+        raise NotImplementedError(f"{cls.__name__} has no create_async_generator")
+
+    @classmethod
+    async def stream_events(cls, request: Request, context: Context) -> AsyncGenerator[Event, None]:
+        """The answer's events; what the generator does not take is left out or refused, by the request's policy."""
+        # And with it pydantic, which a plugin's declaration must not cost.
+        from ..omissions import Omissions, plain_messages
+
+        omissions = Omissions(request.policy)
+        given = _given(cls.create_async_generator, request, context, omissions)
+        messages = plain_messages(request, omissions)
+        for notice in omissions.notices:
+            yield notice
+        finish = Finish("stop")
+        pieces = cls.create_async_generator(context.model, messages, proxy=context.settings.proxy, **given)
+        try:
+            async for piece in pieces:
+                if not isinstance(piece, str):
+                    # Typed as text, but a plugin may yield anything.
+                    raise ProtocolError(f"the provider yielded {type(piece).__name__}, not text", phase="plugin")
+                if isinstance(piece, FinishReason):
+                    finish = piece.finish()
+                if isinstance(piece, Piece):
+                    for event in piece.events():
+                        yield event
+                elif piece:
+                    yield TextDelta(piece)
+        finally:
+            if isinstance(pieces, AsyncGenerator):
+                await pieces.aclose()
+        yield finish
+
+
+class ProviderModelMixin:
+    """Names of models: a default one, and other names that some of them have.
+
+    ``default_model`` is offered where there are no ``models``. A name of ``model_aliases`` is offered too, and is
+    the model, or any of the models, that it stands for.
+    """
+
+    default_model: ClassVar[str | None] = None
+    models: ClassVar[Sequence[str]] = ()
+    model_aliases: ClassVar[Mapping[str, str | Sequence[str]] | None] = None
+
+    @classmethod
+    def get_models(cls, **kwargs: Any) -> Sequence[str]:  # noqa: ARG003 - files give it what they have
+        """The names of its models."""
+        return list(cls.models) or ([cls.default_model] if cls.default_model else [])
+
+    @classmethod
+    def get_model(cls, model: str | None, **kwargs: Any) -> str:  # noqa: ARG003 - as above
+        """The host's own name of a model; without one that of the default."""
+        name = model or cls.default_model or ""
+        meant = (cls.model_aliases or {}).get(name, name)
+        return meant if isinstance(meant, str) else random.choice(meant)  # noqa: S311 - whichever
+
+
+def _given(function: Callable[..., object], request: Request, context: Context, omissions: Omissions) -> dict[str, Any]:
+    """What a generator is given by name: settings and options that it takes, and what it asks for by a name of ours."""
+    settings = context.settings
+    given = {**request.settings.given(), **settings.options, **request.options.get(context.provider, {})}
+    named, takes_any = _parameters(function)
+    if not takes_any:
+        for name in sorted(given.keys() - named):
+            omissions.tuning(name, "this provider does not take the setting")
+        given = {name: value for name, value in given.items() if name in named}
+    for subject in ("extra_body", "extra_headers"):
+        if getattr(request, subject):
+            omissions.meaning(subject, "this provider has no place for it")
+    if "api_key" in named and settings.api_key is not None:
+        given.setdefault("api_key", settings.api_key.get_secret_value())
+    if "transport" in named:
+        given["transport"] = context.transport
+    return given
+
+
+def _parameters(function: Callable[..., object]) -> tuple[set[str], bool]:
+    """The names of the keyword parameters of a function, and whether it takes any other."""
+    parameters = inspect.signature(function).parameters.values()
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    return {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}, takes_any
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorAdapter:
+    """An `AsyncGeneratorProvider` class as a `Provider`."""
+
+    cls: type[AsyncGeneratorProvider]
+
+    name: str
+
+    def models(self) -> Sequence[Model]:
+        """The models of the class's attributes."""
+        return spec_of(self.cls).offers()
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The class's events; a configured address makes a subclass, the class itself is never changed."""
+        cls, base_url = self.cls, context.settings.base_url
+        if base_url is not None:
+            cls = type(cls.__name__, (cls,), {**_moved(cls, base_url.rstrip("/")), "__module__": cls.__module__})
+        return cls.stream_events(request, context)
+
+
+def _moved(cls: type[AsyncGeneratorProvider], address: str) -> dict[str, str]:
+    """The attributes of a class as they are at another address: its url, and each text that begins with it."""
+    moved = {"url": address}
+    if cls.url:
+        begin = f"{cls.url.rstrip('/')}/"
+        for name in dir(cls):
+            value = getattr(cls, name, None)
+            if name != "url" and isinstance(value, str) and value.startswith(begin):
+                moved[name] = f"{address}/{value[len(begin) :]}"
+    return moved
+
+
+def spec_of(cls: type[AsyncGeneratorProvider]) -> ProviderSpec:
+    """What a class's attributes declare; of one that says itself that it is not ``working`` the host is gone."""
+    flags = {name: value for name in dir(cls) if _is_flag(name) and isinstance(value := getattr(cls, name), bool)}
+    if not cls.working and any("working" in vars(one) for one in cls.__mro__ if one is not AsyncGeneratorProvider):
+        flags["deprecated"] = True
+    if isinstance(cls.models, str):
+        raise TypeError("models is a list of names, not one name")  # a string would be read letter by letter
+    own = {name for base in cls.__mro__ if base not in {AsyncGeneratorProvider, object} for name in vars(base)}
+    if not own & {"create_async_generator", "stream_events"}:
+        raise TypeError(f"{cls.__name__} has no create_async_generator")
+    models = list(cls.get_models() if issubclass(cls, ProviderModelMixin) else cls.models)
+    if not models and flags.get("supports_gpt_35_turbo"):
+        models = ["gpt-3.5-turbo"]
+    if issubclass(cls, ProviderModelMixin):
+        models += [name for name in cls.model_aliases or () if name not in models]
+    name = cls.name or cls.__name__.lower()
+    return ProviderSpec(
+        name=name,
+        load=lambda: cls,
+        models=models,
+        capabilities=Capabilities(flags, source=f"declared by {cls.__name__}"),
+        env=(f"{re.sub('[^A-Z0-9]', '_', name.upper())}_API_KEY",) if cls.needs_auth else (),
+        url=cls.url or None,
+        key_url=cls.login_url,
+        access="public" if cls.public else "open",
+        conformance=cls.conformance,
+    )
+
+
+def _is_flag(name: str) -> bool:
+    return name == "working" or name.startswith("supports_")
+
+
+def as_provider(loaded: object, name: str) -> Provider:
+    """What an import string or a hook gave, as an object that can be asked; TypeError where it is none."""
+    if isinstance(loaded, type) and issubclass(loaded, AsyncGeneratorProvider):
+        return GeneratorAdapter(loaded, name)
+    candidate = loaded() if isinstance(loaded, type) else loaded
+    if isinstance(candidate, Provider):
+        return candidate
+    raise TypeError(f"{loaded!r} is no provider: it has no name, models() and stream()")

@@ -1,0 +1,169 @@
+"""A host that speaks a known wire, as a row of data: where it is, who may ask, what its models can do."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from .errors import ConfigError
+from .listing import list_openai_models
+from .provider import Conformance, ProviderSpec
+from .values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from .capabilities import Capabilities
+    from .events import Embeddings, Event
+    from .messages import EmbedRequest, FilePart, ImagePart, Request
+    from .provider import Context, Model
+    from .wire.openai_chat import Dialect
+
+Wire: TypeAlias = Literal["openai_chat", "openai_responses"]
+"""The wires that a row may name."""
+
+# The wires by the word that the option ``wire`` has for each, as of OpenAI's own.
+_BY_WORD: Final[Mapping[str, Wire]] = {"chat": "openai_chat", "responses": "openai_responses"}
+
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host of a known wire; ``url`` is its base address, ending in ``/v1`` or the like.
+
+    A name in braces in it, such as ``{account}``, is for the user to fill: it then wants a ``base_url``. ``wire`` is
+    what it is asked on, ``wires`` are others that it speaks: ``options={name: {"wire": "responses"}}`` chooses.
+
+    ``env`` names the variables that may hold its key; without any it needs none. ``quirks`` say in what
+    it differs from the wire as its maker has it (for ``openai_chat`` the names of
+    ``segue.wire.openai_chat.QUIRKS``). ``options`` is the import string of the pydantic model of
+    what it takes in ``options={name: {…}}``. ``source`` and ``checked`` (YYYY-MM-DD) say who says so, and when.
+    ``expected_failures`` are those of `Conformance`.
+    """
+
+    name: str
+    url: str
+    env: Sequence[str] = ()
+    models: Sequence[Model | str] = ()
+    capabilities: Capabilities | Mapping[str, bool | float | str] = field(default_factory=_nothing)
+    wire: Wire = "openai_chat"
+    wires: Sequence[Wire] = ()
+    quirks: Sequence[str] = ()
+    headers: Mapping[str, str] = field(default_factory=_nothing)
+    base_url_env: str | None = None
+    key_url: str | None = None
+    options: str | None = None
+    source: str = ""
+    checked: str = ""
+    expected_failures: Mapping[str, str] = field(default_factory=_nothing)
+
+    def spec(self) -> ProviderSpec:
+        """The provider that asks this host."""
+        return ProviderSpec(
+            name=self.name,
+            load=lambda: HostProvider(self),
+            models=self.models,
+            capabilities=self.capabilities,
+            env=self.env,
+            base_url_env=self.base_url_env,
+            url=self.url,
+            key_url=self.key_url,
+            options=self.options,
+            conformance=Conformance("full", wire=self.wire, expected_failures=self.expected_failures),
+        )
+
+
+class HostProvider:
+    """Asks the host of a row; ValueError for a quirk that the wire does not know."""
+
+    def __init__(self, host: Host) -> None:
+        from .wire import openai_chat  # the codec: only where the host is asked
+
+        self._host = host
+        self._dialect: Dialect = openai_chat.dialect(host.quirks)
+
+    @property
+    def name(self) -> str:
+        """The row's name."""
+        return self._host.name
+
+    def models(self) -> Sequence[Model]:
+        """The models of the row."""
+        return self._host.spec().offers()
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events."""
+        from .transport import exchange
+        from .wire import openai_chat
+
+        options = self._options(request, context)
+        wire = self._wire(options.pop("wire", None))
+        model, base_url, headers = context.model, self._base_url(context), self._headers(context)
+        if wire == "openai_responses":
+            from .wire import openai_responses
+
+            call = openai_responses.encode(request, model=model, base_url=base_url, headers=headers, options=options)
+            return exchange(context.transport, call, openai_responses.Decoder())
+        call = openai_chat.encode(
+            request, model=model, base_url=base_url, headers=headers, dialect=self._dialect, options=options
+        )
+        return exchange(context.transport, call, openai_chat.Decoder())
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+        """Whether the host fetches it: on the Responses wire all, on the other what its quirks say."""
+        from .wire import openai_chat
+
+        wire = self._wire(self._options(request, context).get("wire"))
+        return wire == "openai_responses" or openai_chat.takes_address(part, self._dialect)
+
+    async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
+        """The vectors of the inputs."""
+        from .transport import fetch
+        from .wire import openai_embeddings
+
+        call = openai_embeddings.encode(
+            request,
+            model=context.model,
+            base_url=self._base_url(context),
+            headers=self._headers(context),
+            options=request.options.get(self._host.name, {}),
+        )
+        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host lists."""
+        return await list_openai_models(context, self._base_url(context), self._headers(context))
+
+    def _options(self, request: Request, context: Context) -> dict[str, object]:
+        return {**context.settings.options, **request.options.get(self._host.name, {})}
+
+    def _wire(self, word: object) -> Wire:
+        """The wire of this name, or the row's own; ConfigError for one that the host does not speak."""
+        if word is None:
+            return self._host.wire
+        wire = _BY_WORD.get(word) if isinstance(word, str) else None
+        if wire not in {self._host.wire, *self._host.wires}:
+            spoken = [name for name, known in _BY_WORD.items() if known in {self._host.wire, *self._host.wires}]
+            raise ConfigError(f"{self._host.name}: wire is {' or '.join(spoken)}")
+        assert wire is not None
+        return wire
+
+    def _base_url(self, context: Context) -> str:
+        url = context.settings.base_url or self._host.url
+        if "{" in url:
+            name = self._host.name
+            raise ConfigError(f'{name} wants an address of yours: base_url = "{url}" in [providers.{name}]')
+        return url
+
+    def _headers(self, context: Context) -> dict[str, str]:
+        host, settings = self._host, context.settings
+        headers = {**host.headers, **settings.headers}
+        if settings.api_key is not None:
+            headers["authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
+        elif host.env:
+            raise ConfigError(f"{host.name} has no key: set {' or '.join(host.env)}")
+        return headers

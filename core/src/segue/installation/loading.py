@@ -1,0 +1,263 @@
+"""Plugins imported here: each loaded, registered and called on its own, as pluggy's bulk load stops at a broken one."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+import time
+import traceback
+import unicodedata
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import PluginError
+from ..generator.provider import AsyncGeneratorProvider, as_provider, spec_of
+from ..host import Host
+from ..provider import Model, ProviderSpec, options_model
+from ..values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pluggy
+    from pydantic import BaseModel
+
+    from ..capabilities import Capabilities
+    from ..provider import Provider
+    from .entries import Entry
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_OWN: Final = str(Path(__file__).resolve().parents[1])
+_MOST_LINES: Final = 60
+
+MOST_MODELS: Final = 5000
+"""How many models a provider may declare: each costs every start; the largest router has about a thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What an entry point gave, or why it is broken.
+
+    ``providers`` are their declarations by name, read when they are asked for; ``hooks`` the names of all that it
+    implements; ``seconds`` what its import and its declaring hook took; ``file`` where its module is; ``trace`` the
+    traceback without the frames of what loads it; ``printed`` what it wrote to stdout or stderr meanwhile;
+    ``replaced`` are the functions of others that its import put its own in the place of; ``unloadable`` are the
+    providers whose implementation cannot be imported, where that was asked, each with the cause and the traceback.
+    """
+
+    entry: Entry
+    late: Late
+    providers: tuple[tuple[str, Callable[[], ProviderSpec]], ...] = ()
+    hooks: tuple[str, ...] = ()
+    error: PluginError | None = None
+    seconds: float = 0.0
+    file: str = ""
+    trace: tuple[str, ...] = ()
+    printed: str = ""
+    replaced: tuple[str, ...] = ()
+    unloadable: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
+
+
+class Late:
+    """A plugin that is imported when something of it is needed."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self._manager: pluggy.PluginManager | None = None
+        self._given: dict[str, ProviderSpec | Host] | None = None
+
+    def load(self) -> None:
+        """Import it now; whatever its code raises, and PluginError for another API."""
+        self._registered()
+
+    def _registered(self) -> pluggy.PluginManager:
+        """Manages this plugin alone, so that its hook's failure is its own."""
+        if self._manager is None:
+            import pluggy  # not for who only lists what is declared
+
+            from .. import hookspecs
+
+            manager = pluggy.PluginManager(hookspecs.PROJECT)
+            manager.add_hookspecs(hookspecs)
+            plugin = self.entry.load()
+            api = getattr(plugin, "segue_api", 1)
+            if api != hookspecs.API_VERSION:
+                raise PluginError(
+                    f"it is made for segue_api {api!r}, this is {hookspecs.API_VERSION}: update one of the two",
+                    plugin=self.entry.name,
+                )
+            manager.register(plugin, f"{self.entry.distribution}:{self.entry.name}")
+            self._manager = manager
+        return self._manager
+
+    def hooks(self) -> tuple[str, ...]:
+        """The names of the hooks that it implements; PluginError for one that does not exist."""
+        manager = self._registered()
+        manager.check_pending()
+        (plugin,) = manager.get_plugins()
+        callers = manager.get_hookcallers(plugin) or ()
+        for caller in callers:
+            if caller.spec is not None and caller.spec.opts.get("firstresult") and len(caller.get_hookimpls()) > 1:
+                raise PluginError(f"it implements {caller.name} twice, and one of them would not be heard")
+        return tuple(sorted(caller.name for caller in callers))
+
+    def result(self, hook: str, **arguments: Any) -> Any:
+        """What one of its hooks gives; of those that are for one answer that answer, else a list of them."""
+        return getattr(self._registered().hook, hook)(**arguments)
+
+    def _listed(self, hook: str) -> Iterator[object]:
+        """What a hook that gives a list has in it; TypeError for another thing."""
+        results = self.result(hook)
+        if not results and getattr(self._registered().hook, hook).get_hookimpls():
+            results = [None]  # which pluggy takes for no answer
+        for result in results:
+            if isinstance(result, (str, bytes, Mapping)) or not isinstance(result, Iterable):
+                if isinstance(result, Coroutine):
+                    result.close()
+                raise TypeError(f"{hook} gives {'None' if result is None else type(result).__name__}, not a list")
+            yield from result
+
+    def given(self) -> Mapping[str, ProviderSpec | Host]:
+        """The declarations of its providers by name, checked; whatever its code raises."""
+        if self._given is None:
+            given = {}
+            for one in self._listed("segue_providers"):
+                spec = given_as_spec(one)
+                if spec.name in given:
+                    raise ValueError(f"it gives two providers of the name {spec.name!r}")
+                given[spec.name] = one if isinstance(one, Host) else spec
+            self._given = given
+        return self._given
+
+    def spec(self, name: str) -> ProviderSpec:
+        """The declaration of one of its providers, as it gives it now."""
+        given = self.given().get(name)
+        if given is None:
+            raise PluginError(f"plugin {self.entry} gives no provider {name!r} any more", plugin=self.entry.name)
+        return given.spec() if isinstance(given, Host) else given
+
+    def implementation(self, name: str) -> object:
+        """The provider of this name."""
+        load = self.spec(name).load
+        assert callable(load)
+        return load()
+
+    def options(self, name: str) -> type[BaseModel] | None:
+        """The model of its options."""
+        return options_model(self.spec(name))
+
+    def obstacle(self, name: str, environ: Mapping[str, str], options: Mapping[str, object]) -> str | None:
+        """Why it cannot be asked without a key."""
+        without_key = self.spec(name).without_key
+        return None if without_key is None else without_key(environ, options)
+
+
+def declared_here(entries: Iterable[Entry]) -> Iterator[Declared]:
+    """What each gives, imported in this process."""
+    for entry in entries:
+        late = Late(entry)
+        began = time.perf_counter()
+        try:
+            given = late.given()
+            hooks = late.hooks()
+        except (Exception, SystemExit) as error:  # a plugin's import and hook may do anything
+            wrapped = error if isinstance(error, PluginError) and error.__cause__ else broken(entry, error)
+            wrapped.__cause__ = wrapped.__cause__ or error
+            yield Declared(entry, late, error=wrapped, seconds=time.perf_counter() - began, trace=told_trace(error))
+            continue
+        providers = tuple((name, _constant(one)) for name, one in given.items())
+        yield Declared(entry, late, providers, hooks, seconds=time.perf_counter() - began)
+
+
+def _constant(given: ProviderSpec | Host) -> Callable[[], ProviderSpec]:
+    return given.spec if isinstance(given, Host) else lambda: given
+
+
+def broken(entry: Entry, error: BaseException) -> PluginError:
+    """What is told of a plugin that failed."""
+    cause = str(error) if isinstance(error, PluginError) else cause_of(error)
+    return PluginError(f"plugin {entry}: {cause}", plugin=entry.name)
+
+
+def cause_of(error: BaseException) -> str:
+    """An error in one line."""
+    try:
+        text = str(error).strip().partition("\n")[0][:200]
+    except Exception:  # a plugin's exception may be as broken as the plugin
+        text = "(it cannot be told)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def told_trace(error: BaseException) -> tuple[str, ...]:
+    """The traceback, without the frames of what loads plugins."""
+    import pluggy  # it is loaded: something was called
+
+    machinery = (_OWN, "<frozen ", str(Path(pluggy.__file__).parent))
+    told = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = told
+    while part is not None:
+        kept = [frame for frame in part.stack if not frame.filename.startswith(machinery)]
+        part.stack = traceback.StackSummary.from_list(kept)
+        part = part.__cause__ or (None if part.__suppress_context__ else part.__context__)
+    lines = [line for text in told.format() for line in text.rstrip("\n").splitlines()]
+    return tuple(lines[-_MOST_LINES:])
+
+
+def loaded(spec: ProviderSpec) -> Provider:
+    """A provider, its implementation imported now; whatever its code raises, TypeError for what is none."""
+    if callable(spec.load):
+        given = spec.load()
+    else:
+        module, _, attribute = spec.load.partition(":")
+        given = getattr(importlib.import_module(module), attribute)
+    return as_provider(given, spec.name)
+
+
+def given_as_spec(given: object) -> ProviderSpec:
+    """What was given as a declaration; TypeError or ValueError where it cannot be a provider."""
+    if isinstance(given, ProviderSpec):
+        spec = given
+    elif isinstance(given, Host):
+        spec = given.spec()
+    elif isinstance(given, type) and issubclass(given, AsyncGeneratorProvider):
+        spec = spec_of(given)
+    else:
+        provider = as_provider(given, "")
+        spec = ProviderSpec(provider.name, load=lambda: provider, models=tuple(provider.models()))
+    _check_name(spec.name)
+    if isinstance(spec.models, str) or isinstance(spec.env, str):
+        raise TypeError("models and env are lists of names, not one name")  # a string would be read letter by letter
+    if not isinstance(spec.models, Sequence):
+        raise TypeError(
+            f"models is a list, not {type(spec.models).__name__}"
+        )  # one that can be read once would be empty
+    if len(spec.models) > MOST_MODELS:
+        raise ValueError(
+            f"it declares {len(spec.models)} models; {MOST_MODELS} is the most, the rest can be listed live"
+        )
+    _check_facts("", spec.shared())
+    for model in spec.models:
+        if isinstance(model, Model):
+            _check_facts(f" of {model.name}", model.capabilities)
+        elif not isinstance(model, str):
+            raise TypeError(f"{model!r:.80} is no model")
+    return spec
+
+
+def _check_name(name: object) -> None:
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return
+    strange = [] if not isinstance(name, str) else [one for one in name if not one.isascii()]
+    # Named, for they look like others.
+    told = f": it has {', '.join(unicodedata.name(one, hex(ord(one))) for one in strange)}" if strange else ""
+    told = told or ": lower-case letters, digits, '-', '_', '.'"
+    raise ValueError(f"{name!r:.80} is no provider name{told}")
+
+
+def _check_facts(of: str, facts: Capabilities) -> None:
+    for name, fact in facts.items():
+        if isinstance(fact.value, float) and not math.isfinite(fact.value):
+            raise ValueError(f"{name}{of} is {fact.value}")

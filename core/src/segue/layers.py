@@ -1,0 +1,309 @@
+"""The layers of middleware that requests and answers go through, around the whole call.
+
+Inside of them is all that `Client` does: selection, the chain, its attempts and what goes on mid-stream work with the
+request as the innermost layer left it, and with the hosts' own words. So an answer that is gone on with is handed over
+as its host said it, and a layer sees one answer, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import field
+from typing import TYPE_CHECKING, Final, get_args
+
+from .errors import PluginError, ProviderError
+from .events import Collector, Event, Finish, TextDelta
+from .limits import TimeIsUpError, within
+from .middleware import Middleware
+from .transport import Watchdog
+from .values import dataclass
+from .views import given_back, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from .messages import Request
+
+_log = logging.getLogger("segue")
+_EVENTS: Final = get_args(Event)
+
+
+@dataclass(slots=True, eq=False)
+class Layer:
+    """One middleware and whose it is: ``plugin`` is empty where the client was given it.
+
+    ``time_limit`` is in seconds, for each stretch of its own work; None is no limit.
+    """
+
+    middleware: Middleware
+    plugin: str = ""
+    time_limit: float | None = None
+    hangs: bool = field(default=False, init=False)
+
+    @property
+    def name(self) -> str:
+        """It in a few words."""
+        kind = type(self.middleware).__name__
+        return f"the middleware {kind} of plugin {self.plugin!r}" if self.plugin else f"the middleware {kind}"
+
+    def failed(self, what: str) -> PluginError:
+        """The error of it."""
+        return PluginError(f"{self.name} {what}", plugin=self.plugin, hook="segue_middleware")
+
+    def changes(self, method: str) -> bool:
+        """Whether it has a method of its own."""
+        own = getattr(self.middleware, method)
+        return getattr(own, "__func__", None) is not getattr(Middleware, method)
+
+    def asked(self, view: Request) -> object:
+        """What it makes of a request; PluginError of a plugin's that fails, whatever it raises of the caller's own."""
+        if not self.plugin or self.time_limit is None:
+            return self.middleware.request(view)
+        if self.hangs:
+            raise self.failed("takes too long in request, and is not called again")
+
+        def call() -> tuple[object, BaseException | None]:
+            try:
+                return self.middleware.request(view), None
+            except BaseException as error:  # a plugin's code may raise anything, and in its thread it is its own
+                return None, error
+
+        try:
+            changed, error = within(self.time_limit, call, name=f"segue {self.plugin} request")
+        except TimeIsUpError:
+            self.hangs = True
+            raise self.failed(f"took more than {self.time_limit:g} s in request") from None
+        if error is not None:
+            raise self.failed(f"raised {type(error).__name__} in request") from error
+        return changed
+
+
+class Layers:
+    """The middleware of a client, the outermost first; ``refusal`` is why there can be no call without some of it."""
+
+    def __init__(self, layers: Sequence[Layer], refusal: PluginError | None = None) -> None:
+        self._layers = tuple(layers)
+        self._refusal = refusal
+
+    def __bool__(self) -> bool:
+        return bool(self._layers) or self._refusal is not None
+
+    def asked(self, request: Request) -> tuple[Request, Crossing | None]:
+        """The request as it is to be asked, and what the answer goes through; None where nothing changes answers."""
+        if self._refusal is not None:
+            raise PluginError(str(self._refusal), plugin=self._refusal.plugin, hook=self._refusal.hook)
+        crossed: list[tuple[Layer, Request]] = []
+        for layer in self._layers:
+            view = shown(request)
+            if layer.changes("events"):
+                crossed.append((layer, view))
+            if layer.changes("request"):
+                changed = layer.asked(view)
+                if changed is not view:
+                    try:
+                        request = given_back(request, changed)
+                    except ValueError as error:
+                        raise layer.failed(str(error)) from None
+        return request, Crossing(tuple(crossed)) if crossed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """The layers that one answer goes through, the outermost first, each with the request that it was shown."""
+
+    layers: tuple[tuple[Layer, Request], ...]
+
+    @property
+    def names(self) -> str:
+        """Them in a few words."""
+        return ", ".join(layer.name for layer, _ in self.layers)
+
+    async def events(
+        self, source: AsyncGenerator[Event, None], ended: Callable[[Collector], None], *, given: bool
+    ) -> AsyncGenerator[Event, None]:
+        """The events as the caller sees them; ``ended`` is told the whole answer before its `Finish` is given.
+
+        ``given`` is whether they are given as they come: then an error's text is what came through.
+        """
+        collector = Collector()
+        async with contextlib.AsyncExitStack() as opened:
+            stream = await opened.enter_async_context(contextlib.aclosing(source))
+            for layer, request in reversed(self.layers):
+                stream = await opened.enter_async_context(contextlib.aclosing(_crossed(layer, request, stream)))
+            try:
+                async for event in stream:
+                    collector.add(event)
+                    if isinstance(event, Finish):
+                        ended(collector)
+                    yield event
+            except ProviderError as error:
+                if given:
+                    error.text = collector.text
+                raise
+
+
+class _Border:
+    """One layer while an answer goes through it: whose turn it is, for how long, and what went wrong."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+        self._loop = asyncio.get_running_loop()
+        self._since = 0.0
+        self._watchdog = None if layer.time_limit is None else Watchdog()
+        self._failure: PluginError | None = None
+        self.raised: BaseException | None = None
+        """What came out of what is inside of it."""
+        self.is_whole: bool = False
+        """Whether the answer inside of it is."""
+
+    # ── its time ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _enter(self) -> None:
+        """Its own work begins."""
+        if self._watchdog is not None:
+            self._since = self._loop.time()
+            self._watchdog.arm("total", self._layer.time_limit)
+
+    def _leave(self) -> None:
+        """Its own work is done, for now."""
+        if self._watchdog is not None:
+            self._watchdog.disarm()
+            limit = self._layer.time_limit
+            if limit is not None and self._loop.time() - self._since > limit:
+                self.fail(f"took more than {limit:g} s in events")
+
+    def close(self) -> None:
+        """Nothing is watched any more."""
+        if self._watchdog is not None:
+            self._watchdog.close()
+
+    def fail(self, what: str) -> PluginError:
+        """It failed, if it has not before."""
+        if self._failure is None:
+            self._failure = self._layer.failed(what)
+        return self._failure
+
+    # ── both of its sides ─────────────────────────────────────────────────────────────────────────────
+
+    async def inside(self, source: AsyncGenerator[Event, None]) -> Event:
+        """The next event for it to read."""
+        self._leave()
+        if self._failure is not None:
+            raise self._failure
+        try:
+            event = await source.__anext__()
+        except StopAsyncIteration:
+            raise
+        except BaseException as error:  # only looked at, and raised again
+            self.raised = error
+            raise
+        finally:
+            self._enter()
+        self.is_whole = isinstance(event, Finish)
+        return event
+
+    async def outside(self, read: Callable[[], Awaitable[Event]]) -> Event | None:
+        """The next event that it gives, None after the last; what failed inside of it, or PluginError where it did."""
+        event: Event | None = None
+        self._enter()
+        try:
+            event = await read()
+        except StopAsyncIteration:
+            pass
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if self._watchdog is not None and self._watchdog.expired(task):
+                self.fail(f"took more than {self._layer.time_limit:g} s in events")
+            elif error is self.raised or (task is not None and task.cancelling()):
+                raise
+            else:
+                self.fail("was cancelled from within")
+        except Exception as error:  # a layer of a plugin may raise anything; the caller is promised our types
+            if self._failure is None:
+                if error is self.raised or not self._layer.plugin:
+                    raise
+                self._failure = self._layer.failed(f"raised {type(error).__name__} in events")
+                self._failure.__cause__ = error
+        finally:
+            self._leave()
+            if self._watchdog is not None:
+                self._watchdog.expired(asyncio.current_task())  # of one that kept its cancellation to itself
+        if self._failure is not None:
+            raise self._failure
+        return event
+
+
+class _Inside(AsyncIterator[Event]):
+    """What a layer reads: the events from inside of it."""
+
+    def __init__(self, source: AsyncGenerator[Event, None], border: _Border) -> None:
+        self._source = source
+        self._border = border
+
+    def __aiter__(self) -> _Inside:
+        return self
+
+    async def __anext__(self) -> Event:
+        return await self._border.inside(self._source)
+
+    async def aclose(self) -> None:
+        """For those that close what they read, as all should."""
+        await self._source.aclose()
+
+
+async def _crossed(layer: Layer, request: Request, source: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """The events as one layer changes them, checked: events alone, and one Finish, last, if that came inside too."""
+    border = _Border(layer)
+    changed: AsyncIterator[Event] | None = None
+    finish: Finish | None = None
+
+    async def read() -> Event:
+        nonlocal changed
+        if changed is None:
+            changed = layer.middleware.events(_Inside(source, border), request)
+            if not hasattr(changed, "__anext__"):
+                raise border.fail(f"gave {type(changed).__name__} for events, not an async generator")
+        return await changed.__anext__()
+
+    try:
+        while (event := await border.outside(read)) is not None:
+            if finish is not None:
+                raise layer.failed(f"gave {type(event).__name__} after the Finish")
+            if isinstance(event, Finish):
+                if not border.is_whole:
+                    raise layer.failed("gave a Finish before the answer was whole")
+                finish = event  # given once it is known to be the last
+            elif _is_event(layer, event):
+                yield event
+        if finish is None:
+            raise layer.failed("left out the Finish") from border.raised
+        yield finish
+    finally:
+        border.close()
+        await _close(layer, changed)
+
+
+def _is_event(layer: Layer, event: object) -> bool:
+    """Whether it is to be given: a text of which nothing is left is not; PluginError where it is no event."""
+    if isinstance(event, TextDelta):
+        if not isinstance(event.text, str):
+            raise layer.failed(f"gave a text of type {type(event.text).__name__}")
+        return bool(event.text)
+    if not isinstance(event, _EVENTS):
+        raise layer.failed(f"gave {type(event).__name__}, which is no event")
+    return True
+
+
+async def _close(layer: Layer, changed: object) -> None:
+    """End what a layer has open; how it takes that is told in the log, as nobody waits for it."""
+    close = getattr(changed, "aclose", None)
+    if close is None:
+        return
+    try:
+        async with asyncio.timeout(layer.time_limit):
+            await close()
+    except Exception as error:  # its clean-up may raise anything; what the answer came to is known
+        _log.warning("%s raised %s as it closed", layer.name, type(error).__name__)

@@ -1,0 +1,210 @@
+"""The page a provider author reads: what a provider is, what it declares, what it is given."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, cast, runtime_checkable
+
+from .capabilities import Capabilities
+from .values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from .events import Embeddings, Event
+    from .messages import EmbedRequest, FilePart, ImagePart, Request
+    from .transport import Transport
+
+Access: TypeAlias = Literal["open", "public", "offline"]
+"""Who may be sent something, and when.
+
+``open``: once its key is there, or at once where it needs none. ``public``: a host that takes
+anonymous calls from anybody; it is sent something only when it was named, configured or is on this
+machine. ``offline``: no model at all; never selected, only named.
+"""
+
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model on offer and what is known of it."""
+
+    name: str
+    capabilities: Capabilities = field(default_factory=Capabilities)
+
+
+class Secret(Protocol):
+    """A key as a provider is given it: shown nowhere, as pydantic's SecretStr, which is one too."""
+
+    def get_secret_value(self) -> str:
+        """The key in clear."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """What the user configured for one provider; None and empty where nothing was. It is not pickled: it holds keys."""
+
+    api_key: Secret | None = None
+    base_url: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    options: Mapping[str, object] = field(default_factory=_nothing, repr=False)
+    headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("settings are not pickled: the pickle could hold a key in clear")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a provider is given beside the request; ``deadline`` is a time of the running loop, or None.
+
+    ``provider`` is the name under which it was asked.
+    """
+
+    model: str
+    transport: Transport
+    settings: ProviderSettings = field(default_factory=ProviderSettings)
+    deadline: float | None = None
+    provider: str = ""
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """Anything that can be asked."""
+
+    @property
+    def name(self) -> str: ...
+
+    def models(self) -> Sequence[Model]:
+        """The models on offer; facts only, no I/O."""
+        ...
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events, ending with one ``Finish``; or raises a ProviderError."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A provider that gives vectors too."""
+
+    async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
+        """A vector for each input, in their order; or raises a ProviderError."""
+        ...
+
+
+@runtime_checkable
+class TakesAddresses(Protocol):
+    """A provider that says which addresses of images and files its host fetches itself.
+
+    Of the others the bytes are downloaded first, where the caller allows that; for a provider that does not say,
+    none are.
+    """
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+        """Whether this part, which has an address, is sent as such."""
+        ...
+
+
+@runtime_checkable
+class ModelLister(Protocol):
+    """A provider whose host lists its models."""
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host has now, with the facts that it tells of them; or raises a ProviderError.
+
+        ``context.model`` is empty.
+        """
+        ...
+
+
+Level: TypeAlias = Literal["text", "wire", "full"]
+"""What a provider claims before the conformance kit; each holds what stands before it.
+
+``text``: its declaration, its import and the life of its streams are sound, nothing leaks and no key shows.
+``wire``: every fault of a host becomes the right error, and the same bytes the same events however they are cut.
+``full``: every capability that it advertises was tried.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Conformance:
+    """What a provider claims before ``segue conform``, and what the kit needs to try it.
+
+    ``wire`` is the wire that its host speaks, where `segue.testing` has a scripted host for it
+    (``openai_chat``, ``openai_responses``, ``anthropic_messages``); for any other wire ``cassettes`` names the package
+    in whose folder ``cassettes`` exchanges of its own are kept. ``options`` are its own options, as in
+    ``[providers.NAME] options``, without which it cannot be asked. ``expected_failures`` are items of the kit that it
+    does not pass, each with the reason, which the report shows.
+    """
+
+    level: Level = "text"
+    wire: str | None = None
+    cassettes: str | None = None
+    options: Mapping[str, Any] = field(default_factory=_nothing)
+    expected_failures: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """A provider declared as cheap data; its implementation is imported when it is first used.
+
+    ``load`` is ``"module:attribute"``: a class or object that is a `Provider`. ``capabilities`` hold
+    for every model; a model's own stand above them. ``env`` names the variables that may hold its
+    key, the first one set wins; without any it needs none. ``key_url`` is where to get a key. ``options``
+    is the pydantic model, its import string, or what gives it, of what it takes in ``options={name: {…}}``.
+    ``without_key`` is of a host that takes other credentials too: by the environment and the configured options it
+    tells why it cannot be asked without a key, or None where it can; it looks at files at most. ``conformance`` is
+    what it claims before ``segue conform``.
+    """
+
+    name: str
+    load: str | Callable[[], object]
+    models: Sequence[Model | str] = ()
+    capabilities: Capabilities | Mapping[str, bool | float | str] = field(default_factory=Capabilities)
+    env: Sequence[str] = ()
+    base_url_env: str | None = None
+    url: str | None = None
+    key_url: str | None = None
+    access: Access = "open"
+    options: str | type[BaseModel] | Callable[[], type[BaseModel] | None] | None = None
+    without_key: Callable[[Mapping[str, str], Mapping[str, object]], str | None] | None = None
+    conformance: Conformance | None = None
+
+    def shared(self) -> Capabilities:
+        """What is known of every model."""
+        return self.capabilities if isinstance(self.capabilities, Capabilities) else Capabilities(self.capabilities)
+
+    def keyless(self, environ: Mapping[str, str], options: Mapping[str, object]) -> str | None:
+        """What ``without_key`` tells; where that fails, so much, as a reason not to ask it."""
+        assert self.without_key is not None
+        try:
+            return self.without_key(environ, options)
+        except Exception as error:  # a plugin's code may raise anything, and its text may hold a secret
+            return f"no key, and whether it can do without one cannot be told ({type(error).__name__})"
+
+    def offers(self) -> tuple[Model, ...]:
+        """Its models, each with all that is known of it."""
+        shared = self.shared()
+        if not shared:
+            return tuple(Model(model, shared) if isinstance(model, str) else model for model in self.models)
+        return tuple(
+            Model(model, shared) if isinstance(model, str) else Model(model.name, shared.merged(model.capabilities))
+            for model in self.models
+        )
+
+
+def options_model(spec: ProviderSpec) -> type[BaseModel] | None:
+    """The model of a provider's own options, imported now; None where it declares none."""
+    if not isinstance(spec.options, str):
+        return spec.options if spec.options is None or isinstance(spec.options, type) else spec.options()
+    module, _, attribute = spec.options.partition(":")
+    return cast("type[BaseModel]", getattr(importlib.import_module(module), attribute))

@@ -1,0 +1,231 @@
+"""What is there: the providers of installed plugins and of code, a broken plugin kept as an error under its name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import field
+from typing import TYPE_CHECKING, Final
+
+from .config import PluginRules
+from .errors import PluginError
+from .hooks import Hooks
+from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, told_trace
+from .provider import Provider, ProviderSpec, options_model
+from .values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from importlib.metadata import EntryPoint
+
+    from pydantic import BaseModel
+
+    from .installation import Declared
+
+
+class Installed:
+    """A provider and where it comes from: ``origin`` is the distribution, or ``code`` where the client was given it."""
+
+    __slots__ = ("_read", "_spec", "origin")
+
+    def __init__(self, spec: ProviderSpec | Callable[[], ProviderSpec], origin: str) -> None:
+        self.origin: str = origin
+        self._spec = spec if isinstance(spec, ProviderSpec) else None
+        self._read = spec
+
+    @property
+    def spec(self) -> ProviderSpec:
+        """Its declaration, read when it is first looked at."""
+        if self._spec is None:
+            assert not isinstance(self._read, ProviderSpec)
+            self._spec = self._read()
+        return self._spec
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """An entry point as it was found: what it provides, why it is broken, or why it was left alone (``obstacle``).
+
+    ``hooks`` are those that it implements, ``file`` is where its module is, ``seconds`` what its import and its
+    declaration took when they were last read, ``trace`` the traceback of what broke it, ``printed`` what it wrote to
+    stdout or stderr meanwhile; ``replaced`` and ``unloadable`` as in `segue.installation.Declared`.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    providers: tuple[str, ...] = ()
+    error: PluginError | None = None
+    obstacle: str | None = None
+    hooks: tuple[str, ...] = ()
+    file: str = ""
+    seconds: float = 0.0
+    trace: tuple[str, ...] = field(default=(), repr=False)
+    printed: str = ""
+    replaced: tuple[str, ...] = ()
+    unloadable: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
+
+
+class Registry:
+    """The providers that are there; made once, read often.
+
+    ``plugins=False`` looks at no entry point; ``providers`` given in code stand above installed ones. ``rules`` say
+    which plugins are imported; ``anew`` reads the declarations of all again, and looks whether what they declare can
+    be loaded. ``entries`` are imported in this process, in place of what is installed. PluginError where the rules
+    are strict and something is broken.
+    """
+
+    def __init__(
+        self,
+        *,
+        plugins: bool = True,
+        providers: Iterable[object] = (),
+        entries: Iterable[EntryPoint] | None = None,
+        rules: PluginRules | None = None,
+        environ: Mapping[str, str] | None = None,
+        anew: bool = False,
+    ) -> None:
+        environ = os.environ if environ is None else environ
+        rules = PluginRules() if rules is None else rules
+        left_alone: dict[Entry, str] = {}
+        declared: list[Declared] = []
+        if plugins and environ.get("SEGUE_NO_PLUGINS", "0") in {"", "0"}:
+            declared = _declared(entries, rules, environ, left_alone, anew=anew)
+        self.hooks: Hooks = Hooks(declared, time_limit=rules.hook_time_limit)
+        """What plugins have a say in."""
+        self.plugins: tuple[Plugin, ...] = _taken(declared, left_alone, self.hooks)
+        self.conflicts: dict[str, PluginError] = {}
+        self._installed: dict[str, Installed] = {}
+        self._settle(declared, rules.prefer)
+        if rules.strict:
+            self._refuse_broken()
+        for given in providers:
+            spec = given_as_spec(given)
+            self._installed[spec.name] = Installed(spec, "code")
+            self.conflicts.pop(spec.name, None)
+        self._loaded: dict[str, Provider] = {}
+
+    def _refuse_broken(self) -> None:
+        errors = [*(plugin.error for plugin in self.plugins if plugin.error is not None), *self.conflicts.values()]
+        if errors:
+            told = "\n".join(map(str, errors))
+            raise PluginError(f"[plugins] strict: nothing starts with a broken plugin\n{told}", plugin=errors[0].plugin)
+
+    def _settle(self, declared: Iterable[Declared], prefer: Mapping[str, str]) -> None:
+        """Who has each name: of several that claim it, or one that looks like it, who is preferred, else nobody."""
+        claims: dict[str, list[Installed]] = {}
+        alike: dict[str, set[str]] = {}
+        for one in declared:
+            for name, read in one.providers:
+                claims.setdefault(name, []).append(Installed(read, one.entry.distribution))
+                alike.setdefault(look_of(name), set()).add(name)
+        for name, claimants in claims.items():
+            preferred = [one for one in claimants if PluginRules.is_same(one.origin, prefer.get(name, one.origin))]
+            others = [
+                (other, one.origin)
+                for other in sorted(alike[look_of(name)] - {name})
+                for one in claims[other]
+                if all(not PluginRules.is_same(one.origin, claimant.origin) for claimant in claimants)
+            ]
+            if len(preferred) == 1 and (name in prefer or not others):
+                self._installed[name] = preferred[0]
+                continue
+            origins = " and ".join(claimant.origin for claimant in claimants)
+            if len(preferred) == 1:
+                told = f"the provider name {name!r} of {origins} looks like {others[0][0]!r} of {others[0][1]}"
+            else:
+                told = f"the provider name {name!r} is claimed by {origins}"
+            self.conflicts[name] = PluginError(
+                f'{told}: uninstall one of them, or say which one counts with [plugins] prefer = {{ "{name}" = "…" }}',
+                plugin=name,
+            )
+
+    @property
+    def installed(self) -> Mapping[str, Installed]:
+        """The usable providers by name."""
+        return self._installed
+
+    @property
+    def broken(self) -> Sequence[Plugin]:
+        """The plugins that could not be used, each with its error."""
+        return [plugin for plugin in self.plugins if plugin.error is not None]
+
+    def provider(self, name: str) -> Provider:
+        """The provider of this name, its implementation imported now; PluginError where that fails."""
+        provider = self._loaded.get(name)
+        if provider is None:
+            provider = self._loaded[name] = self._load(name)
+        return provider
+
+    def options(self, name: str) -> type[BaseModel] | None:
+        """The model of the options of a provider that is installed, imported now; PluginError where that fails."""
+        try:
+            return options_model(self._installed[name].spec)
+        except Exception as error:  # as in _load
+            raise PluginError(f"the options of {name!r} cannot be loaded: {cause_of(error)}", plugin=name) from error
+
+    def _load(self, name: str) -> Provider:
+        if name in self.conflicts:
+            raise self.conflicts[name]
+        if name not in self._installed:
+            raise PluginError(f"no provider {name!r} is installed", plugin=name)
+        try:
+            return loaded(self._installed[name].spec)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # any code may run at a plugin's import, and raise what it likes
+            raise PluginError(
+                f"the provider {name!r} of {self._installed[name].origin} cannot be loaded: {cause_of(error)}",
+                plugin=name,
+            ) from error
+
+
+_CONFUSED: Final = str.maketrans("015i", "olsl", "-_.")
+
+
+def look_of(name: str) -> str:
+    """A name as a hurried reader sees it: without what stands between its parts, and what looks alike the same."""
+    return name.translate(_CONFUSED).replace("rn", "m").replace("vv", "w")
+
+
+def _declared(
+    entries: Iterable[EntryPoint] | None,
+    rules: PluginRules,
+    environ: Mapping[str, str],
+    left_alone: dict[Entry, str],
+    *,
+    anew: bool,
+) -> list[Declared]:
+    """What the plugins that may be imported declare; of the others why not."""
+    trust = Trust(rules, environ)
+
+    def allowed(entry: Entry) -> bool:
+        obstacle = trust.obstacle(entry)
+        if obstacle is not None:
+            left_alone[entry] = obstacle
+        return obstacle is None
+
+    if entries is not None:
+        return list(declared_here(entry for entry in map(Entry.of, entries) if allowed(entry)))
+    return catalogued(allowed, time_limit=rules.time_limit, anew=anew)
+
+
+def _taken(declared: Iterable[Declared], left_alone: Mapping[Entry, str], hooks: Hooks) -> tuple[Plugin, ...]:
+    """The plugins as they were found."""
+    plugins = [
+        Plugin(entry.name, entry.distribution, entry.version, obstacle=obstacle)
+        for entry, obstacle in left_alone.items()
+    ]
+    for one in declared:
+        error, trace = one.error, one.trace
+        if error is None and (failed := hooks.errors.get(one.late)) is not None:
+            error, trace = failed, told_trace(failed.__cause__ or failed)
+        entry = one.entry
+        names = tuple(name for name, _ in one.providers)
+        plugins.append(
+            Plugin(
+                entry.name, entry.distribution, entry.version, names, error, None,
+                one.hooks, one.file, one.seconds, trace, one.printed, one.replaced, one.unloadable,
+            )
+        )  # fmt: skip
+    plugins.sort(key=lambda plugin: (plugin.name, plugin.distribution))
+    return tuple(plugins)

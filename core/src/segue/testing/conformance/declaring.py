@@ -1,0 +1,215 @@
+"""Items of the declaration and of the import."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Final, get_args
+from urllib.parse import urlsplit
+
+from ...errors import ConfigError
+from ...provider import Access, Conformance, options_model
+from . import catalogue
+from .items import LEVELS, FailureError, UntriedError, holds, item
+from .scenes import wire_of
+
+if TYPE_CHECKING:
+    from ...capabilities import Capabilities
+    from ...provider import Model, ProviderSpec
+    from .bench import Bench
+    from .importing import Imported
+
+BUDGET: Final = 0.25
+"""Seconds of processor time that a declaration's import may take beyond what Segue itself takes."""
+
+IMPLEMENTATION_BUDGET: Final = 1.5
+"""The same of its implementation, which may need a vendor's SDK."""
+
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PRICES: Final = ("input_price", "output_price", "cached_input_price", "cache_write_price")
+_SIZES: Final = ("context", "max_output")
+_NUMBERS: Final = (*_PRICES, *_SIZES)
+_FLAGS: Final = frozenset({
+    "audio", "chat", "choices", "deprecated", "embeddings", "files", "frequency_penalty", "json_object", "json_schema",
+    "logprobs", "parallel_tools", "prefill", "presence_penalty", "reasoning", "seed", "stop", "stop_sequences",
+    "streaming", "temperature", "tools", "top_k", "top_p", "vision", "working",
+})  # fmt: skip
+
+
+@item("declaration")
+def declaration(bench: Bench) -> None:
+    """The declaration is sane: names, models, facts that are possible, addresses, and what is told to this kit."""
+    spec = bench.spec
+    _address(spec)
+    for name in (*spec.env, *(() if spec.base_url_env is None else (spec.base_url_env,))):
+        holds(isinstance(name, str) and _VARIABLE.fullmatch(name), f"{name!r} is no name of a variable")
+    holds(len(set(spec.env)) == len(spec.env), "env names a variable twice")
+    holds(spec.access in get_args(Access), f"access is {spec.access!r}: it is {', '.join(get_args(Access))}")
+    holds(not (spec.access == "public" and spec.env), "a public host takes anonymous calls, but env names a key")
+    _models(spec)
+    _told(spec.conformance, bench)
+
+
+def _address(spec: ProviderSpec) -> None:
+    for name, url in (("url", spec.url), ("key_url", spec.key_url)):
+        if url is None:
+            continue
+        holds(isinstance(url, str), f"{name} is {url!r}")
+        parts = urlsplit(url)
+        holds(parts.scheme in {"http", "https"} and parts.netloc, f"{name} is no address: {url!r}")
+        holds(parts.username is None and parts.password is None, f"{name} holds a user's name or password")
+
+
+def _models(spec: ProviderSpec) -> None:
+    offers = spec.offers()
+    names = [model.name for model in offers]
+    for name in names:
+        is_name = isinstance(name, str) and name and name == name.strip() and name.isprintable()
+        holds(is_name, f"{name!r} is no name of a model")
+    twice = {name for name in names if names.count(name) > 1}
+    holds(not twice, f"the model {next(iter(twice), '')!r} is declared twice")
+    for model in offers:
+        _facts(model.capabilities, model)
+    _facts(spec.shared(), None)
+
+
+def _facts(facts: Capabilities, model: Model | None) -> None:
+    of = "" if model is None else f" of {model.name}"
+    for name, fact in facts.items():
+        value = fact.value
+        if value is None:
+            continue
+        if name in _NUMBERS:
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            holds(is_number, f"{name}{of} is {value!r}, not a number")
+            holds(isinstance(value, (int, float)) and math.isfinite(value), f"{name}{of} is {value!r}")
+            least = 0 if name in _PRICES else 1
+            holds(isinstance(value, (int, float)) and value >= least, f"{name}{of} is {value!r}")
+            if name in _SIZES:
+                holds(float(value) == int(value), f"{name}{of} is {value!r}, not a whole number")
+            most = 100_000 if name in _PRICES else 10**9
+            holds(isinstance(value, (int, float)) and value <= most, f"{name}{of} is {value!r}, which nothing has")
+        elif name in _FLAGS or name.startswith("supports_"):
+            holds(isinstance(value, bool), f"{name}{of} is {value!r}, not true or false")
+    context, output = facts.fact("context").value, facts.fact("max_output").value
+    if isinstance(context, (int, float)) and isinstance(output, (int, float)):
+        holds(output <= context, f"max_output{of} is {output}, more than its context, {context}")
+
+
+def _told(conformance: Conformance | None, bench: Bench) -> None:
+    """What it tells this kit."""
+    if conformance is None:
+        return
+    holds(isinstance(conformance, Conformance), f"conformance is of type {type(conformance).__name__}")
+    holds(conformance.level in LEVELS, f"level is {conformance.level!r}: it is {', '.join(LEVELS)}")
+    known = {one.name for one in catalogue.all_items()}
+    for name, reason in conformance.expected_failures.items():
+        holds(name in known, f"expected_failures names {name!r}, which is no item")
+        holds(isinstance(reason, str) and reason.strip(), f"expected_failures gives no reason for {name!r}")
+    try:
+        wire = wire_of(conformance)
+    except ConfigError as error:
+        raise FailureError(str(error)) from error
+    holds(wire or conformance.level == "text", f"level {conformance.level} wants a wire or cassettes")
+    if conformance.options:
+        model = options_model(bench.spec)
+        if model is not None:
+            try:
+                model.model_validate(dict(conformance.options))
+            except ValueError:  # its text may hold what was given
+                raise FailureError("the options for this kit are none that it takes") from None
+
+
+# ── import ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _imported(bench: Bench) -> Imported:
+    done: Imported = bench.imported
+    if done.error:
+        raise FailureError(done.error)
+    return done
+
+
+@item("import")
+def import_works(bench: Bench) -> None:
+    """Its declaration and its implementation can be imported, in a process of their own."""
+    _imported(bench)
+
+
+@item("import network")
+def import_network(bench: Bench) -> None:
+    """Its import connects to nothing and looks up no name."""
+    lines = bench.imported.network
+    holds(not lines, "; ".join(lines))
+
+
+@item("import files")
+def import_files(bench: Bench) -> None:
+    """Its import writes no file, and reads none but where Python looks for modules and their data."""
+    lines = bench.imported.files
+    holds(not lines, "; ".join(lines))
+
+
+@item("import processes")
+def import_processes(bench: Bench) -> None:
+    """Its import starts no process."""
+    lines = bench.imported.processes
+    holds(not lines, "; ".join(lines))
+
+
+@item("import output")
+def import_output(bench: Bench) -> None:
+    """Its import prints nothing."""
+    printed = bench.imported.printed
+    holds(not printed, f"it printed {printed!r}")
+
+
+@item("import time")
+def import_time(bench: Bench) -> None:
+    """Its import is within the budget: 0.25 s of processor time for the declaration, 1.5 s for the rest.
+
+    What Segue itself takes is not counted; of three imports the shortest counts.
+    """
+    done = _imported(bench)
+    late: list[str] = []
+    for again in range(3):
+        late = [
+            f"{name} took {took:.2f} s, more than {budget:g} s"
+            for name, took, budget in (
+                ("the declaration", done.declaration, BUDGET),
+                ("the implementation", done.implementation, IMPLEMENTATION_BUDGET),
+            )
+            if took > budget
+        ]
+        if not late or again == 2:
+            break
+        done = bench.reimported()
+    holds(not late, "; ".join(late))
+
+
+@item("models offline")
+def models_offline(bench: Bench) -> None:
+    """Its models are told without a connection, a file or a process."""
+    lines = _imported(bench).models
+    holds(not lines, "; ".join(lines))
+
+
+@item("models constant")
+def models_constant(bench: Bench) -> None:
+    """Its models are the same each time, each with a name of its own."""
+    why = _imported(bench).unsteady
+    holds(not why, why)
+
+
+@item("wire", "wire")
+def wire(bench: Bench) -> None:
+    """It declares a wire that core has a host for, or cassettes of its own, so that a host can be made for it."""
+    if bench.conformance.wire is None and bench.conformance.cassettes is None:
+        raise UntriedError("it declares neither a wire nor cassettes")
+    _ = bench.wire
+
+
+ITEMS: Final = (
+    declaration, import_works, import_network, import_files, import_processes, import_output, import_time,
+    models_offline, models_constant,
+)  # fmt: skip

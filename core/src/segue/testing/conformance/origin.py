@@ -1,0 +1,119 @@
+"""Where a provider comes from: an installed plugin, an import string, or a row of the configuration."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ConfigError, PluginError
+from ...installation import PROVIDERS, Entry, Late, given_as_spec, installed
+from ...installation.declarations import row_of, to_plain
+from ...values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ...host import Host
+    from ...provider import ProviderSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A provider by name and the place where it is declared.
+
+    That is ``entry``, or else ``module``, an import string, or else ``row``, the plain data of a `Host`.
+    """
+
+    name: str
+    entry: Entry | None = None
+    module: str = ""
+    distribution: str = ""
+    version: str = ""
+    row: Mapping[str, Any] | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {
+            "entry": None if self.entry is None else asdict(self.entry)
+        }
+
+    @classmethod
+    def of_plain(cls, plain: Mapping[str, Any]) -> Origin:
+        """From JSON."""
+        entry = plain["entry"]
+        return cls(**{**plain, "entry": None if entry is None else Entry(**entry)})
+
+    def specs(self) -> Mapping[str, ProviderSpec]:
+        """All that is declared there, imported now; whatever its code raises."""
+        if self.entry is not None:
+            late = Late(self.entry)
+            return {name: late.spec(name) for name in late.given()}
+        if self.row is not None:
+            return {self.name: row_of(self.row).spec()}
+        module, _, attribute = self.module.partition(":")
+        given: object = importlib.import_module(module)
+        for part in filter(None, attribute.split(".")):
+            given = getattr(given, part)
+        if not attribute:
+            given = given.segue_providers()  # type: ignore[attr-defined]  # a module of a plugin
+        each = given if isinstance(given, (list, tuple)) else [given]
+        specs = [given_as_spec(one) for one in each]
+        return {spec.name: spec for spec in specs}
+
+    def spec(self) -> ProviderSpec:
+        """Its declaration; whatever its code raises, PluginError where it is not there."""
+        specs = self.specs()
+        if self.name:
+            if self.name not in specs:
+                raise PluginError(f"it declares no provider {self.name!r}", plugin=self.name)
+            return specs[self.name]
+        if len(specs) != 1:
+            raise ConfigError(
+                f"{self.module} declares {', '.join(specs) or 'no provider'}: name one as NAME={self.module}"
+            )
+        return next(iter(specs.values()))
+
+
+def origins_of(target: str, rows: Iterable[Host] = ()) -> tuple[Origin, ...]:
+    """The providers that a name or an import string (``module:attribute``) stands for.
+
+    ``rows`` are those of the configuration. The name of a broken plugin stands for itself. ConfigError where nothing
+    is installed under the name.
+    """
+    if ":" in target:
+        name, _, module = target.rpartition("=")
+        return (Origin(name, module=module),)
+    known = {origin.name: origin for origin in (*installed_origins(), *map(_of_row, rows))}
+    if target in known:
+        return (known[target],)
+    import difflib  # only for the nearest name
+
+    near = difflib.get_close_matches(target, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ConfigError(f"no provider {target!r} is installed{hint}")
+
+
+def _of_row(row: Host) -> Origin:
+    return Origin(row.name, row=to_plain(row))
+
+
+def installed_origins() -> tuple[Origin, ...]:
+    """Every installed provider by name, and every broken plugin under its own."""
+    from ...registry import Registry
+
+    registry = Registry()
+    entries = {(entry.name, entry.distribution): entry for entry in installed(PROVIDERS)}
+    found: list[Origin] = []
+    for plugin in registry.plugins:
+        if plugin.obstacle is not None:
+            continue
+        entry = entries.get((plugin.name, plugin.distribution))
+        names = plugin.providers if plugin.error is None else (plugin.name,)
+        found += [
+            Origin(name, entry, distribution=plugin.distribution, version=plugin.version)
+            for name in names
+            # A name that several claim is whose the configuration says, or else each one's.
+            if name not in registry.installed or registry.installed[name].origin == plugin.distribution
+        ]
+    return tuple(sorted(found, key=lambda origin: (origin.name, origin.distribution)))

@@ -1,0 +1,14 @@
+"""The Messages wire of Anthropic and of the hosts that speak it.
+
+As a client: `encode` and `Decoder`; as a server: ``segue.wire.anthropic_messages.serving``.
+
+Sources: docs.anthropic.com/en/api/messages, the types of the anthropic SDK 2.12, and the recorded traffic
+that the tests read.
+"""
+
+from __future__ import annotations
+
+from .answers import Decoder
+from .asking import encode, takes_address
+
+__all__ = ["Decoder", "encode", "takes_address"]

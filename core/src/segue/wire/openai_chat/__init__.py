@@ -1,0 +1,15 @@
+"""The Chat Completions wire of OpenAI and of the many hosts that speak it.
+
+As a client: `encode` and `Decoder`; as a server: ``segue.wire.openai_chat.serving``. In what a
+host differs from OpenAI is said by names, its quirks, of which `dialect` makes a `Dialect`.
+
+Sources: platform.openai.com/docs/api-reference/chat and the recorded traffic that the tests read.
+"""
+
+from __future__ import annotations
+
+from .answers import Decoder
+from .asking import encode, takes_address
+from .quirks import PLAIN, QUIRKS, Dialect, dialect
+
+__all__ = ["PLAIN", "QUIRKS", "Decoder", "Dialect", "dialect", "encode", "takes_address"]

@@ -1,0 +1,25 @@
+"""Anthropic, or whatever host speaks its Messages wire at ``ANTHROPIC_BASE_URL``."""
+
+from __future__ import annotations
+
+from segue.plugin import Conformance, ProviderSpec, hookimpl
+
+from .models import MODELS
+
+
+@hookimpl
+def segue_providers() -> list[ProviderSpec]:
+    """Anthropic as data; its code is imported when it is asked."""
+    return [
+        ProviderSpec(
+            name="anthropic",
+            load="segue_anthropic.provider:Anthropic",
+            models=MODELS,
+            env=("ANTHROPIC_API_KEY",),
+            base_url_env="ANTHROPIC_BASE_URL",
+            url="https://api.anthropic.com",
+            key_url="https://platform.claude.com/settings/keys",
+            options="segue_anthropic.options:Options",
+            conformance=Conformance("full", wire="anthropic_messages"),
+        )
+    ]

@@ -1,0 +1,25 @@
+"""Cohere, on its Chat wire, version 2."""
+
+from __future__ import annotations
+
+from segue.plugin import Conformance, ProviderSpec, hookimpl
+
+from .models import MODELS
+
+
+@hookimpl
+def segue_providers() -> list[ProviderSpec]:
+    """Cohere as data; its code is imported when it is asked."""
+    return [
+        ProviderSpec(
+            name="cohere",
+            load="segue_cohere.provider:Cohere",
+            models=MODELS,
+            env=("COHERE_API_KEY", "CO_API_KEY"),
+            base_url_env="CO_API_URL",
+            url="https://api.cohere.com",
+            key_url="https://dashboard.cohere.com/api-keys",
+            options="segue_cohere.options:Options",
+            conformance=Conformance(level="full", cassettes=__name__),
+        )
+    ]

@@ -1,0 +1,80 @@
+"""Cohere on its wires of chat and of vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from segue.plugin import ConfigError, list_pages
+from segue.transport import exchange, fetch
+
+from . import embedding
+from .answers import Decoder
+from .asking import encode
+from .listing import read_models
+from .models import MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from segue.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
+
+_ADDRESS: Final = "https://api.cohere.com"
+
+
+class Cohere:
+    """Asks Cohere, or what speaks its wire at the configured address."""
+
+    name = "cohere"
+
+    def models(self) -> Sequence[Model]:
+        """The models on offer."""
+        return MODELS
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events."""
+        settings = context.settings
+        call = encode(
+            request,
+            model=context.model,
+            base_url=settings.base_url or _ADDRESS,
+            headers=_headers(context),
+            options={**settings.options, **request.options.get(context.provider, {})},
+        )
+        return exchange(context.transport, call, Decoder(prices=prices_of(context.model)))
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
+        """Whether Cohere fetches it: images, but no documents."""
+        return part.type == "image"
+
+    async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
+        """The vectors of the inputs."""
+        call = embedding.encode(
+            request,
+            model=context.model,
+            base_url=context.settings.base_url or _ADDRESS,
+            headers=_headers(context),
+            options=request.options.get(context.provider, {}),
+        )
+        return embedding.decode(await fetch(context.transport, call), notices=call.notices)
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host lists for this key."""
+        url = f"{(context.settings.base_url or _ADDRESS).rstrip('/')}/v1/models?page_size=1000"
+        return await list_pages(context, url, _headers(context), read_models, token="page_token")  # noqa: S106 - no secret
+
+
+def prices_of(model: str) -> tuple[float, float] | None:
+    """What a model's input and output cost, in USD per million billed units; None where no fact tells it."""
+    for known in MODELS:
+        if known.name == model:
+            prices = [known.capabilities.fact(name).value for name in ("input_price", "output_price")]
+            numbers = [price for price in prices if isinstance(price, float)]
+            return (numbers[0], numbers[1]) if len(numbers) == len(prices) else None
+    return None
+
+
+def _headers(context: Context) -> dict[str, str]:
+    key = context.settings.api_key
+    if key is None:
+        raise ConfigError("cohere has no key: set COHERE_API_KEY (get one at https://dashboard.cohere.com/api-keys)")
+    return {**context.settings.headers, "authorization": f"Bearer {key.get_secret_value()}"}

@@ -1,0 +1,106 @@
+"""Cromicle's wire: one prompt goes out as JSON, plain text comes back as it is made.
+
+The public host has been reported as retired. The ``hash`` is a checksum that its wire wants, no
+security: its token is the same for everybody.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from contextlib import aclosing, asynccontextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from segue.plugin import AsyncGeneratorProvider, Finish, Notice, TextDelta
+from segue.transport import NO_TIMEOUT, AiohttpTransport, Call, raise_for_status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from segue.plugin import AsyncResult, Context, Event, Messages, Request
+    from segue.transport import Response, Transport
+
+_TOKEN = "abc"  # noqa: S105 - no secret: the wire wants it of everybody
+
+
+class Cromicle(AsyncGeneratorProvider):
+    """A public host that takes anonymous calls and answers with the text alone."""
+
+    url: ClassVar[str] = "https://cromicle.top"
+    working = True
+    supports_gpt_35_turbo = True
+    public = True
+
+    @classmethod
+    async def create_async_generator(
+        cls,
+        model: str,  # noqa: ARG003 - the contract has it
+        messages: Messages,
+        proxy: str | None = None,
+        **kwargs: Any,  # noqa: ARG003 - the contract has it
+    ) -> AsyncResult:
+        """The answer's pieces as they arrive; ``model`` and ``kwargs`` are not sent, nothing limits the time."""
+        async with (
+            AiohttpTransport(timeout=NO_TIMEOUT, proxy=proxy) as transport,
+            _asked(transport, cls.url, messages) as answer,
+            aclosing(_pieces(answer)) as pieces,
+        ):
+            async for piece in pieces:
+                yield piece
+
+    @classmethod
+    async def stream_events(cls, request: Request, context: Context) -> AsyncGenerator[Event, None]:
+        """The answer's events: its wire has no end marker, so only HTTP's framing can prove it whole."""
+        for name in request.settings.given():
+            yield Notice(name, "Cromicle takes no settings; it was not sent")
+        messages = [{"role": message.role, "content": message.text} for message in request.messages]
+        async with _asked(context.transport, cls.url, messages) as answer:
+            async with aclosing(_pieces(answer)) as pieces:
+                async for piece in pieces:
+                    yield TextDelta(piece)
+            if answer.delimited:
+                yield Finish("stop")
+            else:
+                yield Notice("finish_reason", "the answer ended with the connection, which does not prove it whole")
+                yield Finish("unknown")
+
+
+@asynccontextmanager
+async def _asked(transport: Transport, url: str, messages: Messages) -> AsyncGenerator[Response, None]:
+    """The answer to a call, whose status is one of success."""
+    call = Call(f"{url}/chat", _create_header(), json.dumps(_create_payload(format_prompt(messages))).encode())
+    async with transport.open(call) as response:
+        await raise_for_status(response, call)
+        yield response
+
+
+async def _pieces(answer: Response) -> AsyncGenerator[str, None]:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    async with aclosing(answer.chunks()) as chunks:
+        async for data in chunks:
+            if piece := decoder.decode(data):
+                yield piece
+    if piece := decoder.decode(b"", final=True):
+        yield piece
+
+
+def _create_header() -> dict[str, str]:
+    return {"accept": "*/*", "content-type": "application/json"}
+
+
+def _create_payload(message: str) -> dict[str, str]:
+    return {"message": message, "token": _TOKEN, "hash": sha256(_TOKEN.encode() + message.encode()).hexdigest()}
+
+
+def format_prompt(messages: Messages) -> str:
+    """One prompt of several turns: the content alone of a single one, else ``Role: content`` lines.
+
+    Empty contents are left out; a last line ``Assistant:`` asks for the answer. ValueError for none.
+    """
+    if not messages:
+        raise ValueError("messages is empty: give at least one")
+    if len(messages) == 1:
+        return str(messages[0]["content"])
+    lines = [f"{str(message['role']).capitalize()}: {message['content']}" for message in messages if message["content"]]
+    return "\n".join([*lines, "Assistant:"])

@@ -1,0 +1,13 @@
+"""Hosts of OpenAI's Chat Completions wire, each a row of data; their code is that of the core."""
+
+from __future__ import annotations
+
+from segue.plugin import ProviderSpec, hookimpl
+
+from .rows import HOSTS as HOSTS
+
+
+@hookimpl
+def segue_providers() -> list[ProviderSpec]:
+    """A provider for each row."""
+    return [host.spec() for host in HOSTS]

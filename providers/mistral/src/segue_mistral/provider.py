@@ -1,0 +1,73 @@
+"""Mistral on its own wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from segue.plugin import ConfigError, list_openai_models
+from segue.transport import exchange, fetch
+from segue.wire import openai_chat, openai_embeddings
+
+from .answers import Decoder
+from .asking import MISTRAL
+from .models import MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from segue.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
+
+_ADDRESS: Final = "https://api.mistral.ai/v1"
+
+
+class Mistral:
+    """Asks Mistral, or what speaks its wire at the configured address."""
+
+    name = "mistral"
+
+    def models(self) -> Sequence[Model]:
+        """The models on offer."""
+        return MODELS
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events."""
+        settings = context.settings
+        call = openai_chat.encode(
+            request,
+            model=context.model,
+            base_url=settings.base_url or _ADDRESS,
+            headers=_headers(context),
+            dialect=MISTRAL,
+            options={**settings.options, **request.options.get(context.provider, {})},
+        )
+        return exchange(context.transport, call, Decoder())
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
+        """Whether Mistral fetches it."""
+        return openai_chat.takes_address(part, MISTRAL)
+
+    async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
+        """The vectors of the inputs."""
+        options = dict(request.options.get(context.provider, {}))
+        if request.dimensions is not None:
+            options["output_dimension"] = request.dimensions  # its own word for it
+            request = request.model_copy(update={"dimensions": None})
+        call = openai_embeddings.encode(
+            request,
+            model=context.model,
+            base_url=context.settings.base_url or _ADDRESS,
+            headers=_headers(context),
+            options=options,
+        )
+        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host lists for this key."""
+        return await list_openai_models(context, context.settings.base_url or _ADDRESS, _headers(context))
+
+
+def _headers(context: Context) -> dict[str, str]:
+    key = context.settings.api_key
+    if key is None:
+        raise ConfigError("mistral has no key: set MISTRAL_API_KEY (get one at https://console.mistral.ai/api-keys)")
+    return {**context.settings.headers, "authorization": f"Bearer {key.get_secret_value()}"}

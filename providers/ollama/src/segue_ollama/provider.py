@@ -1,0 +1,103 @@
+"""Ollama on its own wire."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from segue.plugin import ConfigError
+from segue.transport import exchange, fetch
+from segue.wire import openai_embeddings
+
+from .answers import Decoder
+from .asking import encode
+from .listing import list_pulled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from segue.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
+
+_PORT: Final = 11434
+
+
+class Ollama:
+    """Asks the Ollama on this machine, or at the configured address."""
+
+    name = "ollama"
+
+    def models(self) -> Sequence[Model]:
+        """None: which there are the user pulled."""
+        return ()
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events."""
+        settings = context.settings
+        call = encode(
+            request,
+            model=context.model,
+            base_url=address(settings.base_url),
+            headers=_headers(context),
+            options={**settings.options, **request.options.get(context.provider, {})},
+        )
+        return exchange(context.transport, call, Decoder())
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
+        """Ollama fetches nothing; of files it does not want the bytes either."""
+        return part.type == "file"
+
+    async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
+        """The vectors of the inputs, on the wire of OpenAI, which Ollama speaks too."""
+        call = openai_embeddings.encode(
+            request,
+            model=context.model,
+            base_url=f"{address(context.settings.base_url)}/v1",
+            headers=_headers(context),
+            options=request.options.get(context.provider, {}),
+        )
+        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that were pulled, each with what Ollama finds that it can do."""
+        return await list_pulled(context, address(context.settings.base_url), _headers(context))
+
+
+def address(told: str | None) -> str:
+    """The base address that a configured one, or ``OLLAMA_HOST``, means; ConfigError where it is none.
+
+    As Ollama's own clients read the variable: a host, ``host:port``, ``:port`` or an URL, without a scheme
+    http, and port 11434. What a server listens at on every interface is asked at this machine. A ``/v1`` at the
+    end, of Ollama's other wire, is left away.
+    """
+    told = (told or "").strip().strip("\"'")
+    scheme, separator, rest = told.partition("://")
+    if not separator:
+        scheme, rest = "http", told
+    try:
+        parts = urlsplit(f"{scheme}://{rest}")
+        host, port = parts.hostname or "127.0.0.1", parts.port
+    except ValueError:
+        raise ConfigError("ollama: the address (OLLAMA_HOST) is no host, host:port or URL") from None
+    if scheme not in {"http", "https"} or parts.username is not None or parts.query:
+        raise ConfigError("ollama: the address (OLLAMA_HOST) is no host, host:port or http URL")
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        pass
+    else:
+        if ip.is_unspecified:
+            ip = ip_address("::1" if ip.version == 6 else "127.0.0.1")
+        host = f"[{ip}]" if isinstance(ip, IPv6Address) else str(ip)
+    if port is None and not separator:
+        port = _PORT
+    place = host if port is None else f"{host}:{port}"
+    return f"{scheme}://{place}{parts.path.rstrip('/').removesuffix('/v1')}"
+
+
+def _headers(context: Context) -> dict[str, str]:
+    """No key is needed; a configured one is for what stands before a server, or for ollama.com."""
+    settings = context.settings
+    if settings.api_key is None:
+        return dict(settings.headers)
+    return {**settings.headers, "authorization": f"Bearer {settings.api_key.get_secret_value()}"}

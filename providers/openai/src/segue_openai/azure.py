@@ -1,0 +1,91 @@
+"""Azure OpenAI: the same wires at a resource of one's own, where the model's name is that of a deployment.
+
+Source: learn.microsoft.com/azure/foundry/openai/api-version-lifecycle and …/openai/reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from segue.plugin import ConfigError
+from segue.transport import exchange, fetch
+from segue.wire import openai_embeddings
+
+from .provider import OPENAI, ask, options_of, takes_address
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from segue.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
+    from segue.wire import Call
+
+
+class Azure:
+    """Asks a resource of Azure OpenAI."""
+
+    name = "azure"
+
+    def models(self) -> Sequence[Model]:
+        """None: deployments have names of their owner's choice."""
+        return ()
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events."""
+        options = options_of(request, context)
+        version = options.pop("api_version", None)
+        call, decoder = ask(
+            request,
+            context,
+            base_url=_base_url(context, version, has_model=options.get("wire") == "responses"),
+            headers=_headers(context),
+            dialect=OPENAI,
+            options=options,
+        )
+        return exchange(context.transport, _dated(call, version), decoder)
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+        """Whether Azure fetches it."""
+        return takes_address(part, request, context)
+
+    async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
+        """The vectors of the inputs."""
+        options = dict(request.options.get(context.provider, {}))
+        version = options.pop("api_version", None) or context.settings.options.get("api_version")
+        call = openai_embeddings.encode(
+            request,
+            model=context.model,
+            base_url=_base_url(context, version, has_model=False),
+            headers=_headers(context),
+            options=options,
+        )
+        return openai_embeddings.decode(await fetch(context.transport, _dated(call, version)), notices=call.notices)
+
+
+def _base_url(context: Context, version: Any, *, has_model: bool) -> str:
+    """The address that a wire's path is put to: v1, or of a dated version the deployment's.
+
+    Of a dated version the Responses wire has the model in its body (``has_model``), not in its address.
+    """
+    endpoint = context.settings.base_url
+    if endpoint is None:
+        raise ConfigError("azure has no address: set AZURE_OPENAI_ENDPOINT (https://RESOURCE.openai.azure.com)")
+    root = endpoint.rstrip("/").removesuffix("/v1").removesuffix("/openai")
+    if not str(version or "")[:1].isdecimal():  # none, or "preview", which is one of v1
+        return f"{root}/openai/v1"
+    return f"{root}/openai" if has_model else f"{root}/openai/deployments/{quote(context.model, safe='')}"
+
+
+def _dated(call: Call, version: Any) -> Call:
+    return call if version is None else replace(call, url=f"{call.url}?api-version={quote(str(version), safe='')}")
+
+
+def _headers(context: Context) -> dict[str, str]:
+    """With a key of the resource, or a token of Entra ID: a token (RFC 7519) has three parts with dots between them."""
+    key = context.settings.api_key
+    if key is None:
+        raise ConfigError("azure has no key: set AZURE_OPENAI_API_KEY, or AZURE_OPENAI_AD_TOKEN to a token of Entra ID")
+    secret = key.get_secret_value()
+    name, value = ("authorization", f"Bearer {secret}") if secret.count(".") == 2 else ("api-key", secret)
+    return {**context.settings.headers, name: value}

@@ -1,0 +1,142 @@
+"""OpenAI on the Chat Completions wire, or on Responses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from segue.plugin import ConfigError, Omissions, list_openai_models
+from segue.transport import exchange, fetch
+from segue.wire import openai_chat
+
+from .models import MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from segue.plugin import Context, Embeddings, EmbedRequest, Event, FilePart, ImagePart, Model, Request
+    from segue.wire import Call, Decoder
+
+_ADDRESS: Final = "https://api.openai.com/v1"
+# OpenAI's own name of the limit since 2024-09; other hosts of this wire know the older one.
+OPENAI: Final = openai_chat.dialect(["max_completion_tokens"])
+
+_WIRES: Final = ("chat", "responses")
+
+# Models that give what they thought encrypted; others refuse to be asked («Encrypted content is not supported»).
+_THINKING: Final = frozenset(model.name for model in MODELS if model.capabilities.fact("reasoning").value is True)
+
+
+class OpenAI:
+    """Asks OpenAI, or the host at the configured address."""
+
+    name = "openai"
+
+    def models(self) -> Sequence[Model]:
+        """The models on offer."""
+        return MODELS
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events."""
+        own = context.settings.base_url is None
+        options = options_of(request, context)
+        if own and options.get("wire") == "responses":
+            options = {**_stateless(context.model, options), **options}
+        call, decoder = ask(
+            request,
+            context,
+            base_url=context.settings.base_url or _ADDRESS,
+            headers=_headers(context),
+            dialect=OPENAI if own else openai_chat.PLAIN,
+            options=options,
+        )
+        return exchange(context.transport, call, decoder)
+
+    def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+        """Whether OpenAI fetches it."""
+        return takes_address(part, request, context)
+
+    async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
+        """The vectors of the inputs."""
+        from segue.wire import openai_embeddings  # as the next: where it is spoken
+
+        settings = context.settings
+        call = openai_embeddings.encode(
+            request,
+            model=context.model,
+            base_url=settings.base_url or _ADDRESS,
+            headers=_headers(context),
+            base64=settings.base_url is None,
+            options=request.options.get(context.provider, {}),
+        )
+        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+
+    async def list_models(self, context: Context) -> Sequence[Model]:
+        """The models that the host lists for this key."""
+        return await list_openai_models(context, context.settings.base_url or _ADDRESS, _headers(context))
+
+
+def takes_address(part: ImagePart | FilePart, request: Request, context: Context) -> bool:
+    """Whether the wire that the options name has words for an address: Responses has for both, Chat for images."""
+    return options_of(request, context).get("wire") == "responses" or openai_chat.takes_address(part)
+
+
+def options_of(request: Request, context: Context) -> dict[str, Any]:
+    """The options of a call: those of the configuration, and above them the request's."""
+    return {**context.settings.options, **request.options.get(context.provider, {})}
+
+
+def ask(
+    request: Request,
+    context: Context,
+    *,
+    base_url: str,
+    headers: Mapping[str, str],
+    dialect: openai_chat.Dialect,
+    options: Mapping[str, Any],
+) -> tuple[Call, Decoder]:
+    """The call on the wire that the options name, and what reads its answer; an option of the other wire is lacking."""
+    options = dict(options)
+    wire = options.pop("wire", "chat")
+    if wire not in _WIRES:
+        raise ConfigError(f"{context.provider}: wire is one of {' and '.join(_WIRES)}")
+    omissions = Omissions(request.policy)
+    if options:
+        from .options import CHAT_ALONE, RESPONSES_ALONE  # and with it pydantic, which most calls need not
+
+        for name in sorted(options.keys() & (RESPONSES_ALONE if wire == "chat" else CHAT_ALONE)):
+            if omissions.meaning(name, f"the {wire} wire has no such field"):
+                del options[name]
+    call: Call
+    decoder: Decoder
+    if wire == "chat":
+        call = openai_chat.encode(
+            request, model=context.model, base_url=base_url, headers=headers, dialect=dialect, options=options
+        )
+        decoder = openai_chat.Decoder()
+    else:
+        from segue.wire import openai_responses
+
+        if "verbosity" in options:
+            options["text"] = {"verbosity": options.pop("verbosity")}
+        call = openai_responses.encode(
+            request, model=context.model, base_url=base_url, headers=headers, options=options
+        )
+        decoder = openai_responses.Decoder()
+    if omissions.notices:
+        call = replace(call, notices=(*omissions.notices, *call.notices))
+    return call, decoder
+
+
+def _stateless(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What keeps nothing at OpenAI, as Chat Completions keeps nothing, unless the options go on with what is kept."""
+    if options.get("store") or options.get("previous_response_id") or options.get("conversation"):
+        return {}
+    return {"store": False, **({"include": ["reasoning.encrypted_content"]} if model in _THINKING else {})}
+
+
+def _headers(context: Context) -> dict[str, str]:
+    key = context.settings.api_key
+    if key is None:
+        raise ConfigError("openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)")
+    return {**context.settings.headers, "authorization": f"Bearer {key.get_secret_value()}"}
