@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import threading
+import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -149,9 +150,15 @@ def test_what_a_scaffolded_package_installs_is_ours(environment: Environment, st
 
 def test_every_extra_is_a_provider_of_ours(empty: Environment, index: Path) -> None:
     """There is an extra for each first-party provider, and `all` is all of them and nothing else."""
-    told = resolved(empty, "pip install segue[all]", empty.home, index)
-    assert sorted(told) == sorted(OURS)
-    for name in OURS[1:]:
-        told = resolved(empty, f"pip install segue[{name.removeprefix('segue-')}]", empty.home, index)
-        assert sorted(told) == ["segue", name]
-        assert all(index.as_uri() in url for url in told.values())
+    (wheel,) = index.glob("segue-0*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        told = archive.read(f"{wheel.name.removesuffix('-py3-none-any.whl')}.dist-info/METADATA").decode()
+    wanted = re.findall(r"^Requires-Dist: (segue-\S+?)>=0.2.0,<0.3 ; extra == ['\"](\S+)['\"]$", told, re.MULTILINE)
+    providers = OURS[1:]
+    assert {name for name, extra in wanted if extra == "all"} == set(providers)
+    assert {extra: name for name, extra in wanted if extra != "all"} == {
+        name[len("segue-") :]: name for name in providers
+    }
+    sources = resolved(empty, "pip install segue[all]", empty.home, index)
+    assert sorted(sources) == sorted(OURS)
+    assert all(index.as_uri() in url for url in sources.values())
