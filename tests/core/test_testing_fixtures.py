@@ -17,8 +17,12 @@ from urllib.request import Request, urlopen
 import pytest
 
 import segue.sync
-from segue import Client, ConfigError, NoCandidateError, OverloadedError, RateLimitError, Tool
+from segue import Client, ConfigError, Host, OverloadedError, RateLimitError, Tool
+from segue.plugin import Context, Model
+from segue.registry import Registry
 from segue.testing import Answer, CromicleHost, Drop, OpenAIHost, Stall, in_thread
+from segue.transport import exchange
+from segue.wire import openai_chat
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -319,20 +323,69 @@ def test_code_without_a_loop_asks_the_host(segue_host: OpenAIHost) -> None:
 
 
 @pytest.mark.usefixtures("_a_developers_machine", "segue_environment")
-async def test_the_developers_own_keys_are_not_there() -> None:
-    """No other provider can be asked: its key is gone for the time of the test."""
+async def test_the_developers_own_keys_are_not_sent(segue_host: OpenAIHost) -> None:
+    """Another provider is asked with the test's key: the developer's is hidden during the test."""
     assert "GROQ_API_KEY" not in os.environ
     async with Client() as client:
-        with pytest.raises(NoCandidateError):
-            await client.chat("Hello", model="groq/llama-3.1-8b-instant")
+        assert (await client.chat("Hello", model="groq/llama-3.1-8b-instant")).provider == "groq"
+    assert segue_host.requests[0].header["authorization"] == "Bearer segue-test-key"
+
+
+def installed() -> list[str]:
+    return sorted(name for name, one in Registry().installed.items() if one.spec.access != "offline")
+
+
+@pytest.mark.parametrize("name", installed())
+@pytest.mark.usefixtures("segue_environment")
+async def test_whichever_provider_is_named_the_host_answers(name: str, segue_host: OpenAIHost) -> None:
+    """Each installed provider leads to the scripted host, whole and streamed, without configuration."""
+    segue_host.answers("one two", "one two")
+    async with Client() as client:
+        reply = await client.chat([{"role": "user", "content": "Hello"}], model=f"{name}/some-model", max_tokens=5)
+        assert (reply.text, reply.provider) == ("one two", name)
+        async with client.stream("Hello", model=f"{name}/some-model") as stream:
+            assert [text async for text in stream.text()] == ["one", " two"]
+    assert [request.json["messages"][-1]["content"] for request in segue_host.requests] == ["Hello", "Hello"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param({"providers": [Host("mine", "https://llm.mine.example/v1", env=["MINE_KEY"])]}, id="code"),
+        pytest.param(
+            {"config": {"providers": {"mine": {"wire": "openai_chat", "base_url": "https://llm.mine.example/v1"}}}},
+            id="config",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("segue_environment")
+def test_a_row_of_the_application_leads_to_the_host(arguments: dict[str, Any], segue_host: OpenAIHost) -> None:
+    """A row that the application has in code or configuration keeps its name and leads to the scripted host."""
+    with segue.sync.Client(**arguments) as client:
+        reply = client.chat("Hello", model="mine/m")
+    assert (reply.provider, len(segue_host.requests)) == ("mine", 1)
+
+
+class Own:
+    """A provider that the application wrote."""
+
+    name = "own"
+
+    def models(self) -> list[Model]:
+        return [Model("m")]
+
+    def stream(self, request: object, context: Context) -> Any:
+        call = openai_chat.encode(request, model="m", base_url="https://api.own.example/v1", headers={})  # type: ignore[arg-type]
+        return exchange(context.transport, call, openai_chat.Decoder())
 
 
 @pytest.mark.usefixtures("segue_environment")
-async def test_no_call_leaves_the_machine() -> None:
-    """An address that the application has in its code is refused, not asked."""
-    async with Client(config={"providers": {"openai": {"base_url": "https://api.openai.com/v1"}}}) as client:
-        with pytest.raises(ConfigError, match=r"SEGUE_NO_NETWORK is set: api\.openai\.com"):
-            await client.chat("Hello", model="gpt-4o-mini")
+async def test_no_call_leaves_the_machine(segue_host: OpenAIHost) -> None:
+    """A provider of the application's own is asked as it is, and its call to another machine is refused."""
+    async with Client(providers=[Own()]) as client:
+        with pytest.raises(ConfigError, match=r"SEGUE_NO_NETWORK is set: api\.own\.example"):
+            await client.chat("Hello", model="own/m")
+    assert not segue_host.requests
 
 
 async def test_a_test_may_configure_more(segue_environment: Path, segue_host: OpenAIHost) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from .config import PluginRules
 from .errors import PluginError
 from .hooks import Hooks
+from .host import Host
 from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, told_trace
 from .provider import Provider, ProviderSpec, options_model
 from .values import dataclass
@@ -27,8 +28,19 @@ class Installed:
 
     __slots__ = ("_read", "_spec", "origin")
 
-    def __init__(self, spec: ProviderSpec | Callable[[], ProviderSpec], origin: str) -> None:
+    replacement: ClassVar[Callable[[ProviderSpec], ProviderSpec] | None] = None
+    """What takes the place of each declaration while an application is tested."""
+
+    def __init__(self, spec: ProviderSpec | Callable[[], ProviderSpec], origin: str, *, is_own: bool = False) -> None:
         self.origin: str = origin
+        replacement = Installed.replacement
+        if replacement is not None and not is_own:
+            read = spec
+            self._spec: ProviderSpec | None = None
+            self._read: ProviderSpec | Callable[[], ProviderSpec] = lambda: replacement(
+                read if isinstance(read, ProviderSpec) else read()
+            )
+            return
         self._spec = spec if isinstance(spec, ProviderSpec) else None
         self._read = spec
 
@@ -100,7 +112,8 @@ class Registry:
             self._refuse_broken()
         for given in providers:
             spec = given_as_spec(given)
-            self._installed[spec.name] = Installed(spec, "code")
+            # A class that an application wrote is what its tests are about; a row of data is a host.
+            self._installed[spec.name] = Installed(spec, "code", is_own=not isinstance(given, Host))
             self.conflicts.pop(spec.name, None)
         self._loaded: dict[str, Provider] = {}
 

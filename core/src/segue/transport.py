@@ -94,7 +94,7 @@ _OWN_WAYS: Final = frozenset({
     "transfer-encoding", "upgrade",
 })  # fmt: skip
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # those that aiohttp lets into no head (RFC 9110 5.5)
-_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001
+
 # The insides of aiohttp that the shorter way stands on. Where one is missing every call goes through its session, which
 # costs twice as much; a test holds them all.
 _IS_AS_KNOWN: Final = {"_buffer", "_buffer_offset", "_cursor", "_http_chunk_splits", "_protocol", "_size"}.issubset(
@@ -569,6 +569,13 @@ def _is_here(url: URL) -> bool:
     return address == IPv6Address("::1") or address in _LOOPBACK
 
 
+def _is_genuine(request: object) -> bool:
+    """Whether this is the ``_request`` of aiohttp's session as aiohttp has it, and not a mock in its place."""
+    # By its code: this module may be imported while a mock is in place, and a mock copies names.
+    code = getattr(request, "__code__", None)
+    return code is not None and code.co_filename == aiohttp.ClientSession.__init__.__code__.co_filename
+
+
 class _Prepared(NamedTuple):
     """What calls to one address have in common: as what to connect, and the head that stands before each body."""
 
@@ -680,7 +687,7 @@ class _Session:
         """The call made ready for the shorter way; None where it is to go through aiohttp's session."""
         if not (self._is_open and call.method == "POST" and 0 < len(call.body) < _LARGE_BODY):
             return None
-        if aiohttp.ClientSession._request is not _REQUEST:  # noqa: SLF001 - somebody put their own in its place
+        if not _is_genuine(aiohttp.ClientSession._request):  # noqa: SLF001 - a mock: it answers, not the network
             return None
         ready = self._prepared.get(call.url)
         if ready is None or ready.headers != call.headers:
@@ -855,8 +862,9 @@ async def _all_there(content: aiohttp.StreamReader) -> bytes:
     As ``readany()``, which asks the protocol to go on, and so its parser, once for each piece that it takes: of a
     stream each event is a piece.
     """
-    if not _IS_AS_KNOWN or content.__class__ is not aiohttp.StreamReader:
-        return await content.readany()
+    protocol: Any = content._protocol if _IS_AS_KNOWN else None  # noqa: SLF001
+    if protocol.__class__ is not _Protocol or content.__class__ is not aiohttp.StreamReader:
+        return await content.readany()  # as of a mocked response
     error = content.exception()
     if error is not None:
         raise error
@@ -874,7 +882,6 @@ async def _all_there(content: aiohttp.StreamReader) -> bytes:
     splits = content._http_chunk_splits  # noqa: SLF001
     while splits and splits[0] < content._cursor:  # noqa: SLF001
         splits.popleft()
-    protocol: Any = content._protocol  # noqa: SLF001
     if protocol.fell_behind:
         # From then on each time: the parser may stop once more than the protocol, with what it did not read yet.
         protocol.resume_reading()

@@ -34,17 +34,18 @@ def segue_host() -> Iterator[OpenAIHost]:
 def segue_environment(
     segue_host: OpenAIHost, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Lead every `Client` of the test to ``segue_host``, by the environment alone.
+    """Lead every `Client` of the test to ``segue_host``, whichever provider it names.
 
-    The provider ``openai`` has the host's address and a key, and goes first; the keys and addresses of all other
-    installed providers, and what the user has configured, are not there; the pauses before retries are too short
-    to notice; no call leaves this machine. Gives the path of the user's ``segue.toml``, for a test to write
-    what it wants configured.
+    Each installed provider, and each row of data, asks the host and needs no key; ``openai`` goes first where none
+    is named. Only classes that the application itself gives to a client are asked as they are. Keys and addresses
+    of the environment and the user's configuration are hidden; the waits before retries are too short to notice;
+    no call leaves this machine. Returns the path of the user's ``segue.toml``, for a test to write.
     """
     import os
 
     from ..config import load, user_file
-    from ..registry import Registry
+    from ..registry import Installed, Registry
+    from .stand_in import KEY, stand_in
 
     for installed in Registry(rules=load().plugins).installed.values():
         for name in (*installed.spec.env, installed.spec.base_url_env):
@@ -56,7 +57,8 @@ def segue_environment(
     monkeypatch.setenv("SEGUE_ORDER", "openai")
     monkeypatch.setenv("SEGUE_RETRY_BASE", "0.001")
     monkeypatch.setenv("OPENAI_BASE_URL", segue_host.url)
-    monkeypatch.setenv("OPENAI_API_KEY", "segue-test-key")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr(Installed, "replacement", lambda spec: stand_in(spec, segue_host.url))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
     file = user_file(os.environ)
     file.parent.mkdir()

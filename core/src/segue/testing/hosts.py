@@ -292,7 +292,7 @@ class OpenAIHost(ScriptedHost):
         path = received.path.partition("?")[0]
         if received.method == "GET" and path.endswith("/models"):
             return _whole(models(self._manner))
-        if received.method != "POST" or not path.endswith("/chat/completions"):
+        if received.method != "POST" or not path.endswith(("/chat/completions", "/chat")):
             unknown = f"Unknown request URL: {received.method} {path}"
             return self.error(Status(404, message=unknown, type="invalid_request_error", code="unknown_url"))
         asked = _asked(received)

@@ -1,0 +1,86 @@
+"""What takes the place of providers while an application is tested: whichever it names, a scripted host is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..config import is_loopback, secret
+from ..installation import loaded
+from ..provider import Embedder, ProviderSpec
+from ..transport import exchange, fetch
+from ..wire import openai_chat, openai_embeddings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from ..events import Embeddings, Event
+    from ..messages import EmbedRequest, Request
+    from ..provider import Context, Model, Provider
+
+KEY = "segue-test-key"
+
+
+def stand_in(spec: ProviderSpec, url: str) -> ProviderSpec:
+    """The declaration of a provider of this name and these models that asks the host at ``url`` and needs no key.
+
+    A provider that is offline stays as it is.
+    """
+    if spec.access == "offline":
+        return spec
+    return replace(
+        spec, load=lambda: StandIn(spec, url), env=(), base_url_env=None, url=url, access="open", without_key=None
+    )
+
+
+class StandIn:
+    """Asks a host of the Chat Completions wire in place of a provider's own.
+
+    A provider whose wire that is encodes its requests itself. Of any other, requests are encoded as that wire has
+    them, without the provider's own options.
+    """
+
+    def __init__(self, spec: ProviderSpec, url: str) -> None:
+        self._spec = spec
+        self._url = url
+        conformance = spec.conformance
+        self._own: Provider | None = None
+        if conformance is not None and conformance.wire == "openai_chat":
+            self._own = loaded(spec)
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self._spec.name
+
+    def models(self) -> Sequence[Model]:
+        """The provider's models."""
+        return self._spec.offers()
+
+    def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
+        """The answer's events."""
+        context = self._led(context)
+        if self._own is not None:
+            return self._own.stream(request, context)
+        call = openai_chat.encode(request, model=context.model, base_url=self._address(context), headers={})
+        return exchange(context.transport, call, openai_chat.Decoder())
+
+    async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
+        """The vectors of the inputs."""
+        context = self._led(context)
+        own: object = self._own
+        if isinstance(own, Embedder):
+            return await own.embed(request, context)
+        call = openai_embeddings.encode(
+            request, model=context.model, base_url=self._address(context), headers={}, options={}
+        )
+        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+
+    def _address(self, context: Context) -> str:
+        return context.settings.base_url or self._url
+
+    def _led(self, context: Context) -> Context:
+        """The context with the scripted host's address, unless a test configured another host of this machine."""
+        settings = context.settings
+        address = settings.base_url if is_loopback(settings.base_url) else self._url
+        return replace(context, settings=replace(settings, base_url=address, api_key=settings.api_key or secret(KEY)))
