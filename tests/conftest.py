@@ -8,6 +8,7 @@ import ipaddress
 import os
 import pickle
 import shutil
+import signal
 import socket
 import tempfile
 import traceback
@@ -36,6 +37,12 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 if "SEGUE_CACHE" not in os.environ:
     os.environ["SEGUE_CACHE"] = tempfile.mkdtemp(prefix="segue-tests-")
     atexit.register(shutil.rmtree, os.environ["SEGUE_CACHE"], ignore_errors=True)
+
+
+# Where pytest was started with SIGINT ignored, as shells start what runs in the background, the commands that tests
+# start and interrupt would ignore it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _ResponseWithWriter(aiohttp.ClientResponse):
