@@ -994,7 +994,9 @@ class Client:
         key = [] if settings.api_key is None else [settings.api_key.get_secret_value()]
         return [
             *key,
-            *secrets_of(url=settings.base_url or "", headers=settings.headers),
+            *secrets_of(
+                url=settings.base_url or self._registry.installed[name].spec.url or "", headers=settings.headers
+            ),
             *secrets_of(url=settings.proxy or ""),
             *secrets_in(settings.options),
         ]

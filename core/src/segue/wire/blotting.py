@@ -115,7 +115,7 @@ def blotted(text: str, secrets: Iterable[str]) -> str:
 
 
 def _without_beginning(text: str, secret: str) -> str:
-    end = text.rstrip("….")
+    end = text.rstrip("…")
     for length in range(len(secret) - 1, _LEAST - 1, -1):
         if end.endswith(secret[:length]):
             return end[:-length] + "…"
