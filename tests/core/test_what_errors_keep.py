@@ -8,7 +8,7 @@ import io
 import logging
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from held import errors_of, frames_of, held, is_ours
@@ -18,11 +18,16 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import BaseModel
 
-from segue import Chain, Client, ConfigError, Hedge, Middleware, ProviderError, Retry, SegueError, Timeout
+from segue import Chain, Client, ConfigError, Hedge, HTTPError, Middleware, ProviderError, Retry, SegueError, Timeout
 from segue.plugin import AsyncGeneratorProvider, Host
+from segue.secrets import KeyStore
 from segue.sync import Client as SyncClient
 from segue.telemetry import Telemetry
-from segue.testing import Answer, Cut, Drop, Garbage, OpenAIHost, Stall, Status
+from segue.testing import Answer, CromicleHost, Cut, Drop, Garbage, OpenAIHost, Stall, Status
+from segue_cromicle import Cromicle
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = "canary-key-0123456789abcdef"
 PROMPT = "the-canary-prompt-4711-of-a-patient"
@@ -249,6 +254,36 @@ async def test_the_callers_own_frames_keep_what_is_in_them() -> None:
     variables = [frame.f_locals for frame in frames_of(caught.value)]
     assert any(one.get("seen_by_me") == "hello" for one in variables)
     assert any(one.get("of_mine") == "mine" for one in variables)
+    _clean(caught.value)
+
+
+async def test_cromicle_alone_keeps_no_prompt() -> None:
+    """Asked without a client, its own frames hold neither the messages nor the proxy."""
+    async with CromicleHost() as host:
+        host.does(Status(500, message=QUOTED))
+
+        class Moved(Cromicle):
+            url = host.url
+
+        with pytest.raises(HTTPError) as caught:
+            async for _ in Moved.create_async_generator("m", [{"role": "user", "content": PROMPT}]):
+                pass
+    _clean(caught.value)
+
+
+def test_a_key_store_that_cannot_be_written_keeps_no_key(tmp_path: Path) -> None:
+    """What was to be kept in it is in no frame of the error."""
+    folder = tmp_path / "open"
+    folder.mkdir()
+    store = KeyStore(folder / "keys.toml")
+    store.set("a", KEY)
+    folder.chmod(0o777)
+    with pytest.raises(ConfigError) as caught:
+        store.set("b", KEY)
+    _clean(caught.value)
+    (folder / "keys.toml").chmod(0o644)
+    with pytest.raises(ConfigError) as caught:
+        store.get("a")
     _clean(caught.value)
 
 
