@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import keyring
 import pytest
+from held import held
 from keyring.backend import KeyringBackend
 from pydantic import SecretStr
 
@@ -165,6 +166,7 @@ class Told(Observer):
                 self.texts.append(pickle.dumps(thing).decode("latin-1"))  # what cannot be leaks nothing so
             if isinstance(thing, BaseException):
                 self.texts += ["".join(traceback.format_exception(thing)), repr(thing.args), repr(vars(thing))]
+                self.texts += held(thing).values()
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from .errors import (
     StreamBrokenError,
 )
 from .events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
+from .frames import forget_locals
 from .observation import Attempt, AttemptStart, Observers
 from .pricing import SharedPricing
 from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
@@ -30,6 +31,7 @@ from .transport import Timeout, Watchdog, foreign_error
 from .validation import like
 from .values import dataclass
 from .views import shown
+from .wire.blotting import blot
 
 if TYPE_CHECKING:
     from .messages import Request
@@ -63,6 +65,8 @@ class Ready:
     timeout: Timeout | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Callable[[Request], Sequence[str]] | None = field(default=None, repr=False)
+    """The credentials that it is asked with, as they may not stand in what an error tells."""
 
     def endpoint(self) -> Endpoint:
         """Under what its health is kept."""
@@ -282,7 +286,11 @@ class Attempting(Flow):
         self._is_asked = True
         run.observers.changed(change)
         self._watchdog = watchdog = Watchdog()
-        source = candidate.stream(self.request, None if self._deadline == math.inf else self._deadline)
+        try:
+            source = candidate.stream(self.request, None if self._deadline == math.inf else self._deadline)
+        except BaseException as error:  # only looked at: a provider's frames hold keys and messages
+            forget_locals(error, of_all=True)
+            raise
         self._source = flow_of(source if self._resumption is None else self._resumption.joined(source))
         watchdog.arm("first_event", timeout.first_event, until=self._deadline)
 
@@ -292,7 +300,11 @@ class Attempting(Flow):
         assert source is not None
         assert watchdog is not None
         while True:
-            batch = await source.batch()
+            try:
+                batch = await source.batch()
+            except BaseException as error:  # as above
+                forget_locals(error, of_all=True)
+                raise
             watchdog.disarm()
             if not batch:
                 raise ProtocolError("the provider's events ended without a Finish", phase="plugin")
@@ -420,6 +432,8 @@ class Attempting(Flow):
             error.model = error.model or one.model
             if isinstance(error, StreamBrokenError):
                 error.text = self.collector.text
+            if one.secrets is not None:
+                blot(error, one.secrets(self.request))
         usage = self.collector.usage if self._resumption is None else self._resumption.usage
         attempt = self.record = Attempt(
             one.provider, one.model, outcome, duration, self.first, error, usage,

@@ -32,6 +32,7 @@ from .errors import (
     UnsupportedError,
 )
 from .events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
+from .frames import forget_locals, forgetful, forgetful_async
 from .layers import Layer, Layers
 from .messages import EmbedRequest, MessagesInput, Policy, Request
 from .observation import HealthSnapshot, MidStream, Observers
@@ -46,6 +47,7 @@ from .structured import answered
 from .transport import AiohttpTransport, Timeout
 from .values import dataclass
 from .views import shown
+from .wire.blotting import blot, secrets_in, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -88,6 +90,7 @@ class Client:
     first outermost.
     """
 
+    @forgetful
     def __init__(
         self,
         *,
@@ -275,7 +278,13 @@ class Client:
         (whose answer is only read as JSON, not checked), or ``"json"`` for any JSON object.
         Raises the error of a single candidate, AllFailedError from two on, NoCandidateError where there is none.
         """
-        stream = self._ask(messages, model, needs, chain, schema, asking, whole=True)
+        try:
+            stream = self._ask(messages, model, needs, chain, schema, asking, whole=True)
+        except BaseException as error:  # only looked at
+            forget_locals(error)
+            raise
+        finally:
+            del messages, schema, asking  # an error keeps this frame
         try:
             return await stream.reply()
         finally:
@@ -331,7 +340,13 @@ class Client:
 
         Errors come while it is iterated; those of the arguments at once.
         """
-        return self._ask(messages, model, needs, chain, schema, asking, whole=False)
+        try:
+            return self._ask(messages, model, needs, chain, schema, asking, whole=False)
+        except BaseException as error:  # only looked at
+            forget_locals(error)
+            raise
+        finally:
+            del messages, schema, asking  # as in chat()
 
     def _ask(  # noqa: PLR0917 - what both forms of asking take
         self,
@@ -424,6 +439,7 @@ class Client:
                     checked[name] = model.model_validate(dict(values)).model_dump(exclude_unset=True)
         return checked
 
+    @forgetful_async
     async def embed(
         self,
         inputs: str | Sequence[str],
@@ -552,6 +568,7 @@ class Client:
 
     # ── choosing ──────────────────────────────────────────────────────────────────────────────────────
 
+    @forgetful
     def select(self, needs: NeedsInput | None = None, *, model: str | None = None) -> Selection:
         """Which candidates would be asked for this, in which order, and why the others would not. No I/O.
 
@@ -613,6 +630,7 @@ class Client:
             now = time.monotonic()  # the clock of loops
         return self._fleet.snapshot(now)
 
+    @forgetful
     def models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> list[Candidate]:
         """Every model on offer, or of this provider, that meets the needs, ready to be asked or not.
 
@@ -631,6 +649,7 @@ class Client:
             if not wanted.missing(offer.model.capabilities)
         ]
 
+    @forgetful_async
     async def live_models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> LiveModels:
         """The models that hosts list just now and that meet the needs; every host that can be asked, or this one.
 
@@ -650,12 +669,14 @@ class Client:
             if isinstance(answer, str):
                 skipped[name] = answer
             elif isinstance(answer, SegueError):
+                forget_locals(answer)
                 failures[name] = answer
             else:
                 answered.append(name)
                 models += [one for one in answer if not wanted.missing(one.capabilities)]
         return LiveModels(tuple(models), tuple(answered), skipped, failures)
 
+    @forgetful_async
     async def probe(self, *targets: str | Needs | Chain, within: float = 30.0) -> tuple[Attempt, ...]:
         """Ask every candidate of these targets a question of a few tokens, side by side, and say how each did.
 
@@ -729,10 +750,15 @@ class Client:
                 return None
             settings = await asyncio.to_thread(self._settings, name)  # a keyring may ask its user
             context = Context("", self._transport(settings.proxy), settings, provider=name)
-            async with clock:
-                return await lister.list_models(context)
+            try:
+                async with clock:
+                    return await lister.list_models(context)
+            except BaseException as error:  # only looked at: a provider's frames hold the key
+                forget_locals(error, of_all=True)
+                raise
         except ProviderError as error:
             error.provider = error.provider or name
+            blot(error, self._secrets(name))
             raise
         except SegueError:
             raise
@@ -930,6 +956,11 @@ class Client:
                 events = answered(events, answer_tool)
             return _after(lacking, events) if lacking else events
 
+        def secrets(request: Request) -> list[str]:
+            asked = request if wish is None else wish.request
+            said = {**asked.options.get(name, {}), **asked.extra_body}
+            return [*self._secrets(name), *secrets_of(headers=asked.extra_headers), *secrets_in(said)]
+
         source = self._key(name)
         asks_its_user = source is not None and source.shown == "keyring"
         limit = self._limits.get(name)
@@ -952,7 +983,23 @@ class Client:
             facts=candidate.capabilities,
             check_options=lambda options: self._checked_options({name: options})[name],
             endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
+            secrets=secrets,
         )
+
+    def _secrets(self, name: str) -> list[str]:
+        """The credentials that a provider was told."""
+        settings = self._told.get(name)
+        if settings is None:
+            return []
+        key = [] if settings.api_key is None else [settings.api_key.get_secret_value()]
+        return [
+            *key,
+            *secrets_of(
+                url=settings.base_url or self._registry.installed[name].spec.url or "", headers=settings.headers
+            ),
+            *secrets_of(url=settings.proxy or ""),
+            *secrets_in(settings.options),
+        ]
 
     def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:
         """Under what the health of this candidate is kept; with another key it is another one."""
@@ -968,9 +1015,16 @@ class Client:
             key = "" if settings.api_key is None else settings.api_key.get_secret_value()
             digest = hashlib.blake2b(key.encode(), digest_size=8, key=self._salt).hexdigest()
             kept = self._endpoints[name, model] = (
-                settings, Endpoint(name, address.partition("?")[0], digest if key else "", model),
+                settings, Endpoint(name, _without_user(address.partition("?")[0]), digest if key else "", model),
             )  # fmt: skip
         return kept[1]
+
+
+def _without_user(address: str) -> str:
+    """An address without the user and the password that may stand in it."""
+    scheme, sign, rest = address.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{sign}{place.rpartition('@')[2]}{slash}{path}"
 
 
 @dataclass(slots=True)

@@ -41,7 +41,10 @@ and ``args`` hold no header, body or query.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+import copy
+import sys
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, TypeAlias, TypeVar
 
 from .values import dataclass
 
@@ -50,6 +53,9 @@ if TYPE_CHECKING:
 
     from .observation import Attempt
 
+E = TypeVar("E", bound="SegueError")
+T = TypeVar("T")
+
 Phase: TypeAlias = Literal[
     "connect", "send", "headers", "first_event", "stream", "decode", "idle", "total", "plugin", "download", "skipped"
 ]
@@ -57,18 +63,84 @@ Phase: TypeAlias = Literal[
 
 
 class SegueError(Exception):
-    """Whatever Segue itself raises."""
+    """Whatever Segue itself raises.
+
+    A pickle leaves out what cannot be pickled: attributes of your own, and a cause that is not one of these errors.
+    """
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The default calls the class with ``args`` alone, which loses keyword-only fields.
-        return _rebuild, (type(self), self.args, self.__dict__)
+        # The default calls the class with ``args`` alone, which loses keyword-only fields. The state stands apart,
+        # to be set once the error is known to the pickle: an attempt inside it has this very error.
+        state = _picklable(self)
+        if isinstance(self.__cause__, SegueError):
+            state["__cause__"] = self.__cause__
+        known = next(one for one in type(self).__mro__ if _is_importable(one))
+        return _rebuild, (known, tuple(arg if _can_be_pickled(arg) else repr(arg) for arg in self.args)), state
+
+    def __copy__(self) -> Self:
+        made = _rebuild(type(self), self.args)
+        made.__dict__.update(self.__dict__)
+        made.__cause__, made.__suppress_context__ = self.__cause__, self.__suppress_context__
+        return made
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        made = memo[id(self)] = _rebuild(type(self), _deep(self.args, memo))
+        made.__dict__.update((name, _deep(value, memo)) for name, value in self.__dict__.items())
+        made.__cause__, made.__suppress_context__ = _deep(self.__cause__, memo), self.__suppress_context__
+        return made
 
 
-def _rebuild(cls: type[SegueError], args: tuple[object, ...], state: dict[str, object]) -> SegueError:
+def _rebuild(cls: type[E], args: tuple[object, ...]) -> E:
     error = cls.__new__(cls, *args)
     error.args = args
-    error.__dict__.update(state)
     return error
+
+
+def _deep(value: T, memo: dict[int, object]) -> T:
+    """A copy of its own, or the value itself where there can be none."""
+    try:
+        return copy.deepcopy(value, memo)
+    except Exception:  # what code hung on an error may raise anything when it is copied
+        return value
+
+
+_in_question: Final[ContextVar[frozenset[int]]] = ContextVar("segue_in_question", default=frozenset())
+"""The errors of which just now it is tried what can be pickled: one may be inside itself."""
+
+
+def _picklable(error: SegueError) -> dict[str, object]:
+    """What is in an error, without what cannot be pickled."""
+    ours = {name: value for name, value in error.__dict__.items() if name == "attempts" or isinstance(value, _PLAIN)}
+    if len(ours) == len(error.__dict__) or id(error) in _in_question.get():
+        return ours
+    token = _in_question.set(_in_question.get() | {id(error)})
+    try:
+        return {name: value for name, value in error.__dict__.items() if name in ours or _can_be_pickled(value)}
+    finally:
+        _in_question.reset(token)
+
+
+def _can_be_pickled(value: object) -> bool:
+    if isinstance(value, _PLAIN) or (isinstance(value, list) and all(isinstance(one, SegueError) for one in value)):
+        return True
+    import pickle  # only where there is something that is not ours
+
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301 - what it was a moment ago
+    except Exception:  # as with copies
+        return False
+    return True
+
+
+def _is_importable(cls: type[object]) -> bool:
+    """Whether a class is found under its name, as a pickle tells it; one that a function made is not."""
+    found: object = sys.modules.get(cls.__module__)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is cls
+
+
+_PLAIN: Final = (str, bytes, bool, int, float, type(None))
 
 
 class ConfigError(SegueError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, TypeAlias
 from typing_extensions import TypeVar
 
 from .errors import ProtocolError
+from .frames import forget_locals
 from .values import dataclass
 
 if TYPE_CHECKING:
@@ -674,7 +675,14 @@ class Flow(AsyncGenerator[Event, None]):
 
     async def _singly(self) -> AsyncGenerator[Event, None]:
         try:
-            while batch := await self.batch():
+            while True:
+                try:
+                    batch = await self.batch()
+                except BaseException as error:  # only looked at
+                    forget_locals(error)
+                    raise
+                if not batch:
+                    return
                 for event in batch:
                     yield event
         finally:
@@ -701,8 +709,12 @@ class Flow(AsyncGenerator[Event, None]):
     async def rest(self) -> None:
         """Take all that is left, of which only the end is of interest."""
         if self._one_by_one is None:
-            while await self.batch():
-                pass
+            try:
+                while await self.batch():
+                    pass
+            except BaseException as error:  # only looked at
+                forget_locals(error)
+                raise
         else:
             async for _ in self._one_by_one:
                 pass

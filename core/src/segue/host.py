@@ -132,7 +132,7 @@ class HostProvider:
             headers=self._headers(context),
             options=request.options.get(self._host.name, {}),
         )
-        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices, call=call)
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists."""

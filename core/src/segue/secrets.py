@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeAlias
 
 from .errors import ConfigError
+from .frames import forgetful
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -279,7 +280,11 @@ def put_in_keyring(name: str, key: Key) -> None:
     try:
         keyring.set_password(KEYRING_SERVICE, name, key.get_secret_value())
     except KeyringError as error:
-        raise ConfigError(f"the keyring does not take it: {type(error).__name__}") from None
+        fault = type(error).__name__
+    else:
+        return
+    # Outside of the handler: the keyring's own frames hold the key.
+    raise ConfigError(f"the keyring does not take it: {fault}")
 
 
 def remove_from_keyring(name: str) -> None:
@@ -311,10 +316,12 @@ class KeyStore:
     def __repr__(self) -> str:
         return f"KeyStore({str(self.path)!r})"
 
+    @forgetful
     def names(self) -> tuple[str, ...]:
         """The providers that have a key here."""
         return tuple(sorted(self._read()))
 
+    @forgetful
     def get(self, name: str) -> Reference | None:
         """The key of a provider, not looked up yet."""
         text = self._read().get(name)
@@ -327,11 +334,13 @@ class KeyStore:
             fault = str(error)
         raise ConfigError(f"{where} {fault}")
 
+    @forgetful
     def set(self, name: str, text: str) -> None:
         """Keep a key, or a reference to one, in place of what was there; ValueError for what can be neither."""
         _split(text)
         self._write({**self._read(), name: text})
 
+    @forgetful
     def remove(self, name: str) -> bool:
         """Drop the key of a provider; whether there was one."""
         keys = self._read()

@@ -24,6 +24,7 @@ from typing_extensions import TypeVar
 
 from .client import Client as AsyncClient
 from .events import TextDelta
+from .frames import forgetful
 from .transport import AiohttpTransport
 from .values import dataclass
 
@@ -71,6 +72,7 @@ class Client:
     call opens anew. Ctrl-C while waiting gives the call up and closes its connection.
     """
 
+    @forgetful
     def __init__(
         self,
         *,
@@ -179,6 +181,7 @@ class Client:
         **asking: Unpack[Asking],
     ) -> Reply[Any]: ...
 
+    @forgetful
     def chat(
         self,
         messages: MessagesInput,
@@ -234,6 +237,7 @@ class Client:
         **asking: Unpack[Asking],
     ) -> Stream[Any]: ...
 
+    @forgetful
     def stream(
         self,
         messages: MessagesInput,
@@ -252,6 +256,7 @@ class Client:
         stream = self._client.stream(messages, model=model, needs=needs, chain=chain, schema=form, **asking)
         return Stream(self, stream)
 
+    @forgetful
     def embed(
         self,
         inputs: str | Sequence[str],
@@ -296,6 +301,7 @@ class Client:
         """
         return self._client.models(needs, provider=provider)
 
+    @forgetful
     def live_models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> LiveModels:
         """The models that hosts list just now and that meet the needs; every host that can be asked, or this one.
 
@@ -304,6 +310,7 @@ class Client:
         """
         return self._call(self._client.live_models(needs, provider=provider))
 
+    @forgetful
     def probe(self, *targets: str | Needs | Chain, within: float = 30.0) -> tuple[Attempt, ...]:
         """Ask every candidate of these targets a question of a few tokens, side by side, and say how each did.
 

@@ -36,6 +36,7 @@ from .errors import (
     ConfigError,
     ConnectError,
     DNSError,
+    HTTPError,
     PhaseTimeoutError,
     ProtocolError,
     ProviderError,
@@ -45,8 +46,10 @@ from .errors import (
     http_error,
 )
 from .events import Flow, RateLimits
+from .frames import forget_locals
 from .values import dataclass
 from .wire import Call, error_body
+from .wire.blotting import blot, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -735,9 +738,10 @@ class _Exchange:
         try:
             response = await self._send(watchdog)
             return _Response(response, watchdog, self._transport)
-        except BaseException:
+        except BaseException as error:
             if watchdog is not None:
                 watchdog.close()
+            forget_locals(error, of_all=True)  # of aiohttp's too, where the call was cancelled: they hold the headers
             raise
 
     async def _send(self, watchdog: Watchdog | None) -> aiohttp.ClientResponse | _Answer:
@@ -1001,6 +1005,8 @@ class _Exchanged(Flow):
         except BaseException as error:
             if isinstance(error, ProviderError):
                 error.request_id = error.request_id or self._request_id
+                if isinstance(error, HTTPError):
+                    blot(error, secrets_of(url=self._call.url, headers=self._call.headers))
             await self._leave(error)
             raise
         await self._leave(None)
@@ -1102,9 +1108,17 @@ async def raise_for_status(response: Response | aiohttp.ClientResponse, call: Ca
     """
     if 200 <= response.status <= 299:
         return
-    headers: Mapping[str, str] = {} if call is None or isinstance(call, str) else call.headers
+    # Made elsewhere: an error keeps the frame in which it is raised, and that may hold no header and no body.
+    raise await _error_of(response, call)
+
+
+async def _error_of(response: Response | aiohttp.ClientResponse, call: Call | str | None) -> HTTPError:
+    """The error of an answer whose status is none of success."""
+    secrets = [] if call is None or isinstance(call, str) else secrets_of(url=call.url, headers=call.headers)
     if isinstance(response, aiohttp.ClientResponse):
-        headers, response = response.request_info.headers, _Read(response)
+        sent = response.request_info
+        secrets += secrets_of(url=str(sent.real_url), headers=sent.headers)
+        response = _Read(response)
     body = bytearray()
     try:
         async with contextlib.aclosing(response.chunks()) as chunks:
@@ -1114,7 +1128,6 @@ async def raise_for_status(response: Response | aiohttp.ClientResponse, call: Ca
                     break
     except ProviderError:
         pass  # the status is known; what is missing of the body only explains it
-    secrets = [value.split(" ")[-1] for name, value in headers.items() if name.lower() in _SECRET_HEADERS]
     error = http_error(
         response.status,
         error_body.read(bytes(body), kind=response.headers.get("x-amzn-errortype")),
@@ -1126,7 +1139,8 @@ async def raise_for_status(response: Response | aiohttp.ClientResponse, call: Ca
         error.args = (call,)
     if response.headers.get("x-should-retry", "").lower() == "false":
         error.retryable = False  # OpenAI and Anthropic say so where the status alone would mislead
-    raise error
+    blot(error, secrets)
+    return error
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
@@ -1137,9 +1151,6 @@ def _request_id(headers: Mapping[str, str]) -> str | None:
 
 
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid")
-_SECRET_HEADERS: Final = frozenset({
-    "authorization", "x-api-key", "api-key", "x-amz-security-token", "x-goog-api-key", "proxy-authorization",
-})  # fmt: skip
 
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import ErrorFields
 from ..json_text import from_json
+from .blotting import blotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,6 +79,4 @@ def _reason(details: object) -> str | None:
 def shown(body: bytes, *, secrets: Iterable[str] = ()) -> str:
     """The body as an error may keep it: capped, and without what is or looks like a credential."""
     text = body[: 4 * KEPT_CHARACTERS].decode("utf-8", "replace")
-    for secret in secrets:
-        text = text.replace(secret, "…")
-    return _LOOKS_SECRET.sub("…", text)[:KEPT_CHARACTERS]
+    return _LOOKS_SECRET.sub("…", blotted(text, secrets))[:KEPT_CHARACTERS]

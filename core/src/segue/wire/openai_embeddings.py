@@ -15,6 +15,7 @@ from ..events import Embeddings, Usage
 from ..json_text import to_json
 from ..omissions import Omissions
 from . import Call, error_body
+from .blotting import blot, secrets_of
 from .reading import count, json_object, numbers, objects, string, table, usd
 
 if TYPE_CHECKING:
@@ -54,16 +55,22 @@ def encode(
     )
 
 
-def decode(body: bytes, *, int8: bool = False, notices: tuple[Notice, ...] = ()) -> Embeddings:
+def decode(
+    body: bytes, *, int8: bool = False, notices: tuple[Notice, ...] = (), call: Call | None = None
+) -> Embeddings:
     """The vectors of an answer, in the order of the inputs; ``int8`` where its base64 is of bytes, not of floats.
 
-    ``notices`` are those of the call. Raises ProtocolError, or the HTTPError that the body holds.
+    ``notices`` are those of the call, whose credentials are taken out of an error's words. Raises ProtocolError, or
+    the HTTPError that the body holds.
     """
     value = json_object(body)
     if value.get("error"):
-        raise http_error(
+        error = http_error(
             200, error_body.fields_of(value), body=error_body.shown(to_json(value["error"])), phase="stream"
         )
+        if call is not None:
+            blot(error, secrets_of(url=call.url, headers=call.headers))
+        raise error
     data = objects(value.get("data"), "data")
     vectors: list[list[float]] = [[] for _ in data]
     for place, item in enumerate(data):

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import codecs
 import json
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from segue.plugin import AsyncGeneratorProvider, Finish, Notice, TextDelta
-from segue.transport import NO_TIMEOUT, AiohttpTransport, Call, raise_for_status
+from segue.transport import NO_TIMEOUT, AiohttpTransport, Call, answered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from segue.plugin import AsyncResult, Context, Event, Messages, Request
-    from segue.transport import Response, Transport
+    from segue.transport import Response
 
 _TOKEN = "abc"  # noqa: S105 - no secret: the wire wants it of everybody
 
@@ -41,11 +41,10 @@ class Cromicle(AsyncGeneratorProvider):
         **kwargs: Any,  # noqa: ARG003 - the contract has it
     ) -> AsyncResult:
         """The answer's pieces as they arrive; ``model`` and ``kwargs`` are not sent, nothing limits the time."""
-        async with (
-            AiohttpTransport(timeout=NO_TIMEOUT, proxy=proxy) as transport,
-            _asked(transport, cls.url, messages) as answer,
-            aclosing(_pieces(answer)) as pieces,
-        ):
+        call = _call(cls.url, messages)
+        transport = AiohttpTransport(timeout=NO_TIMEOUT, proxy=proxy)
+        del messages, proxy  # an error keeps this frame
+        async with transport, answered(call, transport=transport) as answer, aclosing(_pieces(answer)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -55,7 +54,7 @@ class Cromicle(AsyncGeneratorProvider):
         for name in request.settings.given():
             yield Notice(name, "Cromicle takes no settings; it was not sent")
         messages = [{"role": message.role, "content": message.text} for message in request.messages]
-        async with _asked(context.transport, cls.url, messages) as answer:
+        async with answered(_call(cls.url, messages), transport=context.transport) as answer:
             async with aclosing(_pieces(answer)) as pieces:
                 async for piece in pieces:
                     yield TextDelta(piece)
@@ -66,13 +65,8 @@ class Cromicle(AsyncGeneratorProvider):
                 yield Finish("unknown")
 
 
-@asynccontextmanager
-async def _asked(transport: Transport, url: str, messages: Messages) -> AsyncGenerator[Response, None]:
-    """The answer to a call, whose status is one of success."""
-    call = Call(f"{url}/chat", _create_header(), json.dumps(_create_payload(format_prompt(messages))).encode())
-    async with transport.open(call) as response:
-        await raise_for_status(response, call)
-        yield response
+def _call(url: str, messages: Messages) -> Call:
+    return Call(f"{url}/chat", _create_header(), json.dumps(_create_payload(format_prompt(messages))).encode())
 
 
 async def _pieces(answer: Response) -> AsyncGenerator[str, None]:

@@ -59,7 +59,7 @@ class Mistral:
             headers=_headers(context),
             options=options,
         )
-        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices, call=call)
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists for this key."""

@@ -56,7 +56,7 @@ class Ollama:
             headers=_headers(context),
             options=request.options.get(context.provider, {}),
         )
-        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices, call=call)
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that were pulled, each with what Ollama finds that it can do."""

@@ -60,7 +60,8 @@ class Azure:
             headers=_headers(context),
             options=options,
         )
-        return openai_embeddings.decode(await fetch(context.transport, _dated(call, version)), notices=call.notices)
+        answer = await fetch(context.transport, _dated(call, version))
+        return openai_embeddings.decode(answer, notices=call.notices, call=call)
 
 
 def _base_url(context: Context, version: Any, *, has_model: bool) -> str:

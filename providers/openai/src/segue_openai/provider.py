@@ -69,7 +69,7 @@ class OpenAI:
             base64=settings.base_url is None,
             options=request.options.get(context.provider, {}),
         )
-        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices)
+        return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices, call=call)
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists for this key."""

@@ -1,0 +1,94 @@
+"""Takes the local variables out of the frames that an error keeps alive.
+
+Error trackers and ``pytest -l`` print the local variables of every frame of a traceback. In ours there are keys,
+headers and messages. So whatever lets an error out to a caller empties the frames that are over; the lines of the
+traceback stay.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from types import FrameType
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def forget_locals(error: BaseException, *, of_all: bool = False) -> None:
+    """Empty the frames of ours, of this error and of those that hang on it; ``of_all``: everybody's below the caller.
+
+    Frames that still run keep what they hold, so whoever calls this deletes its own secrets. An error that somebody
+    further up is handling is not ours: of its frames only ours are emptied.
+    """
+    pending, seen = [(error, of_all)], set[int]()
+    while pending:
+        one, everybodys = pending.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        trace = one.__traceback__
+        while trace is not None:
+            frame = trace.tb_frame
+            if (everybodys or _is_ours(frame)) and _is_over(frame):
+                frame.clear()
+            trace = trace.tb_next
+        linked: list[BaseException | None] = [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            linked += one.exceptions
+        linked += (attempt.error for attempt in getattr(one, "attempts", ()))
+        for other in linked:
+            if other is not None:
+                trace = other.__traceback__
+                pending.append((other, of_all and (trace is None or _is_over(trace.tb_frame))))
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Whether it is of this package or of a provider's, which are named after it."""
+    name = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return name == "segue" or name.startswith("segue_")
+
+
+def _is_over(frame: FrameType) -> bool:
+    """Whether it neither runs nor waits: until Python 3.13, to clear the frame of a coroutine that waits ends it.
+
+    The interpreter shows the garbage collector what is in a frame only then.
+    """
+    return any(one is frame.f_code for one in gc.get_referents(frame))
+
+
+def forgetful(function: Callable[P, R]) -> Callable[P, R]:
+    """A function whose errors keep no local variable of it, nor of what it called of ours.
+
+    It costs one more call; where that counts, what it does is written out instead.
+    """
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:  # whatever it is, it is raised again
+            del args, kwargs
+            forget_locals(error)
+            raise
+
+    return call
+
+
+def forgetful_async(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """The same for a coroutine function."""
+
+    @functools.wraps(function)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await function(*args, **kwargs)
+        except BaseException as error:  # as above
+            del args, kwargs
+            forget_locals(error)
+            raise
+
+    return call
