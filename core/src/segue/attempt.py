@@ -14,6 +14,7 @@ from random import random as _random
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .capabilities import Capabilities
+from .display import shown_address
 from .errors import (
     PhaseTimeoutError,
     ProtocolError,
@@ -50,6 +51,7 @@ class Ready:
 
     ``endpoint()`` is that under which its health is kept, just now: a key may change. ``timeout``, where it is set,
     stands in place of the call's, but for ``connect``; ``settings`` and ``options`` fill in what the call left open.
+    ``explain`` adds to an error of it what its user can do about it.
     """
 
     provider: str
@@ -63,6 +65,7 @@ class Ready:
     timeout: Timeout | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    explain: Callable[[ProviderError], object] | None = None
 
     def endpoint(self) -> Endpoint:
         """Under what its health is kept."""
@@ -420,6 +423,9 @@ class Attempting(Flow):
             error.model = error.model or one.model
             if isinstance(error, StreamBrokenError):
                 error.text = self.collector.text
+            error.address = error.address or shown_address(self.endpoint.address)
+            if one.explain is not None:
+                one.explain(error)
         usage = self.collector.usage if self._resumption is None else self._resumption.usage
         attempt = self.record = Attempt(
             one.provider, one.model, outcome, duration, self.first, error, usage,

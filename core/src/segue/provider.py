@@ -58,6 +58,10 @@ class ProviderSettings:
     options: Mapping[str, object] = field(default_factory=_nothing, repr=False)
     headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
 
+    def secrets(self) -> tuple[str, ...]:
+        """The values of it that may be secret, in clear."""
+        return (*(() if self.api_key is None else (self.api_key.get_secret_value(),)), *self.headers.values())
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("settings are not pickled: the pickle could hold a key in clear")
 
@@ -159,7 +163,8 @@ class ProviderSpec:
 
     ``load`` is ``"module:attribute"``: a class or object that is a `Provider`. ``capabilities`` hold
     for every model; a model's own stand above them. ``env`` names the variables that may hold its
-    key, the first one set wins; without any it needs none. ``key_url`` is where to get a key. ``options``
+    key, the first one set wins; without any it needs none. ``key_url`` is where to get a key. ``start`` is, of a host
+    on this machine, the command that starts it, which a person is told when nothing listens there. ``options``
     is the pydantic model, its import string, or what gives it, of what it takes in ``options={name: {…}}``.
     ``without_key`` is of a host that takes other credentials too: by the environment and the configured options it
     tells why it cannot be asked without a key, or None where it can; it looks at files at most. ``conformance`` is
@@ -174,6 +179,7 @@ class ProviderSpec:
     base_url_env: str | None = None
     url: str | None = None
     key_url: str | None = None
+    start: str | None = None
     access: Access = "open"
     options: str | type[BaseModel] | Callable[[], type[BaseModel] | None] | None = None
     without_key: Callable[[Mapping[str, str], Mapping[str, object]], str | None] | None = None
