@@ -48,7 +48,7 @@ from .display import origin, single_line
 from .values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from .observation import Attempt
 
@@ -435,7 +435,7 @@ class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
     def causes(self) -> tuple[str, ...]:
         """What went wrong and where, equal causes of one provider once."""
         alike: dict[tuple[str | None, type[ProviderError], str], list[ProviderError]] = {}
-        for error in _leaves(self):
+        for error in leaves(self):
             alike.setdefault((error.provider, type(error), message_of(error, address="")), []).append(error)
         return tuple(self._cause(errors) for errors in alike.values())
 
@@ -468,12 +468,12 @@ class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
         return derived
 
 
-def _leaves(group: ExceptionGroup[ProviderError]) -> Iterator[ProviderError]:
+def leaves(group: ExceptionGroup[ProviderError]) -> list[ProviderError]:
+    """The errors of a group, those of groups inside it among them."""
+    found: list[ProviderError] = []
     for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+        found += leaves(error) if isinstance(error, ExceptionGroup) else [error]
+    return found
 
 
 # ── the one table: an answered error → its type ──────────────────────────────────────────────────────

@@ -63,8 +63,7 @@ def _key_of(error: ProviderError, asked: Asked) -> str | None:
             return f"no key was set, so {name} used the credentials that it found on this machine"
         variable = f"{' or '.join(spec.env)}, or " if spec.env else ""
         return f"no key was sent: set {variable}api_key in [providers.{name}]"
-    shown = key.shown
-    through = f", which is {shown}" if shown.startswith("env:") else "" if shown == "set" else f", which is a {shown}"
+    through = "" if key.shown in {"set", "broken"} else f" ({key.shown})"
     match key.kind:
         case "code":
             place = f"api_keys[{name!r}] of the Client{through}"
@@ -113,31 +112,33 @@ def _wrong_base(error: HTTPError | ProtocolError, asked: Asked) -> str | None:
         return None
     base = base.rstrip("/")
     path = urlsplit(base).path
+    if not _is_of_address(error):
+        return None
     added = next((end for end in _ADDED if path.endswith(end)), None)
     if added is not None:
         shorter = base.removesuffix(added)
         if not _VERSION.search(shorter) and _wants_version(asked):
             shorter += "/v1"
-        return _written(f"base_url ends in {added}, which is added by itself", shorter, asked)
-    if not _is_of_address(error):
-        return None
+        return _written(f"ends in {added}, which is added to it", shorter, asked)
     sent = urlsplit(error.address or "").path
     if not sent.startswith(f"{path}/"):
         return None
     rest = sent.removeprefix(path)
     begins = _VERSION.match(rest)
     if begins is not None and path.endswith(begins[0]):
-        return _written(f"{begins[0]} stands twice in the address", base.removesuffix(begins[0]), asked)
+        return _written(f"has {begins[0]} twice", base.removesuffix(begins[0]), asked)
     if begins is None and rest in _ADDED and not _VERSION.search(path) and _wants_version(asked):
-        return _written("base_url has no /v1, which most hosts of this API want", f"{base}/v1", asked)
+        return _written("has no /v1, which most hosts of this API want", f"{base}/v1", asked)
     return None
 
 
 def _is_of_address(error: HTTPError | ProtocolError) -> bool:
-    """Whether it may be that the address is wrong; a host that names the reason by a code knows what was asked."""
+    """Whether a wrong address may be the cause."""
     if not isinstance(error, HTTPError):
         return True
-    return error.code is None and error.status in {200, 404, 405}
+    if error.status == 200:
+        return error.code is None  # some hosts answer a wrong path so
+    return error.status in {404, 405} and error.code != "model_not_found"
 
 
 def _wants_version(asked: Asked) -> bool:
@@ -151,5 +152,5 @@ def _wants_version(asked: Asked) -> bool:
 
 
 def _written(fault: str, base_url: str, asked: Asked) -> str:
-    where = f" ({asked.base_url_from})" if asked.base_url_from else ""
-    return f'hint: {fault}: write base_url = "{base_url}"{where}'
+    place = asked.base_url_from or f"base_url in [providers.{asked.name}]"
+    return f"hint: the address {fault}: set {place} to {base_url}"
