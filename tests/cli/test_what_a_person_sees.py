@@ -1,8 +1,9 @@
 """What a command prints when something is wrong: a row for each situation, with its exact output and exit code.
 
-In a row's texts ``{url}`` is the address of its loopback host (with ``/v1``), ``{root}`` the same without it, ``{port}``
-its port, ``{home}`` the home folder, whose ``segue.toml`` is the row's ``config``, and ``{refused}`` an address where
-nothing listens. The host does the steps in turn, the last one again and again; ``requests`` is how many it got.
+In a row's texts ``{url}`` is the address of its loopback host (with ``/v1``), ``{root}`` the same without it,
+``{port}`` its port, ``{home}`` the home folder, whose ``segue.toml`` is the row's ``config``, and ``{refused}`` an
+address where nothing listens. The host does the steps in turn, the last one again and again; ``requests`` is how many
+it got.
 """
 
 from __future__ import annotations
