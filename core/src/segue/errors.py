@@ -422,6 +422,8 @@ class ServerError(HTTPError):
 class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
     """Two or more candidates failed; the group holds the last error of each, ``attempts`` every attempt's record.
 
+    A candidate that was skipped because its key had been refused is among the attempts alone. ``str()`` tells equal
+    causes once: ``all 20 candidates failed: openai (20 models): HTTP 401 (invalid_api_key)``.
     ``text`` is exactly what the caller of a stream had of the answer's text.
     """
 
