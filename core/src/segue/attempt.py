@@ -14,6 +14,7 @@ from random import random as _random
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .capabilities import Capabilities
+from .display import shown_address
 from .errors import (
     PhaseTimeoutError,
     ProtocolError,
@@ -52,6 +53,7 @@ class Ready:
 
     ``endpoint()`` is that under which its health is kept, just now: a key may change. ``timeout``, where it is set,
     stands in place of the call's, but for ``connect``; ``settings`` and ``options`` fill in what the call left open.
+    ``explain`` adds to an error of it what its user can do about it.
     """
 
     provider: str
@@ -66,7 +68,9 @@ class Ready:
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     secrets: Callable[[Request], Sequence[str]] | None = field(default=None, repr=False)
-    """The credentials that it is asked with, as they may not stand in what an error tells."""
+    """The credentials that it is asked with, which no error may show."""
+    explain: Callable[[ProviderError], object] | None = field(default=None, repr=False)
+    """Adds to an error what the user can do about it."""
 
     def endpoint(self) -> Endpoint:
         """Under what its health is kept."""
@@ -432,6 +436,9 @@ class Attempting(Flow):
             error.model = error.model or one.model
             if isinstance(error, StreamBrokenError):
                 error.text = self.collector.text
+            error.address = error.address or shown_address(self.endpoint.address)
+            if one.explain is not None:
+                one.explain(error)
             if one.secrets is not None:
                 blot(error, one.secrets(self.request))
         usage = self.collector.usage if self._resumption is None else self._resumption.usage

@@ -267,7 +267,8 @@ def in_turn(candidates: Sequence[Ready], request: Request, run: Run, notices: Se
     """The events of the first candidate that answers.
 
     Each is asked once, in order; then, where ``run.retry`` has it so and the budget has something left, those that
-    another try may help are asked again, in rounds with a wait before each. One candidate on its own raises its own
+    another try may help are asked again, in rounds with a wait before each. Once a credential was refused, or its
+    account is out of money, no other candidate is asked with it. One candidate on its own raises its own
     last error; from two on it is AllFailedError, with the last error of each. After something was given, what
     follows is ``run.mid_stream``. What every attempt came to is in ``attempts``.
     """
@@ -279,8 +280,8 @@ class _Walk(Flow):
 
     __slots__ = (
         "_asked", "_before", "_broken", "_candidates", "_current", "_events", "_failures", "_final", "_given",
-        "_held_slot", "_is_begun", "_is_given", "_is_over", "_notices", "_request", "_rounds", "_run", "_turn",
-        "_until", "_window",
+        "_held_slot", "_is_begun", "_is_given", "_is_over", "_notices", "_refused", "_request", "_rounds", "_run",
+        "_turn", "_unasked", "_until", "_window",
     )  # fmt: skip
 
     def __init__(self, candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice]) -> None:
@@ -296,6 +297,8 @@ class _Walk(Flow):
         self._failures: dict[int, ProviderError] = {}  # the last one of each
         self._final: ProviderError | None = None  # after which nobody else is asked
         self._before: tuple[Ready, ProviderError] | None = None  # who failed last, and how
+        self._refused: dict[tuple[str, ...], ProviderError] = {}  # by credential
+        self._unasked: set[int] = set()  # because of those
         self._window = -math.inf  # the context that was too small
         self._given: Collector | None = None  # what the caller has, once something was given
         self._broken: list[ProviderError] = []  # what went wrong from then on
@@ -408,23 +411,35 @@ class _Walk(Flow):
         """The next attempt; None where the next candidate is passed by."""
         index = self._turn.popleft()
         candidate = self._candidates[index]
+        refusal = self._refusal_of(candidate)
+        if refusal is not None:
+            told = f"not asked: its key was refused for {refusal.model} ({refusal.args[0]})"
+            error = ProviderError(told, phase="skipped")
+            error.refused_for = refusal.model
+            self._skip(candidate, error)
+            self._unasked.add(index)
+            return None
         passed = self._passed_by(candidate)
         if passed is not None:
             # It cannot help, which is no failure of its own.
             self._skip(candidate, ProviderError(f"not asked: {passed}", phase="skipped"))
             return None
         endpoint, now = candidate.endpoint(), _now()
-        error = self._too_late(endpoint, now) or self._run.fleet.refusal(endpoint, now)
-        if error is not None:
-            self._skip(candidate, error)
-            self._failures.setdefault(index, error)
-            self._rounds.failed(index, error, now)
+        late = self._too_late(endpoint, now) or self._run.fleet.refusal(endpoint, now)
+        if late is not None:
+            self._skip(candidate, late)
+            self._failures.setdefault(index, late)
+            self._rounds.failed(index, late, now)
             if self._given is not None:
-                self._broken.append(error)
+                self._broken.append(late)
             return None
         if index in self._asked and not self._run.fleet.bucket.spend(RETRY):
             return None  # its own error stands already
         return self._attempt(index, endpoint, self._way(index))
+
+    def _refusal_of(self, candidate: Ready) -> ProviderError | None:
+        """The refusal of this candidate's credential in this call; None where it was not refused."""
+        return self._refused.get(_credential(candidate.endpoint())) if self._refused else None
 
     def _passed_by(self, candidate: Ready) -> str | None:
         if self._window > -math.inf and _number(candidate, "context") <= self._window:
@@ -542,7 +557,7 @@ class _Walk(Flow):
         fleet, now = self._run.fleet, _now()
         for index in self._turn:
             candidate = self._candidates[index]
-            if index in self._asked or self._passed_by(candidate) is not None:
+            if index in self._asked or self._refusal_of(candidate) or self._passed_by(candidate) is not None:
                 continue
             endpoint = candidate.endpoint()
             if fleet.is_sound(endpoint, now) and self._too_late(endpoint, now) is None:
@@ -560,6 +575,10 @@ class _Walk(Flow):
         error.attempts = tuple(run.attempts)
         self._before = (attempt.candidate, error)
         self._failures[attempt.index] = error
+        if error.refuses_credential:
+            # Of a key that is looked up late nothing is known before it was used.
+            endpoint = attempt.endpoint if attempt.endpoint.address else attempt.candidate.endpoint()
+            self._refused[_credential(endpoint)] = error
         if given:
             self._note_broken(attempt, error)
         elif self._given is not None:
@@ -600,17 +619,21 @@ class _Walk(Flow):
         run = self._run
         text = "" if self._given is None else self._given.text
         errors = [self._failures[index] for index in sorted(self._failures)]
+        alike = 0
         if self._broken:
             errors = self._broken
         elif self._final is not None:
             errors = [self._final]
+        else:
+            alike = len(self._unasked.difference(self._failures))
         self._let_go(but=errors)
         for error in errors:
             error.attempts = tuple(run.attempts)
-        if len(errors) == 1:
+        count = len(errors) + alike
+        if count == 1:
             errors[0].text = errors[0].text or text
             return errors[0]
-        failed = AllFailedError(f"all {len(errors)} candidates failed, in {len(run.attempts)} attempts", errors)
+        failed = AllFailedError(f"all {count} candidates failed", errors)
         failed.attempts, failed.text = tuple(run.attempts), text
         return failed
 
@@ -623,6 +646,11 @@ class _Walk(Flow):
             while error is not None and error.__traceback__ is not None:
                 error.__traceback__ = None
                 error = error.__cause__ or error.__context__
+
+
+def _credential(endpoint: Endpoint) -> tuple[str, ...]:
+    """As whom a host is asked: all of an endpoint but the model."""
+    return endpoint.provider, endpoint.address, endpoint.credential
 
 
 def _now() -> float:

@@ -47,7 +47,7 @@ from .structured import answered
 from .transport import AiohttpTransport, Timeout
 from .values import dataclass
 from .views import shown
-from .wire.blotting import blot, secrets_in, secrets_of
+from .wire.blotting import blot, blotted, secrets_in, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -86,7 +86,8 @@ class Client:
     hosts do, in memory if not given.
     Proxies of the environment are used only where ``environment_proxies`` says so. ``downloads`` allows, or
     forbids, that images and files are downloaded for hosts that take no addresses: never through a proxy or the
-    ``transport``, so that it is a ConfigError beside ``proxy``. ``middleware`` stands around that of plugins, the
+    ``transport``, so that it is a ConfigError beside ``proxy``. ``host_messages=False`` leaves what hosts say out of
+    errors and their notes: it may quote a prompt. ``middleware`` stands around that of plugins, the
     first outermost.
     """
 
@@ -108,6 +109,7 @@ class Client:
         ca_file: str | None = None,
         environment_proxies: bool | None = None,
         downloads: Downloads | bool | None = None,
+        host_messages: bool | None = None,
         observers: Sequence[Observer] = (),
         middleware: Sequence[Middleware] = (),
         transport: Transport | None = None,
@@ -143,6 +145,7 @@ class Client:
             for name, provider in self._config.providers.items()
             if provider.concurrency is not None
         }
+        self._host_messages = self._config.host_messages if host_messages is None else host_messages
         self._proxy = proxy or self._config.proxy
         self._ca_file = ca_file or self._config.ca_file
         self._environment_proxies = (
@@ -758,6 +761,7 @@ class Client:
                 raise
         except ProviderError as error:
             error.provider = error.provider or name
+            self._explain(error, name)
             blot(error, self._secrets(name))
             raise
         except SegueError:
@@ -984,6 +988,7 @@ class Client:
             check_options=lambda options: self._checked_options({name: options})[name],
             endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
             secrets=secrets,
+            explain=lambda error: self._explain(error, name),
         )
 
     def _secrets(self, name: str) -> list[str]:
@@ -1000,6 +1005,28 @@ class Client:
             *secrets_of(url=settings.proxy or ""),
             *secrets_in(settings.options),
         ]
+
+    def _explain(self, error: ProviderError, name: str) -> None:
+        """Take out of an error what may not be in it, and add what its user can do about it."""
+        from .hints import Asked, add_hints  # only where something failed
+
+        secrets = self._secrets(name)
+        caused: BaseException | None = error
+        while caused is not None:
+            if isinstance(caused, ProviderError) and caused.host_message is not None:
+                # Of what came inside a stream, or with vectors, the layers below do not know the key.
+                caused.host_message = blotted(caused.host_message, secrets) if self._host_messages else None
+            caused = caused.__cause__ or caused.__context__
+        base_url, place = self._base_url(name), ""
+        spec, is_configured = self._registry.installed[name].spec, base_url is not None
+        configured = self._config.providers.get(name)
+        if configured is not None and configured.base_url is not None:
+            place = f"base_url of [providers.{name}] in {configured.where}"
+        elif base_url is not None:
+            place = f"{spec.base_url_env} of the environment"
+        elif self._registry.installed[name].origin == "code":
+            base_url, place = spec.url, f"the address of {name!r} in code"
+        add_hints(error, Asked(name, spec, self._key(name), base_url, place, is_configured))
 
     def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:
         """Under what the health of this candidate is kept; with another key it is another one."""

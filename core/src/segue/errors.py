@@ -36,7 +36,8 @@
 The joints are a caller's questions: is it mine to mend (``ConfigError``, ``BadRequestError``), will
 the same call work later (``retryable``), may another provider answer it (``next_may_help``). Both
 are decided by type, status and body fields, never by the text of a message. ``str()``, ``repr()``
-and ``args`` hold no header, body or query.
+and ``args`` hold no header, body or query; what the host said of the failure is ``host_message``, and a note of the
+error, which a traceback shows.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, TypeAlias, TypeVar
 
+from .display import origin, single_line
 from .values import dataclass
 
 if TYPE_CHECKING:
@@ -182,9 +184,14 @@ class ProviderError(SegueError):
 
     ``retry_after`` is in seconds, or None where the host gave no hint. ``attempts`` has every attempt
     of the call, in order, this one last. ``text`` is exactly what the caller of a stream had of the answer's text.
-    Of a candidate that was not asked at all the phase is ``skipped``.
+    Of a candidate that was not asked at all the phase is ``skipped``. ``address`` is where the request went: scheme,
+    host, port and path, or None where that is not known. It is part of ``str()`` where it may be the cause.
     """
 
+    address: str | None = None
+    refused_for: str | None = None
+    """Of a candidate that was skipped because its key had been refused: the model that it was refused for."""
+    shows_address: ClassVar[bool] = False
     default_phase: ClassVar[Phase] = "stream"
     default_retryable: ClassVar[bool] = False
     default_next_may_help: ClassVar[bool] = True
@@ -212,18 +219,62 @@ class ProviderError(SegueError):
         self.attempts: tuple[Attempt, ...] = ()
         self.text = ""
 
+    @property
+    def host_message(self) -> str | None:
+        """The host's own sentence, on one line of at most 300 characters; None where it said nothing.
+
+        It may quote the request. Setting it replaces the note that shows it; None removes the note.
+        """
+        return getattr(self, "_host_message", None)
+
+    @host_message.setter
+    def host_message(self, text: str | None) -> None:
+        said = single_line(text) if text else None
+        notes = [note for note in getattr(self, "__notes__", ()) if not note.startswith(_HOST_SAYS)]
+        if said:
+            notes.insert(0, f"{_HOST_SAYS}{said}")
+        self._host_message = said or None
+        self.__notes__ = notes
+
+    @property
+    def refuses_credential(self) -> bool:
+        """Whether it is about the key or the account: another model of the same host would refuse as well."""
+        return False
+
     def __str__(self) -> str:
-        message = str(self.args[0]) if self.args else type(self).__name__
-        return f"{self.provider}: {message}" if self.provider else message
+        return f"{self.provider}: {message_of(self)}" if self.provider else message_of(self)
+
+
+_HOST_SAYS: Final = "the host says: "
+
+
+def message_of(error: ProviderError, *, address: str | None = None) -> str:
+    """What went wrong, without the provider's name, and with the address where that may be the cause.
+
+    ``address`` is shown in place of the error's own.
+    """
+    message = str(error.args[0]) if error.args else type(error).__name__
+    address = error.address if address is None else address
+    if not address:
+        return message
+    if isinstance(error, HTTPError):
+        # A redirect that is not followed, nothing there, or nothing that takes the method.
+        may_be_wrong = 300 <= error.status <= 399 or error.status in {404, 405, 410}
+    else:
+        may_be_wrong = error.shows_address
+    return f"{message}: {address}" if may_be_wrong else message
 
 
 class ConnectError(ProviderError):
     """No connection to the host: refused, unreachable, reset; nothing of the request was answered.
 
-    ``is_local`` says that it is this machine that has run out of something (descriptors, memory, ports).
+    ``is_local`` says that it is this machine that has run out of something (descriptors, memory, ports),
+    ``is_refused`` that nothing listens at the address.
     """
 
     is_local: bool = False
+    is_refused: bool = False
+    shows_address: ClassVar[bool] = True
     default_phase: ClassVar[Phase] = "connect"
     default_retryable: ClassVar[bool] = True
 
@@ -245,6 +296,7 @@ class ProxyError(ConnectError):
 class PhaseTimeoutError(ProviderError, TimeoutError):
     """A phase (connect, first_event, idle, total) took longer than its limit."""
 
+    shows_address: ClassVar[bool] = True
     default_phase: ClassVar[Phase] = "total"
     default_retryable: ClassVar[bool] = True
 
@@ -252,6 +304,7 @@ class PhaseTimeoutError(ProviderError, TimeoutError):
 class StreamBrokenError(ProviderError):
     """The answer ended before its end marker; ``text`` is exactly what had come."""
 
+    shows_address: ClassVar[bool] = True
     default_retryable: ClassVar[bool] = True
 
     def __init__(
@@ -264,6 +317,7 @@ class StreamBrokenError(ProviderError):
 class ProtocolError(ProviderError):
     """What came is not what the wire allows: a wrong coding, wrong JSON, too much of it."""
 
+    shows_address: ClassVar[bool] = True
     default_phase: ClassVar[Phase] = "decode"
 
 
@@ -342,6 +396,7 @@ class HTTPError(ProviderError):
         next_may_help: bool | None = None,
         retry_after: float | None = None,
         request_id: str | None = None,
+        host_message: str | None = None,
     ) -> None:
         super().__init__(
             message,
@@ -354,6 +409,8 @@ class HTTPError(ProviderError):
         self.status: int = self.default_status if status is None else status
         self.code = code
         self.body = body
+        if host_message:
+            self.host_message = host_message
 
 
 class BadRequestError(HTTPError):
@@ -385,6 +442,10 @@ class AuthenticationError(HTTPError):
 
     default_status: ClassVar[int] = 401
 
+    @property
+    def refuses_credential(self) -> bool:
+        return True
+
 
 class PermissionDeniedError(HTTPError):
     """The key may not do this (403)."""
@@ -411,6 +472,10 @@ class QuotaExhaustedError(RateLimitError):
     default_retryable: ClassVar[bool] = False
     default_status: ClassVar[int] = 402
 
+    @property
+    def refuses_credential(self) -> bool:
+        return self.code not in _OF_ONE_MODEL
+
 
 class OverloadedError(HTTPError):
     """The host is overloaded (503, 529)."""
@@ -429,6 +494,8 @@ class ServerError(HTTPError):
 class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
     """Two or more candidates failed; the group holds the last error of each, ``attempts`` every attempt's record.
 
+    A candidate that was skipped because its key had been refused is among the attempts alone. ``str()`` tells equal
+    causes once: ``all 20 candidates failed: openai (20 models): HTTP 401 (invalid_api_key)``.
     ``text`` is exactly what the caller of a stream had of the answer's text.
     """
 
@@ -436,8 +503,36 @@ class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
     text: str = ""
 
     def __str__(self) -> str:
-        causes = "; ".join(f"{type(error).__name__}: {error}" for error in self.exceptions)
-        return f"{self.message}: {causes}"
+        return f"{self.message}: {'; '.join(self.causes)}"
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What went wrong and where, equal causes of one provider once."""
+        alike: dict[tuple[str | None, type[ProviderError], str], list[ProviderError]] = {}
+        for error in leaves(self):
+            alike.setdefault((error.provider, type(error), message_of(error, address="")), []).append(error)
+        return tuple(self._cause(errors) for errors in alike.values())
+
+    def _cause(self, errors: Sequence[ProviderError]) -> str:
+        first = errors[0]
+        models = {error.model for error in errors}
+        refused = {error.model for error in errors if error.refuses_credential}
+        for attempt in self.attempts:
+            if (
+                attempt.error is not None
+                and attempt.provider == first.provider
+                and attempt.error.refused_for in refused
+            ):
+                models.add(attempt.model)
+        if len(models) > 1:
+            who = f"{first.provider} ({len(models)} models)"
+        else:
+            who = "/".join(part for part in (first.provider, first.model) if part)
+        addresses = {error.address or "" for error in errors}
+        if len(addresses) > 1:  # of some hosts the model is part of the path
+            addresses = {origin(address) for address in addresses}
+        message = message_of(first, address=addresses.pop() if len(addresses) == 1 else "")
+        return f"{who}: {message}" if who else message
 
     def derive(self, excs: Sequence[ProviderError]) -> AllFailedError:  # type: ignore[override]
         """Keep the type and the attempts when ``except*`` splits the group."""
@@ -445,6 +540,14 @@ class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
         derived.attempts = self.attempts
         derived.text = self.text
         return derived
+
+
+def leaves(group: ExceptionGroup[ProviderError]) -> list[ProviderError]:
+    """The errors of a group, those of groups inside it among them."""
+    found: list[ProviderError] = []
+    for error in group.exceptions:
+        found += leaves(error) if isinstance(error, ExceptionGroup) else [error]
+    return found
 
 
 # ── the one table: an answered error → its type ──────────────────────────────────────────────────────
@@ -523,6 +626,9 @@ _NARROWING: Final[frozenset[str]] = frozenset(
 # (groq-chat-63271d54a4, groq-chat-a5766a5fdc; console.groq.com/docs/errors).
 _MODEL_FAILED: Final[frozenset[str]] = frozenset({"json_validate_failed", "tool_use_failed"})
 
+# A quota of one model, not of the account (docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html).
+_OF_ONE_MODEL: Final[frozenset[str]] = frozenset({"ServiceQuotaExceededException"})
+
 # What is asked of a host with a prompt that is too long.
 _CONTEXT_STATUSES: Final[frozenset[int]] = frozenset({200, 400, 413, 422})
 
@@ -540,6 +646,8 @@ class ErrorFields:
     """A status told in the body itself, as some hosts do inside a 200 stream."""
     reason: str | None = None
     """A finer word beside the code, as Google has one in ``details``."""
+    message: str | None = None
+    """The host's own sentence, without what is or looks like a key."""
     context_length: bool = False
     """Whether the body says so in one of the phrases of `segue.wire.error_body`, for want of a field."""
 
@@ -577,4 +685,5 @@ def http_error(
         next_may_help=True if passing or not _MODEL_FAILED.isdisjoint(names) else None,
         retry_after=retry_after,
         request_id=request_id,
+        host_message=fields.message,
     )

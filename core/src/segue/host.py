@@ -38,7 +38,8 @@ class Host:
     A name in braces in it, such as ``{account}``, is for the user to fill: it then wants a ``base_url``. ``wire`` is
     what it is asked on, ``wires`` are others that it speaks: ``options={name: {"wire": "responses"}}`` chooses.
 
-    ``env`` names the variables that may hold its key; without any it needs none. ``quirks`` say in what
+    ``env`` names the variables that may hold its key; without any it needs none. ``start`` is the command that starts
+    a host of this machine. ``quirks`` say in what
     it differs from the wire as its maker has it (for ``openai_chat`` the names of
     ``segue.wire.openai_chat.QUIRKS``). ``options`` is the import string of the pydantic model of
     what it takes in ``options={name: {…}}``. ``source`` and ``checked`` (YYYY-MM-DD) say who says so, and when.
@@ -56,6 +57,7 @@ class Host:
     headers: Mapping[str, str] = field(default_factory=_nothing)
     base_url_env: str | None = None
     key_url: str | None = None
+    start: str | None = None
     options: str | None = None
     source: str = ""
     checked: str = ""
@@ -72,6 +74,7 @@ class Host:
             base_url_env=self.base_url_env,
             url=self.url,
             key_url=self.key_url,
+            start=self.start,
             options=self.options,
             conformance=Conformance("full", wire=self.wire, expected_failures=self.expected_failures),
         )

@@ -9,6 +9,7 @@ from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from .errors import message_of
 from .values import dataclass
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Attempt:
     def __str__(self) -> str:
         line = f"{self.provider}/{self.model} {self.outcome}"
         if self.error is not None:
-            line += f" at {self.error.phase}: {type(self.error).__name__}: {self.error.args[0]}"
+            line += f" at {self.error.phase}: {type(self.error).__name__}: {message_of(self.error)}"
         if self.first_event is not None:
             line += f", first event after {self.first_event * 1000:.0f} ms"
         return f"{line}, {self.duration * 1000:.0f} ms"

@@ -159,7 +159,8 @@ class ProviderSpec:
 
     ``load`` is ``"module:attribute"``: a class or object that is a `Provider`. ``capabilities`` hold
     for every model; a model's own stand above them. ``env`` names the variables that may hold its
-    key, the first one set wins; without any it needs none. ``key_url`` is where to get a key. ``options``
+    key, the first one set wins; without any it needs none. ``key_url`` is where to get a key. ``start`` is, of a host
+    on this machine, the command that starts it, which a person is told when nothing listens there. ``options``
     is the pydantic model, its import string, or what gives it, of what it takes in ``options={name: {…}}``.
     ``without_key`` is of a host that takes other credentials too: by the environment and the configured options it
     tells why it cannot be asked without a key, or None where it can; it looks at files at most. ``conformance`` is
@@ -174,6 +175,7 @@ class ProviderSpec:
     base_url_env: str | None = None
     url: str | None = None
     key_url: str | None = None
+    start: str | None = None
     access: Access = "open"
     options: str | type[BaseModel] | Callable[[], type[BaseModel] | None] | None = None
     without_key: Callable[[Mapping[str, str], Mapping[str, object]], str | None] | None = None

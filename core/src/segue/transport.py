@@ -32,6 +32,7 @@ from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
+from .display import shown_address
 from .errors import (
     ConfigError,
     ConnectError,
@@ -87,6 +88,11 @@ MAX_ERROR_BYTES: Final = 64 * 1024
 
 _CODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
 _OUT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+_TLS_ALERT: Final = b"\x15\x03"  # RFC 8446 5.1: content type 21, then the version
+# What OpenSSL says of a first answer that is not a TLS record.
+_NOT_TLS: Final = frozenset({
+    "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER",
+})  # fmt: skip
 _DRAIN_SECONDS: Final = 0.1
 _LARGE_BODY: Final = 1024 * 1024
 _HEADERS: Final = {"accept-encoding": "gzip, deflate", "user-agent": "segue"}
@@ -330,6 +336,8 @@ class _Protocol(ResponseHandler):
     """Knows whether a byte of the current answer came: what has begun is never sent again."""
 
     answered = False
+    speaks_tls = False
+    """Whether its first bytes are a TLS alert, which is how a TLS port answers plain HTTP."""
     used = False
     fell_behind = False
     """Whether more of the current answer came than was let in."""
@@ -339,7 +347,9 @@ class _Protocol(ResponseHandler):
         super().pause_reading()
 
     def data_received(self, data: bytes) -> None:
-        self.answered = True
+        if not self.answered:
+            self.answered = True
+            self.speaks_tls = data.startswith(_TLS_ALERT)
         super().data_received(data)
 
 
@@ -778,12 +788,15 @@ class _Exchange:
                         use.fresh = True
                         continue
                     failure = _translated(error, transport.timeout, sent=use.protocol is not None)
+                    _hint(failure, call.url, use, error)
                 else:
                     self._response = response
                     return response
                 finally:
                     if watchdog is not None:
                         watchdog.disarm()
+                if isinstance(failure, ProviderError):
+                    failure.address = shown_address(call.url)
                 # Outside the except block, so that aiohttp's exception is not even the context.
                 raise failure
         finally:
@@ -794,6 +807,8 @@ class _Exchange:
     ) -> None:
         if self._watchdog is not None:
             self._watchdog.close()
+        if isinstance(exc, ProviderError) and exc.address is None:
+            exc.address = shown_address(self._call.url)
         response = self._response
         content = response.content
         if kind is None and not content.is_eof():
@@ -928,7 +943,8 @@ def _translated(error: Exception, timeout: Timeout, *, sent: bool) -> ProviderEr
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
             return TLSError(f"no trusted TLS connection ({_tls_reason(error)})")
         case aiohttp.ClientConnectorError():
-            failed = ConnectError(f"cannot connect ({type(error.os_error).__name__})")
+            failed = ConnectError(f"cannot connect ({_os_reason(error.os_error)})")
+            failed.is_refused = isinstance(error.os_error, ConnectionRefusedError)
             if error.os_error.errno in _OUT_OF:
                 failed = ConnectError(f"this machine cannot connect: {os.strerror(error.os_error.errno)}")
                 failed.is_local = True
@@ -944,8 +960,35 @@ def _translated(error: Exception, timeout: Timeout, *, sent: bool) -> ProviderEr
             return ConnectError("the host closed the connection without an answer", phase=phase)
 
 
+def _os_reason(error: OSError) -> str:
+    # Not its own text, which holds the addresses that were tried.
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else type(error).__name__
+
+
+def _hint(failure: ProviderError | ConfigError, url: str, use: _Use, error: Exception) -> None:
+    """Say so where one side speaks TLS and the other plain HTTP."""
+    protocol = use.protocol
+    if isinstance(failure, TLSError):
+        if getattr(_tls_cause(error), "reason", None) in _NOT_TLS:
+            failure.add_note("hint: the host speaks plain HTTP at this port: write http:// in place of https://")
+    elif url.startswith("https://"):
+        is_silent = isinstance(failure, PhaseTimeoutError) or (type(failure) is ConnectError and not failure.is_refused)
+        if is_silent and protocol is None and URL(url).port != 443:
+            failure.add_note("hint: if the host speaks plain HTTP at this port, write http:// in place of https://")
+    elif url.startswith("http://") and protocol is not None and not isinstance(failure, ProxyError):
+        if protocol.speaks_tls:
+            failure.add_note("hint: the host speaks TLS at this port: write https:// in place of http://")
+        elif not (protocol.answered or use.reused):
+            # So a TLS port of OpenSSL's answers plain HTTP, but not it alone.
+            failure.add_note("hint: if the host speaks TLS at this port, write https:// in place of http://")
+
+
+def _tls_cause(error: object) -> object:
+    return getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+
+
 def _tls_reason(error: object) -> str:
-    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    inner = _tls_cause(error)
     if isinstance(inner, ssl.SSLCertVerificationError) and hasattr(inner, "verify_message"):
         return inner.verify_message  # it has none where Python code made it
     reason = getattr(inner, "reason", None)
@@ -1130,7 +1173,7 @@ async def _error_of(response: Response | aiohttp.ClientResponse, call: Call | st
         pass  # the status is known; what is missing of the body only explains it
     error = http_error(
         response.status,
-        error_body.read(bytes(body), kind=response.headers.get("x-amzn-errortype")),
+        error_body.read(bytes(body), kind=response.headers.get("x-amzn-errortype"), secrets=secrets),
         body=error_body.shown(bytes(body), secrets=secrets),
         retry_after=retry_after(response.headers),
         request_id=_request_id(response.headers),

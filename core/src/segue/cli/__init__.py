@@ -23,7 +23,7 @@ import click
 from ..errors import SegueError
 from .commands import segue
 from .completion import complete, completing
-from .faults import is_failure, tell
+from .faults import is_failure, tell, tell_json
 from .terminal import clean, say
 
 if TYPE_CHECKING:
@@ -83,7 +83,10 @@ def _invoked(context: click.Context) -> int:
     except SegueError as error:
         tell(error)
         return FAILED if is_failure(error) else WRONG
-    except (click.ClickException, click.exceptions.Exit, OSError):
+    except click.ClickException as error:
+        tell_json(error)
+        raise
+    except (click.exceptions.Exit, OSError):
         raise
     except Exception as error:  # whatever it is, a user is told of it in one line
         tell(error)

@@ -10,6 +10,7 @@ import click
 
 from .. import __version__
 from . import completion
+from .faults import as_json_option
 from .plugins import Commands
 
 if TYPE_CHECKING:
@@ -70,7 +71,12 @@ def _config(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _json(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+    return _json_option("Print JSON.")(command)
+
+
+def _json_option(meaning: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    # Eager: a wrong value of another option is a failure that is JSON too.
+    return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=as_json_option, help=meaning)
 
 
 def _needs(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -157,7 +163,7 @@ _SETTINGS = (
 @click.option(
     "--reasoning", is_flag=True, help="Show what the model thinks; it goes to stderr if stdout is no terminal."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end instead of the text.")
+@_json_option("Print one JSON object at the end instead of the text.")
 @click.option(
     "--trace", is_flag=True, help="Tell on stderr what is selected, each attempt, who answered, and its cost."
 )

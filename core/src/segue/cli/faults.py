@@ -1,25 +1,30 @@
-"""How a failure is told: one line that names the fix; with ``--debug`` where it happened."""
+"""How a failure is told: a line that names the fix, what the host said, hints; with ``--debug`` where it happened."""
 
 from __future__ import annotations
 
 import contextlib
 import traceback
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..errors import AllFailedError, ConfigError, NeedsSyntaxError, NoCandidateError, ProviderError, SegueError
-from .terminal import clean, say
+from ..errors import AllFailedError, ConfigError, NeedsSyntaxError, NoCandidateError, ProviderError, SegueError, leaves
+from .terminal import clean, one_line, say, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _MOST_LINES: Final = 14
 """How much of an explanation is shown: with many hosts installed it has a line for each of their models."""
+_MOST_NOTES: Final = 5
+"""How many notes of an error are shown below it."""
+
+_JSON: Final = "segue.as_json"
 
 
 def tell(error: BaseException) -> None:
-    """The failure on stderr."""
+    """The failure on stderr, and where JSON is wanted as an object on stdout."""
+    tell_json(error)
     if debugging():
         say(clean("".join(traceback.format_exception(error))).rstrip())
     else:
@@ -27,6 +32,27 @@ def tell(error: BaseException) -> None:
 
 
 def told(error: BaseException) -> str:
+    """What went wrong on one line, but where the lines are the message; below it the notes, each on a line."""
+    notes = list(dict.fromkeys(_notes(error)))
+    more = len(notes) - _MOST_NOTES
+    if more > 0:
+        notes = [*notes[: _MOST_NOTES - 1], f"… {more + 1} more notes; --debug shows them"]
+    return "\n".join([_message(error), *(f"  {note}" for note in notes)])
+
+
+def _notes(error: BaseException) -> Iterator[str]:
+    """The notes of an error, and of a group those of each, with the name of whose they are."""
+    for note in getattr(error, "__notes__", ()):
+        yield one_line(str(note))
+    if isinstance(error, AllFailedError):
+        groups = [(one.provider, list(_notes(one))) for one in leaves(error)]
+        several = len({provider for provider, _ in groups}) > 1
+        for provider, notes in groups:
+            for note in notes:
+                yield f"{one_line(provider)}: {note}" if provider and several else note
+
+
+def _message(error: BaseException) -> str:
     """One line, but where the lines are the message: an explanation, a caret under its place."""
     if isinstance(error, NoCandidateError):
         lines = clean(str(error)).splitlines()
@@ -50,6 +76,42 @@ def is_failure(error: BaseException) -> bool:
     if isinstance(error.__cause__, ConfigError):
         return False  # a key that is not to be had
     return isinstance(error, (ProviderError, AllFailedError)) or not isinstance(error, SegueError)
+
+
+def failure_as_json(error: BaseException) -> dict[str, Any]:
+    """What ``--json`` prints of a failure; of several that differ in a field, it is null."""
+    of = leaves(error) if isinstance(error, AllFailedError) else [error]
+    status, code, said = (
+        _common([getattr(one, name, None) for one in of]) for name in ("status", "code", "host_message")
+    )
+    text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    return {
+        "error": {
+            "type": type(error).__name__,
+            "status": status,
+            "code": code,
+            "message": clean(text).strip(),
+            "host_message": said,
+        }
+    }
+
+
+def _common(values: Sequence[object]) -> object:
+    return values[0] if all(value == values[0] for value in values) else None
+
+
+def as_json_option(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
+    """The callback of ``--json``: a failure of this command is JSON too."""
+    if value:
+        context.meta[_JSON] = True
+    return value
+
+
+def tell_json(error: BaseException) -> None:
+    """The failure as an object on stdout, where ``--json`` was given."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get(_JSON):
+        write_json(failure_as_json(error))
 
 
 def debugging() -> bool:

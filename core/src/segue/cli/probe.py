@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..client import Client
+from ..errors import message_of
 from .terminal import is_terminal, one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ def _entry(attempt: Attempt) -> dict[str, Any]:
         "cost": attempt.cost,
         "error": None if error is None else type(error).__name__,
         "phase": None if error is None else error.phase,
-        "message": None if error is None else str(error.args[0]),
+        "status": getattr(error, "status", None),  # of an HTTPError alone
+        "code": getattr(error, "code", None),
+        "message": None if error is None else message_of(error),
+        "host_message": None if error is None else error.host_message,
     }
 
 
@@ -61,7 +65,9 @@ def _cells(attempt: Attempt) -> tuple[str, ...]:
     cost = "" if attempt.cost is None else f"${attempt.cost:.6f}"
     wrong = ""
     if attempt.error is not None:
-        wrong = one_line(f"{type(attempt.error).__name__} at {attempt.error.phase}: {attempt.error.args[0]}")
+        wrong = one_line(f"{type(attempt.error).__name__} at {attempt.error.phase}: {message_of(attempt.error)}")
+        if attempt.error.host_message:
+            wrong = f"{wrong}; the host says: {attempt.error.host_message}"
     name = one_line("/".join(part for part in (attempt.provider, attempt.model) if part))
     return (name, attempt.outcome, first, f"{attempt.duration * 1000:.0f} ms", cost, wrong)
 

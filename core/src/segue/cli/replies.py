@@ -65,5 +65,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "phase": None if error is None else error.phase,
         "error": None if error is None else type(error).__name__,
         "status": getattr(error, "status", None),  # of an HTTPError alone
+        "code": getattr(error, "code", None),
         "message": None if error is None else clean(str(error)),
+        "host_message": None if error is None else error.host_message,
     }

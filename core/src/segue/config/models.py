@@ -488,6 +488,10 @@ class File(_Table):
     concurrency: Count | None = Field(
         default=None, description="How many calls may run at the same time; any number if not set."
     )
+    host_messages: bool = Field(
+        default=True,
+        description="Whether errors show the host's own sentence, which may quote a prompt.",
+    )
     plugins: PluginsTable = Field(default_factory=PluginsTable, description="Whose plugins are imported, and how.")
 
 

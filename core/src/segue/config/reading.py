@@ -306,6 +306,7 @@ class _Reader:
             keys_file=keys,
             local_chains=self.local_chains,
             downloads=_downloads(file.downloads),
+            host_messages=file.host_messages,
             plugins=PluginRules(
                 **{name: getattr(file.plugins, name) for name in type(file.plugins).model_fields},
                 unread=self.rules_unread,

@@ -185,6 +185,7 @@ class Config:
     keys_file: Path | None = None
     local_chains: frozenset[str] = frozenset()
     downloads: Downloads | None = None
+    host_messages: bool = True
     plugins: PluginRules = field(default_factory=PluginRules)
 
     def __reduce__(self) -> NoReturn:

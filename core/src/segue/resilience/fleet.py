@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
+from ..errors import HTTPError
 from ..observation import CircuitChange, Health, HealthSnapshot
 from .breaker import BREAKER, CLOSED, Breaker, Circuit, Endpoint
 from .budget import BUDGET, Bucket, Budget
@@ -103,6 +104,9 @@ class Fleet:
         error.args = (f"not asked {until}: {circuit.error.args[0]}",)
         error.phase = "skipped"
         error.next_may_help = True
+        error.host_message = None  # it was said to another call, and may quote what that one asked
+        if isinstance(error, HTTPError):
+            error.body = ""
         error.retry_after = wait if wait < math.inf else None
         # A host that said for how long is waited for; one that fails is not, until somebody has tried it.
         error.retryable = now < circuit.hint_until and not circuit.interval

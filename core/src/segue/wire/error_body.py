@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from codecs import getincrementaldecoder
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from ..display import single_line
 from ..errors import ErrorFields
 from ..json_text import from_json
 from .blotting import blotted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 KEPT_CHARACTERS: Final = 2000
 
@@ -25,19 +28,43 @@ _LOOKS_SECRET: Final = re.compile(r"(?:sk|pk|gsk|xai|rk)-[\w*.-]{6,}|AIza[\w-]{1
 _CONTEXT_LENGTH: Final = re.compile(r"This (?:model|endpoint)'s maximum context length is \d+ tokens\.")
 
 
-def read(body: bytes, *, kind: str | None = None) -> ErrorFields:
-    """The fields of a JSON error body; empty ones where it is no JSON object.
+# Of a page its title, of an XML answer its message is what it says; of its markup a person has nothing.
+_OF_MARKUP: Final = re.compile(r"<(title|message)\b[^>]*>([^<]*)</\1\s*>", re.IGNORECASE)
+_EVENT: Final = re.compile(r"^data:(.*)$", re.MULTILINE)
+
+
+def read(body: bytes, *, kind: str | None = None, secrets: Sequence[str] = ()) -> ErrorFields:
+    """The fields of a JSON error body; of any other body, the sentence that it is.
 
     ``kind`` is what AWS says of the type in a header, ``ValidationException:http://…``; it may stand there alone.
+    ``secrets`` are blotted out of the sentence.
     """
     try:
-        fields = fields_of(from_json(body))
+        fields = fields_of(from_json(body), secrets=secrets)
     except ValueError:
-        fields = ErrorFields()
+        fields = _of_text(body, secrets)
     return fields if kind is None else replace(fields, type=_name_of(kind))
 
 
-def fields_of(value: object) -> ErrorFields:
+def _of_text(body: bytes, secrets: Sequence[str]) -> ErrorFields:
+    """What a body says that is not JSON: text, a page, or an event of a stream."""
+    try:
+        text = getincrementaldecoder("utf-8")().decode(body[: 4 * KEPT_CHARACTERS]).strip()
+    except UnicodeDecodeError:
+        return ErrorFields()
+    event = _EVENT.search(text) if text.startswith(("data:", "event:")) else None
+    if event is not None:
+        with contextlib.suppress(ValueError):
+            return fields_of(from_json(event[1]), secrets=secrets)
+    if text.startswith("<"):
+        from html import unescape  # only where a host answers with a page
+
+        found = _OF_MARKUP.search(text)
+        text = "" if found is None else unescape(found[2])
+    return ErrorFields(message=_shown(text, secrets))
+
+
+def fields_of(value: object, *, secrets: Sequence[str] = ()) -> ErrorFields:
     """The fields of a decoded error body: an ``error`` object, or the object itself.
 
     OpenAI has ``error.code`` and ``error.type``, Anthropic ``error.type``, Google a number in
@@ -47,7 +74,7 @@ def fields_of(value: object) -> ErrorFields:
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):
-        return ErrorFields()
+        return ErrorFields(message=_shown(_sentence(value), secrets))
     error: Mapping[str, object] = value["error"] if isinstance(value.get("error"), dict) else value
     code, kind, word = error.get("code"), error.get("type"), error.get("status") or error.get("error_type")
     message = error.get("message")
@@ -60,8 +87,65 @@ def fields_of(value: object) -> ErrorFields:
         type=kind if isinstance(kind, str) else None,
         status=code if isinstance(code, int) and 400 <= code <= 599 else None,
         reason=_reason(error.get("details")),
+        message=_shown(_sentence(value), secrets),
         context_length=isinstance(message, str) and _CONTEXT_LENGTH.match(message) is not None,
     )
+
+
+# Where hosts have their sentence, the surest first. An object under ``error`` counts more than a message beside it, a
+# text less: there it may be a mere word ("Not Found", "invalid_grant").
+_SENTENCES: Final = (
+    "message",
+    "Message",
+    "detail",
+    "error_description",
+    "msg",
+    "status_msg",
+    "errors",
+    "error",
+    "title",
+)
+_DEEPEST: Final = 5
+_MOST_OF_A_LIST: Final = 3
+
+
+def _sentence(value: object, depth: int = 0) -> str | None:
+    """What an error body says in words, wherever in it the host has them."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, list):
+        each = [text for one in value[:_MOST_OF_A_LIST] if (text := _sentence(one, depth + 1))]
+        return "; ".join(each) or None
+    if not isinstance(value, dict):
+        return None
+    said_in = (value["error"],) if isinstance(value.get("error"), (dict, list)) else ()
+    sentences = (_sentence(one, depth + 1) for one in (*said_in, *map(value.get, _SENTENCES), value.get("base_resp")))
+    said = next((text for text in sentences if text), None)
+    if said is None:
+        return None
+    place, metadata = value.get("loc"), value.get("metadata")
+    if isinstance(place, list):  # FastAPI tells of each wrong field where it stands
+        said = f"{'.'.join(str(part) for part in place)}: {said}"
+    if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):  # a router, of the host behind it
+        said = f"{said}: {_raw(metadata['raw'], depth + 1)}"
+    return said
+
+
+def _raw(text: str, depth: int) -> str:
+    try:
+        return _sentence(from_json(text), depth) or text
+    except ValueError:
+        return text
+
+
+def _shown(text: str | None, secrets: Sequence[str]) -> str | None:
+    """The sentence on one line, without what is or looks like a key."""
+    if not text:
+        return None
+    line = _LOOKS_SECRET.sub("…", blotted(single_line(text, most=KEPT_CHARACTERS), secrets))
+    return single_line(line) or None
 
 
 def _name_of(kind: str) -> str:

@@ -182,6 +182,7 @@ HOSTS: Final[tuple[Host, ...]] = (
     Host(
         name="llamacpp",
         url="http://127.0.0.1:8080/v1",
+        start="`llama-server -m MODEL.gguf`",
         quirks=("reasoning_content_back", "system_for_developer", "top_k"),
         source="https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
         checked=_CHECKED,
@@ -189,6 +190,7 @@ HOSTS: Final[tuple[Host, ...]] = (
     Host(
         name="lmstudio",
         url="http://127.0.0.1:1234/v1",
+        start="`lms server start`",
         # The page lists the fields that are taken; n, logprobs and reasoning_effort are not among them.
         quirks=("no_json_object", "no_logprobs", "no_n", "no_reasoning_effort", "system_for_developer", "top_k"),
         wires=("openai_responses",),
@@ -276,6 +278,7 @@ HOSTS: Final[tuple[Host, ...]] = (
     Host(
         name="vllm",
         url="http://127.0.0.1:8000/v1",
+        start="`vllm serve MODEL`",
         quirks=("reasoning_back", "system_for_developer", "top_k"),
         source="https://docs.vllm.ai/en/v0.26.0/features/reasoning_outputs/",
         checked=_CHECKED,

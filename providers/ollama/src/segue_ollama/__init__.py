@@ -14,6 +14,7 @@ def segue_providers() -> list[ProviderSpec]:
             load="segue_ollama.provider:Ollama",
             base_url_env="OLLAMA_HOST",
             url="http://127.0.0.1:11434",
+            start="`ollama serve`",
             options="segue_ollama.options:Options",
             conformance=Conformance(level="full", cassettes=__name__),
         )

@@ -1,0 +1,156 @@
+"""What a person can do about an error: which key was used, what is wrong with an address, what is not running. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from .config import is_loopback
+from .display import origin, shown_address
+from .errors import (
+    ConnectError,
+    HTTPError,
+    PermissionDeniedError,
+    ProtocolError,
+    ProxyError,
+    message_of,
+)
+from .values import dataclass
+
+if TYPE_CHECKING:
+    from .config import KeySource
+    from .errors import ProviderError
+    from .provider import ProviderSpec
+
+_VERSION: Final = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
+# What wires add to a base address; somebody who copies a whole address has it already.
+_ADDED: Final = ("/chat/completions", "/completions", "/responses", "/embeddings", "/messages", "/models")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who was asked, and with what.
+
+    ``base_url`` is the address that the user set, at the place ``base_url_from``; None where it is the provider's own.
+    """
+
+    name: str
+    spec: ProviderSpec
+    key: KeySource | None = None
+    base_url: str | None = None
+    base_url_from: str = ""
+    is_configured: bool = False
+    """Whether it was set in a file or a variable, which a person may have forgotten."""
+
+
+def add_hints(error: ProviderError, asked: Asked) -> None:
+    """Add to the error, as notes, what helps the person who configured the provider."""
+    for hint in (_key_of(error, asked), _address_of(error, asked)):
+        if hint:
+            error.add_note(hint)
+
+
+# ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _key_of(error: ProviderError, asked: Asked) -> str | None:
+    if not (error.refuses_credential or isinstance(error, PermissionDeniedError)):
+        return None
+    name, spec, key = asked.name, asked.spec, asked.key
+    if key is None:
+        if spec.without_key is not None:
+            return f"no key was set, so {name} used the credentials that it found on this machine"
+        variable = f"{' or '.join(spec.env)}, or " if spec.env else ""
+        return f"no key was sent: set {variable}api_key in [providers.{name}]"
+    through = "" if key.shown in {"set", "broken"} else f" ({key.shown})"
+    match key.kind:
+        case "code":
+            place = f"api_keys[{name!r}] of the Client{through}"
+        case "config":
+            place = f"api_key of [providers.{name}] in {key.where}{through}"
+        case "environment":
+            place = f"{key.where} of the environment"
+        case "store":
+            place = f"{name} in the key store {key.where}{through}"
+    return f"the key used was {place}"
+
+
+# ── addresses ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _address_of(error: ProviderError, asked: Asked) -> str | None:
+    if isinstance(error, ConnectError):
+        if error.is_refused and is_loopback(error.address):
+            return _start(error, asked)
+    elif isinstance(error, (HTTPError, ProtocolError)) and not isinstance(error, PermissionDeniedError):
+        if error.refuses_credential:
+            return None
+        wrong = _wrong_base(error, asked)
+        if wrong is not None:
+            return wrong
+    is_named = isinstance(error, (ConnectError, HTTPError)) and message_of(error) != message_of(error, address="")
+    if asked.is_configured and is_named and not isinstance(error, ProxyError):
+        return f"hint: the address comes from {asked.base_url_from}"
+    return None
+
+
+def _start(error: ConnectError, asked: Asked) -> str:
+    place = asked.base_url_from
+    if not place:
+        variable = f"{asked.spec.base_url_env} or " if asked.spec.base_url_env else ""
+        place = f"{variable}base_url in [providers.{asked.name}]"
+    change = f"{'correct' if asked.base_url_from else 'set'} {place}"
+    program = f"start it with {asked.spec.start}" if asked.spec.start else "start the server"
+    return f"hint: nothing listens at {origin(error.address or '')}: {program}, or {change}"
+
+
+def _wrong_base(error: HTTPError | ProtocolError, asked: Asked) -> str | None:
+    """What is wrong with a base address, by what it has and lacks; None where nothing looks wrong."""
+    base = shown_address(asked.base_url or asked.spec.url)
+    if base is None:
+        return None
+    base = base.rstrip("/")
+    path = urlsplit(base).path
+    if not _is_of_address(error):
+        return None
+    added = next((end for end in _ADDED if path.endswith(end)), None)
+    if added is not None:
+        shorter = base.removesuffix(added)
+        if not _VERSION.search(shorter) and _wants_version(asked):
+            shorter += "/v1"
+        return _written(f"ends in {added}, which is added to it", shorter, asked)
+    sent = urlsplit(error.address or "").path
+    if not sent.startswith(f"{path}/"):
+        return None
+    rest = sent.removeprefix(path)
+    begins = _VERSION.match(rest)
+    if begins is not None and path.endswith(begins[0]):
+        return _written(f"has {begins[0]} twice", base.removesuffix(begins[0]), asked)
+    if begins is None and rest in _ADDED and not _VERSION.search(path) and _wants_version(asked):
+        return _written("has no /v1, which most hosts of this API want", f"{base}/v1", asked)
+    return None
+
+
+def _is_of_address(error: HTTPError | ProtocolError) -> bool:
+    """Whether a wrong address may be the cause."""
+    if not isinstance(error, HTTPError):
+        return True
+    if error.status == 200:
+        return error.code is None  # some hosts answer a wrong path so
+    return error.status in {404, 405} and error.code != "model_not_found"
+
+
+def _wants_version(asked: Asked) -> bool:
+    """Whether hosts of this kind have a version in their address, by the provider's own, or else by the wire."""
+    own, conformance = asked.spec.url, asked.spec.conformance
+    if asked.base_url is None:
+        return False
+    if own is not None and shown_address(own) != shown_address(asked.base_url):
+        return _VERSION.search(urlsplit(own).path) is not None
+    return conformance is not None and conformance.wire is not None and conformance.wire.startswith("openai_")
+
+
+def _written(fault: str, base_url: str, asked: Asked) -> str:
+    place = asked.base_url_from or f"base_url in [providers.{asked.name}]"
+    return f"hint: the address {fault}: set {place} to {base_url}"
