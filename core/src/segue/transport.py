@@ -870,10 +870,10 @@ async def _all_there(content: aiohttp.StreamReader) -> bytes:
     """
     if not _IS_AS_KNOWN or content.__class__ is not aiohttp.StreamReader:
         return await content.readany()
-    error = content.exception()
-    if error is not None:
-        raise error
     pieces = content._buffer  # noqa: SLF001
+    error = content.exception()
+    if error is not None and not pieces:  # what came before it is given first, as to a reader who was there in time
+        raise error
     while not pieces and not content.is_eof():
         await content._wait("readany")  # noqa: SLF001
     if not pieces:
