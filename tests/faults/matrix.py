@@ -230,10 +230,14 @@ def client_of(
 
 
 class Clock:
-    """The running loop's clock, which a test moves on while the code that reads has its turn."""
+    """The running loop's clock, which a test moves on while the code that reads has its turn.
 
-    def __init__(self) -> None:
+    ``limit`` is the test's own, which is moved with it.
+    """
+
+    def __init__(self, limit: asyncio.Timeout | None = None) -> None:
         self._ahead = 0.0
+        self._limit = limit
 
     def __enter__(self) -> Self:
         loop: Any = asyncio.get_running_loop()
@@ -253,14 +257,22 @@ class Clock:
         """Do something else for so long: whatever is due in that time happens."""
         await self.turns()
         self._ahead += seconds
+        if self._limit is not None:
+            self._limit.reschedule((self._limit.when() or 0.0) + seconds)
         await self.turns()
 
 
-async def paused(events: AsyncIterator[T], clock: Clock, seconds: float) -> AsyncGenerator[T, None]:
-    """Events as one reads them who takes each in a task of its own, and does something else before the next."""
+Reading: TypeAlias = Literal["at once", "pausing", "tasks"]
+"""How a stream is read: as it comes; with a pause after each event; so, and each event in a task of its own."""
+
+PAUSING: Mapping[Place, Reading] = {"first": "pausing", "middle": "tasks"}
+
+
+async def read(events: AsyncIterator[T], clock: Clock, reading: Reading, seconds: float) -> AsyncGenerator[T, None]:
+    """Events as one gets them who reads so, and pauses for so many seconds."""
     while True:
         try:
-            event = await asyncio.create_task(_next(events))
+            event = await (asyncio.create_task(_next(events)) if reading == "tasks" else anext(events))
         except StopAsyncIteration:
             return
         yield event
@@ -277,10 +289,11 @@ async def meet(
     *,
     stream: bool,
     prompt: str = "hi",
-    pausing: Clock | None = None,
+    reading: Reading = "at once",
+    clock: Clock | None = None,
     **asking: Any,
 ) -> Met:
-    """Ask, and keep everything that a caller sees; ``pausing`` makes it one that pauses between two events."""
+    """Ask, and keep everything that a caller sees; one who pauses has a clock."""
     met = Met()
     chain = Chain(*(f"{name}/m" for name in targets))
     try:
@@ -290,7 +303,7 @@ async def meet(
         else:
             async with client.stream(prompt, chain=chain, **asking) as events:
                 taken = checked(events)
-                async for event in taken if pausing is None else paused(taken, pausing, PAUSE):
+                async for event in taken if clock is None else read(taken, clock, reading, PAUSE):
                     met.text += event.text if isinstance(event, TextDelta) else ""
                 reply = await events.reply()
         met.whole, met.attempts, met.notices = reply.text, reply.attempts, reply.notices
@@ -310,16 +323,15 @@ async def check(fault: Fault, *, stream: bool, place: Place) -> None:
     They are also true of a reader that pauses for longer than every limit between two events.
     """
     await _check(fault, stream=stream, place=place, prefill=False)
-    if stream and place == "first":
-        await _check(fault, stream=stream, place=place, prefill=False, pausing=True)
+    if stream:
+        await _check(fault, stream=stream, place=place, prefill=False, reading=PAUSING[place])
 
 
 async def check_continued(fault: Fault, *, place: Place) -> None:
     """Meet a fault in the middle of a stream where the next target goes on with the text: it comes out whole."""
     assert fault.text, "nothing to go on with"
     await _check(fault, stream=True, place=place, prefill=True)
-    if place == "first":
-        await _check(fault, stream=True, place=place, prefill=True, pausing=True)
+    await _check(fault, stream=True, place=place, prefill=True, reading=PAUSING[place])
 
 
 async def check_retried(fault: Fault, *, stream: bool) -> None:
@@ -344,7 +356,7 @@ async def check_retried(fault: Fault, *, stream: bool) -> None:
     assert descriptors() <= fds
 
 
-async def _check(fault: Fault, *, stream: bool, place: Place, prefill: bool, pausing: bool = False) -> None:
+async def _check(fault: Fault, *, stream: bool, place: Place, prefill: bool, reading: Reading = "at once") -> None:
     logged = Lines()
     root = logging.getLogger()
     level = root.level
@@ -362,7 +374,7 @@ async def _check(fault: Fault, *, stream: bool, place: Place, prefill: bool, pau
             if place == "first":
                 del targets["before"]
             sites: dict[str, Site] = {"before": before, "faulty": site, "last": last}
-            met = await _asked(fault, targets, list(sites.values()), stream=stream, prefill=prefill, pausing=pausing)
+            met = await _asked(fault, targets, list(sites.values()), stream=stream, prefill=prefill, reading=reading)
             for name, where in sites.items():
                 _keys_stay_home(name, where.seen)
     finally:
@@ -380,7 +392,7 @@ async def _asked(
     *,
     stream: bool,
     prefill: bool,
-    pausing: bool,
+    reading: Reading,
 ) -> Met:
     """The call, with nothing of it left behind."""
     tasks, fds = asyncio.all_tasks(), descriptors()
@@ -390,12 +402,11 @@ async def _asked(
     if fault.in_code and not fault.left_out:
         options["api_keys"] = {"faulty": KEYS["faulty"]}
     async with client_of(urls, timeout=fault.timeout, prefill=prefill, options=options) as client:
-        if pausing:
-            with Clock() as clock:
-                asked = meet(client, list(targets), stream=True, prompt=fault.prompt, pausing=clock)
-                met = await asyncio.wait_for(asked, LIMIT + 100 * PAUSE)
-        else:
-            met = await asyncio.wait_for(meet(client, list(targets), stream=stream, prompt=fault.prompt), LIMIT)
+        async with asyncio.timeout(LIMIT) as limit:
+            with Clock(limit) as clock:
+                pausing = None if reading == "at once" else clock
+                asked = {"stream": stream, "prompt": fault.prompt, "reading": reading, "clock": pausing}
+                met = await meet(client, list(targets), **asked)
         assert _timers() == []
     if transport is not None:
         await transport.aclose()
