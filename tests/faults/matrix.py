@@ -246,7 +246,8 @@ class Clock:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        del asyncio.get_running_loop().time  # type: ignore[attr-defined]  # the class has its own
+        loop: Any = asyncio.get_running_loop()
+        del loop.time  # the class has its own
 
     async def turns(self) -> None:
         """Let everybody else have so many turns that what is on its way arrives."""
@@ -404,9 +405,14 @@ async def _asked(
     async with client_of(urls, timeout=fault.timeout, prefill=prefill, options=options) as client:
         async with asyncio.timeout(LIMIT) as limit:
             with Clock(limit) as clock:
-                pausing = None if reading == "at once" else clock
-                asked = {"stream": stream, "prompt": fault.prompt, "reading": reading, "clock": pausing}
-                met = await meet(client, list(targets), **asked)
+                met = await meet(
+                    client,
+                    list(targets),
+                    stream=stream,
+                    prompt=fault.prompt,
+                    reading=reading,
+                    clock=None if reading == "at once" else clock,
+                )
         assert _timers() == []
     if transport is not None:
         await transport.aclose()
