@@ -234,8 +234,9 @@ class Chaos:
         task = asyncio.ensure_future(self._ask(number, way, [f"{name}/m" for name in order], heard, reader))
         if fate is not None:
             asyncio.get_running_loop().call_later(fate, task.cancel)
+        clock = asyncio.timeout(HANGS)
         try:
-            async with asyncio.timeout(HANGS) as clock:
+            async with clock:
                 outcome = await task
         except asyncio.CancelledError:
             outcome = "left" if fate is not None else "wrong: cancelled by nobody"
