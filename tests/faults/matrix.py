@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from segue import Client, OverloadedError, Retry, SegueError, TextDelta, Timeout
 from segue.chain import Chain
@@ -18,7 +18,7 @@ from segue.testing import OpenAIHost, Received, Status, checked, refused_url, to
 from segue.testing.loopback import Connection, Loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from segue import Attempt, Notice
     from segue.transport import AiohttpTransport
@@ -33,6 +33,10 @@ KEYS = {name: f"canary-{name}-0123456789" for name in ("before", "faulty", "last
 SHORT = Timeout(connect=5.0, first_event=5.0, idle=5.0)
 NO_RETRY = Retry(count=0)
 LIMIT = 30.0
+PAUSE = 6.0
+"""Longer than the limits of a fault for one wait."""
+
+T = TypeVar("T")
 
 
 # ── hosts ────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,8 +229,72 @@ def client_of(
     return Client(config={"providers": rows}, **given)
 
 
-async def meet(client: Client, targets: Sequence[str], *, stream: bool, prompt: str = "hi", **asking: Any) -> Met:
-    """Ask, and keep everything that a caller sees."""
+class Clock:
+    """The running loop's clock, which a test moves on while the code that reads has its turn.
+
+    ``limit`` is the test's own, which is moved with it.
+    """
+
+    def __init__(self, limit: asyncio.Timeout | None = None) -> None:
+        self._ahead = 0.0
+        self._limit = limit
+
+    def __enter__(self) -> Self:
+        loop: Any = asyncio.get_running_loop()
+        real = loop.time
+        loop.time = lambda: real() + self._ahead
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        loop: Any = asyncio.get_running_loop()
+        del loop.time  # the class has its own
+
+    async def turns(self) -> None:
+        """Let everybody else have so many turns that what is on its way arrives."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    async def pause(self, seconds: float) -> None:
+        """Do something else for so long: whatever is due in that time happens."""
+        await self.turns()
+        self._ahead += seconds
+        if self._limit is not None:
+            self._limit.reschedule((self._limit.when() or 0.0) + seconds)
+        await self.turns()
+
+
+Reading: TypeAlias = Literal["at once", "pausing", "tasks"]
+"""How a stream is read: as it comes; with a pause after each event; so, and each event in a task of its own."""
+
+PAUSING: Mapping[Place, Reading] = {"first": "pausing", "middle": "tasks"}
+
+
+async def read(events: AsyncIterator[T], clock: Clock, reading: Reading, seconds: float) -> AsyncGenerator[T, None]:
+    """Events as one gets them who reads so, and pauses for so many seconds."""
+    while True:
+        try:
+            event = await (asyncio.create_task(_next(events)) if reading == "tasks" else anext(events))
+        except StopAsyncIteration:
+            return
+        yield event
+        await clock.pause(seconds)
+
+
+async def _next(events: AsyncIterator[T]) -> T:
+    return await anext(events)
+
+
+async def meet(
+    client: Client,
+    targets: Sequence[str],
+    *,
+    stream: bool,
+    prompt: str = "hi",
+    reading: Reading = "at once",
+    clock: Clock | None = None,
+    **asking: Any,
+) -> Met:
+    """Ask, and keep everything that a caller sees; one who pauses has a clock."""
     met = Met()
     chain = Chain(*(f"{name}/m" for name in targets))
     try:
@@ -235,7 +303,8 @@ async def meet(client: Client, targets: Sequence[str], *, stream: bool, prompt: 
             met.text = reply.text
         else:
             async with client.stream(prompt, chain=chain, **asking) as events:
-                async for event in checked(events):
+                taken = checked(events)
+                async for event in taken if clock is None else read(taken, clock, reading, PAUSE):
                     met.text += event.text if isinstance(event, TextDelta) else ""
                 reply = await events.reply()
         met.whole, met.attempts, met.notices = reply.text, reply.attempts, reply.notices
@@ -250,14 +319,20 @@ async def meet(client: Client, targets: Sequence[str], *, stream: bool, prompt: 
 
 
 async def check(fault: Fault, *, stream: bool, place: Place) -> None:
-    """Meet the fault at the first of two targets or at the middle one of three, and assert all six."""
+    """Meet the fault at the first of two targets or at the middle one of three, and assert all six.
+
+    They are also true of a reader that pauses for longer than every limit between two events.
+    """
     await _check(fault, stream=stream, place=place, prefill=False)
+    if stream:
+        await _check(fault, stream=stream, place=place, prefill=False, reading=PAUSING[place])
 
 
 async def check_continued(fault: Fault, *, place: Place) -> None:
     """Meet a fault in the middle of a stream where the next target goes on with the text: it comes out whole."""
     assert fault.text, "nothing to go on with"
     await _check(fault, stream=True, place=place, prefill=True)
+    await _check(fault, stream=True, place=place, prefill=True, reading=PAUSING[place])
 
 
 async def check_retried(fault: Fault, *, stream: bool) -> None:
@@ -282,7 +357,7 @@ async def check_retried(fault: Fault, *, stream: bool) -> None:
     assert descriptors() <= fds
 
 
-async def _check(fault: Fault, *, stream: bool, place: Place, prefill: bool) -> None:
+async def _check(fault: Fault, *, stream: bool, place: Place, prefill: bool, reading: Reading = "at once") -> None:
     logged = Lines()
     root = logging.getLogger()
     level = root.level
@@ -300,7 +375,7 @@ async def _check(fault: Fault, *, stream: bool, place: Place, prefill: bool) -> 
             if place == "first":
                 del targets["before"]
             sites: dict[str, Site] = {"before": before, "faulty": site, "last": last}
-            met = await _asked(fault, targets, list(sites.values()), stream=stream, prefill=prefill)
+            met = await _asked(fault, targets, list(sites.values()), stream=stream, prefill=prefill, reading=reading)
             for name, where in sites.items():
                 _keys_stay_home(name, where.seen)
     finally:
@@ -312,7 +387,13 @@ async def _check(fault: Fault, *, stream: bool, place: Place, prefill: bool) -> 
 
 
 async def _asked(
-    fault: Fault, targets: Mapping[str, str], hosts: Sequence[Site], *, stream: bool, prefill: bool
+    fault: Fault,
+    targets: Mapping[str, str],
+    hosts: Sequence[Site],
+    *,
+    stream: bool,
+    prefill: bool,
+    reading: Reading,
 ) -> Met:
     """The call, with nothing of it left behind."""
     tasks, fds = asyncio.all_tasks(), descriptors()
@@ -322,7 +403,16 @@ async def _asked(
     if fault.in_code and not fault.left_out:
         options["api_keys"] = {"faulty": KEYS["faulty"]}
     async with client_of(urls, timeout=fault.timeout, prefill=prefill, options=options) as client:
-        met = await asyncio.wait_for(meet(client, list(targets), stream=stream, prompt=fault.prompt), LIMIT)
+        async with asyncio.timeout(LIMIT) as limit:
+            with Clock(limit) as clock:
+                met = await meet(
+                    client,
+                    list(targets),
+                    stream=stream,
+                    prompt=fault.prompt,
+                    reading=reading,
+                    clock=None if reading == "at once" else clock,
+                )
         assert _timers() == []
     if transport is not None:
         await transport.aclose()

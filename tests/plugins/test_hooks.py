@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from matrix import Clock, read
 from pydantic import BaseModel
 
 import segue.sync
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from command_line import CommandLine
+    from matrix import Reading
 
     from segue import Event
 
@@ -835,6 +837,72 @@ async def test_segue_middleware_is_not_timed_while_it_waits_for_the_host(install
                         text += event.text
                         threading.Event().wait(0.015)
     assert text == "ABC"
+
+
+async def _ahead(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """Reads ahead in a task of its own."""
+    read: asyncio.Queue[Event | None] = asyncio.Queue(1)
+
+    async def reading() -> None:
+        async for event in events:
+            await read.put(event)
+        await read.put(None)
+
+    task = asyncio.create_task(reading())
+    try:
+        while (event := await read.get()) is not None:
+            yield event
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _in_tasks(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """Reads each event in a task of its own."""
+    while True:
+        try:
+            yield await asyncio.ensure_future(anext(events))
+        except StopAsyncIteration:
+            return
+
+
+@pytest.mark.parametrize("changes", [_ahead, _in_tasks])
+@pytest.mark.parametrize("reading", ["pausing", "tasks"])
+async def test_segue_middleware_is_not_timed_while_the_reader_pauses(
+    install: Install, changes: Any, reading: Reading
+) -> None:
+    """However it reads and however it is read: what passes while nobody wants an event of it is not its time."""
+    install("reader", segue_middleware=lambda: [Steps(changes)])
+    words = [f"{number} " for number in range(10)]
+    async with OpenAIHost(script=[Answer(tokens=words)], pace=0.01) as host:
+        async with client_of({"a": host}, plugins=TIGHT) as client:
+            with Clock() as clock:
+                async with client.stream("Hello", model="a/m") as stream:
+                    heard = [text async for text in read(stream.text(), clock, reading, 10.0)]
+    assert heard == words
+
+
+@pytest.mark.parametrize("reading", ["pausing", "tasks"])
+async def test_segue_middleware_that_hangs_after_a_task_of_its_own_is_found_out(
+    install: Install, reading: Reading
+) -> None:
+    """It is watched in the task that waits for it, whichever of its tasks read last."""
+
+    async def hanging(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+        yield await asyncio.ensure_future(anext(events))
+        await asyncio.ensure_future(anext(events))
+        await asyncio.Event().wait()
+
+    install("hanger", segue_middleware=lambda: [Steps(hanging)])
+    async with OpenAIHost() as host, client_of({"a": host}, plugins=TIGHT) as client:
+        with Clock() as clock:
+            async with client.stream("Hello", model="a/m") as stream:
+                taking = read(aiter(stream), clock, reading, 10.0)
+                await anext(taking)
+                async with asyncio.timeout(30.0) as limit:
+                    with pytest.raises(PluginError, match=r"'hanger' took more than 0.05 s in events"):
+                        await anext(taking)
+                assert not limit.expired()
 
 
 async def test_segue_middleware_of_the_callers_own_raises_what_it_raises() -> None:

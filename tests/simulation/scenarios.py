@@ -30,8 +30,9 @@ from segue.resilience.breaker import BREAKER
 from segue.testing.clock import run_virtually
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
+    from segue import Event
     from segue.observation import CircuitChange, Fallback
 
 Points = list[tuple[float, float]]
@@ -121,11 +122,14 @@ async def arrivals(count: int, rate: float, seed: int, call: Callable[[int], Awa
 # ── chaos ────────────────────────────────────────────────────────────────────────────────────────────
 
 TOTAL: Final = 30.0
+HANGS: Final = 1000.0
 RATE: Final = 50
 LIMITS: Final = Timeout(connect=5, first_event=2, idle=1, total=TOTAL)
 KINDS: Final = (
     "refused", "server", "overloaded", "limit", "key", "plugin", "silent", "empty", "cut", "hangs", "thinks", "endless",
 )  # fmt: skip
+PAUSES: Final = (0.0, 0.5, 1.5, 5.0, 12.0)
+"""For how long a reader may do something else between two events: less than `idle`, more, more than all in sum."""
 WAYS: Final = ("chat", "chat, rejecting", "continue", "fail", "restart", "hedged", "raced chat")
 
 
@@ -146,8 +150,39 @@ def moody(down: Sequence[tuple[float, float]]) -> Callable[[random.Random, float
     return behave
 
 
+class Reader:
+    """How one call's events are read: with pauses at random, and each in a task of its own or all in one."""
+
+    def __init__(self, seed: str) -> None:
+        draw = self._draw = random.Random(seed)
+        self._pauses = draw.random() < 0.2
+        self._in_tasks = draw.random() < 0.3
+        self.paused = 0.0
+        """For how long it did something else, in all."""
+        self.late = 0.0
+        """How much longer than the call's time it waited for an event."""
+
+    async def read(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+        """The events."""
+        now = asyncio.get_running_loop().time
+        until = now() + TOTAL
+        while True:
+            begun = now()
+            try:
+                event = await (asyncio.ensure_future(anext(events)) if self._in_tasks else anext(events))
+            except StopAsyncIteration:
+                return
+            finally:
+                self.late = max(self.late, now() - max(begun, until))
+            yield event
+            if self._pauses:
+                seconds = self._draw.choice(PAUSES)
+                self.paused += seconds
+                await asyncio.sleep(seconds)
+
+
 class Chaos:
-    """Calls of every kind at hosts that fail in every way, some of them left by their callers."""
+    """Calls of every kind at hosts that fail in every way; some are left by their callers, some read with pauses."""
 
     def __init__(self, requests: int, seed: int, only: int | None = None) -> None:
         self.requests, self.seed, self.only = requests, seed, only
@@ -195,27 +230,34 @@ class Chaos:
         fate = draw.expovariate(1.0) if draw.random() < 0.07 else None
         began = asyncio.get_running_loop().time()
         heard: list[str] = []
-        task = asyncio.ensure_future(self._ask(number, way, [f"{name}/m" for name in order], heard))
+        reader = Reader(f"{self.seed}:reader:{number}")
+        task = asyncio.ensure_future(self._ask(number, way, [f"{name}/m" for name in order], heard, reader))
         if fate is not None:
             asyncio.get_running_loop().call_later(fate, task.cancel)
+        clock = asyncio.timeout(HANGS)
         try:
-            outcome = await task
+            async with clock:
+                outcome = await task
         except asyncio.CancelledError:
             outcome = "left" if fate is not None else "wrong: cancelled by nobody"
         except (ProviderError, AllFailedError) as error:
             outcome = self._failed(error, "".join(heard), number, way)
+        except TimeoutError:
+            outcome = "wrong: it hangs" if clock.expired() else "wrong: TimeoutError"
         except Exception as error:  # whatever else comes out is what is looked for
             outcome = f"wrong: {type(error).__name__}: {error}"
         lasted = asyncio.get_running_loop().time() - began
-        if lasted > TOTAL + 0.001:
-            outcome = f"wrong: it took {lasted:.3f} s"
+        if reader.late > 0.001 or (not reader.paused and lasted > TOTAL + 0.001):
+            outcome = f"wrong: it took {lasted:.3f} s, {reader.late:.3f} s too long"
+        if reader.paused:
+            self.ended["read with pauses"] += 1
         self.ended[outcome.partition(":")[0]] += 1
         if outcome.startswith("wrong"):
             self.wrong.append(f"{self.seed}:{number} ({way} at {', '.join(order)}): {outcome}")
         if number == self.only:
             self._show(f"call {number}: {way} at {', '.join(order)}", began, fate, [f"heard {heard}", outcome])
 
-    async def _ask(self, number: int, way: str, targets: Sequence[str], heard: list[str]) -> str:
+    async def _ask(self, number: int, way: str, targets: Sequence[str], heard: list[str], reader: Reader) -> str:
         whole = "".join(answer_to(number))
         hedge = Hedge() if way in {"hedged", "raced chat"} else None
         reject = ("empty",) if way in {"chat, rejecting", "hedged"} else ()
@@ -225,7 +267,7 @@ class Chaos:
             reply = await self.client.chat(question(number), chain=chain)
         else:
             async with self.client.stream(question(number), chain=chain) as stream:
-                async for event in stream:
+                async for event in reader.read(aiter(stream)):
                     if isinstance(event, Handover) and event.mode == "restart":
                         heard.clear()
                     elif isinstance(event, TextDelta):

@@ -32,10 +32,11 @@ def quiet() -> Iterator[None]:
 
 
 def test_no_answer_is_lost_doubled_or_wrong() -> None:
-    """In a chaos of faults and cancellations a call ends in its whole answer, an error with its text, or is left."""
+    """In a chaos of faults, cancellations and pauses a call ends in its answer, an error with its text, or is left."""
     result = Chaos(3000, SEED).run()
     assert result.wrong == []
     assert {"answered", "failed", "left"} <= result.told.keys()
+    assert int(str(result.told["read with pauses"])) > 200
     assert sum(int(str(result.told[way])) for way in ("way: continue", "way: restart", "way: hedge")) > 20
 
 

@@ -304,6 +304,9 @@ class Attempting(Flow):
         assert source is not None
         assert watchdog is not None
         while True:
+            if self.first is not None:
+                # Only now, in the task that waits now: what the reader did since the last event is not the host's time.
+                watchdog.arm("idle", self._timeout.idle, until=self._deadline)
             try:
                 batch = await source.batch()
             except BaseException as error:  # as above
@@ -316,12 +319,10 @@ class Attempting(Flow):
             given = self._took(batch) if self._holding or not begun else self._passed_on(batch)
             if self._end is not None:
                 return given or self._ended(self._end)
-            if self.first is None:
-                watchdog.resume()
-            else:
-                watchdog.arm("idle", self._timeout.idle, until=self._deadline)
             if given:
                 return given
+            if self.first is None:
+                watchdog.resume()
 
     def _passed_on(self, batch: Sequence[Event]) -> Sequence[Event]:
         """What is given of a batch, where nothing is held back any more: all of it, up to the end."""

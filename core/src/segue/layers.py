@@ -153,6 +153,8 @@ class _Border:
         self._loop = asyncio.get_running_loop()
         self._since = 0.0
         self._watchdog = None if layer.time_limit is None else Watchdog()
+        self._task: asyncio.Task[object] | None = None
+        self._reading = 0
         self._failure: PluginError | None = None
         self.raised: BaseException | None = None
         """What came out of what is inside of it."""
@@ -162,15 +164,20 @@ class _Border:
     # ── its time ──────────────────────────────────────────────────────────────────────────────────────
 
     def _enter(self) -> None:
-        """Its own work begins."""
-        if self._watchdog is not None:
+        """Its own work begins, where it is asked for an event and does not wait for one itself.
+
+        It may read ahead in a task of its own, also while nobody asks it for an event: then nothing is watched.
+        """
+        if self._watchdog is not None and self._task is not None and not self._reading:
             self._since = self._loop.time()
             self._watchdog.arm("total", self._layer.time_limit)
+            self._watchdog.see(self._task)
 
     def _leave(self) -> None:
         """Its own work is done, for now."""
-        if self._watchdog is not None:
-            self._watchdog.disarm()
+        watchdog = self._watchdog
+        if watchdog is not None and watchdog.is_armed:
+            watchdog.disarm()
             limit = self._layer.time_limit
             if limit is not None and self._loop.time() - self._since > limit:
                 self.fail(f"took more than {limit:g} s in events")
@@ -193,6 +200,7 @@ class _Border:
         self._leave()
         if self._failure is not None:
             raise self._failure
+        self._reading += 1
         try:
             event = await source.__anext__()
         except StopAsyncIteration:
@@ -201,6 +209,7 @@ class _Border:
             self.raised = error
             raise
         finally:
+            self._reading -= 1
             self._enter()
         self.is_whole = isinstance(event, Finish)
         return event
@@ -208,13 +217,13 @@ class _Border:
     async def outside(self, read: Callable[[], Awaitable[Event]]) -> Event | None:
         """The next event that it gives, None after the last; what failed inside of it, or PluginError where it did."""
         event: Event | None = None
+        self._task = task = asyncio.current_task()
         self._enter()
         try:
             event = await read()
         except StopAsyncIteration:
             pass
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
             if self._watchdog is not None and self._watchdog.expired(task):
                 self.fail(f"took more than {self._layer.time_limit:g} s in events")
             elif error is self.raised or (task is not None and task.cancelling()):
@@ -229,8 +238,7 @@ class _Border:
                 self._failure.__cause__ = error
         finally:
             self._leave()
-            if self._watchdog is not None:
-                self._watchdog.expired(asyncio.current_task())  # of one that kept its cancellation to itself
+            self._task = None
         if self._failure is not None:
             raise self._failure
         return event

@@ -24,8 +24,9 @@ class _Racer:
     def __init__(self, attempt: Attempting) -> None:
         self.attempt = attempt
         self.decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(1)
         self.error: BaseException | None = None
+        self._events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(1)
         attempt.on_content = self._decide
         self.task = asyncio.create_task(self._run())
 
@@ -38,14 +39,30 @@ class _Racer:
         try:
             async with contextlib.aclosing(self.attempt.events()) as events:
                 async for event in events:
-                    await self.events.put(event)
+                    await self._room.acquire()
+                    self._events.put_nowait(event)
         except Exception as error:  # handed on, to be raised where the events are read
             end = error
-            if not self.decided.done():
-                self.error = error
+        except asyncio.CancelledError:
+            # Of one that the race leaves nobody reads this. Nobody else has this task but the provider's own code.
+            one = self.attempt.candidate
+            end = ProviderError("the provider was cancelled from within", phase="plugin")
+            end.provider, end.model = one.provider, one.model
+            raise
         finally:
+            if not self.decided.done():
+                self.error = end
             self._decide()
-        await self.events.put(end)
+            # Without waiting for room: whatever ended it, who reads is not left to wait for more.
+            self._events.put_nowait(end)
+
+    async def next(self) -> Event | None:
+        """The next event, None after the last; what ended it before, raised."""
+        event = await self._events.get()
+        if isinstance(event, BaseException):
+            raise event
+        self._room.release()
+        return event
 
 
 async def _stop(racers: Sequence[_Racer]) -> None:
@@ -117,10 +134,5 @@ class Race:
     async def events(self) -> AsyncGenerator[Event, None]:
         """The events of the one that is left."""
         (racer,) = self._racers
-        while True:
-            event = await racer.events.get()
-            if event is None:
-                return
-            if isinstance(event, BaseException):
-                raise event
+        while (event := await racer.next()) is not None:
             yield event

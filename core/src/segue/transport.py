@@ -128,6 +128,9 @@ class Timeout:
     ``connect``: name, socket and TLS. ``first_event``: from sending until the answer's first content
     (in ``chat()``, where the answer comes as a whole, that is all of it).
     ``idle``: the longest silence after it. ``total``: the whole call, every attempt included.
+
+    A limit ends a wait for the host, never the code that reads the answer. The time that a reader takes between two
+    events counts only for ``total``, which is checked at the next wait: what the host sent by then is still given.
     """
 
     connect: float | None = 10.0
@@ -223,7 +226,8 @@ class Watchdog:
     """One watch over a whole stream: moving its deadline is an assignment, not a new timer.
 
     Between `arm` and `disarm` the current task is cancelled when the time is up; whoever armed it
-    turns that one cancellation into a timeout with `expired`.
+    turns that one cancellation into a timeout with `expired`. Both stand around one await, in the task that waits:
+    the next event may be read in another task, and until then the task is the reader's.
     """
 
     __slots__ = ("__weakref__", "_cancelling", "_clock", "_handle", "_loop", "_task", "deadline", "fired", "phase")
@@ -248,7 +252,7 @@ class Watchdog:
         self.deadline = deadline
         if deadline == math.inf:
             return
-        self._see()
+        self.see(asyncio.current_task(self._loop))
         if deadline - now <= _Clock.TICK:
             self.be_exact()
         elif self._handle is None:
@@ -260,12 +264,17 @@ class Watchdog:
         """Watch the current task until the deadline as it was armed."""
         if self.deadline == math.inf:
             return
-        self._see()
+        self.see(asyncio.current_task(self._loop))
         if self._handle is None and (self._clock is None or self not in self._clock.watched):
             self.be_exact()
 
-    def _see(self) -> None:
-        task = asyncio.current_task(self._loop)
+    @property
+    def is_armed(self) -> bool:
+        """Whether a task is watched."""
+        return self._task is not None
+
+    def see(self, task: asyncio.Task[object] | None) -> None:
+        """Watch this task until the deadline as it was armed."""
         assert task is not None
         self._task = task
         self._cancelling = task.cancelling()
@@ -281,6 +290,10 @@ class Watchdog:
 
     def disarm(self) -> None:
         """The wait is over; the timer stays for the next one."""
+        if self.fired and self._task is not None:
+            # What was waited for kept the cancellation to itself; the task goes on as one that nobody cancelled.
+            self.fired = False
+            self._task.uncancel()
         self._task = None
 
     def _ring(self) -> None:
@@ -884,10 +897,10 @@ async def _all_there(content: aiohttp.StreamReader) -> bytes:
     protocol: Any = content._protocol if _IS_AS_KNOWN else None  # noqa: SLF001
     if protocol.__class__ is not _Protocol or content.__class__ is not aiohttp.StreamReader:
         return await content.readany()  # as of a mocked response
-    error = content.exception()
-    if error is not None:
-        raise error
     pieces = content._buffer  # noqa: SLF001
+    error = content.exception()
+    if error is not None and not pieces:  # what came before it is given first, as to a reader who was there in time
+        raise error
     while not pieces and not content.is_eof():
         await content._wait("readany")  # noqa: SLF001
     if not pieces:
