@@ -457,7 +457,7 @@ class DefaultTable(_Table):
 
     model: Text | None = Field(
         default=None,
-        description="A model, as `provider/model`, or a chain of this file. The first candidate of the order if not set.",
+        description="A model, as `provider/model`, or a chain of this file. The first of the order if not set.",
     )
 
 
