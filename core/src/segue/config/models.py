@@ -610,7 +610,7 @@ def _known_at(path: Path) -> tuple[str, ...]:
 
 
 def shown(path: Path) -> str:
-    """A place as TOML writes it: ``models."openai/gpt-4o".context``, ``order[0]``."""
+    """A place as TOML writes it: ``models."openai/gpt-5.4".context``, ``order[0]``."""
     text = ""
     for part in path:
         if isinstance(part, int):
