@@ -50,6 +50,8 @@ def with_default(text: str, name: str) -> str:
         before = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
         raise ValueError("it cannot be read as TOML") from None
+    if not isinstance(before.get("default", {}), dict):
+        raise ValueError("its default is not a table")
     changed = _changed(text, spans_of(text), json.dumps(name, ensure_ascii=False))
     wanted: dict[str, Any] = {**before, "default": {**before.get("default", {}), "model": name}}
     with contextlib.suppress(tomllib.TOMLDecodeError):
