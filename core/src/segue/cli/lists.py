@@ -179,7 +179,9 @@ def list_models(needs: str | None, provider: str | None, *, config: str | None, 
     rows = []
     for model in sorted(found, key=lambda model: model.name not in ready):
         state = states.get(model.name, "")
-        if drawn and model.name not in ready:
+        if drawn and model.name in ready:
+            state = state.partition(",")[0].partition(" (")[0]  # of a deprecated one no day and no source
+        elif drawn:
             state = _SHORT.get(keys[model.provider], "when named")
         rows.append(_row(model, state, drawn=drawn))
     if not drawn:
