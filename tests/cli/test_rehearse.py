@@ -129,7 +129,7 @@ def test_answers_of_other_kinds(step: str) -> None:
 def test_a_part_for_nobody_is_refused() -> None:
     """A part of a target that the chain has not would be dropped in silence."""
     script = with_faults(Script(), {"opena": ("F12",)})
-    with pytest.raises(ConfigError, match="no target 'opena'; it has anthropic/claude-haiku-4-5, openai/gpt-5.4-mini"):
+    with pytest.raises(ConfigError, match=r"no target 'opena'; it has anthropic/claude-haiku-4-5, openai/gpt-5.4-mini"):
         rehearse(Chain(FIRST, SECOND), script, config=FACTS, environ={})
 
 

@@ -180,7 +180,8 @@ def list_models(needs: str | None, provider: str | None, *, config: str | None, 
     for model in sorted(found, key=lambda model: model.name not in ready):
         state = states.get(model.name, "")
         if drawn and model.name in ready:
-            state = state.partition(",")[0].partition(" (")[0]  # of a deprecated one no day and no source
+            # That one is deprecated has no room here: who asks it is told, and the JSON has it.
+            state = "ready" if state.startswith("deprecated") else state
         elif drawn:
             state = _SHORT.get(keys[model.provider], "when named")
         rows.append(_row(model, state, drawn=drawn))
