@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field, replace
 from functools import cache
-from itertools import compress, count
+from itertools import compress
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
@@ -267,14 +267,16 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
     """The offers of these models, which differ from one that is given in nothing but the model."""
     made = _quick_offer() if len(models) >= _MANY else Offer
     # Models that give vectors alone are never meant together with the others, so each kind has a first one.
-    vectors = [fact.value is False for fact in Capabilities.each("chat", [one.capabilities for one in models])]
-    ranks = {True: count(), False: count()}
+    ranks: list[int] = []
+    counts = [0, 0]
+    for fact in Capabilities.each("chat", [one.capabilities for one in models]):
+        kind = fact.value is False
+        ranks.append(counts[kind])
+        counts[kind] += 1
     return [
-        made(
-            like.provider, one, like.access, like.obstacle, like.local, like.consent, next(ranks[kind]), like.ambient
-        )
-        for one, kind in zip(models, vectors, strict=True)
-    ]  # fmt: skip
+        made(like.provider, one, like.access, like.obstacle, like.local, like.consent, rank, like.ambient)
+        for one, rank in zip(models, ranks, strict=True)
+    ]
 
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -418,22 +420,25 @@ class Offers:
         if self._ranked is None:
             preferences = self._preferences
             every = [offer.model.capabilities for offer in self.all]
-            states = [Capabilities.each(name, every) for name in ("working", "deprecated", "retires")]
-            endings = [_ending_of(*state) for state in zip(*states, strict=True)]
+            endings = _endings(every)
+            order = list(range(len(every)))
             if preferences.order or preferences.order_by is not None:
-                ranks: list[tuple[object, ...]] = [_rank(offer, preferences) for offer in self.all]
+                ranks = [_rank(offer, preferences) for offer in self.all]
+                order.sort(key=ranks.__getitem__)
             else:
-                # What `_rank` comes to without them, in numbers of which few have to be compared.
+                # What `_rank` comes to without them, in two sorts of plain values, which is quicker than one of tuples.
                 tables = {name: place for place, name in enumerate(preferences.tables)}
                 last = len(tables)
-                ranks = [
-                    (
-                        _is_public(offer) << 66 | ending << 64 | offer.rank << 32 | tables.get(offer.provider, last),
-                        f"{offer.provider}/{offer.model.name}",
-                    )
+                names = [f"{offer.provider}/{offer.model.name}" for offer in self.all]
+                heads = [
+                    (offer.access == "public" and not offer.local) << 48
+                    | ending << 44
+                    | offer.rank << 20
+                    | tables.get(offer.provider, last)
                     for offer, ending in zip(self.all, endings, strict=True)
                 ]
-            order = sorted(range(len(ranks)), key=ranks.__getitem__)
+                order.sort(key=names.__getitem__)
+                order.sort(key=heads.__getitem__)
             ranked = [self.all[place] for place in order]
             self._facts = [every[place] for place in order]
             # `_candidate` of each, but that what it makes of a provider is not made for each of its models.
@@ -547,6 +552,15 @@ def _is_retired(offer: Offer, capabilities: Capabilities) -> bool:
 def _ending(capabilities: Capabilities) -> int:
     """How near its end a model is: more is asked later. 1 is one that does not work, and may again."""
     return _ending_of(capabilities.fact("working"), capabilities.fact("deprecated"), capabilities.fact("retires"))
+
+
+def _endings(many: Sequence[Capabilities]) -> list[int]:
+    """`_ending` of each."""
+    told = [Capabilities.each(name, many) for name in ("working", "deprecated", "retires")]
+    return [
+        _ending_of(*state) if state[0].value is False or state[1].value is True or state[2].value is not None else 0
+        for state in zip(*told, strict=True)
+    ]
 
 
 def _ending_of(working: Fact, deprecated: Fact, retires: Fact) -> int:
