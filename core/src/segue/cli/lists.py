@@ -46,9 +46,10 @@ def list_providers(*, config: str | None, as_json: bool) -> None:
     client = _client(config)
     registry = client.registry
     consent = {candidate.provider: candidate.consent for candidate in client.models()}
+    ambient = {name for name in registry.installed if client.is_ambient(name)}
     versions = {plugin.distribution: plugin.version for plugin in registry.plugins}
     entries = [
-        _provider(client, name, consent.get(name, True), one.origin, versions.get(one.origin))
+        _provider(client, name, consent.get(name, True) and name not in ambient, one.origin, versions.get(one.origin))
         for name, one in sorted(registry.installed.items())
     ]
     broken = [
@@ -178,7 +179,10 @@ def list_models(needs: str | None, provider: str | None, *, config: str | None, 
     rows = []
     for model in sorted(found, key=lambda model: model.name not in ready):
         state = states.get(model.name, "")
-        if drawn and model.name not in ready:
+        if drawn and model.name in ready:
+            # That one is deprecated has no room here: who asks it is told, and the JSON has it.
+            state = "ready" if state.startswith("deprecated") else state
+        elif drawn:
             state = _SHORT.get(keys[model.provider], "when named")
         rows.append(_row(model, state, drawn=drawn))
     if not drawn:

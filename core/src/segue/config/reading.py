@@ -311,6 +311,8 @@ class _Reader:
                 **{name: getattr(file.plugins, name) for name in type(file.plugins).model_fields},
                 unread=self.rules_unread,
             ),
+            default=file.default.model,
+            default_origin=self.origins.get(("default", "model"), ""),
         )
         return Reading(config, tuple(self.faults), self.origins, self.variables)
 
