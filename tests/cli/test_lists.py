@@ -168,11 +168,13 @@ async def test_explain_shows_the_public_candidate_and_why_the_others_are_out(cli
     ended = await cli("explain", "--needs", "working, supports_gpt_35_turbo")
     assert ended.code == 0
     assert "  1. cromicle/gpt-3.5-turbo  [public" in ended.out
-    out = [line for line in ended.out.partition("out:\n")[2].splitlines() if line.startswith("  - ")]
+    every = await cli("explain", "--all", "--needs", "working, supports_gpt_35_turbo")
+    out = [line for line in every.out.partition("out:\n")[2].splitlines() if line.startswith("  - ")]
     assert [line.split()[1] for line in out if "OPENAI_API_KEY" in line and "unknown" not in line] == [
         "openai/gpt-3.5-turbo:"
     ]
     assert any(line.startswith("  - rehearsal/rehearsal:") and "offline" in line for line in out)
+    assert len(ended.out.splitlines()) <= 25
 
 
 async def test_explain_as_json_has_the_same_decision(cli: CommandLine) -> None:

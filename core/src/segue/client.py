@@ -355,7 +355,7 @@ class Client:
             downloading = self._fetcher.downloading(request)
         run = self._run(whole=whole)
         run.parse = None if schema is None else parser(schema)
-        implied = request.implied_needs() if request.policy.meaning == "error" else ()
+        implied = _implied(request)
         seen = shown(request) if self._registry.hooks.choose else None
         if chain is not None:
             if model is not None or needs is not None:
@@ -370,6 +370,8 @@ class Client:
         resolution = self._resolution(
             model, with_implied(_needs(needs, self._config), implied, lenient=model is not None), downloading, seen
         )
+        if resolution.selection is not None:
+            self._observers.selected(resolution.selection)
         if not resolution.ready:
             raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
         self._direct(run, None, asking)
@@ -462,6 +464,8 @@ class Client:
         run = self._run(whole=True)
         if chain is None:
             resolution = self._to_embed(model, _needs(needs, self._config), wish)
+            if resolution.selection is not None:
+                self._observers.selected(resolution.selection)
             if not resolution.ready:
                 raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
             lineup = Lineup(resolution.ready)
@@ -491,7 +495,7 @@ class Client:
         else:
             selection = self._selection(target, needs & embeds)
         ready = tuple(self._ready(candidate, wish) for candidate in selection.candidates if candidate.consent)
-        return Resolution(ready, selection.explain())
+        return _resolution(ready, selection)
 
     def _run(self, *, whole: bool) -> Run:
         return Run(
@@ -552,16 +556,23 @@ class Client:
 
     # ── choosing ──────────────────────────────────────────────────────────────────────────────────────
 
-    def select(self, needs: NeedsInput | None = None, *, model: str | None = None) -> Selection:
+    def select(
+        self, needs: NeedsInput | None = None, *, model: str | None = None, request: Request | None = None
+    ) -> Selection:
         """Which candidates would be asked for this, in which order, and why the others would not. No I/O.
 
-        Models that are known to give vectors alone (the fact ``chat`` is no) are looked at only where the
-        needs name ``embeddings``. A plugin that has a say in it and fails puts all of them out.
+        With a ``request`` the needs that it implies count too, as an image needs ``vision``. Models that are known to
+        give vectors alone (the fact ``chat`` is no) are looked at only where the needs name ``embeddings``.
+        A plugin that chooses candidates and fails puts all of them out.
         """
         wanted = _needs(needs, self._config)
+        seen = None
+        if request is not None:
+            wanted = with_implied(wanted, _implied(request), lenient=model is not None)
+            seen = shown(request)
         match = self._matched(model, wanted)
         try:
-            return self._registry.hooks.chosen(match, wanted, None)
+            return self._registry.hooks.chosen(match, wanted, seen)
         except PluginError as error:
             out = [Rejection(one.provider, one.model, (str(error),)) for one in match.candidates]
             return match.selection((), out)
@@ -777,18 +788,17 @@ class Client:
         spec = self._registry.installed[name].spec
         key = self._key(name)
         local = is_loopback(self._base_url(name) or spec.url)
-        obstacle = None
+        obstacle = short = None
         if key is not None:
             obstacle = key.obstacle
         elif spec.without_key is not None:
             configured = self._config.providers.get(name, ProviderConfig())
             obstacle = spec.keyless(self._environ, configured.options)
         elif spec.env:
-            obstacle = f"no key: set {' or '.join(spec.env)}" + (
-                f" (get one at {spec.key_url})" if spec.key_url else ""
-            )
+            short = f"no key: set {' or '.join(spec.env)}"
+            obstacle = f"{short} (get one at {spec.key_url})" if spec.key_url else short
         consent = spec.access != "public" or name in self._config.providers or local
-        return Offer(name, model, spec.access, obstacle, local, consent)
+        return Offer(name, model, spec.access, obstacle, local, consent, short)
 
     def _key(self, name: str) -> KeySource | None:
         """Where the provider's key is: in code, in the file, in the environment, in the key store."""
@@ -859,7 +869,7 @@ class Client:
         if len(ready) == len(resolution.ready):
             return resolution
         told = "a chain of the working directory's file is no consent to send something to a public host"
-        return Resolution(ready, f"{resolution.explanation}\n{told}")
+        return replace(resolution, ready=ready, explanation=f"{resolution.explanation}\n{told}".strip(), reason=told)
 
     def _may_change(self, needs: Needs) -> bool:
         """Whether what these needs come to hangs on how hosts do just now."""
@@ -897,7 +907,7 @@ class Client:
         ready = tuple(
             self._ready(candidate, downloading=downloading) for candidate in selection.candidates if candidate.consent
         )
-        return Resolution(ready, selection.explain())
+        return _resolution(ready, selection)
 
     def _ready(
         self, candidate: Candidate, wish: _Wish | None = None, *, downloading: Downloading | None = None
@@ -971,6 +981,13 @@ class Client:
                 settings, Endpoint(name, address.partition("?")[0], digest if key else "", model),
             )  # fmt: skip
         return kept[1]
+
+
+def _resolution(ready: tuple[Ready, ...], selection: Selection) -> Resolution:
+    """What a selection comes to; only one that comes to nobody is explained, which takes its time."""
+    if ready:
+        return Resolution(ready, selection=selection)
+    return Resolution(ready, selection.explain(), selection.reason, selection)
 
 
 @dataclass(slots=True)
@@ -1081,6 +1098,11 @@ def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
     if not (offer.consent or named):
         return "a public host, asked only where it is named or configured"
     return offer.obstacle
+
+
+def _implied(request: Request) -> tuple[Need, ...]:
+    """What the request needs of a model by itself, unless what is lacking may be left out or sent all the same."""
+    return request.implied_needs() if request.policy.meaning == "error" else ()
 
 
 def _needs(needs: NeedsInput | None, config: Config) -> Needs:

@@ -227,16 +227,18 @@ def models(needs: str | None, live: bool, provider: str | None, as_json: bool, c
     "-m", "--model", metavar="NAME", callback=_text, shell_complete=completion.models,
     help="provider/model, a model's or a provider's name.",
 )  # fmt: skip
+@click.option("--all", "everything", is_flag=True, help="One line for each model instead of one for each provider.")
 @_json
 @_config
-def explain(needs: str | None, model: str | None, as_json: bool, config: str | None) -> int:
+def explain(needs: str | None, model: str | None, everything: bool, as_json: bool, config: str | None) -> int:
     """Say which models would be asked, in which order, and why the others would not.
 
-    Exits with 2 where there is no candidate.
+    Without --all it is at most 24 lines: the first candidates, and one line for each provider whose models are out.
+    JSON has every model. Exits with 2 where there is no candidate.
     """
     from .lists import explain_selection
 
-    return 0 if explain_selection(needs, model, config=config, as_json=as_json) else 2
+    return 0 if explain_selection(needs, model, config=config, as_json=as_json, everything=everything) else 2
 
 
 @segue.command(short_help="Look at the installation; 1 if something is broken.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +13,6 @@ from .terminal import clean, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_MOST_LINES: Final = 14
-"""How much of an explanation is shown: with many hosts installed it has a line for each of their models."""
 
 
 def tell(error: BaseException) -> None:
@@ -29,11 +26,7 @@ def tell(error: BaseException) -> None:
 def told(error: BaseException) -> str:
     """One line, but where the lines are the message: an explanation, a caret under its place."""
     if isinstance(error, NoCandidateError):
-        lines = clean(str(error)).splitlines()
-        more = len(lines) - _MOST_LINES
-        return "\n".join(
-            [*lines[:_MOST_LINES], *([f"  … {more} more; `segue explain` has them all"] if more > 0 else [])]
-        )
+        return clean(str(error))
     if isinstance(error, NeedsSyntaxError) or isinstance(error.__context__, NeedsSyntaxError):
         return clean(str(error))
     if isinstance(error, ConfigError):  # a line for each fault of a file

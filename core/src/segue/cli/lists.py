@@ -261,8 +261,10 @@ def _abilities(capabilities: Capabilities) -> str:
 # ── explain ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def explain_selection(needs: str | None, model: str | None, *, config: str | None, as_json: bool) -> bool:
-    """Print the selection; whether there is a candidate."""
+def explain_selection(
+    needs: str | None, model: str | None, *, config: str | None, as_json: bool, everything: bool
+) -> bool:
+    """Print the selection, each model where ``everything`` is wanted; whether there is a candidate."""
     selection = _client(config).select(needs, model=model)
     if as_json:
         write_json(
@@ -274,7 +276,7 @@ def explain_selection(needs: str | None, model: str | None, *, config: str | Non
             }
         )
     else:
-        output().write(clean(selection.explain()) + "\n")
+        output().write(clean(selection.explain(full=everything)) + "\n")
     return bool(selection.candidates)
 
 
