@@ -163,7 +163,7 @@ def refreshed(
     for table, (label, _) in tables.items():
         if table in touched or not sources.get(table, "").startswith(f"{label}, read "):
             sources[table] = f"{label}, read {day}"
-    return {"sources": sources, "models": models}, changes, remarks
+    return {**data, "sources": sources, "models": models}, changes, remarks
 
 
 def _changes(model: str, old: Facts, new: Facts, table: str) -> list[str]:
@@ -175,14 +175,16 @@ def _changes(model: str, old: Facts, new: Facts, table: str) -> list[str]:
 
 
 def written(data: Mapping[str, Any]) -> str:
-    """The data as text: a source and a model on a line each."""
+    """The data as text: a source, a recommendation and a model on a line each."""
 
     def lines(values: Sequence[str]) -> str:
         return ",\n".join(values)
 
     sources = lines([f"{_json(name)}: {_json(text)}" for name, text in sorted(data["sources"].items())])
+    recommended = lines([f"{_json(name)}: {_json(one)}" for name, one in sorted(data.get("recommended", {}).items())])
+    middle = f'"recommended": {{\n{recommended}\n}},\n' if recommended else ""
     models = lines([_json({"at": one["at"], "name": one["name"], "facts": _sorted(one)}) for one in data["models"]])
-    return f'{{\n"sources": {{\n{sources}\n}},\n"models": [\n{models}\n]\n}}\n'
+    return f'{{\n"sources": {{\n{sources}\n}},\n{middle}"models": [\n{models}\n]\n}}\n'
 
 
 def _sorted(model: Mapping[str, Any]) -> dict[str, Facts]:

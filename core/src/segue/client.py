@@ -19,7 +19,7 @@ from .asking import NO_NEEDS, NO_REQUEST, Asking, NeedsInput, SchemaInput, named
 from .attempt import Ready, Run, limited
 from .capabilities import Need, Needs
 from .chain import Chain, Lineup, Resolution, Target, in_turn, joined, one_of
-from .config import Config, ProviderConfig, Source, find_key, is_loopback, load, secret
+from .config import Config, ProviderConfig, Source, find_key, is_loopback, key_sources, load, secret
 from .errors import (
     ConfigError,
     ConnectError,
@@ -41,7 +41,7 @@ from .pricing import Pricing
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejections
-from .selection import Candidate, Offer, Offers, Rejection, offers_like
+from .selection import Candidate, Offer, Offers, Rejection, as_of, offers_like
 from .structured import answered
 from .transport import AiohttpTransport, Timeout
 from .values import dataclass
@@ -163,6 +163,7 @@ class Client:
         self._undeclared: list[str] = []
         self._chains: dict[str, Chain] = {}
         self._resolutions: dict[tuple[str | None, Needs], Resolution] = {}
+        self._firsts: dict[tuple[Needs, str], Resolution] = {}
         self._matches: dict[tuple[str | None, Needs], Matched] = {}  # where plugins choose, in place of those
         self._check_names()
 
@@ -271,6 +272,8 @@ class Client:
     ) -> Reply[Any]:
         """The whole answer; as nothing of it was seen before, a cut one is simply asked of the next candidate.
 
+        With neither ``model``, ``needs`` nor ``chain`` one model is asked: the configured default, or else the first
+        candidate of the order.
         ``schema`` is the form of the answer, read into ``reply.parsed``: a pydantic model, a JSON schema
         (whose answer is only read as JSON, not checked), or ``"json"`` for any JSON object.
         Raises the error of a single candidate, AllFailedError from two on, NoCandidateError where there is none.
@@ -357,9 +360,16 @@ class Client:
         run.parse = None if schema is None else parser(schema)
         implied = _implied(request)
         seen = shown(request) if self._registry.hooks.choose else None
+        if chain is not None and (model is not None or needs is not None):
+            raise TypeError("give either a chain, or a model and needs")
+        resolution = None
+        if chain is None and model is None and needs is None:
+            default = self._default(implied, downloading, seen)
+            if isinstance(default, Resolution):
+                resolution = default
+            else:
+                chain = default
         if chain is not None:
-            if model is not None or needs is not None:
-                raise TypeError("give either a chain, or a model and needs")
 
             def resolve(target: str | Needs) -> Resolution:
                 return self._target(target, implied, downloading, seen)
@@ -367,9 +377,10 @@ class Client:
             chosen = self._chain(chain)
             self._direct(run, chosen, asking)
             return self._seen(chosen.stream(request, resolve=resolve, run=run), run, crossing)
-        resolution = self._resolution(
-            model, with_implied(_needs(needs, self._config), implied, lenient=model is not None), downloading, seen
-        )
+        if resolution is None:
+            resolution = self._resolution(
+                model, with_implied(_needs(needs, self._config), implied, lenient=model is not None), downloading, seen
+            )
         if resolution.selection is not None:
             self._observers.selected(resolution.selection)
         if not resolution.ready:
@@ -442,7 +453,8 @@ class Client:
     ) -> EmbedReply:
         """A vector for each input, in their order, from the first candidate that gives them.
 
-        Vectors of two models cannot be compared: name one model, or a chain of hosts of the same one.
+        Vectors of two models cannot be compared: name one model, or a chain of hosts of the same one. With neither
+        ``model``, ``needs`` nor ``chain`` the first model of the order that gives vectors is asked alone.
         """
         if chain is not None and (model is not None or needs is not None):
             raise TypeError("give either a chain, or a model and needs")
@@ -468,7 +480,7 @@ class Client:
                 self._observers.selected(resolution.selection)
             if not resolution.ready:
                 raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
-            lineup = Lineup(resolution.ready)
+            lineup = Lineup(resolution.ready[:1] if model is None and needs is None else resolution.ready)
         else:
             lineup = self._chain(chain).lineup(resolve=resolve, run=run).checked()
         async with contextlib.aclosing(in_turn(lineup.ready, NO_REQUEST, run, lineup.notices())) as events:
@@ -774,7 +786,7 @@ class Client:
         for model, facts in self._registry.hooks.facts(name, tuple(offered.values())).items():
             if model in offered:
                 offered[model] = Model(model, offered[model].capabilities.merged(facts))
-        models = list(offered.values())
+        models = as_of(tuple(offered.values()), dt.datetime.now(dt.UTC).date().isoformat())
         if self._config.models:
             models = [self._declared(name, one) for one in models]
         return offers_like(like, models)
@@ -798,7 +810,20 @@ class Client:
             short = f"no key: set {' or '.join(spec.env)}"
             obstacle = f"{short} (get one at {spec.key_url})" if spec.key_url else short
         consent = spec.access != "public" or name in self._config.providers or local
-        return Offer(name, model, spec.access, obstacle, local, consent, short)
+        ambient = None if obstacle is not None else self._ambient(name, key)
+        return Offer(name, model, spec.access, obstacle, local, consent, ambient=ambient, short=short)
+
+    def _ambient(self, name: str, key: KeySource | None) -> str | None:
+        """The credential of a provider that may be set for another purpose; None where one is meant for it."""
+        spec = self._registry.installed[name].spec
+        if name in self._config.providers:
+            return None
+        if key is None:
+            return None if spec.without_key is None else "the credentials of this machine"
+        if not _is_ambient(spec, key):
+            return None
+        every = key_sources(self._config, name, spec.env, environ=self._environ)
+        return key.where if all(_is_ambient(spec, one) for one in every) else None
 
     def _key(self, name: str) -> KeySource | None:
         """Where the provider's key is: in code, in the file, in the environment, in the key store."""
@@ -863,6 +888,81 @@ class Client:
             return self._resolution(None, with_implied(target, implied, lenient=False), downloading, seen)
         return self._resolution(target, with_implied(NO_NEEDS, implied, lenient=True), downloading, seen)
 
+    def _default(
+        self, implied: Sequence[Need], downloading: Downloading | None, seen: Request | None
+    ) -> Chain | Resolution:
+        """What is asked where nothing is named: the configured default, or else the first of the order.
+
+        The first of the order is asked too where the configured default lacks what the request implies.
+        """
+        name = self._config.default
+        if name is None:
+            return self._first(implied, downloading, seen)
+        chain = None if self._config.default_chain is None else self.chain(name)
+        targets: Sequence[str | Needs] = (name,) if chain is None else chain.leaves()
+
+        def reach(wanted: Sequence[Need]) -> list[Resolution]:
+            return [self._target(target, wanted, downloading, seen) for target in targets]
+
+        reached = reach(implied) if chain is None or implied else []
+        if implied and not any(one.ready for one in reached) and any(one.ready for one in reach(())):
+            return self._first(implied, downloading, seen, instead_of=name)
+        if chain is not None:
+            return chain
+        (resolution,) = reached
+        if not resolution.ready:
+            told = f"{resolution.explanation}\nhint: {name} is the default model of {self._config.default_origin}"
+            return replace(resolution, explanation=told)
+        return resolution
+
+    def _first(
+        self, implied: Sequence[Need], downloading: Downloading | None, seen: Request | None, *, instead_of: str = ""
+    ) -> Resolution:
+        """The first of the order alone, and a notice of who else could be asked."""
+        needs = with_implied(NO_NEEDS, implied, lenient=False)
+        changes = downloading is not None or self._registry.hooks.choose or self._may_change(needs)
+        kept = None if changes else self._firsts.get((needs, instead_of))
+        if kept is not None:
+            return kept
+        selection = self._selection(None, needs, seen)
+        first = next((candidate for candidate in selection.candidates if candidate.consent), None)
+        if first is None:
+            return _resolution((), selection)
+        told = []
+        if instead_of:
+            told.append(f"{instead_of} lacks {needs}, so {first.name} is asked")
+        elif others := self._configured(besides=first.provider):
+            told.append(
+                f"{first.name} is asked; also configured: {', '.join(others)}; "
+                f"`segue models default NAME` sets the default"
+            )
+        notices = [Notice("default", text) for text in told]
+        ready = (self._ready(first, downloading=downloading, told=notices),)
+        resolution = _resolution(ready, replace(selection, candidates=(first,)))
+        if not changes:
+            if len(self._firsts) >= _MOST_RESOLUTIONS:
+                self._firsts.clear()
+            self._firsts[needs, instead_of] = resolution
+        return resolution
+
+    def _configured(self, *, besides: str) -> list[str]:
+        """The other providers that the user gave a key, a table or in code; of those that share a key the first."""
+        installed = self._registry.installed
+        found: list[str] = []
+        keys: set[tuple[str, str]] = set()
+        names = sorted(installed, key=lambda name: (name != besides, not installed[name].spec.models, name))
+        for name in names:
+            key, offer = self._key(name), self._offer(name, Model(""))
+            given = key is not None or name in self._config.providers or installed[name].origin == "code"
+            if not given or offer.obstacle or offer.ambient or offer.access == "offline" or not offer.consent:
+                continue
+            if key is not None and key.kind == "environment":
+                if (key.kind, key.where) in keys:
+                    continue
+                keys.add((key.kind, key.where))
+            found.append(name)
+        return sorted(name for name in found if name != besides)
+
     def _consented(self, resolution: Resolution) -> Resolution:
         """Without public hosts that only a file of the working directory names: it may have come with a repository."""
         ready = tuple(one for one in resolution.ready if self._offer(one.provider, Model("")).consent)
@@ -910,10 +1010,16 @@ class Client:
         return _resolution(ready, selection)
 
     def _ready(
-        self, candidate: Candidate, wish: _Wish | None = None, *, downloading: Downloading | None = None
+        self,
+        candidate: Candidate,
+        wish: _Wish | None = None,
+        *,
+        downloading: Downloading | None = None,
+        told: Sequence[Notice] = (),
     ) -> Ready:
         name = candidate.provider
         notices = (
+            *told,
             *self._registry.hooks.notices(),
             *(Notice("model", note) for note in candidate.notes if note != "public"),
         )
@@ -1088,6 +1194,10 @@ class Stream(Generic[T]):
         return None if self._run.answering is None else self._run.answering.model
 
 
+def _is_ambient(spec: ProviderSpec, key: KeySource) -> bool:
+    return key.kind == "environment" and key.where in spec.ambient
+
+
 def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
     """Why a host is not asked for its models; None where it is."""
     ended = spec.shared().fact("working")
@@ -1097,6 +1207,8 @@ def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
         return "offline: it has no host"
     if not (offer.consent or named):
         return "a public host, asked only where it is named or configured"
+    if offer.ambient is not None and not named:
+        return f"{offer.ambient} may be set for another purpose: asked only where it is named or configured"
     return offer.obstacle
 
 

@@ -42,7 +42,8 @@ class Host:
     it differs from the wire as its maker has it (for ``openai_chat`` the names of
     ``segue.wire.openai_chat.QUIRKS``). ``options`` is the import string of the pydantic model of
     what it takes in ``options={name: {…}}``. ``source`` and ``checked`` (YYYY-MM-DD) say who says so, and when.
-    ``expected_failures`` are those of `Conformance`.
+    ``expected_failures`` are those of `Conformance`. ``models`` are in the order of recommendation, and ``ambient``
+    are variables of ``env`` that are usually set for another purpose, as in `ProviderSpec`.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Host:
     source: str = ""
     checked: str = ""
     expected_failures: Mapping[str, str] = field(default_factory=_nothing)
+    ambient: Sequence[str] = ()
 
     def spec(self) -> ProviderSpec:
         """The provider that asks this host."""
@@ -74,6 +76,7 @@ class Host:
             key_url=self.key_url,
             options=self.options,
             conformance=Conformance("full", wire=self.wire, expected_failures=self.expected_failures),
+            ambient=self.ambient,
         )
 
 

@@ -11,7 +11,7 @@ from .errors import ProtocolError
 from .provider import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from .capabilities import Value
     from .provider import Context
@@ -28,17 +28,19 @@ MAX_MODELS: Final = 20_000
 
 
 def declared_models(package: str, file: str = "models.json") -> dict[str, tuple[Model, ...]]:
-    """The models of a data file of a package, by provider, in the file's order.
+    """The models of a data file of a package, by provider: the recommended ones first, the others in the file's order.
 
     ``sources`` of the file are by name what its tables are and when they were read; each of ``models`` has
     ``at`` (names of providers), ``name`` and ``facts``: by the name of a source, or by a text that is one.
+    ``recommended`` has by provider the ``models`` that are asked first where none is named, with ``why`` and
+    ``checked`` (YYYY-MM-DD). ValueError for a recommended model that the provider does not have.
     """
     data = pkgutil.get_data(package, file)
     if data is None:
         raise FileNotFoundError(f"{package} has no {file}")
     told: dict[str, Any] = json.loads(data)
     sources: dict[str, str] = told["sources"]
-    models: dict[str, list[Model]] = {}
+    models: dict[str, dict[str, Model]] = {}
     for entry in told["models"]:
         told_by: dict[str, dict[str, Value | None]] = entry["facts"]
         facts = {
@@ -48,8 +50,19 @@ def declared_models(package: str, file: str = "models.json") -> dict[str, tuple[
         }
         model = Model(entry["name"], Capabilities(facts))
         for provider in entry["at"]:
-            models.setdefault(provider, []).append(model)
-    return {provider: tuple(listed) for provider, listed in models.items()}
+            models.setdefault(provider, {})[model.name] = model
+    recommended = told.get("recommended", {})
+    return {
+        provider: _in_order(listed, recommended.get(provider, {}).get("models", ()), f"{package}/{file}: {provider}")
+        for provider, listed in models.items()
+    }
+
+
+def _in_order(listed: Mapping[str, Model], first: Sequence[str], where: str) -> tuple[Model, ...]:
+    missing = [name for name in first if name not in listed]
+    if missing:
+        raise ValueError(f"{where} recommends {missing[0]!r}, which is not one of its models")
+    return tuple(listed[name] for name in dict.fromkeys((*first, *listed)))
 
 
 # ── asked ────────────────────────────────────────────────────────────────────────────────────────────

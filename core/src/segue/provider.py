@@ -164,6 +164,11 @@ class ProviderSpec:
     ``without_key`` is of a host that takes other credentials too: by the environment and the configured options it
     tells why it cannot be asked without a key, or None where it can; it looks at files at most. ``conformance`` is
     what it claims before ``segue conform``.
+
+    The order of ``models`` is the provider's recommendation: where several will do, the first is asked. ``ambient``
+    are those variables of ``env`` that are usually set for another purpose, such as ``GITHUB_TOKEN``: with one of
+    them, or with what ``without_key`` finds, the provider is asked only where it is named, or configured with a
+    ``[providers.NAME]`` table.
     """
 
     name: str
@@ -178,6 +183,7 @@ class ProviderSpec:
     options: str | type[BaseModel] | Callable[[], type[BaseModel] | None] | None = None
     without_key: Callable[[Mapping[str, str], Mapping[str, object]], str | None] | None = None
     conformance: Conformance | None = None
+    ambient: Sequence[str] = ()
 
     def shared(self) -> Capabilities:
         """What is known of every model."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field, replace
 from functools import cache
-from itertools import compress
+from itertools import compress, count
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
 from .capabilities import Capabilities, Fact, Needs
@@ -28,6 +30,8 @@ class Offer:
 
     ``obstacle`` is why it cannot be asked at all (no key), None where it can; ``short`` says the same in a few words.
     ``local`` is an address on this machine. ``consent`` is whether something may be sent to it without its being named.
+    ``rank`` is its place in its provider's own recommendation, from 0. ``ambient`` is the credential that may be set
+    for another purpose, with which it is asked only where it is named; None where its key is meant for it.
     """
 
     provider: str
@@ -36,6 +40,8 @@ class Offer:
     obstacle: str | None = None
     local: bool = False
     consent: bool = True
+    rank: int = 0
+    ambient: str | None = None
     short: str | None = None
 
 
@@ -186,12 +192,14 @@ def _group(provider: str, rejections: Sequence[Rejection], *, full: bool) -> str
 class Preferences:
     """The user's own order: names of providers or of ``provider/model``, then what to order the rest by.
 
-    ``price`` is input and output together, ``weight`` the heavier first of ``weights`` by those names.
+    ``price`` is input and output together, ``weight`` the heavier first of ``weights`` by those names. ``tables`` are
+    the providers in the order in which the user configured them, which decides between models of one rank.
     """
 
     order: tuple[str, ...] = ()
     order_by: OrderBy | None = None
     weights: tuple[tuple[str, float], ...] = field(default=())
+    tables: tuple[str, ...] = ()
 
 
 def select(
@@ -257,8 +265,9 @@ def matched(
         unlisted = True
     else:
         unlisted = False
-    candidates: list[Candidate] = []
+    ranked: list[tuple[tuple[object, ...], Candidate]] = []
     rejected: list[Rejection] = []
+    by_name: dict[str, str] = {}
     for offer in offers:
         if provider is not None and offer.provider != provider:
             continue
@@ -268,14 +277,22 @@ def matched(
         reasons = _reasons(offer, capabilities, needs, named=named)
         if reasons:
             rejected.append(_rejection(offer, reasons))
+            if len(reasons) == 1 and not named and offer.ambient is not None:
+                by_name[offer.provider] = reasons[0][0]
         else:
-            candidates.append(_candidate(offer, capabilities, named=named, unlisted=unlisted))
+            candidate = _candidate(offer, capabilities, named=named, unlisted=unlisted)
+            ranked.append((_rank(offer, preferences), candidate))
     alone = provider is not None and bare is None
-    if not alone:
-        candidates.sort(key=lambda candidate: _rank(candidate, preferences))
-    wanted = _wanted(model, needs)
-    hints = () if candidates else tuple(_hints(model, needs, bare, offers, rejected))
-    return Matched(wanted, tuple(candidates), tuple(rejected), hints, alone)
+    ranked.sort(key=itemgetter(0))
+    candidates = tuple(candidate for _, candidate in ranked)
+    hints: list[str] = []
+    if not candidates:
+        hints = [f"{name}: {reason}" for name, reason in by_name.items()]
+        if alone and not rejected:
+            hints += _hints_without_models(provider, undeclared)
+        else:
+            hints += _hints(model, needs, bare, offers, rejected)
+    return Matched(_wanted(model, needs), candidates, tuple(rejected), tuple(hints), alone)
 
 
 def _wanted(model: str | None, needs: Needs) -> str:
@@ -290,10 +307,17 @@ def _reasons(offer: Offer, capabilities: Capabilities, needs: Needs, *, named: b
         reason = need.judge(fact)
         if reason is not None:
             reasons.append((reason, f"{need.name} unknown" if fact.value is None else f"{need} not met"))
-    if not named and _is_retired(capabilities):
-        reasons.append((f"retired ({capabilities.fact('working').source})", "retired"))
-    if offer.access == "offline" and not named:
-        reasons.append((_OFFLINE, _OFFLINE))
+    if not named:
+        if _is_retired(offer, capabilities):
+            reasons.append((_end(capabilities), "retired"))
+        if offer.access == "offline":
+            reasons.append((_OFFLINE, _OFFLINE))
+        if offer.ambient is not None and offer.obstacle is None:
+            ambient = (
+                f"{offer.ambient} may be set for another purpose: name {offer.provider}/MODEL, "
+                f"or add [providers.{offer.provider}] to segue.toml"
+            )
+            reasons.append((ambient, ambient))
     if offer.obstacle is not None:
         reasons.append((offer.obstacle, offer.short or offer.obstacle))
     return reasons
@@ -309,6 +333,10 @@ def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unliste
     public = _is_public(offer)
     consent = offer.consent or not public or named
     notes = _notes(public, consent, unlisted) if public or unlisted else ()
+    # A failure of just now is not the end of a model.
+    declared = offer.model.capabilities if capabilities.fact("working").value is False else capabilities
+    if _ending(declared):
+        notes = (*notes, _end(declared))
     return Candidate(offer.provider, offer.model.name, capabilities, public, consent, notes)
 
 
@@ -329,8 +357,34 @@ def _quick_candidate() -> Callable[..., Candidate]:
 def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
     """The offers of these models, which differ from one that is given in nothing but the model."""
     made = _quick_offer() if len(models) >= _MANY else Offer
+    # Models that give vectors alone are never meant together with the others, so each kind has a first one.
+    vectors = [fact.value is False for fact in Capabilities.each("chat", [one.capabilities for one in models])]
+    ranks = {True: count(), False: count()}
     return [
-        made(like.provider, one, like.access, like.obstacle, like.local, like.consent, like.short) for one in models
+        made(
+            like.provider, one, like.access, like.obstacle, like.local, like.consent, next(ranks[kind]), like.ambient,
+            like.short,
+        )
+        for one, kind in zip(models, vectors, strict=True)
+    ]  # fmt: skip
+
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def as_of(models: Sequence[Model], today: str) -> Sequence[Model]:
+    """The models as they are on a day, YYYY-MM-DD: one whose day of retirement has come does not work any more."""
+    days = Capabilities.each("retires", [one.capabilities for one in models])
+    if not any(day.value is not None for day in days):
+        return models
+    return [
+        Model(
+            one.name,
+            one.capabilities.merged(Capabilities({"working": False, "deprecated": True}, source=day.source)),
+        )
+        if isinstance(day.value, str) and _DAY.fullmatch(day.value) and day.value <= today
+        else one
+        for one, day in zip(models, days, strict=True)
     ]
 
 
@@ -455,20 +509,33 @@ class Offers:
         """The offers in the order in which they are asked, and each as a candidate."""
         if self._ranked is None:
             preferences = self._preferences
+            every = [offer.model.capabilities for offer in self.all]
+            states = [Capabilities.each(name, every) for name in ("working", "deprecated", "retires")]
+            endings = [_ending_of(*state) for state in zip(*states, strict=True)]
             if preferences.order or preferences.order_by is not None:
-                ranks: list[tuple[object, ...]] = [
-                    _rank(_candidate(offer, offer.model.capabilities, named=False), preferences) for offer in self.all
-                ]
+                ranks: list[tuple[object, ...]] = [_rank(offer, preferences) for offer in self.all]
             else:
-                # What `_rank` comes to without preferences.
-                ranks = [(_is_public(offer), f"{offer.provider}/{offer.model.name}") for offer in self.all]
-            ranked = [self.all[place] for place in sorted(range(len(ranks)), key=ranks.__getitem__)]
-            self._facts = [offer.model.capabilities for offer in ranked]
+                # What `_rank` comes to without them, in numbers of which few have to be compared.
+                tables = {name: place for place, name in enumerate(preferences.tables)}
+                last = len(tables)
+                ranks = [
+                    (
+                        _is_public(offer) << 66 | ending << 64 | offer.rank << 32 | tables.get(offer.provider, last),
+                        f"{offer.provider}/{offer.model.name}",
+                    )
+                    for offer, ending in zip(self.all, endings, strict=True)
+                ]
+            order = sorted(range(len(ranks)), key=ranks.__getitem__)
+            ranked = [self.all[place] for place in order]
+            self._facts = [every[place] for place in order]
             # `_candidate` of each, but that what it makes of a provider is not made for each of its models.
             alike: dict[tuple[Access, bool, bool], Candidate] = {}
             pool: list[Candidate] = []
             made = _quick_candidate() if len(ranked) >= _MANY else Candidate
-            for offer, facts in zip(ranked, self._facts, strict=True):
+            for place, offer, facts in zip(order, ranked, self._facts, strict=True):
+                if endings[place]:
+                    pool.append(_candidate(offer, facts, named=False))
+                    continue
                 kind = (offer.access, offer.local, offer.consent)
                 like = alike.get(kind)
                 if like is None:
@@ -482,13 +549,9 @@ class Offers:
         found = self._open.get(vectors)
         if found is None:
             ranked = self._ready()[0]
-            can = [offer.obstacle is None and offer.access != "offline" for offer in ranked]
-            ended = [fact.value is False for fact in Capabilities.each("working", self._facts)]
-            if True in ended:
-                can = [
-                    one and not (gone and _is_retired(facts))
-                    for one, gone, facts in zip(can, ended, self._facts, strict=True)
-                ]
+            can = [offer.obstacle is None and offer.ambient is None and offer.access != "offline" for offer in ranked]
+            works = Capabilities.each("working", self._facts)
+            can = [one and fact.value is not False for one, fact in zip(can, works, strict=True)]
             if not vectors:
                 chats = Capabilities.each("chat", self._facts)
                 can = [one and fact.value is not False for one, fact in zip(can, chats, strict=True)]
@@ -557,9 +620,34 @@ def _is(offer: Offer, provider: str, model: str) -> bool:
     return offer.provider == provider and offer.model.name == model
 
 
-def _is_retired(capabilities: Capabilities) -> bool:
-    """Whether its host has ended it; what does not work for another reason may again."""
-    return capabilities.fact("working").value is False and capabilities.fact("deprecated").value is True
+def _is_retired(offer: Offer, capabilities: Capabilities) -> bool:
+    """Whether it is declared not to work, and nobody saw it work; one that only fails just now may again."""
+    declared = offer.model.capabilities.fact("working").value is False
+    return declared and capabilities.fact("working").value is not True
+
+
+def _ending(capabilities: Capabilities) -> int:
+    """How near its end a model is: 0 not near, 1 deprecated, 2 over."""
+    return _ending_of(capabilities.fact("working"), capabilities.fact("deprecated"), capabilities.fact("retires"))
+
+
+def _ending_of(working: Fact, deprecated: Fact, retires: Fact) -> int:
+    ends = deprecated.value is True or isinstance(retires.value, str)
+    return (2 if working.value is False else 1) if ends else 0
+
+
+def _end(capabilities: Capabilities) -> str:
+    """That a model was ended or will be, when, and who says so."""
+    works, deprecated, retires = (capabilities.fact(name) for name in ("working", "deprecated", "retires"))
+    day = retires.value if isinstance(retires.value, str) else None
+    match _ending_of(works, deprecated, retires):
+        case 0:
+            return f"not working ({works.source})"
+        case 1:
+            when = "" if day is None else f", retires on {day}"
+            return f"deprecated{when} ({(retires if deprecated.value is not True else deprecated).source})"
+        case _:
+            return f"retired{'' if day is None else f' on {day}'} ({works.source})"
 
 
 def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
@@ -579,17 +667,27 @@ def _notes(public: bool, consent: bool, unlisted: bool) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _rank(candidate: Candidate, preferences: Preferences) -> tuple[object, ...]:
-    order = preferences.order
-    places = [place for place, name in enumerate(order) if name in (candidate.name, candidate.provider)]
-    return (candidate.public, places[0] if places else len(order), _by_fact(candidate, preferences), candidate.name)
+def _rank(offer: Offer, preferences: Preferences) -> tuple[object, ...]:
+    """Less is asked earlier: public hosts last, then what is deprecated, unless the user's order has its full name."""
+    order, tables, provider = preferences.order, preferences.tables, offer.provider
+    name = f"{provider}/{offer.model.name}"
+    places = [place for place, one in enumerate(order) if one in (name, provider)]
+    return (
+        _is_public(offer),
+        0 if name in order else _ending(offer.model.capabilities),
+        places[0] if places else len(order),
+        _by_fact(offer, name, preferences),
+        offer.rank,
+        tables.index(provider) if provider in tables else len(tables),
+        name,
+    )
 
 
-def _by_fact(candidate: Candidate, preferences: Preferences) -> float:
+def _by_fact(offer: Offer, name: str, preferences: Preferences) -> float:
     """Less is earlier; a fact that is not known comes last."""
 
     def number(name: str) -> float | None:
-        value = candidate.capabilities.fact(name).value
+        value = offer.model.capabilities.fact(name).value
         return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
     match preferences.order_by:
@@ -603,10 +701,21 @@ def _by_fact(candidate: Candidate, preferences: Preferences) -> float:
             return float("inf") if context is None else -context
         case "weight":
             weights = dict(preferences.weights)
-            return -weights.get(candidate.name, weights.get(candidate.provider, 0.0))
+            return -weights.get(name, weights.get(offer.provider, 0.0))
         case "latency":
             latency = number("latency")
             return float("inf") if latency is None else latency
+
+
+def _hints_without_models(provider: str | None, undeclared: Sequence[Offer]) -> list[str]:
+    """How to ask a provider that declares no models, and what else it lacks; nothing where it declares some."""
+    return [
+        f"{provider} declares no models: name one as {provider}/MODEL; "
+        f"`segue models --live --provider {provider}` asks its host for a list"
+        + ("" if offer.obstacle is None else f"; {offer.obstacle}")
+        for offer in undeclared
+        if offer.provider == provider
+    ]
 
 
 def _hints(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..asking import Asking, NeedsInput, SchemaInput
     from ..client import ChainInput
     from ..events import Event, Reply, Source
-    from ..messages import Message
+    from ..messages import Message, Request
     from ..observation import Attempt, CircuitChange
     from ..selection import Selection
     from .targets import Target
@@ -122,20 +122,25 @@ class Session:
     def check(self, target: Target, messages: Sequence[Message]) -> None:
         """PluginError or NoCandidateError where nobody can be asked these messages; nothing is sent."""
         client = self.client
+        request: Request | None
         with as_argument():
             request = request_of(messages, cast("Any", self.manner.schema), self._asking(), stream=True)
-        if target.chain is None:
-            if target.model is not None:
-                client.resolve(target.model)  # which raises where its plugin is not to be had
-            selection = client.select(target.needs, model=target.model, request=request)
+        default = client.config.default if target.names_nothing else None
+        model, chain = target.model or default, target.chain
+        if default is not None:
+            request = None  # what the default model lacks the first of the others is asked for
+            chain = client.config.default_chain
+        if chain is None:
+            if model is not None:
+                client.resolve(model)  # which raises where its plugin is not to be had
+            selection = client.select(target.needs, model=model, request=request)
             if selection.reason:
                 raise NoCandidateError("no candidate can be asked", explanation=selection.explain())
             return
-        chain = client.chain(target.chain) if isinstance(target.chain, str) else target.chain
         left_out = []
-        for one in chain.leaves():
-            needs, model = (None, one) if isinstance(one, str) else (one, None)
-            selection = client.select(needs, model=model, request=request)
+        for one in (client.chain(chain) if isinstance(chain, str) else chain).leaves():
+            needs, name = (None, one) if isinstance(one, str) else (one, None)
+            selection = client.select(needs, model=name, request=request)
             if not selection.reason:
                 return
             left_out.append(LeftOut(str(one), selection.explain(), selection.reason))

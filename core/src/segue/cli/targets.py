@@ -53,6 +53,11 @@ class Target:
     meeting: str | None = None
 
     @property
+    def names_nothing(self) -> bool:
+        """Whether whom to ask is left to the configured default, or else to the order."""
+        return self.model is None and self.needs is None and self.chain is None
+
+    @property
     def shown(self) -> str:
         """Whom, in a few words."""
         match self.chain:

@@ -452,9 +452,22 @@ class PluginsTable(_Table):
     )
 
 
+class DefaultTable(_Table):
+    """What is asked where a call names neither a model nor needs nor a chain."""
+
+    model: Text | None = Field(
+        default=None,
+        description="A model, as `provider/model`, or a chain of this file. The first candidate of the order if not set.",
+    )
+
+
 class File(_Table):
     """`segue.toml`."""
 
+    default: DefaultTable = Field(
+        default_factory=DefaultTable,
+        description="What is asked where nothing is named; `segue models default NAME` writes it.",
+    )
     providers: dict[ProviderName, ProviderTable] = Field(
         default_factory=dict, description="What is to be known of a provider, by its name."
     )
@@ -580,6 +593,8 @@ def _known_at(path: Path) -> tuple[str, ...]:
             return KEYS
         case ("providers", _):
             return tuple(ProviderTable.model_fields)
+        case ("default",):
+            return tuple(DefaultTable.model_fields)
         case ("timeout",):
             return tuple(TimeoutTable.model_fields)
         case ("downloads",):

@@ -290,7 +290,12 @@ class _Reader:
             providers={name: self.provider(name, table) for name, table in file.providers.items()},
             chains={name: _chain(table) for name, table in file.chains.items()},
             needs=file.needs,
-            preferences=Preferences(order=file.order, order_by=file.order_by, weights=tuple(file.weights.items())),
+            preferences=Preferences(
+                order=file.order,
+                order_by=file.order_by,
+                weights=tuple(file.weights.items()),
+                tables=tuple(file.providers),
+            ),
             proxy=file.proxy,
             ca_file=file.ca_file,
             timeout=_timeout(file.timeout),
@@ -310,6 +315,8 @@ class _Reader:
                 **{name: getattr(file.plugins, name) for name in type(file.plugins).model_fields},
                 unread=self.rules_unread,
             ),
+            default=file.default.model,
+            default_origin=self.origins.get(("default", "model"), ""),
         )
         return Reading(config, tuple(self.faults), self.origins, self.variables)
 

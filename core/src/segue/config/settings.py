@@ -166,6 +166,7 @@ class Config:
     ``models`` are facts by ``provider/model`` that stand above what is advertised; ``local_chains`` names
     the chains that the working directory's file defines; ``keys_file`` is the key store's, None where none
     is to be read; ``sources`` are the files that were read; ``downloads`` is None where none are allowed.
+    ``default`` is the model or chain that is asked where nothing is named, ``default_origin`` where that was set.
     """
 
     providers: Mapping[str, ProviderConfig] = field(default_factory=_nothing)
@@ -186,6 +187,13 @@ class Config:
     local_chains: frozenset[str] = frozenset()
     downloads: Downloads | None = None
     plugins: PluginRules = field(default_factory=PluginRules)
+    default: str | None = None
+    default_origin: str = ""
+
+    @property
+    def default_chain(self) -> str | None:
+        """The default where it is a chain, which one of the working directory's file never is; else None."""
+        return self.default if self.default in self.chains and self.default not in self.local_chains else None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("settings are not pickled: the pickle could hold secrets in clear")

@@ -93,8 +93,9 @@ class AsyncGeneratorProvider:
 class ProviderModelMixin:
     """Names of models: a default one, and other names that some of them have.
 
-    ``default_model`` is offered where there are no ``models``. A name of ``model_aliases`` is offered too, and is
-    the model, or any of the models, that it stands for.
+    ``default_model`` is offered first, and is what its provider's name alone asks. A name of ``model_aliases`` is
+    offered too, and is the model, or any of the models, that it stands for. Where a ``get_models`` of the class
+    fails, as one does that asks a host which is away, what the attributes say is offered.
     """
 
     default_model: ClassVar[str | None] = None
@@ -182,7 +183,7 @@ def spec_of(cls: type[AsyncGeneratorProvider]) -> ProviderSpec:
     own = {name for base in cls.__mro__ if base not in {AsyncGeneratorProvider, object} for name in vars(base)}
     if not own & {"create_async_generator", "stream_events"}:
         raise TypeError(f"{cls.__name__} has no create_async_generator")
-    models = list(cls.get_models() if issubclass(cls, ProviderModelMixin) else cls.models)
+    models = _models_of(cls)
     if not models and flags.get("supports_gpt_35_turbo"):
         models = ["gpt-3.5-turbo"]
     if issubclass(cls, ProviderModelMixin):
@@ -199,6 +200,18 @@ def spec_of(cls: type[AsyncGeneratorProvider]) -> ProviderSpec:
         access="public" if cls.public else "open",
         conformance=cls.conformance,
     )
+
+
+def _models_of(cls: type[AsyncGeneratorProvider]) -> list[str]:
+    """The names of a class's models, the default one first."""
+    if not issubclass(cls, ProviderModelMixin):
+        return list(cls.models)
+    try:
+        names = list(cls.get_models())
+    except Exception:  # noqa: BLE001 - the file's own code, which may ask a host, and raise anything
+        names = list(cls.models)
+    default = [cls.default_model] if cls.default_model else []
+    return list(dict.fromkeys([*default, *names]))
 
 
 def _is_flag(name: str) -> bool:

@@ -20,7 +20,7 @@ _TEXTS: Final = ("name", "base_url_env", "url", "key_url", "access")
 _ROW_TEXTS: Final = tuple(
     field.name
     for field in fields(Host)
-    if field.name not in {"env", "models", "capabilities", "wires", "quirks", "headers"}
+    if field.name not in {"env", "models", "capabilities", "wires", "quirks", "headers", "ambient"}
 )
 
 
@@ -61,13 +61,13 @@ def to_plain(given: ProviderSpec | Host) -> Plain:
     sources = Sources()
     if isinstance(given, Host):
         plain = {name: getattr(given, name) for name in _ROW_TEXTS}
-        plain |= {name: list(getattr(given, name)) for name in ("env", "wires", "quirks")}
+        plain |= {name: list(getattr(given, name)) for name in ("env", "wires", "quirks", "ambient")}
         shared = given.spec().shared()
         plain |= {"row": True} | {name: dict(getattr(given, name)) for name in ("headers", "expected_failures")}
     else:
         shared = given.shared()
         plain = {name: getattr(given, name) for name in _TEXTS}
-        plain["env"] = list(given.env)
+        plain |= {name: list(getattr(given, name)) for name in ("env", "ambient")}
         plain["load"] = given.load if isinstance(given.load, str) else None
         plain["options"] = given.options if isinstance(given.options, str) or given.options is None else True
         plain["without_key"] = given.without_key is not None

@@ -230,6 +230,9 @@ def given_as_spec(given: object) -> ProviderSpec:
     _check_name(spec.name)
     if isinstance(spec.models, str) or isinstance(spec.env, str):
         raise TypeError("models and env are lists of names, not one name")  # a string would be read letter by letter
+    strange = [name for name in spec.ambient if name not in spec.env]
+    if strange:  # a misspelled one would be used as if it had been set for this
+        raise ValueError(f"ambient has {strange[0]!r:.80}, which is not one of env")
     if not isinstance(spec.models, Sequence):
         raise TypeError(
             f"models is a list, not {type(spec.models).__name__}"

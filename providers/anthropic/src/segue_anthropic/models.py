@@ -11,4 +11,4 @@ from typing import Final
 from segue.plugin import declared_models
 
 MODELS: Final = declared_models("segue_anthropic")["anthropic"]
-"""The models, the newest first."""
+"""The models, the recommended ones first."""

@@ -60,6 +60,19 @@ _OPEN: Final = ("tools", "json_schema")
 _NO_EYES: Final = ("vision", "audio")
 
 MODELS: Final = (
+    # Recommended, 2026-11-30: the newest model of the middle size; then cheaper ones of two makers.
+    _model(
+        "global.anthropic.claude-sonnet-5", 1_000_000, (2.00, 10.00),
+        has=_CLAUDE, lacks=("audio", *_SAMPLING), cached=0.20, max_output=128_000,
+    ),
+    _model(
+        "global.amazon.nova-2-lite-v1:0", 1_000_000, (0.30, 2.50), has=(*_NOVA, "reasoning"), cached=0.075,
+    ),
+    _model(
+        "global.anthropic.claude-haiku-4-5-20251001-v1:0", 200_000, (1.00, 5.00),
+        has=_CLAUDE, lacks=("audio",), cached=0.10, max_output=64_000,
+    ),
+    # The others, by their makers, the newest first.
     _model(
         "global.anthropic.claude-fable-5-1", 1_000_000, (10.00, 50.00),
         has=_CLAUDE, lacks=("audio", *_SAMPLING), cached=0.25, max_output=128_000,
@@ -69,23 +82,12 @@ MODELS: Final = (
         has=_CLAUDE, lacks=("audio",), cached=0.50, max_output=128_000,
     ),
     _model(
-        "global.anthropic.claude-sonnet-5", 1_000_000, (2.00, 10.00),
-        has=_CLAUDE, lacks=("audio", *_SAMPLING), cached=0.20, max_output=128_000,
-    ),
-    _model(
         "global.anthropic.claude-sonnet-4-6", 1_000_000, (3.00, 15.00),
         has=_CLAUDE, lacks=("audio",), cached=0.30, max_output=64_000,
     ),
     _model(
         "global.anthropic.claude-sonnet-4-5-20250929-v1:0", 200_000, (3.00, 15.00),
         has=_CLAUDE, lacks=("audio",), cached=0.30, max_output=64_000,
-    ),
-    _model(
-        "global.anthropic.claude-haiku-4-5-20251001-v1:0", 200_000, (1.00, 5.00),
-        has=_CLAUDE, lacks=("audio",), cached=0.10, max_output=64_000,
-    ),
-    _model(
-        "global.amazon.nova-2-lite-v1:0", 1_000_000, (0.30, 2.50), has=(*_NOVA, "reasoning"), cached=0.075,
     ),
     _model("amazon.nova-pro-v1:0", 300_000, (0.80, 3.20), has=_NOVA, lacks=("audio", "reasoning"), cached=0.20),
     _model("amazon.nova-lite-v1:0", 300_000, (0.06, 0.24), has=_NOVA, lacks=("audio", "reasoning"), cached=0.015),
@@ -98,4 +100,4 @@ MODELS: Final = (
     _model("qwen.qwen3-32b-v1:0", 32_000, (0.15, 0.60), has=_OPEN, lacks=_NO_EYES),
     _model("mistral.mistral-large-3-675b-instruct", 256_000, (0.50, 1.50), has=_OPEN, lacks=("audio",)),
 )  # fmt: skip
-"""The models, by their makers, the newest first."""
+"""The models, the recommended ones first."""

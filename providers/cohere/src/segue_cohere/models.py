@@ -10,4 +10,4 @@ from typing import Final
 from segue.plugin import declared_models
 
 MODELS: Final = declared_models("segue_cohere")["cohere"]
-"""The models, the newest first."""
+"""The models, the recommended ones first."""

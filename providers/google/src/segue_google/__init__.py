@@ -26,6 +26,7 @@ def segue_providers() -> list[ProviderSpec]:
             load="segue_google.provider:Vertex",
             models=VERTEX_MODELS,
             env=("GOOGLE_OAUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN"),
+            ambient=("GOOGLE_OAUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN"),
             url="https://aiplatform.googleapis.com/v1",
             key_url="https://console.cloud.google.com/vertex-ai",
             options="segue_google.options:VertexOptions",

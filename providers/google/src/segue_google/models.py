@@ -13,7 +13,7 @@ from segue.plugin import declared_models
 _DECLARED: Final = declared_models("segue_google")
 
 MODELS: Final = _DECLARED["google"]
-"""The models of the Gemini API, the newest first."""
+"""The models of the Gemini API, the recommended ones first."""
 
 VERTEX_MODELS: Final = _DECLARED["vertex"]
-"""The models that answer at both hosts."""
+"""The models that answer at both hosts, the recommended ones first."""

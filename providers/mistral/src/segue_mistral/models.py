@@ -14,4 +14,4 @@ FACTS: Final = Capabilities({"tools": True, "json_schema": True}, source="litell
 """What holds for every model."""
 
 MODELS: Final = declared_models("segue_mistral")["mistral"]
-"""The models, by name."""
+"""The models, the recommended ones first."""

@@ -12,4 +12,4 @@ from typing import Final
 from segue.plugin import declared_models
 
 MODELS: Final = declared_models("segue_openai")["openai"]
-"""The models, the newest first."""
+"""The models, the recommended ones first."""
