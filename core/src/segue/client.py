@@ -427,9 +427,7 @@ class Client:
         for name, values in options.items():
             installed = self._registry.installed.get(name)
             if installed is None:
-                raise TypeError(
-                    f"options: no provider {name!r} is installed{nearest(name, sorted(self._registry.installed))}"
-                )
+                raise TypeError(f"options: {self._registry.not_installed(name)}")
             model = self._registry.options(name)
             checked[name] = dict(values)
             if model is not None:
@@ -610,7 +608,18 @@ class Client:
         undeclared = [
             self._offer(name, Model("", self._registry.installed[name].spec.shared())) for name in self._undeclared
         ]
-        return offers.matched(needs, model, health=self.health, undeclared=undeclared)
+        match = offers.matched(needs, model, health=self.health, undeclared=undeclared)
+        if match.candidates and match.candidates[0].consent:
+            return match
+        return self._with_packages(match, needs, model)
+
+    def _with_packages(self, match: Matched, needs: Needs, model: str | None) -> Matched:
+        """The same where nobody can be asked, with the packages to install that would help."""
+        lacking = bool(needs) and all(needs.missing(offer.model.capabilities) for offer in self._all_offers().all)
+        told = self._registry.what_to_install(model, lacking=lacking)
+        if model is None:
+            told = [*match.hints, *told]
+        return replace(match, hints=tuple(told)) if told else match
 
     def _matched_alone(self, model: str, needs: Needs) -> Matched | None:
         """What is asked of a provider that the name tells, of whose offers nobody else's need be looked at; or None.
@@ -710,8 +719,7 @@ class Client:
 
     def _installed(self, provider: str) -> str:
         if provider not in self._registry.installed:
-            known = sorted(self._registry.installed)
-            raise ConfigError(f"no provider {provider!r} is installed{nearest(provider, known)}")
+            raise ConfigError(self._registry.not_installed(provider))
         return provider
 
     async def _live(self, name: str, *, named: bool) -> list[Candidate] | str | SegueError:
@@ -869,7 +877,7 @@ class Client:
                 if name in broken and name not in known:
                     raise broken[name]
                 if name not in known:
-                    raise ConfigError(f"{where}: no provider {name!r} is installed{nearest(name, sorted(known))}")
+                    raise ConfigError(f"{where}: {self._registry.not_installed(name)}")
 
     # ── what a chain asks of us ───────────────────────────────────────────────────────────────────────
 
