@@ -75,7 +75,11 @@ def _json(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _needs(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--needs", metavar="TEXT", callback=_text, help='What the model must be able to do: "tools, context>=128k".'
+        "--needs",
+        metavar="TEXT",
+        callback=_text,
+        shell_complete=completion.needs,
+        help='What the model must be able to do: "tools, context>=128k".',
     )(command)
 
 
@@ -203,7 +207,9 @@ def providers(as_json: bool, config: str | None) -> int:
 @segue.command(short_help="List the models that meet the needs.")
 @_needs
 @click.option("--live", is_flag=True, help="Ask the hosts which models they have now, and what they tell of them.")
-@click.option("--provider", metavar="NAME", callback=_text, help="Of this provider alone.")
+@click.option(
+    "--provider", metavar="NAME", callback=_text, shell_complete=completion.providers, help="Of this provider alone."
+)
 @_json
 @_config
 def models(needs: str | None, live: bool, provider: str | None, as_json: bool, config: str | None) -> int:
@@ -369,7 +375,7 @@ def record(*, message: tuple[str, ...], config: str | None, **given: Any) -> int
 
 
 @segue.command(short_help="Try providers against the conformance kit; 1 if an item fails.")
-@click.argument("targets", nargs=-1, callback=_text)
+@click.argument("targets", nargs=-1, callback=_text, shell_complete=completion.providers)
 @click.option("--all", "everything", is_flag=True, help="Every provider that is installed.")
 @click.option(
     "--item", "patterns", metavar="PATTERN", multiple=True, callback=_text,
@@ -453,7 +459,7 @@ def keys_group() -> None:
 
 
 @keys_group.command(name="set", short_help="Keep a key, from a hidden prompt or from stdin.")
-@click.argument("name", callback=_text)
+@click.argument("name", callback=_text, shell_complete=completion.providers)
 @click.option("--keyring", "in_keyring", is_flag=True, help="Keep it in the system's keyring instead of a file.")
 @click.option("--force", is_flag=True, help="Also for a provider that is not installed.")
 def keys_set(name: str, in_keyring: bool, force: bool) -> int:
@@ -475,7 +481,7 @@ def keys_list(as_json: bool) -> int:
 
 
 @keys_group.command(name="remove")
-@click.argument("name", callback=_text)
+@click.argument("name", callback=_text, shell_complete=completion.providers)
 def keys_remove(name: str) -> int:
     """Drop the key of provider NAME from the key store and the keyring."""
     from .keys import remove_key
