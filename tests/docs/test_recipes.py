@@ -164,8 +164,8 @@ async def test_a_chain_by_needs(tmp_path: Path) -> None:
         printed = await run(fences("fallback", "python")[0], tmp_path, **openai(host))
     answered, *attempts = printed.splitlines()
     assert answered.endswith(": hi")
-    assert not answered.startswith("openai/gpt-4o-mini:")
-    assert attempts[0].startswith("- openai/gpt-4o-mini failed at headers: ServerError")
+    assert not answered.startswith("openai/gpt-5.4-mini:")
+    assert attempts[0].startswith("- openai/gpt-5.4-mini failed at headers: ServerError")
     assert len(attempts) == 2
 
 
@@ -174,7 +174,7 @@ async def test_the_chain_of_the_file(tmp_path: Path) -> None:
     async with OpenAIHost(script=[says("hi")]) as host:
         configured(tmp_path, fences("fallback", "toml")[0])
         code = "from segue.sync import Client\nwith Client() as client: print(client.chat('x', chain='main').model)"
-        assert await run(code, tmp_path, **openai(host)) == "gpt-4o-mini\n"
+        assert await run(code, tmp_path, **openai(host)) == "gpt-5.4-mini\n"
 
 
 async def test_a_script_without_a_loop(tmp_path: Path) -> None:

@@ -187,10 +187,10 @@ async def test_flags_are_capabilities(made: Made) -> None:
         selection = client.select("supports_message_history, working")
         found = [(one.provider, one.model) for one in selection.candidates]
         assert found == [
-            ("numbat", "numbat"),
+            ("quokka", "quokka-7b"),
             ("numbat", "numbat-large"),
             ("numbat", "numbat-small"),
-            ("quokka", "quokka-7b"),
+            ("numbat", "numbat"),
         ]
         (rejected,) = selection.rejected
         assert rejected.provider == "wombat"

@@ -123,6 +123,7 @@ class Client:
         self._api_keys = {
             name: secret(key) if isinstance(key, str) else key for name, key in (api_keys or {}).items() if key
         }
+        self._preferences = replace(self._config.preferences, tables=tuple(self._config.providers))
         self._observers = Observers(
             observers, of_plugins=self._registry.hooks.observers, time_limit=self._config.plugins.hook_time_limit
         )
@@ -632,7 +633,7 @@ class Client:
             return None
         offers = self._alone.get(name)
         if offers is None:
-            offers = self._alone[name] = Offers(self._offers_of(name), self._config.preferences)
+            offers = self._alone[name] = Offers(self._offers_of(name), self._preferences)
         undeclared = [] if offers.all else [self._offer(name, Model("", installed[name].spec.shared()))]
         return offers.matched(needs, model, health=self.health, undeclared=undeclared)
 
@@ -778,7 +779,7 @@ class Client:
         if self._offers is None:
             installed = self._registry.installed
             offers = [offer for name in installed for offer in self._offers_of(name)]
-            self._offers = Offers(offers, self._config.preferences)
+            self._offers = Offers(offers, self._preferences)
             self._undeclared = [name for name in installed if name not in self._offers.providers]
         return self._offers
 
@@ -820,6 +821,10 @@ class Client:
         consent = spec.access != "public" or name in self._config.providers or local
         ambient = None if obstacle is not None else self._ambient(name, key)
         return Offer(name, model, spec.access, obstacle, local, consent, ambient=ambient, short=short)
+
+    def is_ambient(self, provider: str) -> bool:
+        """Whether this provider's credential may be set for another purpose, so that it is asked only when named."""
+        return self._offer(self._installed(provider), Model("")).ambient is not None
 
     def _ambient(self, name: str, key: KeySource | None) -> str | None:
         """The credential of a provider that may be set for another purpose; None where one is meant for it."""

@@ -335,7 +335,7 @@ def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unliste
     notes = _notes(public, consent, unlisted) if public or unlisted else ()
     # A failure of just now is not the end of a model.
     declared = offer.model.capabilities if capabilities.fact("working").value is False else capabilities
-    if _ending(declared):
+    if _ending(declared) >= _DEPRECATED:
         notes = (*notes, _end(declared))
     return Candidate(offer.provider, offer.model.name, capabilities, public, consent, notes)
 
@@ -533,7 +533,7 @@ class Offers:
             pool: list[Candidate] = []
             made = _quick_candidate() if len(ranked) >= _MANY else Candidate
             for place, offer, facts in zip(order, ranked, self._facts, strict=True):
-                if endings[place]:
+                if endings[place] >= _DEPRECATED:
                     pool.append(_candidate(offer, facts, named=False))
                     continue
                 kind = (offer.access, offer.local, offer.consent)
@@ -550,8 +550,12 @@ class Offers:
         if found is None:
             ranked = self._ready()[0]
             can = [offer.obstacle is None and offer.ambient is None and offer.access != "offline" for offer in ranked]
-            works = Capabilities.each("working", self._facts)
-            can = [one and fact.value is not False for one, fact in zip(can, works, strict=True)]
+            ended = [fact.value is False for fact in Capabilities.each("working", self._facts)]
+            if True in ended:
+                can = [
+                    one and not (gone and _is_retired(offer, offer.model.capabilities))
+                    for one, gone, offer in zip(can, ended, ranked, strict=True)
+                ]
             if not vectors:
                 chats = Capabilities.each("chat", self._facts)
                 can = [one and fact.value is not False for one, fact in zip(can, chats, strict=True)]
@@ -620,34 +624,37 @@ def _is(offer: Offer, provider: str, model: str) -> bool:
     return offer.provider == provider and offer.model.name == model
 
 
+_DEPRECATED = 2
+_RETIRED = 3
+
+
 def _is_retired(offer: Offer, capabilities: Capabilities) -> bool:
-    """Whether it is declared not to work, and nobody saw it work; one that only fails just now may again."""
-    declared = offer.model.capabilities.fact("working").value is False
-    return declared and capabilities.fact("working").value is not True
+    """Whether its host has ended it, as is declared, and nobody saw it work since.
+
+    What does not work for another reason may again.
+    """
+    return _ending(offer.model.capabilities) == _RETIRED and capabilities.fact("working").value is not True
 
 
 def _ending(capabilities: Capabilities) -> int:
-    """How near its end a model is: 0 not near, 1 deprecated, 2 over."""
+    """How near its end a model is: more is asked later. 1 is one that does not work, and may again."""
     return _ending_of(capabilities.fact("working"), capabilities.fact("deprecated"), capabilities.fact("retires"))
 
 
 def _ending_of(working: Fact, deprecated: Fact, retires: Fact) -> int:
-    ends = deprecated.value is True or isinstance(retires.value, str)
-    return (2 if working.value is False else 1) if ends else 0
+    if deprecated.value is True or retires.value.__class__ is str:
+        return _RETIRED if working.value is False else _DEPRECATED
+    return working.value is False
 
 
 def _end(capabilities: Capabilities) -> str:
     """That a model was ended or will be, when, and who says so."""
     works, deprecated, retires = (capabilities.fact(name) for name in ("working", "deprecated", "retires"))
     day = retires.value if isinstance(retires.value, str) else None
-    match _ending_of(works, deprecated, retires):
-        case 0:
-            return f"not working ({works.source})"
-        case 1:
-            when = "" if day is None else f", retires on {day}"
-            return f"deprecated{when} ({(retires if deprecated.value is not True else deprecated).source})"
-        case _:
-            return f"retired{'' if day is None else f' on {day}'} ({works.source})"
+    if works.value is False:
+        return f"retired{'' if day is None else f' on {day}'} ({works.source})"
+    when = "" if day is None else f", retires on {day}"
+    return f"deprecated{when} ({(deprecated if deprecated.value is True else retires).source})"
 
 
 def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
@@ -711,7 +718,7 @@ def _hints_without_models(provider: str | None, undeclared: Sequence[Offer]) -> 
     """How to ask a provider that declares no models, and what else it lacks; nothing where it declares some."""
     return [
         f"{provider} declares no models: name one as {provider}/MODEL; "
-        f"`segue models --live --provider {provider}` asks its host for a list"
+        f"`segue models --live --provider {provider}` asks its host for a list, if it gives one"
         + ("" if offer.obstacle is None else f"; {offer.obstacle}")
         for offer in undeclared
         if offer.provider == provider

@@ -204,7 +204,7 @@ def providers(as_json: bool, config: str | None) -> int:
     return 0
 
 
-@segue.command(short_help="List the models that meet the needs.")
+@segue.group(invoke_without_command=True, short_help="List the models that meet the needs.")
 @_needs
 @click.option("--live", is_flag=True, help="Ask the hosts which models they have now, and what they tell of them.")
 @click.option(
@@ -212,18 +212,44 @@ def providers(as_json: bool, config: str | None) -> int:
 )
 @_json
 @_config
-def models(needs: str | None, live: bool, provider: str | None, as_json: bool, config: str | None) -> int:
+@click.pass_context
+def models(
+    context: click.Context, *, needs: str | None, live: bool, provider: str | None, as_json: bool, config: str | None
+) -> int:
     """List the models that meet the needs, ready to be asked or not.
 
     With --live every host is asked that has a key or needs none, a public one only where it is named or
     configured. What a host tells stands above what is declared. Exits with 1 where a host failed, with 2 where
     none could be asked.
     """
+    if context.invoked_subcommand is not None:
+        return 0
     from .lists import list_live_models, list_models
 
     if live:
         return list_live_models(needs, provider, config=config, as_json=as_json)
     list_models(needs, provider, config=config, as_json=as_json)
+    return 0
+
+
+@models.command(name="default", short_help="Say which model is asked where none is named, or set it.")
+@click.argument("name", required=False, callback=_text, shell_complete=completion.models)
+@_json
+@_config
+@click.pass_context
+def models_default(context: click.Context, name: str | None, as_json: bool, config: str | None) -> int:
+    """Write NAME, a model or a chain, into segue.toml as the one that is asked where none is named.
+
+    Without NAME the default is printed, with where it comes from.
+    """
+    from .default import set_default, show_default
+
+    if config is None and context.parent is not None:
+        config = context.parent.params["config"]
+    if name is None:
+        show_default(config=config, as_json=as_json)
+    else:
+        set_default(name, config=config)
     return 0
 
 
@@ -315,7 +341,7 @@ def rehearse(steps: bool, as_json: bool, config: str | None, **given: Any) -> in
 
     \b
     segue rehearse main --fault openai=F08
-    segue rehearse -m openai/gpt-4o-mini -m anthropic --fault openai=F12 --svg timeline.svg
+    segue rehearse -m openai/gpt-5.4-mini -m anthropic --fault openai=F12 --svg timeline.svg
     """
     from .rehearse import Play, list_steps, play
 

@@ -149,6 +149,7 @@ def _settings(config: Config) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
     from ..config import models
     from ..transport import Timeout
 
+    yield "default.model", config.default, ("default", "model")
     for name, provider in config.providers.items():
         for place, value in _of_provider(provider):
             yield models.shown(("providers", name, *place)), value, ("providers", name)

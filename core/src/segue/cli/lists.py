@@ -49,9 +49,10 @@ def list_providers(*, config: str | None, as_json: bool) -> None:
     client = _client(config)
     registry = client.registry
     consent = {candidate.provider: candidate.consent for candidate in client.models()}
+    ambient = {name for name in registry.installed if client.is_ambient(name)}
     versions = {plugin.distribution: plugin.version for plugin in registry.plugins}
     entries = [
-        _provider(client, name, consent.get(name, True), one.origin, versions.get(one.origin))
+        _provider(client, name, consent.get(name, True) and name not in ambient, one.origin, versions.get(one.origin))
         for name, one in sorted(registry.installed.items())
     ]
     broken = [

@@ -78,7 +78,7 @@ def play(given: Play, *, config: str | None, as_json: bool) -> bool:
 
 
 def _steps_of(faults: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Each target's steps: ``openai/gpt-4o=F43,ok``."""
+    """Each target's steps: ``openai/gpt-5.4=F43,ok``."""
     steps: dict[str, tuple[str, ...]] = {}
     for said in faults:
         target, separator, names = said.rpartition("=")

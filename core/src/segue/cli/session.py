@@ -94,6 +94,7 @@ class Session:
         self._tools = tools
         self._runner = asyncio.Runner()
         self._told_who: str | None = None
+        self._told: set[Notice] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -201,7 +202,9 @@ class Session:
             case ReasoningDelta(text=text, choice=0) if self.manner.reasoning:
                 self.page.think(text)
             case Notice():
-                self.page.remark(f"note: {one_line(str(event))}")
+                if event.subject != "default" or event not in self._told:  # once is enough for a conversation
+                    self.page.remark(f"note: {one_line(str(event))}")
+                self._told.add(event)
             case Handover():
                 self.page.remark(
                     f"note: {one_line(event.provider)}/{one_line(event.model)} goes on after {event.cause}"
@@ -223,9 +226,10 @@ class Session:
 
     def _show_end(self, reply: Reply[Any], target: Target) -> None:
         page = self.page
+        if self.manner.whole and (target.default or not self.manner.as_json):
+            self._tell_who(f"{reply.provider}/{reply.model}", target)
         if not self.manner.as_json:
             if self.manner.whole:
-                self._tell_who(f"{reply.provider}/{reply.model}", target)
                 self._show_whole(reply)
             for line in _sources(reply.sources):
                 page.remark(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -44,13 +45,17 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to ask; ``first`` is who is asked first, ``meeting`` what to say of the many that could be."""
+    """Whom to ask; ``first`` is who is asked first, ``meeting`` what to say of the many that could be.
+
+    ``default`` is that nothing was named, so that the client chooses.
+    """
 
     model: str | None = None
     needs: NeedsInput | None = None
     chain: ChainInput | None = None
     first: str = "nobody"
     meeting: str | None = None
+    default: bool = False
 
     @property
     def names_nothing(self) -> bool:
@@ -71,6 +76,13 @@ class Target:
 
 def find_target(client: Client, choice: Choice, page: Page) -> tuple[Target, list[Selection]]:
     """Whom to ask, and the selections that led there; a person is asked where one has to be."""
+    if choice.names_nothing and not choice.choose and client.config.default is not None:
+        chain = client.config.default_chain
+        configured = Choice(models=() if chain else (client.config.default,), chain=chain)
+        target, selections = find_target(client, configured, page)
+        return replace(
+            target, model=None, needs=None, chain=None, first=chain or target.first, default=True
+        ), selections
     selections = _selections(client, choice)
     candidates = [candidate for selection in selections for candidate in selection.candidates]
     if choice.choose:
@@ -96,7 +108,8 @@ def find_target(client: Client, choice: Choice, page: Page) -> tuple[Target, lis
             f"of {len(ready)} that meet {choice.needs}" if len(ready) > 1 else f"the one that meets {choice.needs}"
         )
     model = next(iter(choice.models), None)
-    return Target(model, choice.needs, first=ready[0].name if ready else "nobody", meeting=meeting), selections
+    first = ready[0].name if ready else "nobody"
+    return Target(model, choice.needs, first=first, meeting=meeting, default=choice.names_nothing), selections
 
 
 def remark_broken(client: Client, page: Page) -> None:
@@ -125,8 +138,10 @@ def _may_send(candidate: Candidate) -> bool:
 
 
 def remark_who(name: str, target: Target, page: Page) -> None:
-    """Where needs chose, say on a terminal whom."""
-    if target.meeting is not None and is_terminal(sys.stderr):
+    """Where nothing was named, say who answers; where needs chose, say so on a terminal."""
+    if target.default:
+        page.remark(one_line(name), faint=True)
+    elif target.meeting is not None and is_terminal(sys.stderr):
         page.remark(one_line(f"{name} answers ({target.meeting})"), faint=True)
 
 

@@ -11,7 +11,10 @@ import contextlib
 import re
 import tomllib
 from bisect import bisect_right
+from dataclasses import field
 from typing import Final, TypeAlias
+
+from ..values import dataclass
 
 Path: TypeAlias = tuple["str | int", ...]
 """Keys and, in arrays, places from 0."""
@@ -39,6 +42,14 @@ class DepthError(ValueError):
         self.line = line
 
 
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Places of a document by key: from where to where its value stands, and where the header of its table ends."""
+
+    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    headers: dict[Path, int] = field(default_factory=dict)
+
+
 class _LostError(Exception):
     """What comes next is no TOML."""
 
@@ -51,12 +62,21 @@ def key_lines(text: str) -> dict[Path, int]:
     return scanner.lines
 
 
+def spans_of(text: str) -> Spans:
+    """Where the values and headers of a document stand; DepthError."""
+    scanner = _Scanner(text)
+    with contextlib.suppress(_LostError):
+        scanner.document()
+    return scanner.spans
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
         self.lines: dict[Path, int] = {}
         self.counts: dict[Path, int] = {}
+        self.spans = Spans()
         self.newlines = [found.start() for found in re.finditer("\n", text)]
 
     def document(self) -> None:
@@ -86,6 +106,7 @@ class _Scanner:
                 self.counts[path] = self.counts.get(path, 0) + 1
             if path in self.counts:
                 path = self.step(path, self.counts[path] - 1, line)
+        self.spans.headers[path] = self.at
         return path
 
     def pair(self, base: Path) -> None:
@@ -97,6 +118,11 @@ class _Scanner:
         self.value(base)
 
     def value(self, path: Path) -> None:
+        start = self.at
+        self.skip_value(path)
+        self.spans.values[path] = (start, start + len(self.text[start : self.at].rstrip()))
+
+    def skip_value(self, path: Path) -> None:
         match self.text[self.at : self.at + 1]:
             case "[":
                 self.at += 1

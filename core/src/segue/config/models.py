@@ -457,7 +457,7 @@ class DefaultTable(_Table):
 
     model: Text | None = Field(
         default=None,
-        description="A model, as `provider/model`, or a chain of this file. The first candidate of the order if not set.",
+        description="A model, as `provider/model`, or a chain of this file. The first of the order if not set.",
     )
 
 
@@ -610,7 +610,7 @@ def _known_at(path: Path) -> tuple[str, ...]:
 
 
 def shown(path: Path) -> str:
-    """A place as TOML writes it: ``models."openai/gpt-4o".context``, ``order[0]``."""
+    """A place as TOML writes it: ``models."openai/gpt-5.4".context``, ``order[0]``."""
     text = ""
     for part in path:
         if isinstance(part, int):

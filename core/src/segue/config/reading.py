@@ -290,12 +290,7 @@ class _Reader:
             providers={name: self.provider(name, table) for name, table in file.providers.items()},
             chains={name: _chain(table) for name, table in file.chains.items()},
             needs=file.needs,
-            preferences=Preferences(
-                order=file.order,
-                order_by=file.order_by,
-                weights=tuple(file.weights.items()),
-                tables=tuple(file.providers),
-            ),
+            preferences=Preferences(order=file.order, order_by=file.order_by, weights=tuple(file.weights.items())),
             proxy=file.proxy,
             ca_file=file.ca_file,
             timeout=_timeout(file.timeout),

@@ -208,7 +208,7 @@ def _models_of(cls: type[AsyncGeneratorProvider]) -> list[str]:
         return list(cls.models)
     try:
         names = list(cls.get_models())
-    except Exception:  # noqa: BLE001 - the file's own code, which may ask a host, and raise anything
+    except Exception:  # the file's own code, which may ask a host, and raise anything
         names = list(cls.models)
     default = [cls.default_model] if cls.default_model else []
     return list(dict.fromkeys([*default, *names]))

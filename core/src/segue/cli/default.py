@@ -1,0 +1,77 @@
+"""``segue models default``: what is asked where nothing is named, shown or written into the user's file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..client import Client
+from ..config.editing import writable_file, write_default
+from ..errors import ConfigError, NoCandidateError
+from .terminal import one_line, output, reserved, say, write_json
+
+if TYPE_CHECKING:
+    from ..selection import Selection
+
+
+def show_default(*, config: str | None, as_json: bool) -> None:
+    """Print the default, and where it comes from; NoCandidateError where there is none."""
+    client = _client(config)
+    name, where = client.config.default, client.config.default_origin
+    if name is None:
+        selection = client.select()
+        name = next((one.name for one in selection.candidates if one.consent), None)
+        if name is None:
+            raise NoCandidateError("nothing is set, and no candidate can be asked", explanation=selection.explain())
+    kind = "model" if client.config.default_chain is None else "chain"
+    if as_json:
+        write_json({"default": name, "kind": kind, "where": where or None})
+        return
+    output().write(one_line(name) + "\n")
+    if where:
+        say(one_line(f"set in {where}"))
+        _remark_obstacle(client)
+    else:
+        say("not set: this is the first of the order; `segue models default NAME` sets one")
+
+
+def set_default(name: str, *, config: str | None) -> None:
+    """Write the default into the user's file; ConfigError or NoCandidateError for what cannot be one."""
+    if not name or not name.isprintable() or " " in name:
+        raise ConfigError(f"{name!r} is not the name of a model or a chain: it is empty, or has spaces")
+    client = _client(config)
+    if name not in client.chains or name in client.config.local_chains:
+        selection = client.select(model=name)
+        if not selection.candidates and not selection.rejected:
+            chains = [chain for chain in client.chains if chain not in client.config.local_chains]
+            told = f"{name!r} is not a model that is known" + (
+                f", or one of the chains {', '.join(chains)}" if chains else ""
+            )
+            raise NoCandidateError(told, explanation=selection.explain())
+    path = writable_file(config, os.environ)
+    write_default(path, name)
+    say(one_line(f"{name} is the default now, in {path}"))
+    _remark_obstacle(_client(config))
+
+
+def _remark_obstacle(client: Client) -> None:
+    """Say why the configured default cannot be asked, or what is to be known of it."""
+    name = client.config.default
+    if name is None or client.config.default_chain is not None:
+        return
+    selection = client.select(model=name)
+    if reasons := _reasons(selection):
+        say(one_line(f"note: it cannot be asked: {'; '.join(reasons)}"))
+    for note in selection.candidates[0].notes if selection.candidates else ():
+        say(one_line(f"note: {note}"))
+
+
+def _reasons(selection: Selection) -> list[str]:
+    if selection.candidates:
+        return []
+    return list(dict.fromkeys(reason for one in selection.rejected for reason in one.reasons)) or list(selection.hints)
+
+
+def _client(config: str | None) -> Client:
+    with reserved():
+        return Client(config=True if config is None else config)
