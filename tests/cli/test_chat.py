@@ -335,13 +335,18 @@ async def test_choosing_wants_a_terminal_and_a_candidate(cli: CommandLine) -> No
     assert "no candidate can be asked" in nothing.out
 
 
-async def test_a_long_list_of_those_that_are_out_is_only_counted(cli: CommandLine) -> None:
-    """The trace has room for what is asked, and says where the rest is told."""
-    ended = await cli("chat", "--trace", "-m", "rehearsal", "--needs", "working", "Hi")
-    assert "wanted: rehearsal (working)" in ended.err
-    everything = await cli("chat", "--trace", "Hi")
-    assert len(everything.err.splitlines()) < 30
-    assert "more; `segue explain` says why" in everything.err
+async def test_the_trace_shows_the_selection_that_was_made(cli: CommandLine) -> None:
+    """What the message itself needs is part of it; those that are out take a few lines, however many they are."""
+    (cli.folder / "schema.json").write_text('{"type": "object"}')
+    asked = ["chat", "--trace", "--schema", "schema.json", "Hi"]
+    named = await cli(*asked, "-m", "rehearsal", "--needs", "working")
+    assert named.err.splitlines()[0] == "trace: wanted: rehearsal (working)"
+    needs = await cli(*asked, "--needs", "working")
+    assert "error: no candidate can be asked\n" in needs.err
+    trace = [line for line in needs.err.splitlines() if line.startswith("trace: ")]
+    assert trace[:2] == ["trace: wanted: json_schema, working", "trace: candidates: none"]
+    assert len(trace) <= 14
+    assert re.fullmatch(r"trace:   - and \d+ more providers: .*", trace[-2])
 
 
 async def test_needs_that_nobody_meets_are_no_rehearsal(cli: CommandLine) -> None:

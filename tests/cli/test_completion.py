@@ -59,6 +59,30 @@ async def test_providers_and_models_are_completed(cli: CommandLine, begun: str, 
     assert await _completed(cli, f"segue chat -m {begun}") == offered
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("segue explain --needs visi", ["vision"]),
+        ("segue models --needs tools,!visi", ["tools,!vision"]),
+        ("segue chat --needs contex", ["context"]),
+        ("segue models --provider rehea", ["rehearsal"]),
+        ("segue keys set opena", ["openai"]),
+        ("segue conform rehea", ["rehearsal"]),
+    ],
+)
+async def test_facts_and_providers_are_completed(cli: CommandLine, line: str, offered: list[str]) -> None:
+    """What is known of models where needs are written, after those that stand there; providers where one is named."""
+    assert await _completed(cli, line) == offered
+
+
+async def test_needs_and_rows_of_the_configuration_are_completed(cli: CommandLine) -> None:
+    """By the names that they have there."""
+    row = "wire = 'openai_chat'\nbase_url = 'http://127.0.0.1:9'\nmodels = [{name = 'm', myfact = true}]\n"
+    config = cli.config(f"[needs]\nmyneeds = 'tools'\n[providers.mine]\n{row}")
+    assert await _completed(cli, f"segue explain --config {config} --needs my") == ["myfact", "myneeds"]
+    assert await _completed(cli, f"segue explain --config {config} -m mine/") == ["mine/m"]
+
+
 async def test_completion_loads_no_network(cli: CommandLine) -> None:
     """Who presses Tab waits for it."""
     cli.environ |= {

@@ -7,6 +7,8 @@ import signal
 import stat
 from typing import TYPE_CHECKING
 
+import pytest
+
 from segue.cli.history import History, history_file
 from segue.testing import Answer, OpenAIHost, Stall, Status
 
@@ -37,6 +39,39 @@ async def test_each_turn_is_sent_with_those_before_it(cli: CommandLine) -> None:
     assert [(turn["role"], turn["content"]) for turn in host.requests[1].json["messages"]] == [
         ("system", "Be brief."), ("user", "one"), ("assistant", "answer 1"), ("user", "two"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["-m", "openai/gpt-4o"], "openai/gpt-4o: no key: set OPENAI_API_KEY"),
+        (["-m", "opnai/gpt-4o"], "no provider has a model 'opnai/gpt-4o'"),
+        (["-m", "rehearsal", "--schema", '{"type": "object"}', "--needs", "vision"], "vision unknown"),
+        (["-m", "openai/gpt-4o", "-m", "mistral/x"], "  2. mistral/x: mistral/x: no key: set MISTRAL_API_KEY"),
+        (["--needs", "context>=100m"], "context>=100m"),
+    ],
+)
+async def test_a_conversation_with_nobody_is_refused_before_the_prompt(
+    cli: CommandLine, options: list[str], told: str
+) -> None:
+    """Nothing has to be typed first; the exit code is that of a question."""
+    ended = await cli.on_terminal("chat", *options)
+    assert ended.code == 2
+    assert "\r\n> " not in ended.out
+    assert not ended.out.startswith("> ")
+    assert told in ended.out
+
+
+async def test_another_model_that_cannot_be_asked_is_refused(cli: CommandLine) -> None:
+    """The conversation goes on with the one before."""
+    ended = await cli.on_terminal(
+        "chat", "-m", "rehearsal",
+        steps=[
+            ("> ", "/model openai/gpt-4o\n"), ("set OPENAI_API_KEY", ""), ("> ", "/model\n"),
+            ("talking to rehearsal", ""), _QUIT,
+        ],
+    )  # fmt: skip
+    assert ended.code == 0
 
 
 async def test_a_failed_turn_is_told_and_left_out(cli: CommandLine) -> None:

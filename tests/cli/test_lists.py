@@ -168,11 +168,45 @@ async def test_explain_shows_the_public_candidate_and_why_the_others_are_out(cli
     ended = await cli("explain", "--needs", "working, supports_gpt_35_turbo")
     assert ended.code == 0
     assert "  1. cromicle/gpt-3.5-turbo  [public" in ended.out
-    out = [line for line in ended.out.partition("out:\n")[2].splitlines() if line.startswith("  - ")]
+    every = await cli("explain", "--all", "--needs", "working, supports_gpt_35_turbo")
+    out = [line for line in every.out.partition("out:\n")[2].splitlines() if line.startswith("  - ")]
     assert [line.split()[1] for line in out if "OPENAI_API_KEY" in line and "unknown" not in line] == [
         "openai/gpt-3.5-turbo:"
     ]
     assert any(line.startswith("  - rehearsal/rehearsal:") and "offline" in line for line in out)
+    assert len(ended.out.splitlines()) <= 25
+
+
+_NO_KEY = """\
+wanted: context>=100m
+candidates: none
+out:
+  - anthropic (18 models): context>=100m not met; no key: set ANTHROPIC_API_KEY; retired (4)
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--needs", "tools"), ("--needs", "vision, context>=100m"), ("-m", "openai")])
+async def test_explain_fits_a_screen(cli: CommandLine, options: tuple[str, ...]) -> None:
+    """With every provider installed and no key a provider is one line, with the variable of its key."""
+    ended = await cli("explain", *options)
+    lines = ended.out.splitlines()
+    assert len(lines) <= 25
+    (line,) = [line for line in lines if line.startswith("  - openai (")]
+    assert "no key: set OPENAI_API_KEY" in line
+    every = await cli("explain", "--all", *options)
+    assert len(every.out.splitlines()) > len(lines)
+    assert "openai/gpt-4o-mini: " in every.out
+    as_json = await cli("explain", "--json", *options)
+    assert {one["name"] for one in json.loads(as_json.out)["rejected"]} > {"openai/gpt-4o", "openai/gpt-4o-mini"}
+
+
+async def test_an_error_without_a_candidate_fits_a_screen(cli: CommandLine) -> None:
+    """It holds what `explain` prints."""
+    explained = await cli("explain", "--needs", "context>=100m")
+    ended = await cli("chat", "--needs", "context>=100m", "Hi")
+    assert ended.err == f"error: no candidate can be asked\n{explained.out}"
+    assert explained.out.startswith(_NO_KEY)
+    assert len(ended.err.splitlines()) <= 25
 
 
 async def test_explain_as_json_has_the_same_decision(cli: CommandLine) -> None:

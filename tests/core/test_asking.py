@@ -12,7 +12,7 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -45,6 +45,7 @@ from segue import (
     plugin,
 )
 from segue.events import Collector, collect
+from segue.messages import NO_SETTINGS, read_messages, request_with
 from segue.observation import AttemptStart, Health, HealthSnapshot, Observer
 from segue.plugin import AsyncGeneratorProvider, Model, ProviderSpec, hookimpl
 from segue.registry import Registry
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from segue.plugin import Context, Event, Request
+    from segue.selection import Selection
 
 
 class Told(AsyncGeneratorProvider):
@@ -246,6 +248,49 @@ async def test_a_chain_goes_on_and_keeps_the_record() -> None:
     assert any("left out" in str(notice) for notice in reply.notices)
 
 
+async def test_observers_are_told_the_selection_that_was_made() -> None:
+    """Once a call, of a chain once a target, with what the request needs by itself; also where nobody is left."""
+    seen: list[str] = []
+
+    class Watch(Observer):
+        def selected(self, selection: Selection) -> None:
+            who = ", ".join(candidate.name for candidate in selection.candidates)
+            seen.append(f"{selection.wanted}: {who or selection.reason}")
+
+    class Older:
+        """Knows nothing of it, and is left in peace."""
+
+        def attempt_started(self, _: object) -> None: ...
+        def attempt_ended(self, _: object) -> None: ...
+
+    picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}]
+    async with hermetic(Told, observers=[cast("Observer", Older()), Watch()]) as client:
+        await client.chat("x", model="told")
+        async with client.stream("x", chain=Chain("nobody", "told")) as stream:
+            await stream.reply()
+        with pytest.raises(NoCandidateError):
+            client.stream(picture, needs="working")
+        with pytest.raises(NoCandidateError):
+            await client.embed("x")
+    assert seen == [
+        "told: told/gpt-3.5-turbo",
+        "nobody: no provider has a model 'nobody'",
+        "told: told/gpt-3.5-turbo",
+        "vision, working: no installed model says anything of 'vision'",
+        "embeddings: no installed model says anything of 'embeddings'",
+    ]
+
+
+async def test_a_selection_counts_what_a_request_needs() -> None:
+    """As the call with this request does."""
+    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    said = read_messages([{"role": "user", "content": [part]}])
+    request = request_with(said, NO_SETTINGS, stream=True)
+    async with hermetic(Told) as client:
+        assert client.select("working", request=request).wanted == "vision, working"
+        assert client.select(model="told", request=request).wanted == "told (vision?)"
+
+
 async def test_all_failed_is_a_group_that_except_star_takes_apart() -> None:
     """From two failures on it is AllFailedError, a group that keeps its type and attempts."""
     async with OpenAIHost(script=[Status(429), Status(500)]) as host, openai_at(host.url) as client:
@@ -379,7 +424,7 @@ async def test_wrong_arguments_are_told_at_once() -> None:
             client.stream("x", chain="main", model="told")
         with pytest.raises(ConfigError, match="did you mean 'main'"):
             client.stream("x", chain="mian")
-        with pytest.raises(NoCandidateError, match="told"):
+        with pytest.raises(NoCandidateError, match=r"1\. nothing: no provider has a model .nothing.\n  2\. tools: "):
             client.stream("x", chain=Chain("nothing", Needs("tools")))
         with pytest.raises(ValueError, match="at least one"):
             Chain()

@@ -134,3 +134,82 @@ def test_an_address_that_only_looks_local_is_none(address: str) -> None:
     with pytest.raises(NoCandidateError, match=r"add \[providers\.pub\] to segue\.toml"):
         client.stream("x", needs=Needs())
     assert not client.select().candidates[0].consent
+
+
+def _many(providers: int, models: int, **options: Any) -> list[Offer]:
+    return [offer(f"p{place:03}/m{number}", **options) for place in range(providers) for number in range(models)]
+
+
+def test_a_selection_is_explained_by_provider_and_reason() -> None:
+    """What holds for all models of a provider, then for how many of them what else does; of a single one its name."""
+    key = {"obstacle": "no key: set ZOO_KEY (get one at https://zoo.example)", "short": "no key: set ZOO_KEY"}
+    ended = {"working": False, "deprecated": True}
+    offers = [
+        *(offer(f"zoo/m{number}", facts={"context": 8_000 + number, "tools": True}, **key) for number in range(3)),
+        offer("zoo/old", facts={"context": 200_000, "tools": True, **ended}, **key),
+        offer("zoo/new", facts={"context": 200_000}, **key),
+        offer("ant/m", facts={"context": 1_000, "tools": True}),
+        offer("bee/m", facts={"context": 200_000, "tools": True}),
+    ]
+    offers += [offer(f"{name}/m", facts={"context": 4_000, "tools": True}) for name in "cdefg"]
+    selection = select(offers, needs=Needs("tools, context>=128k"))
+    assert selection.explain().splitlines() == [
+        "wanted: context>=128k, tools",
+        "candidates, in the order in which they are asked:",
+        "  1. bee/m",
+        "out:",
+        "  - zoo (5 models): no key: set ZOO_KEY; context>=128k not met (3); retired (1); tools unknown (1)",
+        "  - ant/m: context>=128k not met",
+        *(f"  - {name}/m: context>=128k not met" for name in "cdefg"),
+        "each model: `segue explain --all`",
+    ]
+    full = selection.explain(full=True).splitlines()
+    assert len(full) == 4 + len(offers) - 1
+    assert full[5] == (
+        "  - zoo/m1: context is 8001, needs >=128k; no key: set ZOO_KEY (get one at https://zoo.example)"
+    )
+
+
+@pytest.mark.parametrize(("providers", "models"), [(1, 300), (300, 1), (40, 40), (3, 2)])
+@pytest.mark.parametrize("out", [True, False])
+def test_an_explanation_has_at_most_so_many_lines(providers: int, models: int, out: bool) -> None:
+    """However many candidates there are and however many are out; with ``full`` there is a line for each of them."""
+    offers = [offer("zz/first"), *_many(providers, models, **({"obstacle": "no key"} if out else {}))]
+    selection = select(offers)
+    for lines in (24, 14, 8):
+        assert len(selection.explain(lines=lines).splitlines()) <= lines
+    full = selection.explain(full=True)
+    assert all(f"{one.provider}/{one.model.name}" in full for one in offers)
+
+
+def test_many_candidates_are_counted_after_the_first() -> None:
+    """The first five, in their order, and how many more."""
+    told = select(_many(2, 10)).explain().splitlines()
+    assert told[1].startswith("candidates, in the order")
+    assert len(told) == 8
+    assert told[2].startswith("  1. ")
+    assert told[6].startswith("  5. ")
+    assert told[7] == "  and 15 more"
+
+
+def test_what_a_provider_that_can_be_asked_leaves_out_is_told_first() -> None:
+    """There the model is what stands in the way, not a key."""
+    without = {"facts": {"tools": False}}
+    offers = [*_many(30, 2, obstacle="no key"), offer("zoo/m"), offer("zoo/n", **without), offer("zoo/o", **without)]
+    lines = select(offers, needs=Needs("tools?")).explain().splitlines()
+    assert lines[2] == "  1. zoo/m"
+    assert lines[lines.index("out:") + 1] == "  - zoo (2 models): tools? not met"
+
+
+def test_the_reason_is_one_line() -> None:
+    """Why nothing is asked: a hint, the one model that is out, or the first of the many; nothing where one is asked."""
+    assert select([offer("a/m")]).reason == ""
+    assert select([]).reason == "no provider is installed"
+    assert select([offer("a/m", obstacle="no key")]).reason == "a/m: no key"
+    assert select(OFFERS, model="qqqqqqqq").reason == "no provider has a model 'qqqqqqqq'"
+    assert select(_many(9, 2, obstacle="no key")).reason == (
+        "p000 (2 models): no key; and 8 more providers: p001, p002, p003, p004, p005, p006, p007, p008"
+    )
+    assert select([offer("pub/m", access="public", consent=False)]).reason.startswith(
+        "nothing is sent to a public host"
+    )

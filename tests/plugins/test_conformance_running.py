@@ -14,10 +14,10 @@ import pytest
 
 from segue.cli import main
 from segue.testing.conformance import Origin, all_items, conform, installed_origins
-from segue.testing.conformance.report import OUTCOMES, Result, with_expected
+from segue.testing.conformance.report import OUTCOMES, Report, Result, with_expected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parent
 
@@ -90,6 +90,11 @@ def test_the_list_of_items(capsys: pytest.CaptureFixture[str]) -> None:
     ("argv", "told"),
     [
         (["nobody"], "no provider 'nobody' is installed"),
+        (["nope:Nope"], "error: conform nope:Nope: there is no module 'nope', here or installed\n"),
+        (["conformance_subject:GOOD"], "here or installed; did you mean 'conformance_subjects'?\n"),
+        (["me=segue_openai.provider:OpenAy"], "there is no 'OpenAy' in it; did you mean 'OpenAI'?\n"),
+        (["segue_openai.provder:OpenAI"], "did you mean 'segue_openai.provider'?\n"),
+        (["a b:c"], "error: conform 'a b:c': write it as module:name\n"),
         (["openia"], "did you mean 'openai'?"),
         ([], "name one provider at least"),
         (["openai", "--all"], "name one provider at least"),
@@ -100,7 +105,38 @@ def test_the_list_of_items(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_wrong_command(argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What is not there, or says nothing, is exit code 2, and no provider is tried."""
     assert run(*argv) == 2
-    assert told in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert told in shown.err
+    assert shown.out == ""
+
+
+def test_what_does_not_apply_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so are the failures that have one reason; with --item each is shown."""
+    results = (
+        Result("import", "failed", "ImportError: no"),
+        *(Result(f"wire {number}", "failed", "not tried: it cannot be imported") for number in range(9)),
+        *(Result(f"capability {number}", "not applicable", f"no model has it: {number}") for number in range(7)),
+        Result("address", "passed"),
+    )
+
+    def tried(_: Origin, *, on_result: Callable[[Result], None], **__: object) -> Report:
+        for result in results:
+            on_result(result)
+        return Report("subject", "", "", "full", "full", results, 1.0)
+
+    monkeypatch.setattr("segue.cli.conform.conform", tried)
+    assert run(subject("GOOD")) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "conformance_subjects:GOOD",
+        "  FAILED   import: ImportError: no",
+        "  FAILED   wire 0: not tried: it cannot be imported",
+        "  ok       address",
+        "  FAILED   and 8 more for the same reason: not tried: it cannot be imported",
+        "  n/a      7 items; `--json` and `--item` say why",
+        "  1 passed, 10 failed, 7 not applicable in 1.0 s; level full",
+    ]
+    assert run(subject("GOOD"), "--item", "capability *") == 1
+    assert "  n/a      capability 3: no model has it: 3" in capsys.readouterr().out.splitlines()
 
 
 def test_several_providers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections import deque
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from .attempt import Attempting, Ready, Run, limited
 from .errors import (
@@ -47,9 +47,12 @@ if TYPE_CHECKING:
     from .messages import Request
     from .observation import Way
     from .resilience import Endpoint
+    from .selection import Selection
     from .transport import Timeout
 
 __all__ = ["Chain", "MidStream", "Ready", "Resolution", "Resolve", "Run", "Target", "in_turn"]
+
+_MOST_TOLD: Final = 20
 
 
 # ── what a chain is ──────────────────────────────────────────────────────────────────────────────────
@@ -158,11 +161,20 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A target that came to nobody: why, and the same in one line."""
+
+    name: str
+    explanation: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lineup:
     """Who is to be asked, and which targets came to nobody, each with the explanation; ``broken`` are its plugins."""
 
     ready: tuple[Ready, ...]
-    left_out: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     broken: tuple[PluginError, ...] = ()
 
     def checked(self) -> Lineup:
@@ -171,16 +183,22 @@ class Lineup:
             return self
         if len(self.left_out) == len(self.broken) == 1:
             raise self.broken[0]
-        explanation = "\n".join(explanation for _, explanation in self.left_out)
-        raise NoCandidateError("nothing installed and configured can answer this", explanation=explanation)
+        if len(self.left_out) == 1:
+            explanation = self.left_out[0].explanation
+        else:
+            reasons = self.reasons()
+            told = [f"  {place}. {name}: {reason}" for place, (name, reason) in enumerate(reasons[:_MOST_TOLD], 1)]
+            more = len(reasons) - len(told)
+            explanation = "\n".join([*told, *([f"  and {more} more targets"] if more else [])])
+        raise NoCandidateError("none of the targets can be asked", explanation=explanation)
 
     def notices(self) -> list[Notice]:
         """What the caller is told of the targets that were left out."""
         return [Notice("chain", f"target {name!r} was left out: {reason}") for name, reason in self.reasons()]
 
     def reasons(self) -> list[tuple[str, str]]:
-        """The targets that were left out, each with the last line of its explanation."""
-        return [(name, explanation.splitlines()[-1].strip()) for name, explanation in self.left_out]
+        """The targets that were left out, each with the reason in one line."""
+        return [(one.name, one.reason) for one in self.left_out]
 
 
 def joined(lineups: Sequence[Lineup]) -> Lineup:
@@ -202,10 +220,15 @@ def one_of(name: str, value: Any, words: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a target comes to: candidates in order, or the explanation of why there is none."""
+    """What a target comes to: candidates in order, or else why there is none, at length and in one line.
+
+    ``selection`` is the choice that led there, where there was one.
+    """
 
     ready: tuple[Ready, ...]
     explanation: str = ""
+    reason: str = ""
+    selection: Selection | None = None
 
 
 Resolve: TypeAlias = "Callable[[str | Needs], Resolution]"
@@ -217,7 +240,7 @@ class _Resolving:
     def __init__(self, resolve: Resolve, run: Run) -> None:
         self._resolve = resolve
         self._run = run
-        self.left_out: list[tuple[str, str]] = []
+        self.left_out: list[LeftOut] = []
         self.broken: list[PluginError] = []
         """Those of them whose plugin is not to be had."""
 
@@ -240,11 +263,13 @@ class _Resolving:
             resolution = self._resolve(target.what)
         except PluginError as error:
             self.broken.append(error)
-            resolution = Resolution((), str(error))
+            resolution = Resolution((), str(error), str(error))
         if chain.permitted is not None:
             resolution = chain.permitted(resolution)
         if not resolution.ready:
-            self.left_out.append((str(target), resolution.explanation))
+            self.left_out.append(LeftOut(str(target), resolution.explanation, resolution.reason))
+        if resolution.selection is not None:
+            self._run.observers.selected(resolution.selection)
         return [target.asked(one) for one in resolution.ready]
 
     def _share(self, target: Target, first: Ready) -> Share:

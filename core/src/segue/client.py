@@ -377,7 +377,7 @@ class Client:
             downloading = self._fetcher.downloading(request)
         run = self._run(whole=whole)
         run.parse = None if schema is None else parser(schema)
-        implied = request.implied_needs() if request.policy.meaning == "error" else ()
+        implied = _implied(request)
         seen = shown(request) if self._registry.hooks.choose else None
         if chain is not None and (model is not None or needs is not None):
             raise TypeError("give either a chain, or a model and needs")
@@ -400,6 +400,8 @@ class Client:
             resolution = self._resolution(
                 model, with_implied(_needs(needs, self._config), implied, lenient=model is not None), downloading, seen
             )
+        if resolution.selection is not None:
+            self._observers.selected(resolution.selection)
         if not resolution.ready:
             raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
         self._direct(run, None, asking)
@@ -444,9 +446,7 @@ class Client:
         for name, values in options.items():
             installed = self._registry.installed.get(name)
             if installed is None:
-                raise TypeError(
-                    f"options: no provider {name!r} is installed{nearest(name, sorted(self._registry.installed))}"
-                )
+                raise TypeError(f"options: {self._registry.not_installed(name)}")
             model = self._registry.options(name)
             checked[name] = dict(values)
             if model is not None:
@@ -494,6 +494,8 @@ class Client:
         run = self._run(whole=True)
         if chain is None:
             resolution = self._to_embed(model, _needs(needs, self._config), wish)
+            if resolution.selection is not None:
+                self._observers.selected(resolution.selection)
             if not resolution.ready:
                 raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
             lineup = Lineup(resolution.ready[:1] if model is None and needs is None else resolution.ready)
@@ -523,7 +525,7 @@ class Client:
         else:
             selection = self._selection(target, needs & embeds)
         ready = tuple(self._ready(candidate, wish) for candidate in selection.candidates if candidate.consent)
-        return Resolution(ready, selection.explain())
+        return _resolution(ready, selection)
 
     def _run(self, *, whole: bool) -> Run:
         return Run(
@@ -585,16 +587,23 @@ class Client:
     # ── choosing ──────────────────────────────────────────────────────────────────────────────────────
 
     @forgetful
-    def select(self, needs: NeedsInput | None = None, *, model: str | None = None) -> Selection:
+    def select(
+        self, needs: NeedsInput | None = None, *, model: str | None = None, request: Request | None = None
+    ) -> Selection:
         """Which candidates would be asked for this, in which order, and why the others would not. No I/O.
 
-        Models that are known to give vectors alone (the fact ``chat`` is no) are looked at only where the
-        needs name ``embeddings``. A plugin that has a say in it and fails puts all of them out.
+        With a ``request`` the needs that it implies count too, as an image needs ``vision``. Models that are known to
+        give vectors alone (the fact ``chat`` is no) are looked at only where the needs name ``embeddings``.
+        A plugin that chooses candidates and fails puts all of them out.
         """
         wanted = _needs(needs, self._config)
+        seen = None
+        if request is not None:
+            wanted = with_implied(wanted, _implied(request), lenient=model is not None)
+            seen = shown(request)
         match = self._matched(model, wanted)
         try:
-            return self._registry.hooks.chosen(match, wanted, None)
+            return self._registry.hooks.chosen(match, wanted, seen)
         except PluginError as error:
             out = [Rejection(one.provider, one.model, (str(error),)) for one in match.candidates]
             return match.selection((), out)
@@ -620,7 +629,18 @@ class Client:
         undeclared = [
             self._offer(name, Model("", self._registry.installed[name].spec.shared())) for name in self._undeclared
         ]
-        return offers.matched(needs, model, health=self.health, undeclared=undeclared)
+        match = offers.matched(needs, model, health=self.health, undeclared=undeclared)
+        if match.candidates and match.candidates[0].consent:
+            return match
+        return self._with_packages(match, needs, model)
+
+    def _with_packages(self, match: Matched, needs: Needs, model: str | None) -> Matched:
+        """The same where nobody can be asked, with the packages to install that would help."""
+        lacking = bool(needs) and all(needs.missing(offer.model.capabilities) for offer in self._all_offers().all)
+        told = self._registry.what_to_install(model, lacking=lacking)
+        if model is None:
+            told = [*match.hints, *told]
+        return replace(match, hints=tuple(told)) if told else match
 
     def _matched_alone(self, model: str, needs: Needs) -> Matched | None:
         """What is asked of a provider that the name tells, of whose offers nobody else's need be looked at; or None.
@@ -724,8 +744,7 @@ class Client:
 
     def _installed(self, provider: str) -> str:
         if provider not in self._registry.installed:
-            known = sorted(self._registry.installed)
-            raise ConfigError(f"no provider {provider!r} is installed{nearest(provider, known)}")
+            raise ConfigError(self._registry.not_installed(provider))
         return provider
 
     async def _live(self, name: str, *, named: bool) -> list[Candidate] | str | SegueError:
@@ -820,19 +839,18 @@ class Client:
         spec = self._registry.installed[name].spec
         key = self._key(name)
         local = is_loopback(self._base_url(name) or spec.url)
-        obstacle = None
+        obstacle = short = None
         if key is not None:
             obstacle = key.obstacle
         elif spec.without_key is not None:
             configured = self._config.providers.get(name, ProviderConfig())
             obstacle = spec.keyless(self._environ, configured.options)
         elif spec.env:
-            obstacle = f"no key: set {' or '.join(spec.env)}" + (
-                f" (get one at {spec.key_url})" if spec.key_url else ""
-            )
+            short = f"no key: set {' or '.join(spec.env)}"
+            obstacle = f"{short} (get one at {spec.key_url})" if spec.key_url else short
         consent = spec.access != "public" or name in self._config.providers or local
         ambient = None if obstacle is not None else self._ambient(name, key)
-        return Offer(name, model, spec.access, obstacle, local, consent, ambient=ambient)
+        return Offer(name, model, spec.access, obstacle, local, consent, ambient=ambient, short=short)
 
     def is_ambient(self, provider: str) -> bool:
         """Whether this provider's credential may be set for another purpose, so that it is asked only when named."""
@@ -894,7 +912,7 @@ class Client:
                 if name in broken and name not in known:
                     raise broken[name]
                 if name not in known:
-                    raise ConfigError(f"{where}: no provider {name!r} is installed{nearest(name, sorted(known))}")
+                    raise ConfigError(f"{where}: {self._registry.not_installed(name)}")
 
     # ── what a chain asks of us ───────────────────────────────────────────────────────────────────────
 
@@ -937,7 +955,7 @@ class Client:
         (resolution,) = reached
         if not resolution.ready:
             told = f"{resolution.explanation}\nhint: {name} is the default model of {self._config.default_origin}"
-            return Resolution((), told)
+            return replace(resolution, explanation=told)
         return resolution
 
     def _first(
@@ -952,7 +970,7 @@ class Client:
         selection = self._selection(None, needs, seen)
         first = next((candidate for candidate in selection.candidates if candidate.consent), None)
         if first is None:
-            return Resolution((), selection.explain())
+            return _resolution((), selection)
         told = []
         if instead_of:
             told.append(f"{instead_of} lacks {needs}, so {first.name} is asked")
@@ -962,7 +980,8 @@ class Client:
                 f"`segue models default NAME` sets the default"
             )
         notices = [Notice("default", text) for text in told]
-        resolution = Resolution((self._ready(first, downloading=downloading, told=notices),))
+        ready = (self._ready(first, downloading=downloading, told=notices),)
+        resolution = _resolution(ready, replace(selection, candidates=(first,)))
         if not changes:
             if len(self._firsts) >= _MOST_RESOLUTIONS:
                 self._firsts.clear()
@@ -993,7 +1012,7 @@ class Client:
         if len(ready) == len(resolution.ready):
             return resolution
         told = "a chain of the working directory's file is no consent to send something to a public host"
-        return Resolution(ready, f"{resolution.explanation}\n{told}")
+        return replace(resolution, ready=ready, explanation=f"{resolution.explanation}\n{told}".strip(), reason=told)
 
     def _may_change(self, needs: Needs) -> bool:
         """Whether what these needs come to hangs on how hosts do just now."""
@@ -1031,7 +1050,7 @@ class Client:
         ready = tuple(
             self._ready(candidate, downloading=downloading) for candidate in selection.candidates if candidate.consent
         )
-        return Resolution(ready, selection.explain())
+        return _resolution(ready, selection)
 
     def _ready(
         self,
@@ -1164,6 +1183,13 @@ def _without_user(address: str) -> str:
     return f"{scheme}{sign}{place.rpartition('@')[2]}{slash}{path}"
 
 
+def _resolution(ready: tuple[Ready, ...], selection: Selection) -> Resolution:
+    """What a selection comes to; only one that comes to nobody is explained, which takes its time."""
+    if ready:
+        return Resolution(ready, selection=selection)
+    return Resolution(ready, selection.explain(), selection.reason, selection)
+
+
 @dataclass(slots=True)
 class _Wish:
     """Vectors that are wanted, and once they came those that were given."""
@@ -1278,6 +1304,11 @@ def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
     if offer.ambient is not None and not named:
         return f"{offer.ambient} may be set for another purpose: asked only where it is named or configured"
     return offer.obstacle
+
+
+def _implied(request: Request) -> tuple[Need, ...]:
+    """What the request needs of a model by itself, unless what is lacking may be left out or sent all the same."""
+    return request.implied_needs() if request.policy.meaning == "error" else ()
 
 
 def _needs(needs: NeedsInput | None, config: Config) -> Needs:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .events import Usage
     from .messages import Request
     from .pricing import Pricing
+    from .selection import Selection
 
 _log = logging.getLogger("segue")
 
@@ -130,6 +131,10 @@ class Observer(Protocol):
     the log, and never costs a caller the answer.
     """
 
+    def selected(self, selection: Selection, /) -> None:  # noqa: ARG002 - for those who inherit
+        """It is settled whom a call may ask; of a chain once for each target, also where nobody is left."""
+        return
+
     def attempt_started(self, start: AttemptStart, /) -> None:  # noqa: ARG002 - for those who inherit
         """An attempt begins."""
         return
@@ -185,6 +190,11 @@ class Observers:
         self._plugins = {id(observer): plugin for plugin, observer in of_plugins}
         self._time_limit = time_limit
 
+    def selected(self, selection: Selection) -> None:
+        """It is settled whom a call may ask."""
+        if self._observers:
+            self._tell("selected", selection)
+
     def started(self, start: Callable[[], AttemptStart]) -> None:
         """An attempt begins; the value is made only where somebody is told."""
         if self._observers:
@@ -215,7 +225,9 @@ class Observers:
         for observer in self._observers:
             began = time.perf_counter() if self._plugins else 0.0
             try:
-                getattr(observer, method)(value)
+                told = getattr(observer, method, None)  # what does not inherit may lack what came later
+                if told is not None:
+                    told(value)
             except Exception:  # whoever looks on may raise anything; the caller's answer does not hang on it
                 _log.exception("the observer %s raised in %s", type(observer).__name__, method)
             if self._plugins and time.perf_counter() - began > self._time_limit:

@@ -6,11 +6,12 @@ import os
 from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from .asking import nearest
 from .config import PluginRules
 from .errors import PluginError
 from .hooks import Hooks
 from .host import Host
-from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, told_trace
+from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, packages, told_trace
 from .provider import Provider, ProviderSpec, options_model
 from .values import dataclass
 
@@ -100,7 +101,9 @@ class Registry:
         rules = PluginRules() if rules is None else rules
         left_alone: dict[Entry, str] = {}
         declared: list[Declared] = []
-        if plugins and environ.get("SEGUE_NO_PLUGINS", "0") in {"", "0"}:
+        self._environ = environ
+        self._looks = plugins and environ.get("SEGUE_NO_PLUGINS", "0") in {"", "0"}
+        if self._looks:
             declared = _declared(entries, rules, environ, left_alone, anew=anew)
         self.hooks: Hooks = Hooks(declared, time_limit=rules.hook_time_limit)
         """What plugins have a say in."""
@@ -176,11 +179,75 @@ class Registry:
         except Exception as error:  # as in _load
             raise PluginError(f"the options of {name!r} cannot be loaded: {cause_of(error)}", plugin=name) from error
 
+    # ── what is not there ─────────────────────────────────────────────────────────────────────────────
+
+    def not_installed(self, name: str, known: Iterable[str] = ()) -> str:
+        """That there is no provider of this name, and what helps: a package to install, or the name that was meant.
+
+        ``known`` are further names that there are.
+        """
+        told = f"no provider {name!r} is installed"
+        package = packages.package_of(name)
+        if package is not None and self._may_install(package):
+            return f"{told}: {packages.how_to_install([package])}"
+        names = sorted({*known, *self._installed, *self.conflicts, *(plugin.name for plugin in self.broken)})
+        return told + nearest(name, names)
+
+    def what_to_install(self, model: str | None = None, *, lacking: bool = True) -> list[str]:
+        """Which provider packages would help where nobody can be asked, each as a sentence.
+
+        ``model`` is what was asked for. ``lacking`` is whether no installed model is what was asked for, key or not.
+        """
+        if not self._looks:
+            return []
+        if model is not None:
+            return self._with_model(model)
+        keys = self.unused_keys()
+        others = [package for package in packages.package_names() if self._may_install(package)]
+        if not any(one.spec.access == _OPEN for one in self._installed.values()):
+            return [_NONE, *keys] if keys or not others else [f"{_NONE}: {packages.one_of(others)}"]
+        if keys or not lacking or not others:
+            return keys
+        return [f"other provider packages may have a model that does: {packages.one_of(others)}"]
+
+    def _with_model(self, model: str) -> list[str]:
+        """The package that has a model, or the provider that its name begins with."""
+        provider = model.partition("/")[0]
+        if provider in self._installed or provider in self.conflicts:
+            return []
+        package = packages.package_of(provider)
+        if package is not None:
+            return [self.not_installed(provider)] if self._may_install(package) else self._left_alone(package)
+        found = {one: names for one, names in packages.packages_with(model).items() if self._may_install(one)}
+        if not found:
+            return []
+        names = " and ".join(name for each in found.values() for name in each)
+        return [f"{model} is a model of {names}: {packages.how_to_install(found)}"]
+
+    def unused_keys(self) -> list[str]:
+        """Of each key in the environment that no installed package uses, which package does."""
+        return [
+            f"{variable} is set, but no installed package uses it: {packages.how_to_install(those)}"
+            for variable, those in packages.unused_keys(self._environ, self._installed).items()
+            if self._looks and all(map(self._may_install, those))
+        ]
+
+    def _may_install(self, package: str) -> bool:
+        """Whether a package is not there, as far as plugins are looked at."""
+        return self._looks and not any(PluginRules.is_same(one.distribution, package) for one in self.plugins)
+
+    def _left_alone(self, package: str) -> list[str]:
+        return [
+            f"{one.distribution} is installed, but not used: {one.obstacle}"
+            for one in self.plugins
+            if one.obstacle is not None and PluginRules.is_same(one.distribution, package)
+        ]
+
     def _load(self, name: str) -> Provider:
         if name in self.conflicts:
             raise self.conflicts[name]
         if name not in self._installed:
-            raise PluginError(f"no provider {name!r} is installed", plugin=name)
+            raise PluginError(self.not_installed(name), plugin=name)
         try:
             return loaded(self._installed[name].spec)
         except KeyboardInterrupt:
@@ -192,6 +259,8 @@ class Registry:
             ) from error
 
 
+_OPEN: Final = "open"
+_NONE: Final = "no provider package is installed"
 _CONFUSED: Final = str.maketrans("015i", "olsl", "-_.")
 
 

@@ -8,7 +8,7 @@ from dataclasses import field, replace
 from functools import cache
 from itertools import compress
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
 from .capabilities import Capabilities, Fact, Needs
 from .observation import HealthSnapshot
@@ -28,10 +28,10 @@ OrderBy: TypeAlias = Literal["price", "latency", "context", "weight"]
 class Offer:
     """One model of one installed provider, as things stand for this user.
 
-    ``obstacle`` is why it cannot be asked at all (no key), None where it can. ``local`` is an address
-    on this machine. ``consent`` is whether something may be sent to it without its being named. ``rank`` is its place
-    in its provider's own recommendation, from 0. ``ambient`` is the credential that may be set for another purpose,
-    with which it is asked only where it is named; None where its key is meant for it.
+    ``obstacle`` is why it cannot be asked at all (no key), None where it can; ``short`` says the same in a few words.
+    ``local`` is an address on this machine. ``consent`` is whether something may be sent to it without its being named.
+    ``rank`` is its place in its provider's own recommendation, from 0. ``ambient`` is the credential that may be set
+    for another purpose, with which it is asked only where it is named; None where its key is meant for it.
     """
 
     provider: str
@@ -42,6 +42,7 @@ class Offer:
     consent: bool = True
     rank: int = 0
     ambient: str | None = None
+    short: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A model that is out, and every reason why."""
+    """A model that is out, and every reason why.
+
+    ``short`` has for each reason a few words, which are the same for all models that are out for the same cause.
+    """
 
     provider: str
     model: str
     reasons: tuple[str, ...]
+    short: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -92,22 +97,95 @@ class Selection:
     rejected: Sequence[Rejection]
     hints: tuple[str, ...] = ()
 
-    def explain(self) -> str:
-        """The whole decision in plain words, one line a model."""
-        lines = [f"wanted: {self.wanted}"]
-        if self.candidates:
-            lines.append("candidates, in the order in which they are asked:")
-            lines += [
-                f"  {place}. {candidate.name}" + "".join(f"  [{note}]" for note in candidate.notes)
-                for place, candidate in enumerate(self.candidates, 1)
-            ]
-        else:
-            lines.append("candidates: none")
-        lines += [f"hint: {hint}" for hint in self.hints]
-        if self.rejected:
-            lines.append("out:")
-            lines += [f"  - {rejection.name}: {'; '.join(rejection.reasons)}" for rejection in self.rejected]
-        return "\n".join(lines)
+    def explain(self, *, full: bool = False, lines: int = 24) -> str:
+        """The whole decision in plain words, which fits a screen: a line for each provider that is out.
+
+        ``full`` is a line for each model, however many there are; without it there are at most so many ``lines``.
+        """
+        told = [f"wanted: {self.wanted}", *self._asked(full=full), *(f"hint: {hint}" for hint in self.hints)]
+        if not self.rejected:
+            return "\n".join(told)
+        told.append("out:")
+        if full or len(self.rejected) <= _FEW:
+            return "\n".join([*told, *(f"  - {_told(rejection)}" for rejection in self.rejected)])
+        room = max(2, lines - len(told) - 1)
+        told += [f"  - {line}" for line in _folded(self._by_nearness(), room)]
+        return "\n".join([*told, _MORE if self.reason == "" else f"{_MORE}; {_KEYS}"])
+
+    def _by_nearness(self) -> Sequence[Rejection]:
+        """What is out, the models of providers that can be asked first: there no key is missing."""
+        asked = {candidate.provider for candidate in self.candidates}
+        return sorted(self.rejected, key=lambda rejection: rejection.provider not in asked)
+
+    def _asked(self, *, full: bool) -> list[str]:
+        count = len(self.candidates)
+        if not count:
+            return ["candidates: none"]
+        first = self.candidates if full or count <= _FIRST + 1 else self.candidates[:_FIRST]
+        told = ["candidates, in the order in which they are asked:"]
+        told += [
+            f"  {place}. {candidate.name}" + "".join(f"  [{note}]" for note in candidate.notes)
+            for place, candidate in enumerate(first, 1)
+        ]
+        return told if len(first) == count else [*told, f"  and {count - len(first)} more"]
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is asked, in one line; empty where something is."""
+        if any(candidate.consent for candidate in self.candidates):
+            return ""
+        if self.hints:
+            return self.hints[0]
+        if len(self.rejected) == 1:
+            return _told(self.rejected[0])
+        return "; ".join(_folded(self.rejected, 2)) or "no provider is installed"
+
+
+_FEW: Final = 4
+"""Up to so many models are explained one by one, with all that is said of each."""
+_FIRST: Final = 5
+_NAMED: Final = 8
+_MORE: Final = "each model: `segue explain --all`"
+_KEYS: Final = "where to get a key: `segue providers`; to store one: `segue keys set NAME`"
+
+
+def _told(rejection: Rejection) -> str:
+    return f"{rejection.name}: {'; '.join(rejection.reasons)}"
+
+
+def _folded(rejected: Sequence[Rejection], room: int) -> list[str]:
+    """Those that are out, a line for each provider, in at most so many lines."""
+    groups: dict[str, list[Rejection]] = {}
+    for rejection in rejected:
+        groups.setdefault(rejection.provider, []).append(rejection)
+    names = list(groups)
+    told = names if len(names) <= room else names[: room - 1]
+    lines = [_group(provider, groups[provider], full=len(names) <= _FEW) for provider in told]
+    left = names[len(told) :]
+    if left:
+        others = "" if len(left) <= _NAMED else ", …"
+        lines.append(f"and {len(left)} more providers: {', '.join(left[:_NAMED])}{others}")
+    return lines
+
+
+def _group(provider: str, rejections: Sequence[Rejection], *, full: bool) -> str:
+    """Why these models of a provider are out: what holds for all of them first, then for how many what else does."""
+    counts: dict[str, int] = {}
+    texts: dict[str, set[str]] = {}
+    for rejection in rejections:
+        for short, text in zip(rejection.short or rejection.reasons, rejection.reasons, strict=True):
+            counts[short] = counts.get(short, 0) + 1
+            texts.setdefault(short, set()).add(text)
+    if full:  # there is room for what is said of all of them alike
+        counts = {(min(texts[short]) if len(texts[short]) == 1 else short): count for short, count in counts.items()}
+    number = len(rejections)
+    reasons = [reason for reason, count in counts.items() if count == number]
+    others = sorted((item for item in counts.items() if item[1] < number), key=lambda item: -item[1])
+    reasons += [f"{reason} ({count})" for reason, count in others[:_FEW]]
+    if len(others) > _FEW:
+        reasons.append("…")
+    name = rejections[0].name if number == 1 else f"{provider} ({number} models)"
+    return f"{name}: {'; '.join(reasons)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +239,8 @@ class Matched:
         if left and not any(candidate.consent for candidate in left):
             first = left[0]
             consent = (
-                f"{first.provider} is a public host that takes anonymous calls; to send it your messages, "
-                f"name it ({first.name}) or add [providers.{first.provider}] to segue.toml"
+                f"nothing is sent to a public host unless you name it ({first.name}) "
+                f"or add [providers.{first.provider}] to segue.toml"
             )
             hints = (consent, *hints)
         return Selection(self.wanted, left, (*vetoed, *self.rejected) if vetoed else self.rejected, hints)
@@ -198,9 +276,9 @@ def matched(
         capabilities = _observed(offer, health)
         reasons = _reasons(offer, capabilities, needs, named=named)
         if reasons:
-            rejected.append(Rejection(offer.provider, offer.model.name, tuple(reasons)))
+            rejected.append(_rejection(offer, reasons))
             if len(reasons) == 1 and not named and offer.ambient is not None:
-                by_name[offer.provider] = reasons[0]
+                by_name[offer.provider] = reasons[0][0]
         else:
             candidate = _candidate(offer, capabilities, named=named, unlisted=unlisted)
             ranked.append((_rank(offer, preferences), candidate))
@@ -221,22 +299,34 @@ def _wanted(model: str | None, needs: Needs) -> str:
     return " ".join(part for part in (model, f"({needs})" if model and needs else str(needs)) if part) or "anything"
 
 
-def _reasons(offer: Offer, capabilities: Capabilities, needs: Needs, *, named: bool) -> list[str]:
-    """Every reason why an offer is out."""
-    reasons = list(needs.missing(capabilities))
+def _reasons(offer: Offer, capabilities: Capabilities, needs: Needs, *, named: bool) -> list[tuple[str, str]]:
+    """Every reason why an offer is out, each with its short form."""
+    reasons: list[tuple[str, str]] = []
+    for need in needs:
+        fact = capabilities.fact(need.name)
+        reason = need.judge(fact)
+        if reason is not None:
+            reasons.append((reason, f"{need.name} unknown" if fact.value is None else f"{need} not met"))
     if not named:
         if _is_retired(offer, capabilities):
-            reasons.append(_end(capabilities))
+            reasons.append((_end(capabilities), "retired"))
         if offer.access == "offline":
-            reasons.append("offline: answers only when named")
+            reasons.append((_OFFLINE, _OFFLINE))
         if offer.ambient is not None and offer.obstacle is None:
-            reasons.append(
+            ambient = (
                 f"{offer.ambient} may be set for another purpose: name {offer.provider}/MODEL, "
                 f"or add [providers.{offer.provider}] to segue.toml"
             )
+            reasons.append((ambient, ambient))
     if offer.obstacle is not None:
-        reasons.append(offer.obstacle)
+        reasons.append((offer.obstacle, offer.short or offer.obstacle))
     return reasons
+
+
+def _rejection(offer: Offer, reasons: Sequence[tuple[str, str]]) -> Rejection:
+    return Rejection(
+        offer.provider, offer.model.name, tuple(reason for reason, _ in reasons), tuple(short for _, short in reasons)
+    )
 
 
 def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unlisted: bool = False) -> Candidate:
@@ -250,6 +340,7 @@ def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unliste
     return Candidate(offer.provider, offer.model.name, capabilities, public, consent, notes)
 
 
+_OFFLINE: Final = "offline: answers only when named"
 _MANY = 50  # from which it pays to write a function that makes them
 
 
@@ -274,9 +365,11 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
         ranks.append(counts[kind])
         counts[kind] += 1
     return [
-        made(like.provider, one, like.access, like.obstacle, like.local, like.consent, rank, like.ambient)
+        made(
+            like.provider, one, like.access, like.obstacle, like.local, like.consent, rank, like.ambient, like.short,
+        )
         for one, rank in zip(models, ranks, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -411,7 +504,7 @@ class Offers:
         def rejected() -> tuple[Rejection, ...]:
             offers = _meant(self.all, vectors=vectors)
             reasons = ((offer, _reasons(offer, _observed(offer, health), needs, named=False)) for offer in offers)
-            return tuple(Rejection(offer.provider, offer.model.name, tuple(each)) for offer, each in reasons if each)
+            return tuple(_rejection(offer, each) for offer, each in reasons if each)
 
         return Matched(_wanted(None, needs), candidates, _Later(rejected), (), alone=False)
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .downloads import Downloads
     from .events import EmbedReply, Event, Reply
     from .live import LiveModels
-    from .messages import MessagesInput, Policy
+    from .messages import MessagesInput, Policy, Request
     from .middleware import Middleware
     from .observation import Attempt, Observer
     from .provider import Secret
@@ -292,9 +292,14 @@ class Client:
             )
         )
 
-    def select(self, needs: NeedsInput | None = None, *, model: str | None = None) -> Selection:
-        """Which candidates would be asked for this, in which order, and why the others would not. No I/O."""
-        return self._client.select(needs, model=model)
+    def select(
+        self, needs: NeedsInput | None = None, *, model: str | None = None, request: Request | None = None
+    ) -> Selection:
+        """Which candidates would be asked for this, in which order, and why the others would not. No I/O.
+
+        With a ``request`` the needs that it implies count too, as an image needs ``vision``.
+        """
+        return self._client.select(needs, model=model, request=request)
 
     def models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> list[Candidate]:
         """Every model on offer, or of this provider, that meets the needs, ready to be asked or not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,9 @@ from .terminal import Page, is_terminal, write_json
 from .tools import Tools
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from ..client import Client
     from ..messages import Part
     from .targets import Choice
 
@@ -74,22 +76,30 @@ def ask(question: Question, form: Form, *, config: str | None) -> None:
         raise click.UsageError("there is no message: give one as an argument, or pipe one in")
     page = Page()
     with Session(config, page, manner, tools) as session:
-        target, selections = find_target(session.client, question.choice, page)
-        session.trace_selections(selections)
+        target, _ = find_target(session.client, question.choice, page)
         if talks:
             from .conversation import Conversation
             from .history import History, history_file
 
+            with _remarking(session.client, page):
+                session.check(target, _messages(question.system, "Hello", attached))
             history = History(history_file(os.environ) if form.history else None)
             Conversation(session, target, history, system=question.system, attached=attached).talk()
             return
-        try:
+        with _remarking(session.client, page):
             reply = session.turn(_messages(question.system, said, attached), target)
-        except NoCandidateError:
-            remark_broken(session.client, page)
-            raise
     if form.as_json:
         write_json(reply_as_json(reply))
+
+
+@contextlib.contextmanager
+def _remarking(client: Client, page: Page) -> Iterator[None]:
+    """Where nobody can be asked, the one that was meant may be broken."""
+    try:
+        yield
+    except NoCandidateError:
+        remark_broken(client, page)
+        raise
 
 
 def _messages(system: str | None, said: str, attached: tuple[Part, ...]) -> list[Message]:

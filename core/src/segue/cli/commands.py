@@ -81,7 +81,11 @@ def _json_option(meaning: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 def _needs(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--needs", metavar="TEXT", callback=_text, help='What the model must be able to do: "tools, context>=128k".'
+        "--needs",
+        metavar="TEXT",
+        callback=_text,
+        shell_complete=completion.needs,
+        help='What the model must be able to do: "tools, context>=128k".',
     )(command)
 
 
@@ -209,7 +213,9 @@ def providers(as_json: bool, config: str | None) -> int:
 @segue.group(invoke_without_command=True, short_help="List the models that meet the needs.")
 @_needs
 @click.option("--live", is_flag=True, help="Ask the hosts which models they have now, and what they tell of them.")
-@click.option("--provider", metavar="NAME", callback=_text, help="Of this provider alone.")
+@click.option(
+    "--provider", metavar="NAME", callback=_text, shell_complete=completion.providers, help="Of this provider alone."
+)
 @_json
 @_config
 @click.pass_context
@@ -259,16 +265,18 @@ def models_default(context: click.Context, name: str | None, as_json: bool, conf
     "-m", "--model", metavar="NAME", callback=_text, shell_complete=completion.models,
     help="provider/model, a model's or a provider's name.",
 )  # fmt: skip
+@click.option("--all", "everything", is_flag=True, help="One line for each model instead of one for each provider.")
 @_json
 @_config
-def explain(needs: str | None, model: str | None, as_json: bool, config: str | None) -> int:
+def explain(needs: str | None, model: str | None, everything: bool, as_json: bool, config: str | None) -> int:
     """Say which models would be asked, in which order, and why the others would not.
 
-    Exits with 2 where there is no candidate.
+    Without --all it is at most 24 lines: the first candidates, and one line for each provider whose models are out.
+    JSON has every model. Exits with 2 where there is no candidate.
     """
     from .lists import explain_selection
 
-    return 0 if explain_selection(needs, model, config=config, as_json=as_json) else 2
+    return 0 if explain_selection(needs, model, config=config, as_json=as_json, everything=everything) else 2
 
 
 @segue.command(short_help="Look at the installation; 1 if something is broken.")
@@ -399,7 +407,7 @@ def record(*, message: tuple[str, ...], config: str | None, **given: Any) -> int
 
 
 @segue.command(short_help="Try providers against the conformance kit; 1 if an item fails.")
-@click.argument("targets", nargs=-1, callback=_text)
+@click.argument("targets", nargs=-1, callback=_text, shell_complete=completion.providers)
 @click.option("--all", "everything", is_flag=True, help="Every provider that is installed.")
 @click.option(
     "--item", "patterns", metavar="PATTERN", multiple=True, callback=_text,
@@ -483,7 +491,7 @@ def keys_group() -> None:
 
 
 @keys_group.command(name="set", short_help="Keep a key, from a hidden prompt or from stdin.")
-@click.argument("name", callback=_text)
+@click.argument("name", callback=_text, shell_complete=completion.providers)
 @click.option("--keyring", "in_keyring", is_flag=True, help="Keep it in the system's keyring instead of a file.")
 @click.option("--force", is_flag=True, help="Also for a provider that is not installed.")
 def keys_set(name: str, in_keyring: bool, force: bool) -> int:
@@ -505,7 +513,7 @@ def keys_list(as_json: bool) -> int:
 
 
 @keys_group.command(name="remove")
-@click.argument("name", callback=_text)
+@click.argument("name", callback=_text, shell_complete=completion.providers)
 def keys_remove(name: str) -> int:
     """Drop the key of provider NAME from the key store and the keyring."""
     from .keys import remove_key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 from click.shell_completion import get_completion_class, shell_complete
@@ -12,7 +12,12 @@ from ..errors import SegueError
 from .terminal import output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from ..config import Config
+    from ..provider import Model
+
+T = TypeVar("T")
 
 PROGRAM: Final = "segue"
 SHELLS: Final = ("bash", "zsh", "fish")
@@ -39,30 +44,54 @@ def print_script(command: click.Command, shell: str) -> None:
 
 def chains(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """The configured chains whose names begin so."""
-    from ..config import read  # reads files, which only this moment wants
-
-    try:
-        return _beginning(incomplete, read(context.params.get("config") or True).config.chains)
-    except SegueError:  # a shell's line is no place to tell of it
-        return []
+    return _beginning(incomplete, _read(context, lambda config: list(config.chains)) or ())
 
 
 def models(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """The installed providers and their models whose names begin so."""
-    from ..config import read  # reads files, and the next one plugins, which only this moment wants
-    from ..registry import Registry
-
-    try:
-        registry = Registry(rules=read(context.params.get("config") or True).config.plugins)
-    except SegueError:  # as above
-        return []
-    offered = {name: [offer.name for offer in one.spec.offers()] for name, one in registry.installed.items()}
+    offered = _offered(context)
     if not incomplete:
         return sorted(offered)  # a first look; all the models would be a wall
     bare = (model for names in offered.values() for model in names)
     return _beginning(
         incomplete, [*offered, *bare, *(f"{name}/{model}" for name in offered for model in offered[name])]
     )
+
+
+def providers(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The installed providers whose names begin so."""
+    return _beginning(incomplete, _offered(context))
+
+
+def needs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """What is known of installed models, and the configuration's own needs, after what was typed of other needs."""
+    before, comma, last = incomplete.rpartition(",")
+    space = last[: len(last) - len(last.lstrip(" !"))]
+    own = [] if comma else _read(context, lambda config: list(config.needs)) or []
+    known = {fact for models in _offered(context).values() for model in models.values() for fact in model.capabilities}
+    return [f"{before}{comma}{space}{name}" for name in _beginning(last[len(space) :], {*known, *own})]
+
+
+def _offered(context: click.Context) -> dict[str, dict[str, Model]]:
+    """The models of each installed provider, or of the configuration."""
+    from ..registry import Registry  # reads plugins, which only this moment wants
+
+    def offers(config: Config) -> dict[str, dict[str, Model]]:
+        rows = (table.host(name) for name, table in config.providers.items())
+        registry = Registry(rules=config.plugins, providers=[row for row in rows if row is not None])
+        return {name: {offer.name: offer for offer in one.spec.offers()} for name, one in registry.installed.items()}
+
+    return _read(context, offers) or {}
+
+
+def _read(context: click.Context, take: Callable[[Config], T]) -> T | None:
+    """What is taken of the configuration; None where it is not sound."""
+    from ..config import read  # reads files, which only this moment wants
+
+    try:
+        return take(read(context.params.get("config") or True).config)
+    except SegueError:  # a shell's line is no place to tell of it
+        return None
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:

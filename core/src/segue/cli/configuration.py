@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from ..registry import Registry
 from ..resilience import Breaker
 from ..secrets import KeyStore
-from .keys import known_providers, nearest
+from .keys import known_providers
 from .terminal import one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _faults(reading: Reading) -> Iterator[str]:
     known = known_providers(config, registry)
     for name, provider in config.providers.items():
         if name not in known:
-            yield f"{provider.where}: no provider {name!r} is installed{nearest(name, known)}"
+            yield f"{provider.where}: {registry.not_installed(name)}"
         try:
             _ = provider.api_key
         except ConfigError as error:

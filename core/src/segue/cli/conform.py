@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
 from ..config import load
 from ..errors import ConfigError
 from ..testing.conformance import all_items, conform, installed_origins, origins_of
-from .importing import look_here
+from .importing import check_reference
 from .terminal import is_terminal, one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
     from ..host import Host
     from ..provider import Level
-    from ..testing.conformance import Origin, Report, Result
+    from ..testing.conformance import Origin, Outcome, Report, Result
 
+_LONGEST: Final = 60
 _STYLES = {"passed": "green", "failed": "red", "expected": "yellow", "not applicable": "dim"}
 _MARKS = {"passed": "ok", "failed": "FAILED", "expected": "expected", "not applicable": "n/a"}
 
@@ -62,7 +64,7 @@ def try_providers(
     rows = configured_rows(config) if targets else ()
     for target in targets:
         if ":" in target:
-            look_here(target.rpartition("=")[2].partition(":")[0])
+            check_reference("conform", target.rpartition("=")[2])
         with reserved():
             origins += origins_of(target, rows)
     reports: list[Report] = []
@@ -72,13 +74,21 @@ def try_providers(
             of = f" of {origin.distribution} {origin.version}" if origin.distribution else ""
             output().write(one_line(f"{origin.name or origin.module}{of}") + "\n")
 
-        def show(result: Result) -> None:
-            if not as_json:
+        seen = Counter[str]()
+
+        def show(result: Result, seen: Counter[str] = seen) -> None:
+            if as_json:
+                return
+            seen[result.reason] += 1
+            if result.outcome == "not applicable" and not patterns:
+                return  # in one line below
+            if result.outcome != "failed" or not result.reason or seen[result.reason] == 1:
                 _line(result, drawn=drawn, alone=len(origins) == 1)
 
         report = conform(origin, items=patterns, level=level, timeout=timeout, on_result=show)
         reports.append(report)
         if not as_json:
+            _fold(report, drawn=drawn, alone=len(origins) == 1 and not patterns)
             output().write(f"  {_summary(report)}\n")
     if as_json:
         write_json({"providers": [report.plain() for report in reports], "passed": not any(r.failed for r in reports)})
@@ -94,19 +104,37 @@ def configured_rows(config: str | None) -> tuple[Host, ...]:
     return tuple(row for name, table in tables.items() if (row := table.host(name)) is not None)
 
 
+def _fold(report: Report, *, drawn: bool, alone: bool) -> None:
+    """What was not shown item by item: failures of a reason that was shown, and what does not apply."""
+    reasons = Counter(result.reason for result in report.failed if result.reason)
+    for reason, count in reasons.items():
+        if count > 1:
+            _say("failed", f"and {count - 1} more for the same reason: {_shortened(reason)}", drawn=drawn)
+    count = report.counts["not applicable"]
+    if count and alone:
+        _say("not applicable", f"{count} items; `--json` and `--item` say why", drawn=drawn)
+
+
+def _shortened(reason: str) -> str:
+    return reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
+
+
 def _line(result: Result, *, drawn: bool, alone: bool) -> None:
     """A line an item; of several providers those that simply passed have none."""
     if not alone and result.outcome in {"passed", "not applicable"}:
         return
-    mark = f"{_MARKS[result.outcome]:<8}"
+    _say(result.outcome, f"{result.item}: {result.reason}" if result.reason else result.item, drawn=drawn)
+
+
+def _say(outcome: Outcome, text: str, *, drawn: bool) -> None:
+    mark = f"{_MARKS[outcome]:<8}"
     if drawn:
         import click
 
-        style = _STYLES[result.outcome]
+        style = _STYLES[outcome]
         mark = click.style(mark, dim=True) if style == "dim" else click.style(mark, fg=style)
-    reason = f": {one_line(result.reason)}" if result.reason else ""
     out = output()
-    out.write(f"  {mark} {one_line(result.item)}{reason}\n")
+    out.write(f"  {mark} {one_line(text)}\n")
     out.flush()
 
 

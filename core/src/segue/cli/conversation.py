@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
-from ..errors import ConfigError, NoCandidateError, SegueError
+from ..errors import ConfigError, SegueError
 from ..messages import Message, TextPart
 from .faults import tell
 from .targets import Choice, find_target
@@ -143,8 +143,6 @@ class Conversation:
         session = self._session
         if " " in name:
             raise ConfigError("a model's name has no spaces")
-        target, selections = find_target(session.client, Choice(models=(name,)), session.page)
-        session.trace_selections(selections)
-        if not selections[-1].candidates:
-            raise NoCandidateError(f"{name} cannot be asked", explanation=selections[-1].explain())
+        target, _ = find_target(session.client, Choice(models=(name,)), session.page)
+        session.check(target, [*self._messages, Message(role="user", content="Hello")])
         return target

@@ -45,15 +45,21 @@ def examine(*, config: str | None) -> bool:
         registry = Registry(rules=replace(settings.plugins, strict=False), anew=True)
     report.head("plugins")
     if not registry.plugins:
-        report.line("none is installed, or looked at")
+        report.line("no plugin is installed, or none is looked at")
     for plugin in registry.plugins:
         _plugin(report, plugin)
     for error in registry.conflicts.values():
         report.wrong(str(error))
     for name, configured in settings.providers.items():
         if configured.wire is None and name not in registry.installed and name not in registry.conflicts:
-            report.wrong(f"[providers.{name}] is configured, but no provider of that name is installed")
+            report.wrong(f"[providers.{name}] is configured, but {registry.not_installed(name)}")
+    if all(one.spec.access != "open" for one in registry.installed.values()) and not any(
+        configured.wire is not None for configured in settings.providers.values()
+    ):
+        report.wrong("; ".join(registry.what_to_install()) or "no provider can be asked: plugins are not looked at")
     report.head("keys")
+    for text in registry.unused_keys():
+        report.line(text)
     keyed = [(name, one) for name, one in sorted(registry.installed.items()) if one.spec.env]
     if not keyed:
         report.line("no provider wants one")

@@ -14,8 +14,6 @@ from .terminal import clean, one_line, say, write_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_MOST_LINES: Final = 14
-"""How much of an explanation is shown: with many hosts installed it has a line for each of their models."""
 _MOST_NOTES: Final = 5
 """How many notes of an error are shown below it."""
 
@@ -55,11 +53,7 @@ def _notes(error: BaseException) -> Iterator[str]:
 def _message(error: BaseException) -> str:
     """One line, but where the lines are the message: an explanation, a caret under its place."""
     if isinstance(error, NoCandidateError):
-        lines = clean(str(error)).splitlines()
-        more = len(lines) - _MOST_LINES
-        return "\n".join(
-            [*lines[:_MOST_LINES], *([f"  … {more} more; `segue explain` has them all"] if more > 0 else [])]
-        )
+        return clean(str(error))
     if isinstance(error, NeedsSyntaxError) or isinstance(error.__context__, NeedsSyntaxError):
         return clean(str(error))
     if isinstance(error, ConfigError):  # a line for each fault of a file

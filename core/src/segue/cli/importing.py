@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 import importlib.util
+import pkgutil
 import re
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
 
 REFERENCE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -40,6 +46,69 @@ def imported(option: str, reference: str) -> object:
             raise ConfigError(f"{option} {reference}: there is no {name!r} in it{hint}")
         found = getattr(found, name)
     return found
+
+
+def check_reference(option: str, reference: str) -> None:
+    """ConfigError, with the nearest name, where there is no such module, or nothing of that name in it.
+
+    Nothing is imported: what a module runs at its import is for others to look at. Where its source does not tell
+    which names it has, all is well.
+    """
+    module_name, _, path = reference.partition(":")
+    if path and REFERENCE.fullmatch(reference) is None:
+        raise ConfigError(f"{option} {reference!r}: write it as module:name")
+    look_here(module_name)
+    importlib.invalidate_caches()
+    places: Sequence[str] | None = None
+    spec: ModuleSpec | None = None
+    before = ""
+    for part in module_name.split("."):
+        name = f"{before}{part}"
+        if name in sys.modules:
+            spec = sys.modules[name].__spec__
+        else:
+            found = (finder.find_spec(name, places) for finder in sys.meta_path)
+            spec = next((one for one in found if one is not None), None)
+        if spec is None:
+            there = [module.name for module in pkgutil.iter_modules(places)]
+            told = f"there is no module {name!r}, here or installed"
+            raise ConfigError(f"{option} {reference}: {told}{_near(name, [f'{before}{one}' for one in there])}")
+        places, before = spec.submodule_search_locations or [], f"{name}."
+    names = None if spec is None else _names_in(spec.origin)
+    first = path.partition(".")[0]
+    if first and names is not None and first not in names:
+        raise ConfigError(f"{option} {reference}: there is no {first!r} in it{_near(first, sorted(names))}")
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _names_in(file: str | None) -> set[str] | None:
+    """The names that a module's source binds, anywhere in it; None where it does not tell all of them."""
+    if file is None or not file.endswith(".py"):
+        return None
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.alias(name="*") | ast.FunctionDef(name="__getattr__"):
+                return None
+            case ast.Name(id="globals" | "exec" | "vars" | "setattr" | "locals"):
+                return None
+            case ast.alias(name=name, asname=other):
+                names.add(other or name.partition(".")[0])
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case _:
+                pass
+    return names
 
 
 def look_here(module_name: str) -> None:

@@ -31,7 +31,7 @@ def set_key(name: str, *, in_keyring: bool, force: bool) -> None:
     reading = _read()
     with reserved():
         registry = Registry(rules=reading.config.plugins)
-    _check_name(name, known_providers(reading.config, registry), force=force)
+    _check_name(name, reading.config, registry, force=force)
     store = _store(reading.config)
     store.names()  # whether it can be used is told before the key is asked for
     key = _ask(name)
@@ -128,13 +128,11 @@ def _store(config: Config) -> KeyStore:
     return KeyStore(config.keys_file)
 
 
-def _check_name(name: str, known: set[str], *, force: bool) -> None:
+def _check_name(name: str, config: Config, registry: Registry, *, force: bool) -> None:
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} is no name of a provider: lower-case letters, digits, '-', '_' and '.'")
-    if name not in known and not force:
-        raise ConfigError(
-            f"no provider {name!r} is installed{nearest(name, known)} (--force keeps its key all the same)"
-        )
+    if name not in known_providers(config, registry) and not force:
+        raise ConfigError(f"{registry.not_installed(name)} (--force keeps its key all the same)")
 
 
 def _ask(name: str) -> Key:

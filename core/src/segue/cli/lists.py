@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import textwrap
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..client import Client
@@ -29,6 +31,7 @@ _ABILITIES: Final = ("tools", "vision", "audio", "files", "json_schema", "reason
 _SHORT: Final = {"missing": "no key", "broken": "key broken"}
 _HEAD: Final = ("model", *_NUMBERS.values(), "can", "state")
 _RIGHT: Final = frozenset({*_NUMBERS.values(), "models"})
+_INSIDE: Final = "\u2007"
 _WIDTHS: Final = {"output": 100, "can": 132, "from": 100, "get a key at": 132}
 
 
@@ -89,6 +92,13 @@ def list_providers(*, config: str | None, as_json: bool) -> None:
         )
     for one in (*broken, *conflicts):
         say(f"note: {one_line(one['error'])} (see `segue doctor`)")
+    say_what_to_install(client, lacking=False)
+
+
+def say_what_to_install(client: Client, *, lacking: bool) -> None:
+    """Which provider packages would help, on stderr."""
+    for text in client.registry.what_to_install(lacking=lacking):
+        say(f"note: {text}")
 
 
 def _provider(client: Client, name: str, consent: bool, origin: str, version: str | None) -> dict[str, Any]:
@@ -174,6 +184,7 @@ def list_models(needs: str | None, provider: str | None, *, config: str | None, 
         return
     if not found:
         say("note: no model meets this; `segue explain --needs …` says why")
+        say_what_to_install(client, lacking=True)
         return
     drawn = is_terminal(output())
     rows = []
@@ -195,9 +206,10 @@ def list_models(needs: str | None, provider: str | None, *, config: str | None, 
 
 def list_live_models(needs: str | None, provider: str | None, *, config: str | None, as_json: bool) -> int:
     """The models that hosts list just now; the exit code, 1 where one of them failed, 2 where none was asked."""
+    client = _client(config)
 
     async def ask() -> LiveModels:
-        async with _client(config) as client:
+        async with client:
             return await client.live_models(needs, provider=provider)
 
     told = asyncio.run(ask())
@@ -209,22 +221,43 @@ def list_live_models(needs: str | None, provider: str | None, *, config: str | N
         _draw_table(_HEAD, rows)
     elif rows:
         _write_table(_HEAD, rows)
-    if drawn and provider is None and told.skipped:
-        skipped = f"not asked: {', '.join(told.skipped)}"
-        say(dim(f"{skipped}; `segue models --live --provider NAME` asks one, or says why not"))
-    else:
-        for name, reason in told.skipped.items():
-            say(f"not asked: {name}: {one_line(reason)}")
+    for line in _skipped(client, told) if provider is None else map(_why, told.skipped.items()):
+        say(line)
     for error in told.failures.values():
         say(f"error: {faults.told(error)}")
     if told.failures:
         return 1
     if not told.answered:
+        say_what_to_install(client, lacking=False)
         say("error: no host could be asked")
         return 2
     if not told.models:
         say("note: no model that is listed meets this")
     return 0
+
+
+def _why(skipped: tuple[str, str]) -> str:
+    return f"not asked: {skipped[0]}: {one_line(skipped[1])}"
+
+
+def _skipped(client: Client, told: LiveModels) -> list[str]:
+    """Those that were not asked, by reason: of those without a key only which one is missing."""
+    installed = client.registry.installed
+    keyless = {name: installed[name].spec.env[0] for name in told.skipped if _key(client, name) == "missing"}
+    reasons: dict[str, list[str]] = {}
+    for name, reason in told.skipped.items():
+        if keyless.get(name, "") not in reason:
+            del keyless[name]  # it would not be asked with a key either
+        if name not in keyless:
+            reasons.setdefault(reason, []).append(name)
+    lines = [_why((", ".join(names), reason)) for reason, names in reasons.items()]
+    if keyless:
+        # Wrapped between two providers only: a space inside of one is put back afterwards.
+        each = ", ".join(one_line(f"{name} ({variable})").replace(" ", _INSIDE) for name, variable in keyless.items())
+        text = f"not asked, without a key: {each}; `segue providers` says where to get one"
+        wrapped = textwrap.wrap(text, _width(), subsequent_indent="  ", break_on_hyphens=False)
+        lines += [line.replace(_INSIDE, " ") for line in wrapped]
+    return lines
 
 
 def _live_state(model: Candidate) -> str:
@@ -265,8 +298,10 @@ def _abilities(capabilities: Capabilities) -> str:
 # ── explain ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def explain_selection(needs: str | None, model: str | None, *, config: str | None, as_json: bool) -> bool:
-    """Print the selection; whether there is a candidate."""
+def explain_selection(
+    needs: str | None, model: str | None, *, config: str | None, as_json: bool, everything: bool
+) -> bool:
+    """Print the selection, each model where ``everything`` is wanted; whether there is a candidate."""
     selection = _client(config).select(needs, model=model)
     if as_json:
         write_json(
@@ -278,7 +313,7 @@ def explain_selection(needs: str | None, model: str | None, *, config: str | Non
             }
         )
     else:
-        output().write(clean(selection.explain()) + "\n")
+        output().write(clean(selection.explain(full=everything)) + "\n")
     return bool(selection.candidates)
 
 
@@ -300,6 +335,10 @@ def _rejection(rejection: Rejection) -> dict[str, Any]:
         "model": rejection.model,
         "reasons": list(rejection.reasons),
     }
+
+
+def _width() -> int:
+    return min(120, shutil.get_terminal_size((120, 24)).columns)
 
 
 # ── tables ───────────────────────────────────────────────────────────────────────────────────────────

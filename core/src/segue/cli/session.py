@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
+from ..asking import request_of
+from ..chain import LeftOut, Lineup
 from ..client import Client
-from ..errors import ProviderError
+from ..errors import NoCandidateError, ProviderError
 from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content
 from ..observation import Observer
 from ..values import dataclass
@@ -22,14 +24,15 @@ if TYPE_CHECKING:
     from ..asking import Asking, NeedsInput, SchemaInput
     from ..client import ChainInput
     from ..events import Event, Reply, Source
-    from ..messages import Message
+    from ..messages import Message, Request
     from ..observation import Attempt, CircuitChange
     from ..selection import Selection
     from .targets import Target
     from .terminal import Page
     from .tools import Tools
 
-_MOST_OUT: Final = 8
+_MOST_LINES: Final = 14
+"""What a selection takes of a trace at most."""
 _SHORTEST: Final = 1e-8  # USD; less is shown as less
 
 
@@ -53,10 +56,18 @@ class _Said(TypedDict):
 
 
 class _Trace(Observer):
-    """Tells of each attempt as it ends, and of what follows it."""
+    """Tells who may be asked, each time that it changes; of each attempt as it ends, and of what follows it."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
+        self._explained: dict[str, None] = {}
+
+    def selected(self, selection: Selection, /) -> None:
+        explanation = selection.explain(lines=_MOST_LINES)
+        if explanation not in self._explained:  # as it is in each turn of a conversation
+            self._explained[explanation] = None
+            for line in explanation.splitlines():
+                self._page.remark(f"trace: {line}")
 
     def attempt_ended(self, attempt: Attempt, /) -> None:
         self._page.remark(f"trace: {one_line(str(attempt))}")
@@ -109,6 +120,39 @@ class Session:
             made += 1
             messages += [self._tools.answer(call, self.page, self._run) for call in reply.tool_calls]
 
+    def check(self, target: Target, messages: Sequence[Message]) -> None:
+        """PluginError or NoCandidateError where nobody can be asked these messages; nothing is sent."""
+        client = self.client
+        request: Request | None
+        with as_argument():
+            request = request_of(messages, cast("Any", self.manner.schema), self._asking(), stream=True)
+        default = client.config.default if target.names_nothing else None
+        model, chain = target.model or default, target.chain
+        if default is not None:
+            request = None  # what the default model lacks the first of the others is asked for
+            chain = client.config.default_chain
+        if chain is None:
+            if model is not None:
+                client.resolve(model)  # which raises where its plugin is not to be had
+            selection = client.select(target.needs, model=model, request=request)
+            if selection.reason:
+                raise NoCandidateError("no candidate can be asked", explanation=selection.explain())
+            return
+        left_out = []
+        for one in (client.chain(chain) if isinstance(chain, str) else chain).leaves():
+            needs, name = (None, one) if isinstance(one, str) else (one, None)
+            selection = client.select(needs, model=name, request=request)
+            if not selection.reason:
+                return
+            left_out.append(LeftOut(str(one), selection.explain(), selection.reason))
+        Lineup((), tuple(left_out)).checked()
+
+    def _asking(self) -> Asking:
+        asking = cast("Asking", dict(self.manner.settings))
+        if self._tools.declared:
+            asking["tools"] = self._tools.declared
+        return asking
+
     def _run(self, result: Awaitable[Any]) -> Any:
         async def wait() -> Any:
             return await result
@@ -128,9 +172,7 @@ class Session:
     async def _answer(self, messages: Sequence[Message], target: Target) -> Reply[Any]:
         said: _Said = {"model": target.model, "needs": target.needs, "chain": target.chain}
         schema = cast("Any", self.manner.schema)  # the overloads tell its forms apart, this need not
-        asking = cast("Asking", dict(self.manner.settings))
-        if self._tools.declared:
-            asking["tools"] = self._tools.declared
+        asking = self._asking()
         with as_argument():
             if self.manner.whole:
                 whole: Reply[Any] = await self.client.chat(messages, **said, schema=schema, **asking)
@@ -196,21 +238,6 @@ class Session:
         if self.manner.trace:
             page.remark(f"trace: answered by {one_line(f'{reply.provider}/{reply.model}')}")
             page.remark(f"trace: {_used(reply)}")
-
-    def trace_selections(self, selections: Sequence[Selection]) -> None:
-        """Tell how it came to be these candidates, if a trace is wanted."""
-        if self.manner.trace:
-            for selection in selections:
-                for line in _explained(selection).splitlines():
-                    self.page.remark(f"trace: {line}")
-
-
-def _explained(selection: Selection) -> str:
-    """The selection in words; many that are out are only counted, as those of every host without a key."""
-    count = len(selection.rejected)
-    if count <= _MOST_OUT:
-        return selection.explain()
-    return f"{replace(selection, rejected=()).explain()}\nout: {count} more; `segue explain` says why"
 
 
 def _sources(sources: Sequence[Source]) -> list[str]:

@@ -58,6 +58,11 @@ class Target:
     default: bool = False
 
     @property
+    def names_nothing(self) -> bool:
+        """Whether whom to ask is left to the configured default, or else to the order."""
+        return self.model is None and self.needs is None and self.chain is None
+
+    @property
     def shown(self) -> str:
         """Whom, in a few words."""
         match self.chain:
@@ -88,6 +93,8 @@ def find_target(client: Client, choice: Choice, page: Page) -> tuple[Target, lis
         offline = next((name for name, one in client.registry.installed.items() if one.spec.access == "offline"), None)
         if choice.names_nothing and offline is not None:
             page.remark(REHEARSAL)
+            for text in client.registry.what_to_install(lacking=False):
+                page.remark(f"note: {text}")
             remark_broken(client, page)
             return Target(offline, first=offline), [*selections, client.select(model=offline)]
         if candidates and _may_send(candidates[0]):

@@ -87,11 +87,9 @@ def origins_of(target: str, rows: Iterable[Host] = ()) -> tuple[Origin, ...]:
     known = {origin.name: origin for origin in (*installed_origins(), *map(_of_row, rows))}
     if target in known:
         return (known[target],)
-    import difflib  # only for the nearest name
+    from ...registry import Registry
 
-    near = difflib.get_close_matches(target, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigError(f"no provider {target!r} is installed{hint}")
+    raise ConfigError(Registry().not_installed(target, known))
 
 
 def _of_row(row: Host) -> Origin:
