@@ -23,7 +23,7 @@ from .errors import (
     StreamBrokenError,
 )
 from .events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
-from .observation import Attempt, AttemptStart, Observers
+from .observation import Attempt, AttemptStart, Observers, Wait
 from .pricing import SharedPricing
 from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
 from .transport import Timeout, Watchdog, foreign_error
@@ -32,6 +32,8 @@ from .values import dataclass
 from .views import shown
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from .messages import Request
     from .observation import MidStream, Outcome, Way
     from .output import Parse
@@ -50,6 +52,7 @@ class Ready:
 
     ``endpoint()`` is that under which its health is kept, just now: a key may change. ``timeout``, where it is set,
     stands in place of the call's, but for ``connect``; ``settings`` and ``options`` fill in what the call left open.
+    ``limits`` are those of its provider and of targets, of each of which an attempt keeps a slot to its end.
     """
 
     provider: str
@@ -63,6 +66,7 @@ class Ready:
     timeout: Timeout | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    limits: tuple[Concurrency, ...] = ()
 
     def endpoint(self) -> Endpoint:
         """Under what its health is kept."""
@@ -87,11 +91,11 @@ class Ready:
         return like(request, changed) if changed else request
 
 
-def limited(stream: Ask, limit: Concurrency) -> Ask:
-    """What asks a candidate, once a slot is free, which it keeps to the end."""
+def limited(stream: Ask, limit: Concurrency, waits: Callable[[], AbstractContextManager[None]]) -> Ask:
+    """What asks a candidate, once a slot is free, which it keeps to the end; the wait is inside ``waits()``."""
 
     async def events(request: Request, deadline: float | None) -> AsyncGenerator[Event, None]:
-        with await limit.slot(math.inf if deadline is None else deadline):
+        with await limit.slot(math.inf if deadline is None else deadline, waits):
             source = stream(request, deadline)
             try:
                 async for event in source:
@@ -282,7 +286,10 @@ class Attempting(Flow):
         self._is_asked = True
         run.observers.changed(change)
         self._watchdog = watchdog = Watchdog()
-        source = candidate.stream(self.request, None if self._deadline == math.inf else self._deadline)
+        ask = candidate.stream
+        for limit in candidate.limits:
+            ask = limited(ask, limit, self._waits)
+        source = ask(self.request, None if self._deadline == math.inf else self._deadline)
         self._source = flow_of(source if self._resumption is None else self._resumption.joined(source))
         watchdog.arm("first_event", timeout.first_event, until=self._deadline)
 
@@ -406,6 +413,10 @@ class Attempting(Flow):
         address = self.endpoint.address or None
         request = shown(self.request)
         return AttemptStart(self._run.call, self.number, one.provider, one.model, address, self.way, request)
+
+    def _waits(self) -> AbstractContextManager[None]:
+        run, one = self._run, self.candidate
+        return run.observers.waiting(lambda: Wait(run.call, "slot", one.provider, one.model))
 
     def _outcome(self) -> Outcome:
         if self.failure is not None:

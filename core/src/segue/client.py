@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack
 from typing_extensions import TypeVar
 
 from .asking import NO_NEEDS, NO_REQUEST, Asking, NeedsInput, SchemaInput, named, nearest, request_of, with_implied
-from .attempt import Ready, Run, limited
+from .attempt import Ready, Run
 from .capabilities import Need, Needs
 from .chain import Chain, Lineup, Resolution, Target, in_turn, joined, one_of
 from .config import Config, ProviderConfig, Source, find_key, is_loopback, load, secret
@@ -946,12 +946,13 @@ class Client:
         return Ready(
             name,
             candidate.model,
-            ask if limit is None else limited(ask, limit),
+            ask,
             notices,
             pricing,
             facts=candidate.capabilities,
             check_options=lambda options: self._checked_options({name: options})[name],
             endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
+            limits=() if limit is None else (limit,),
         )
 
     def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:
