@@ -12,6 +12,7 @@ from ..errors import NoCandidateError
 from ..messages import Message, TextPart
 from ..values import dataclass
 from .attachments import read_attachments
+from .progress import PROGRESS
 from .replies import reply_as_json
 from .schemas import read_schema
 from .session import Manner, Session
@@ -56,6 +57,7 @@ class Form:
 
 def ask(question: Question, form: Form, *, config: str | None) -> None:
     """Send the question and print the answer, or talk; failures are raised."""
+    page = Page()  # before anything is read or asked: nobody is asked where no answer could be shown
     attached = read_attachments(question.images, question.audio, question.files)
     schema = None if question.schema is None else read_schema(question.schema)
     tools = Tools(question.tools, ask_first=not form.yes)
@@ -72,7 +74,6 @@ def ask(question: Question, form: Form, *, config: str | None) -> None:
     talks = not said and not form.as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     if not said and not talks:
         raise click.UsageError("there is no message: give one as an argument, or pipe one in")
-    page = Page()
     with Session(config, page, manner, tools) as session:
         target, selections = find_target(session.client, question.choice, page)
         session.trace_selections(selections)
@@ -103,7 +104,10 @@ def _piped() -> str:
     if sys.stdin is None or is_terminal(sys.stdin):  # None after `<&-`
         return ""
     try:
+        # Whoever started it may have left a pipe open that says nothing: then it waits for ever, and says so.
+        with PROGRESS.during("reading the message from stdin, up to its end", always=True):
+            piped = sys.stdin.buffer.read()
         # A message is UTF-8, whatever the locale says of other files.
-        return sys.stdin.buffer.read().decode()
+        return piped.decode()
     except UnicodeDecodeError:
         raise click.UsageError("what is piped in is not UTF-8 text") from None
