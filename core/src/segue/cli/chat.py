@@ -55,8 +55,11 @@ class Form:
     history: bool = True
 
 
-def ask(question: Question, form: Form, *, config: str | None) -> None:
-    """Send the question and print the answer, or talk; failures are raised."""
+def ask(question: Question, form: Form, *, config: str | None, needed: bool = True) -> bool:
+    """Send the question and print the answer, or talk; failures are raised.
+
+    False where there is nothing to send, which is an error where a message is ``needed``.
+    """
     page = Page()  # before anything is read or asked: nobody is asked where no answer could be shown
     attached = read_attachments(question.images, question.audio, question.files)
     schema = None if question.schema is None else read_schema(question.schema)
@@ -73,6 +76,8 @@ def ask(question: Question, form: Form, *, config: str | None) -> None:
     said = "\n\n".join(part for part in (question.message, _piped()) if part.strip())
     talks = not said and not form.as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     if not said and not talks:
+        if not needed:
+            return False
         raise click.UsageError("there is no message: give one as an argument, or pipe one in")
     with Session(config, page, manner, tools) as session:
         target, selections = find_target(session.client, question.choice, page)
@@ -83,7 +88,7 @@ def ask(question: Question, form: Form, *, config: str | None) -> None:
 
             history = History(history_file(os.environ) if form.history else None)
             Conversation(session, target, history, system=question.system, attached=attached).talk()
-            return
+            return True
         try:
             reply = session.turn(_messages(question.system, said, attached), target)
         except NoCandidateError:
@@ -91,6 +96,7 @@ def ask(question: Question, form: Form, *, config: str | None) -> None:
             raise
     if form.as_json:
         write_json(reply_as_json(reply))
+    return True
 
 
 def _messages(system: str | None, said: str, attached: tuple[Part, ...]) -> list[Message]:

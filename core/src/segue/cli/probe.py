@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..client import Client
+from ..pricing import rounded
 from .progress import PROGRESS
 from .terminal import is_terminal, one_line, output, reserved, say, write_json
 from .waiting import Waiting
@@ -56,7 +57,7 @@ def _entry(attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "first_event": attempt.first_event,
         "duration": attempt.duration,
-        "cost": attempt.cost,
+        "cost": rounded(attempt.cost),
         "error": None if error is None else type(error).__name__,
         "phase": None if error is None else error.phase,
         "message": None if error is None else str(error.args[0]),
