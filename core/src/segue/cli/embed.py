@@ -102,7 +102,7 @@ class _Embedder:
                 self._page.remark(f"note: {_counted(self._given, 'line')} of output before this")
             raise
         if empty:
-            self._page.remark(f"note: {_counted(empty, 'empty line')} without a vector: null stands for it")
+            self._page.remark(f"note: {_counted(empty, 'empty line')} without a vector: null stands there")
 
     def all(self, texts: Iterable[str | None]) -> None:
         """Print one object with every vector and all that is known of them."""

@@ -43,7 +43,7 @@ class Commands(click.Group):
         place = next((place for place, arg in enumerate(args) if arg not in own), len(args))
         first = next(iter(args[place:]), None)
         if first is None:
-            is_question = not _ENDING.intersection(args) and _is_piped()
+            is_question = not ctx.resilient_parsing and not _ENDING.intersection(args) and _is_piped()
         else:
             is_question = first.startswith("-") and first != "-"
         if is_question:
@@ -83,17 +83,21 @@ class Commands(click.Group):
         if first and not any(map(str.isspace, first)):
             asked = shlex.join(words) if len(shlex.join(words)) <= _SHOWN else f"{shlex.quote(first)} …"
             anyway = f"to ask it as a question: segue {_QUESTION} {asked}"
-            names = self.list_commands(ctx)
+            names = [*self.commands, *_of_plugins()]
+            if first in names and self.get_command(ctx, first) is None:
+                raise click.UsageError(
+                    f"No such command {first!r}: it is a plugin's, and --no-plugins leaves it out", ctx
+                )
             if first in names:
                 raise click.UsageError(
                     f"{first!r} is a command, and its options come after it: segue {first} …; or, {anyway}", ctx
                 )
             near = near_command(words, names) or (_OPTIONS.get(first.lower()) if len(words) == 1 else None)
             if near is not None:
-                meant = f"there is no command {first!r}; did you mean 'segue {near}'?"
+                meant = f"No such command {first!r}; did you mean 'segue {near}'?"
                 raise click.UsageError(f"{meant} Or, {anyway}", ctx)
             if len(words) == 1 and _LIKE_A_COMMAND.fullmatch(first):
-                raise click.UsageError(f"there is no command {first!r}; 'segue --help' lists them. Or, {anyway}", ctx)
+                raise click.UsageError(f"No such command {first!r}; 'segue --help' lists them. Or, {anyway}", ctx)
         for option in (word.partition("=")[0] for word in given if word.startswith("-")):
             owners = [name for name, one in self.commands.items() if any(option in each.opts for each in one.params)]
             if owners and _QUESTION not in owners:
@@ -142,8 +146,11 @@ class _PluginCommand(click.Command):
 
 
 def _installed() -> Mapping[str, list[Entry]]:
-    if os.environ.get("SEGUE_NO_PLUGINS", "0") not in {"", "0"}:
-        return {}
+    return {} if os.environ.get("SEGUE_NO_PLUGINS", "0") not in {"", "0"} else _of_plugins()
+
+
+def _of_plugins() -> Mapping[str, list[Entry]]:
+    """What is installed, left out or not."""
     from ..installation import COMMANDS, installed  # reads what is installed: not for a command of the house
 
     found: dict[str, list[Entry]] = {}
