@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
 QUIET: Final = 1.5
-"""Seconds without output before the line appears: with the start of Python it is less than two for who waits."""
+"""Seconds without output before the line appears."""
+SETTLED: Final = 0.5
+"""Seconds more that it waits for a state which has only begun: a quick one needs no line."""
 
 _WIDTH: Final = 80
 
@@ -48,8 +50,9 @@ class Progress:
         self._stream: TextIO | None = None
         self._escapes = False
         self._state: Callable[[float], State] | None = None
-        self._since = clock()
-        """When something was written or typed for the last time, or when all began."""
+        self._since: float | None = None
+        """When something was written or typed for the last time, or when the first wait began."""
+        self._changed = 0.0
         self._drawn = ""
         self._is_below = False
         self._told: set[Hashable] = set()
@@ -69,7 +72,10 @@ class Progress:
         self._escapes = takes_escapes(stream)
         self._stream = stream
         self._told = set()
-        self._state = _constant(state, self._clock()) if isinstance(state, str) else state
+        self._changed = now = self._clock()
+        if self._since is None:
+            self._since = now
+        self._state = _constant(state, now) if isinstance(state, str) else state
         watched = contextlib.nullcontext() if self._given else contextlib.redirect_stderr(_Watched(stream, self))
         thread = threading.Thread(target=self._watch, args=(self._state,), name="segue status line", daemon=True)
         try:
@@ -79,7 +85,9 @@ class Progress:
                 yield
         finally:
             with self._lock:
-                self._erase()
+                if self._drawn:
+                    self._erase()
+                    self._since = self._clock()
                 self._state = None
                 self._lock.notify_all()
             if thread.ident is not None:
@@ -105,8 +113,10 @@ class Progress:
             if self._state is None:
                 return 0.0
             now = self._clock()
-            left = self._since + self._quiet - now
-            if left > 0:
+            since = now if self._since is None else self._since
+            due = since + self._quiet
+            left = due + max(0.0, min(self._changed - due, 0.0) + SETTLED) - now
+            if left > 0 and not self._drawn:
                 return left
             key, text = self._state(now)
             if self._escapes:
@@ -115,13 +125,14 @@ class Progress:
                 self._told.add(key)
                 self._write(("\n" if self.in_line else "") + self._fitting(text, cut=False) + "\n")
                 self.in_line = False
-            return 1.0 - (now - self._since) % 1.0
+            return 1.0 - (now - since) % 1.0
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
         """What is waited for changes inside the ``with``; the line is looked at after it."""
         with self._lock:
             yield
+            self._changed = self._clock()
             self._lock.notify_all()
 
     def _watch(self, state: Callable[[float], State]) -> None:

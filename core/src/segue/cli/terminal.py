@@ -134,7 +134,7 @@ def output() -> TextIO:
     that nobody can see.
     """
     if sys.stdout is None:
-        raise OSError("stdout is closed, and nobody would see what is printed; >/dev/null throws it away")
+        raise OSError("stdout is closed, so nobody would see the output (>/dev/null discards it)")
     PROGRESS.clear()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
