@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _LIMIT = 60
 _AGAIN = 5
+_STATUS = re.compile(r"\r[^\r\n\x1b]*\x1b\[K(?!\x1b8)")
+_BELOW = re.compile(r"(?:\x1bD\x1b\[A)?\x1b7\x1b\[B\r[^\r\n\x1b]*\x1b\[K\x1b8")
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,12 @@ class CommandLine:
         wait_for: str = "",
         then: str | signal.Signals = "",
         steps: Sequence[tuple[str, str | signal.Signals]] = (),
+        status: bool = False,
     ) -> Ended:
         """A command on a terminal; once it shows ``wait_for`` it is typed or signalled ``then``.
 
-        ``steps`` are several such pairs; each waits for what is shown after the step before it.
+        ``steps`` are several such pairs; each waits for what is shown after the step before it. Without ``status``
+        the line that says what is waited for, which comes and goes with the machine's speed, is taken out.
         """
         left = list(steps or ([(wait_for, then)] if then else []))
         ours, its = pty.openpty()
@@ -150,7 +154,10 @@ class CommandLine:
             loop.remove_reader(ours)
             os.close(ours)
         assert not left, f"never shown: {left[0][0]!r} in {shown[seen:]!r}"
-        return self._without_secrets(Ended(code, shown.decode()))
+        text = shown.decode()
+        if not status:
+            text = _BELOW.sub("", _STATUS.sub("", text))
+        return self._without_secrets(Ended(code, text))
 
     def _without_secrets(self, ended: Ended) -> Ended:
         """The same, once it was seen that no key of the environment or of a file stands in it."""

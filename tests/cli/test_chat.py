@@ -489,7 +489,7 @@ async def test_an_interrupt_exits_130_and_hangs_up(cli: CommandLine) -> None:
             process.send_signal(signal.SIGINT)
             rest, err = await process.communicate()
             await host.until_closed()
-    assert (process.returncode, came + rest, err) == (130, b"one\n", b"")
+    assert (process.returncode, came + rest, err) == (130, b"one\n", b"interrupted\n")
 
 
 async def test_a_reader_that_goes_away_ends_it_quietly(cli: CommandLine) -> None:
@@ -524,10 +524,30 @@ async def test_a_full_disk_is_an_error_and_no_traceback(cli: CommandLine) -> Non
     assert (ended.code, ended.err) == (1, "error: input or output failed: [Errno 28] No space left on device\n")
 
 
-async def test_closed_streams_are_nobody_to_talk_to(cli: CommandLine) -> None:
-    """With every stream closed the call is made and ends well."""
-    ended = await cli.shell("segue chat -m rehearsal --trace Hi <&- >&- 2>&-")
-    assert (ended.code, ended.out, ended.err) == (0, "", "")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "chat -m row/m Hi", "-m row/m Hi", "chat --json -m row/m Hi", "embed -m row/m Hi", "models --live",
+        "probe row/m", "record -m row/m Hi",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+async def test_with_stdout_closed_nobody_is_asked(cli: CommandLine, command: str, closed: str) -> None:
+    """An answer that nobody could see is not paid for: one line on stderr, if that is open, and exit code 1."""
+    async with OpenAIHost(answer="hello") as host:
+        row = f'[providers.row]\nwire = "openai_chat"\nbase_url = "{host.url}"\nmodels = ["m"]\n'
+        ended = await cli.shell(f"segue {command} --config {cli.config(row)} </dev/null {closed}")
+        assert not host.requests
+    told = "error: input or output failed: stdout is closed, so nobody would see the output (>/dev/null discards it)\n"
+    assert (ended.code, ended.out, ended.err) == (1, "", told if closed == ">&-" else "")
+
+
+async def test_with_stderr_closed_the_answer_comes(cli: CommandLine) -> None:
+    """Remarks go nowhere, and nothing of ours is opened in the place of stderr."""
+    async with OpenAIHost(answer="hello") as host:
+        config = cli.config(_openai(host))
+        ended = await cli.shell(f"segue chat -m openai/gpt-4o --trace --config {config} Hi 2>&- </dev/null")
+    assert (ended.code, ended.out, ended.err) == (0, "hello\n", "")
 
 
 async def test_debug_shows_where_it_happened(cli: CommandLine) -> None:

@@ -8,6 +8,7 @@ import math
 import threading
 import weakref
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from segue import Finish, OverloadedError, PhaseTimeoutError, ProviderError, Tex
 from segue.attempt import Ready, Run
 from segue.chain import in_turn
 from segue.messages import Message, Request
+from segue.observation import Observer, Observers, Wait
 from segue.resilience import Concurrency, Retry
 
 if TYPE_CHECKING:
@@ -333,3 +335,55 @@ def test_a_loop_that_is_gone_leaves_nothing_behind() -> None:
     loop = asyncio.run(contended())
     gc.collect()
     assert loop() is None
+
+
+class Watching(Observer):
+    """Keeps the waits that began, and those that are over."""
+
+    def __init__(self) -> None:
+        self.began: list[Wait] = []
+        self.over: list[Wait] = []
+
+    def wait_started(self, wait: Wait, /) -> None:
+        self.began.append(wait)
+
+    def wait_ended(self, wait: Wait, /) -> None:
+        self.over.append(wait)
+
+
+@pytest.mark.parametrize("of", ["the client", "a provider"])
+async def test_an_observer_is_told_of_a_wait_for_a_slot_and_of_its_end(of: str) -> None:
+    """The second of two calls waits for the slot of the first, whoever limits them; the first waits for nothing."""
+    gate, limit, watching = Gate(), Concurrency(1), Watching()
+    observers = Observers([watching])
+
+    def run() -> Run:
+        return Run(concurrency=limit if of == "the client" else Concurrency(), observers=observers)
+
+    ready = gate.ready() if of == "the client" else replace(gate.ready(), limits=(limit,))
+    first = asyncio.create_task(ask(ready, run()))
+    await gate.until_inside(1)
+    assert watching.began == []
+    second = asyncio.create_task(ask(ready, run()))
+    await settle()
+    (wait,) = watching.began
+    assert (wait.reason, wait.provider, wait.model, wait.seconds) == ("slot", "gate", "m", None)
+    assert watching.over == []
+    gate.open()
+    await asyncio.gather(first, second)
+    assert watching.over == watching.began == [wait]
+
+
+async def test_a_wait_that_is_cancelled_has_ended() -> None:
+    """Whoever leaves the queue for a slot waits no longer."""
+    gate, limit, watching = Gate(), Concurrency(1), Watching()
+    first = asyncio.create_task(ask(gate.ready(), Run(concurrency=limit)))
+    await gate.until_inside(1)
+    second = asyncio.create_task(ask(gate.ready(), Run(concurrency=limit, observers=Observers([watching]))))
+    await settle()
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert watching.over == watching.began
+    gate.open()
+    await first

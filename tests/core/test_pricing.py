@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from segue import Capabilities, Usage
-from segue.pricing import Pricing
+from segue.observation import Attempt
+from segue.pricing import Pricing, SharedPricing
 
 USAGE = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_000)
 PRICES = Capabilities({"input_price": 2.0, "output_price": 10.0, "cached_input_price": 0.5})
@@ -38,6 +42,25 @@ def test_cached_tokens_have_their_own_price() -> None:
 def test_what_is_not_known_is_none(facts: Capabilities, usage: Usage | None) -> None:
     """A missing price or count is no 0."""
     assert priced(facts).cost(usage) is None
+
+
+@given(
+    prices=st.tuples(*[st.integers(0, 1_000_000)] * 2),  # in hundredths of a cent for a million tokens
+    counts=st.tuples(*[st.integers(0, 100_000)] * 2),
+)
+@example(prices=(1500, 6000), counts=(300, 125))  # 0.00012000000000000002 in binary
+def test_a_cost_has_no_digits_that_nobody_knows(prices: tuple[int, int], counts: tuple[int, int]) -> None:
+    """It prints as it would be worked out on paper."""
+    facts = Capabilities({"input_price": prices[0] / 10_000, "output_price": prices[1] / 10_000})
+    cost = priced(facts).cost(Usage(input_tokens=counts[0], output_tokens=counts[1]))
+    paper = sum(Decimal(price) * count for price, count in zip(prices, counts, strict=True)) / Decimal(10**10)
+    assert Decimal(repr(cost)) == paper
+
+
+def test_what_several_attempts_cost_is_added_up_on_paper_too() -> None:
+    """0.1 and 0.2 are 0.3."""
+    parts = tuple(Attempt("a", "m", "answered", 1.0, usage=Usage(cost=cost)) for cost in (0.1, 0.2))
+    assert SharedPricing(parts).cost(None) == 0.3
 
 
 def test_free_is_free() -> None:

@@ -32,6 +32,7 @@ from segue import (
 from segue.attempt import Ready, Run
 from segue.chain import in_turn
 from segue.messages import Message, Request
+from segue.observation import Observer, Observers, Wait
 from segue.resilience import NO_RETRY, Budget, Fleet, Retry
 from segue.testing import Answer, Cut, Drop, OpenAIHost, Raw, Stall, Status, refused_url
 from segue.transport import AiohttpTransport, exchange
@@ -477,3 +478,30 @@ async def test_a_caller_may_leave_during_a_wait() -> None:
             await task
         assert len(host.requests) == 1
     assert [attempt.outcome for attempt in run.attempts] == ["failed"]
+
+
+@pytest.mark.parametrize(("hint", "reason"), [(None, "retry"), (4.0, "retry_after")])
+async def test_an_observer_is_told_why_and_how_long_a_call_waits(hint: float | None, reason: str) -> None:
+    """A pause before a retry and the time that a host asked for are told as they begin, and as they end."""
+    told: list[tuple[str, Wait]] = []
+
+    class Watching(Observer):
+        def wait_started(self, wait: Wait, /) -> None:
+            told.append(("started", wait))
+
+        def wait_ended(self, wait: Wait, /) -> None:
+            told.append(("ended", wait))
+
+    async def refuse(request: Request, deadline: float | None) -> AsyncIterator[Event]:
+        if request is ASKED:
+            raise RateLimitError("x", status=429, retry_after=hint)
+        yield Finish("stop")
+
+    waits = Waits()
+    run = Run(retry=Retry(count=1), sleep=waits, random=lambda: 0.5, observers=Observers([Watching()]))
+    with pytest.raises(RateLimitError):
+        await in_turn([Ready("slow", "m", refuse)], ASKED, run).rest()
+    (_, wait), end = told
+    assert end == ("ended", wait)
+    assert (wait.reason, wait.provider, wait.model, wait.call) == (reason, "slow", "m", run.call)
+    assert wait.seconds == pytest.approx(waits[0])

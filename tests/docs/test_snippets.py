@@ -107,13 +107,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         command,
         check=False,
         cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        | {"NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+def test_the_site_holds_no_program(site: Path) -> None:
+    """What makes the pages is in docs too, and its compiled form; neither is published."""
+    assert not [path for path in site.rglob("*") if path.suffix in {".py", ".pyc"} or path.name == "__pycache__"]
 
 
 def test_the_site_asks_nothing_of_the_network(site: Path) -> None:

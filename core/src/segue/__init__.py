@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from .observation import CircuitChange as CircuitChange
     from .observation import Fallback as Fallback
     from .observation import Observer as Observer
+    from .observation import Wait as Wait
     from .resilience import Breaker as Breaker
     from .resilience import Budget as Budget
     from .resilience import Hedge as Hedge
@@ -195,6 +196,7 @@ _HOME = {
     "UnsupportedError": "errors",
     "Usage": "events",
     "Veto": "selection",
+    "Wait": "observation",
 }
 
 __all__ = [
@@ -290,6 +292,7 @@ __all__ = [
     "UnsupportedError",
     "Usage",
     "Veto",
+    "Wait",
 ]
 
 

@@ -25,7 +25,7 @@ from .errors import (
 )
 from .events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
 from .frames import forget_locals
-from .observation import Attempt, AttemptStart, Observers
+from .observation import Attempt, AttemptStart, Observers, Wait
 from .pricing import SharedPricing
 from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
 from .transport import Timeout, Watchdog, foreign_error
@@ -35,6 +35,8 @@ from .views import shown
 from .wire.blotting import blot
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from .messages import Request
     from .observation import MidStream, Outcome, Way
     from .output import Parse
@@ -54,6 +56,7 @@ class Ready:
     ``endpoint()`` is that under which its health is kept, just now: a key may change. ``timeout``, where it is set,
     stands in place of the call's, but for ``connect``; ``settings`` and ``options`` fill in what the call left open.
     ``explain`` adds to an error of it what its user can do about it.
+    ``limits`` are those of its provider and of targets, of each of which an attempt keeps a slot to its end.
     """
 
     provider: str
@@ -71,6 +74,7 @@ class Ready:
     """The credentials that it is asked with, which no error may show."""
     explain: Callable[[ProviderError], object] | None = field(default=None, repr=False)
     """Adds to an error what the user can do about it."""
+    limits: tuple[Concurrency, ...] = ()
 
     def endpoint(self) -> Endpoint:
         """Under what its health is kept."""
@@ -95,11 +99,11 @@ class Ready:
         return like(request, changed) if changed else request
 
 
-def limited(stream: Ask, limit: Concurrency) -> Ask:
-    """What asks a candidate, once a slot is free, which it keeps to the end."""
+def limited(stream: Ask, limit: Concurrency, waits: Callable[[], AbstractContextManager[None]]) -> Ask:
+    """What asks a candidate, once a slot is free, which it keeps to the end; the wait is inside ``waits()``."""
 
     async def events(request: Request, deadline: float | None) -> AsyncGenerator[Event, None]:
-        with await limit.slot(math.inf if deadline is None else deadline):
+        with await limit.slot(math.inf if deadline is None else deadline, waits):
             source = stream(request, deadline)
             try:
                 async for event in source:
@@ -290,8 +294,11 @@ class Attempting(Flow):
         self._is_asked = True
         run.observers.changed(change)
         self._watchdog = watchdog = Watchdog()
+        ask = candidate.stream
+        for limit in candidate.limits:
+            ask = limited(ask, limit, self._waits)
         try:
-            source = candidate.stream(self.request, None if self._deadline == math.inf else self._deadline)
+            source = ask(self.request, None if self._deadline == math.inf else self._deadline)
         except BaseException as error:  # only looked at: a provider's frames hold keys and messages
             forget_locals(error, of_all=True)
             raise
@@ -423,6 +430,10 @@ class Attempting(Flow):
         address = self.endpoint.address or None
         request = shown(self.request)
         return AttemptStart(self._run.call, self.number, one.provider, one.model, address, self.way, request)
+
+    def _waits(self) -> AbstractContextManager[None]:
+        run, one = self._run, self.candidate
+        return run.observers.waiting(lambda: Wait(run.call, "slot", one.provider, one.model))
 
     def _outcome(self) -> Outcome:
         if self.failure is not None:

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from .attempt import Attempting, Ready, Run, limited
+from .attempt import Attempting, Ready, Run
 from .errors import (
     AllFailedError,
     ContentFilterError,
@@ -21,7 +21,7 @@ from .errors import (
 )
 from .events import Event, Flow, Handover, Notice, flow_of
 from .messages import Settings
-from .observation import Attempt, Fallback, MidStream
+from .observation import Attempt, Fallback, MidStream, Wait, WaitReason
 from .race import Race
 from .resilience import (
     HEDGE,
@@ -92,10 +92,10 @@ class Target:
             options = one.check_options(options)
         return replace(
             one,
-            stream=one.stream if self.concurrency is None else limited(one.stream, self._limit),
             timeout=one.timeout or self.timeout,
             settings={**self.settings, **one.settings},
             options={**options, **one.options},
+            limits=one.limits if self.concurrency is None else (*one.limits, self._limit),
         )
 
     def __str__(self) -> str:
@@ -411,10 +411,14 @@ class _Walk(Flow):
 
     async def _slot(self) -> AbstractContextManager[None]:
         try:
-            return await self._run.concurrency.slot(self._until)
+            return await self._run.concurrency.slot(self._until, self._waits_for_slot)
         except PhaseTimeoutError as error:
             error.attempts = tuple(self._run.attempts)
             raise
+
+    def _waits_for_slot(self) -> AbstractContextManager[None]:
+        run, one = self._run, self._candidates[self._turn[0]]
+        return run.observers.waiting(lambda: Wait(run.call, "slot", one.provider, one.model))
 
     async def _next_round(self) -> Sequence[int]:
         """Wait for the next round; nobody is in it where there is none, or none before the deadline."""
@@ -427,8 +431,14 @@ class _Walk(Flow):
         if self._run.fleet.bucket.left < RETRY and self._asked.issuperset(following.candidates):
             return ()
         if following.at > now:
-            await self._run.sleep(following.at - now)
+            with self._pause(following.candidates[0], following.at - now):
+                await self._run.sleep(following.at - now)
         return following.candidates
+
+    def _pause(self, index: int, seconds: float) -> AbstractContextManager[None]:
+        run, one, error = self._run, self._candidates[index], self._failures.get(index)
+        reason: WaitReason = "retry" if error is None or error.retry_after is None else "retry_after"
+        return run.observers.waiting(lambda: Wait(run.call, reason, one.provider, one.model, seconds))
 
     # ── whom to ask ───────────────────────────────────────────────────────────────────────────────────
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack
 from typing_extensions import TypeVar
 
 from .asking import NO_NEEDS, NO_REQUEST, Asking, NeedsInput, SchemaInput, named, nearest, request_of, with_implied
-from .attempt import Ready, Run, limited
+from .attempt import Ready, Run
 from .capabilities import Need, Needs
 from .chain import Chain, Lineup, Resolution, Target, in_turn, joined, one_of
 from .config import Config, ProviderConfig, Source, find_key, is_loopback, key_sources, load, secret
@@ -1110,7 +1110,7 @@ class Client:
         return Ready(
             name,
             candidate.model,
-            ask if limit is None else limited(ask, limit),
+            ask,
             notices,
             pricing,
             facts=candidate.capabilities,
@@ -1118,6 +1118,7 @@ class Client:
             endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
             secrets=secrets,
             explain=lambda error: self._explain(error, name),
+            limits=() if limit is None else (limit,),
         )
 
     def _secrets(self, name: str) -> list[str]:

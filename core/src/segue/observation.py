@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -13,7 +14,7 @@ from .errors import message_of
 from .values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .errors import ProviderError
     from .events import Usage
@@ -37,6 +38,10 @@ a prefill goes on in the same stream, where only plain text was given; else as `
 the text so far. ``restart``: the next target answers from the start, after a `Handover` that says so."""
 
 CircuitState: TypeAlias = Literal["closed", "open", "half_open"]
+
+WaitReason: TypeAlias = Literal["retry", "retry_after", "slot"]
+"""What a call waits for before it asks: the pause before a retry, the time that a host asked for (Retry-After), or a
+slot, as ``concurrency`` limits the calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,21 @@ class Fallback:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """A call waits before it asks ``provider`` and ``model``.
+
+    ``seconds`` is how long, None for a slot, which nobody can know. A slot of one provider or target is waited for
+    inside its attempt, every other wait between attempts.
+    """
+
+    call: int
+    reason: WaitReason
+    provider: str
+    model: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CircuitChange:
     """A breaker opened, let a probe through, or closed; ``wait`` is in seconds, until the next probe."""
 
@@ -147,6 +167,14 @@ class Observer(Protocol):
         """One attempt follows another."""
         return
 
+    def wait_started(self, wait: Wait, /) -> None:  # noqa: ARG002 - for those who inherit
+        """A call begins to wait before it asks."""
+        return
+
+    def wait_ended(self, wait: Wait, /) -> None:  # noqa: ARG002 - for those who inherit
+        """The wait is over, or was cancelled."""
+        return
+
     def circuit_changed(self, change: CircuitChange, /) -> None:  # noqa: ARG002 - for those who inherit
         """A breaker changed its state."""
         return
@@ -169,6 +197,10 @@ class HealthSnapshot:
     def of(self, provider: str, model: str) -> Health | None:
         """The observation of this model, or else of its provider, or None."""
         return self.states.get((provider, model)) or self.states.get((provider, "*"))
+
+
+def _ignore(_value: object, /) -> None:
+    """Stands for a method that an observer which inherits nothing does not have: it may be older than the method."""
 
 
 class Observers:
@@ -213,6 +245,18 @@ class Observers:
         _log.info("call %d: %s/%s → %s (%s)", fallback.call, fallback.provider, fallback.model, to, fallback.way)
         self._tell("fell_back", fallback)
 
+    @contextlib.contextmanager
+    def waiting(self, wait: Callable[[], Wait]) -> Iterator[None]:
+        """A call waits inside the ``with``; the value is made only where somebody is told."""
+        value = wait() if self._observers else None
+        if value is not None:
+            self._tell("wait_started", value)
+        try:
+            yield
+        finally:
+            if value is not None:
+                self._tell("wait_ended", value)
+
     def changed(self, change: CircuitChange | None) -> None:
         """A breaker may have changed its state."""
         if change is None:
@@ -225,9 +269,7 @@ class Observers:
         for observer in self._observers:
             began = time.perf_counter() if self._plugins else 0.0
             try:
-                told = getattr(observer, method, None)  # what does not inherit may lack what came later
-                if told is not None:
-                    told(value)
+                getattr(observer, method, _ignore)(value)
             except Exception:  # whoever looks on may raise anything; the caller's answer does not hang on it
                 _log.exception("the observer %s raised in %s", type(observer).__name__, method)
             if self._plugins and time.perf_counter() - began > self._time_limit:

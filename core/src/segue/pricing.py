@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from .observation import Attempt
 
 _PER: Final = 1_000_000
+_DIGITS: Final = 12
+"""Significant digits of a cost: more than any price or count has, fewer than a float adds by itself."""
+
+
+def rounded(cost: float | None) -> float | None:
+    """A cost without the digits that binary arithmetic adds to it: 0.00012, not 0.00012000000000000002."""
+    return None if cost is None else float(f"{cost:.{_DIGITS}g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class SharedPricing:
     def cost(self, usage: Usage | None) -> float | None:  # noqa: ARG002 - as Pricing has it; the parts have their own
         """All parts together; None where one is not known."""
         costs = [attempt.cost for attempt in self.parts]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
+        return None if None in costs else rounded(sum(cost for cost in costs if cost is not None))
 
 
 def _by_facts(usage: Usage, capabilities: Capabilities) -> float | None:
@@ -82,7 +89,7 @@ def _by_facts(usage: Usage, capabilities: Capabilities) -> float | None:
                 return None
             total += per_million * count / _PER
     # Without a single price nothing is known, also of an answer that counted no token.
-    return total if price("input_price") is not None else None
+    return rounded(total) if price("input_price") is not None else None
 
 
 def _by_package(usage: Usage, model: str, url: str | None) -> float | None:

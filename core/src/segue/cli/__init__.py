@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -24,7 +25,7 @@ from ..errors import SegueError
 from .commands import segue
 from .completion import complete, completing
 from .faults import is_failure, tell, tell_json
-from .terminal import clean, say
+from .terminal import clean, say, tell_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     # Else pydantic, for plugins of its own, reads the entry points of all that is installed at each start, and fails
     # where one list is damaged.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _hold_descriptors()
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         if sys.stdout is not None:
@@ -56,8 +58,27 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         say(f"error: input or output failed: {clean(str(error))}")
         code = FAILED
     except KeyboardInterrupt:
+        tell_interrupt()
         code = INTERRUPTED
+    _leave_interrupts_to_the_system()
     sys.exit(code)
+
+
+def _hold_descriptors() -> None:
+    """Let no file or socket of ours be opened as a standard stream that is closed: others write there."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+
+
+def _leave_interrupts_to_the_system() -> None:
+    """What is left to do is Python's own, which would print where it was interrupted."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -78,7 +99,7 @@ def _invoked(context: click.Context) -> int:
     try:
         code = segue.invoke(context)
     except click.Abort:
-        say("")  # the prompt's line is open
+        tell_interrupt(after_prompt=True)
         return INTERRUPTED
     except SegueError as error:
         tell(error)

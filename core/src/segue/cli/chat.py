@@ -13,6 +13,7 @@ from ..errors import NoCandidateError
 from ..messages import Message, TextPart
 from ..values import dataclass
 from .attachments import read_attachments
+from .progress import PROGRESS
 from .replies import reply_as_json
 from .schemas import read_schema
 from .session import Manner, Session
@@ -56,8 +57,12 @@ class Form:
     history: bool = True
 
 
-def ask(question: Question, form: Form, *, config: str | None) -> None:
-    """Send the question and print the answer, or talk; failures are raised."""
+def ask(question: Question, form: Form, *, config: str | None, needed: bool = True) -> bool:
+    """Send the question and print the answer, or talk; failures are raised.
+
+    False where there is nothing to send, which is an error where a message is ``needed``.
+    """
+    page = Page()  # before anything is read or asked: nobody is asked where no answer could be shown
     attached = read_attachments(question.images, question.audio, question.files)
     schema = None if question.schema is None else read_schema(question.schema)
     tools = Tools(question.tools, ask_first=not form.yes)
@@ -73,8 +78,9 @@ def ask(question: Question, form: Form, *, config: str | None) -> None:
     said = "\n\n".join(part for part in (question.message, _piped()) if part.strip())
     talks = not said and not form.as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     if not said and not talks:
+        if not needed:
+            return False
         raise click.UsageError("there is no message: give one as an argument, or pipe one in")
-    page = Page()
     with Session(config, page, manner, tools) as session:
         target, _ = find_target(session.client, question.choice, page)
         if talks:
@@ -85,11 +91,12 @@ def ask(question: Question, form: Form, *, config: str | None) -> None:
                 session.check(target, _messages(question.system, "Hello", attached))
             history = History(history_file(os.environ) if form.history else None)
             Conversation(session, target, history, system=question.system, attached=attached).talk()
-            return
+            return True
         with _remarking(session.client, page):
             reply = session.turn(_messages(question.system, said, attached), target)
     if form.as_json:
         write_json(reply_as_json(reply))
+    return True
 
 
 @contextlib.contextmanager
@@ -113,7 +120,10 @@ def _piped() -> str:
     if sys.stdin is None or is_terminal(sys.stdin):  # None after `<&-`
         return ""
     try:
+        # Whoever started it may have left a pipe open that says nothing: then it waits for ever, and says so.
+        with PROGRESS.during("reading the message from stdin, up to its end", always=True):
+            piped = sys.stdin.buffer.read()
         # A message is UTF-8, whatever the locale says of other files.
-        return sys.stdin.buffer.read().decode()
+        return piped.decode()
     except UnicodeDecodeError:
         raise click.UsageError("what is piped in is not UTF-8 text") from None

@@ -11,7 +11,7 @@ import click
 from .. import __version__
 from . import completion
 from .faults import as_json_option
-from .plugins import Commands
+from .plugins import Commands, is_only_piped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,11 @@ def _without_plugins(_context: click.Context, _parameter: click.Parameter, value
 )  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show where an error happened, not only the line that tells of it.")
 def segue(debug: bool) -> None:
-    """Talk to language models through many providers: select by capability, fall back when one fails."""
+    """Talk to language models through many providers: select by capability, fall back when one fails.
+
+    \b
+    segue "What is a segue?"    asks a question, as segue chat does
+    """  # noqa: D301 - click reads the character
 
 
 def _text(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
@@ -141,7 +145,7 @@ _SETTINGS = (
 @click.option(
     "--chain", metavar="NAME", callback=_text, shell_complete=completion.chains, help="A chain of the configuration."
 )
-@click.option("--system", metavar="TEXT", callback=_text, help="What the model is told before the message.")
+@click.option("-s", "--system", metavar="TEXT", callback=_text, help="What the model is told before the message.")
 @click.option(
     "--image", "images", type=click.Path(), metavar="FILE|URL", multiple=True,
     help="An image to go with the message; repeatable.",
@@ -195,7 +199,44 @@ def chat(*, message: tuple[str, ...], config: str | None, **given: Any) -> int:
     form = Form(
         **{name: given.pop(name) for name in ("as_json", "trace", "whole", "reasoning", "yes", "rounds", "history")}
     )
-    ask(Question(" ".join(message), choice, settings, **given), form, config=config)
+    if not ask(Question(" ".join(message), choice, settings, **given), form, config=config, needed=not is_only_piped()):
+        raise click.exceptions.NoArgsIsHelpError(click.get_current_context().find_root())
+    return 0
+
+
+@segue.command(short_help="Print a vector for each text, as JSON, a line each.")
+@click.argument("texts", nargs=-1, callback=_text)
+@click.option(
+    "-m", "--model", metavar="NAME", callback=_text, shell_complete=completion.models,
+    help="provider/model, a model's or a provider's name.",
+)  # fmt: skip
+@_needs
+@click.option(
+    "--chain", metavar="NAME", callback=_text, shell_complete=completion.chains,
+    help="A chain of the configuration, of hosts that have the same model.",
+)  # fmt: skip
+@click.option("--dimensions", type=click.IntRange(min=1), metavar="NUMBER", help="How many numbers a vector has.")
+@click.option(
+    "--purpose", type=click.Choice(("query", "document")), help="What the vectors are for, where a host asks for it."
+)
+@click.option("--file", type=click.Path(), metavar="FILE", help="Read a text from each line of this file; - is stdin.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object at the end, with usage and cost, instead of lines."
+)
+@_config
+def embed(texts: tuple[str, ...], as_json: bool, config: str | None, **given: Any) -> int:
+    """Print a vector for each of TEXTS, a JSON array on a line each.
+
+    Without TEXTS each line of --file, or of what is piped in, is a text. They are sent in batches, and the vectors of
+    a batch are printed when they are there. An empty line has no vector: null is printed, so that line N of the
+    output belongs to line N of the input. All vectors are of one model, the first that answers.
+    """
+    if given["chain"] is not None and (given["model"] is not None or given["needs"] is not None):
+        raise click.UsageError("give either --chain, or --model and --needs")
+    from .embed import Embedding
+    from .embed import embed as embed_texts
+
+    embed_texts(Embedding(texts, **given), config=config, as_json=as_json)
     return 0
 
 
@@ -340,7 +381,7 @@ def probe(targets: tuple[str, ...], timeout: float, as_json: bool, config: str |
 @_json
 @_config
 def rehearse(steps: bool, as_json: bool, config: str | None, **given: Any) -> int:
-    r"""Play CHAIN of the configuration against stand-ins, and show who was asked when and what came of it.
+    """Play CHAIN of the configuration against stand-ins, and show who was asked when and what came of it.
 
     No key is read and no host is asked; the clock jumps, so that a minute of silence takes no time. Exits with 1
     where a caller got no whole answer.
@@ -348,7 +389,7 @@ def rehearse(steps: bool, as_json: bool, config: str | None, **given: Any) -> in
     \b
     segue rehearse main --fault openai=F08
     segue rehearse -m openai/gpt-5.4-mini -m anthropic --fault openai=F12 --svg timeline.svg
-    """
+    """  # noqa: D301 - click reads the character
     from .rehearse import Play, list_steps, play
 
     if steps:
@@ -366,7 +407,7 @@ def rehearse(steps: bool, as_json: bool, config: str | None, **given: Any) -> in
     help="provider/model, a model's or a provider's name.",
 )  # fmt: skip
 @_needs
-@click.option("--system", metavar="TEXT", callback=_text, help="What the model is told before the message.")
+@click.option("-s", "--system", metavar="TEXT", callback=_text, help="What the model is told before the message.")
 @click.option("--image", "images", type=click.Path(), metavar="FILE|URL", multiple=True, help="An image; repeatable.")
 @click.option("--audio", type=click.Path(), metavar="FILE", multiple=True, help="Sound; repeatable.")
 @click.option("--file", "files", type=click.Path(), metavar="FILE", multiple=True, help="A document; repeatable.")
@@ -474,13 +515,13 @@ def new_provider(config: str | None, **given: Any) -> int:
 @segue.command(name="completion", short_help="Print the script that makes a shell complete commands.")
 @click.argument("shell", type=click.Choice(completion.SHELLS))
 def completion_script(shell: str) -> int:
-    r"""Print the script that makes SHELL complete commands, options, models and chains.
+    """Print the script that makes SHELL complete commands, options, models and chains.
 
     \b
     bash: put into ~/.bashrc:   eval "$(segue completion bash)"
     zsh:  put into ~/.zshrc:    eval "$(segue completion zsh)"
     fish: segue completion fish > ~/.config/fish/completions/segue.fish
-    """
+    """  # noqa: D301 - click reads the character
     completion.print_script(segue, shell)
     return 0
 

@@ -9,7 +9,8 @@ from ..config import load
 from ..errors import ConfigError
 from ..testing.conformance import all_items, conform, installed_origins, origins_of
 from .importing import check_reference
-from .terminal import is_terminal, one_line, output, reserved, say, write_json
+from .progress import PROGRESS, takes_escapes
+from .terminal import one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ def try_providers(
     _chosen(patterns)
     origins: list[Origin] = []
     if everything:
-        with reserved():
+        with reserved(), PROGRESS.during("loading plugins"):
             origins += installed_origins()
         if not origins:
             raise ConfigError("no provider is installed")
@@ -65,10 +66,10 @@ def try_providers(
     for target in targets:
         if ":" in target:
             check_reference("conform", target.rpartition("=")[2])
-        with reserved():
+        with reserved(), PROGRESS.during(f"loading {one_line(target)}"):
             origins += origins_of(target, rows)
     reports: list[Report] = []
-    drawn = is_terminal(output())
+    drawn = takes_escapes(output())
     for origin in origins:
         if not as_json:
             of = f" of {origin.distribution} {origin.version}" if origin.distribution else ""
@@ -85,7 +86,8 @@ def try_providers(
             if result.outcome != "failed" or not result.reason or seen[result.reason] == 1:
                 _line(result, drawn=drawn, alone=len(origins) == 1)
 
-        report = conform(origin, items=patterns, level=level, timeout=timeout, on_result=show)
+        with PROGRESS.during(f"trying {one_line(origin.name or origin.module)}"):
+            report = conform(origin, items=patterns, level=level, timeout=timeout, on_result=show)
         reports.append(report)
         if not as_json:
             _fold(report, drawn=drawn, alone=len(origins) == 1 and not patterns)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import ConfigError, SegueError
 from ..messages import Message, TextPart
 from .faults import tell
+from .progress import PROGRESS
 from .targets import Choice, find_target
 from .terminal import one_line, output, say
 
@@ -78,6 +79,7 @@ class Conversation:
                     say("press Ctrl-C again to leave")
                 continue
             was_interrupted = False
+            PROGRESS.clear()
             if line:
                 self._history.add(line)
                 return line

@@ -13,6 +13,7 @@ from .. import __version__
 from .. import config as configuration
 from ..installation import COMMANDS, PROVIDERS, Trust, installed, record_of
 from ..registry import Registry
+from .progress import PROGRESS
 from .terminal import clean, one_line, output, reserved
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def examine(*, config: str | None) -> bool:
     report.line(f"on {platform.platform()}")
     report.head("configuration")
     settings = _configuration(report, config)
-    with reserved():
+    with reserved(), PROGRESS.during("importing each plugin in a process of its own"):
         registry = Registry(rules=replace(settings.plugins, strict=False), anew=True)
     report.head("plugins")
     if not registry.plugins:
@@ -74,25 +75,24 @@ class _Report:
     """Lines on stdout; counts what is wrong."""
 
     def __init__(self) -> None:
-        self._out = output()
         self.found = 0
 
     def line(self, text: str) -> None:
-        self._out.write(f"  {one_line(text)}\n")
+        output().write(f"  {one_line(text)}\n")
 
     def head(self, text: str) -> None:
-        self._out.write(f"{text}\n")
+        output().write(f"{text}\n")
 
     def detail(self, text: str) -> None:
-        self._out.write(f"    {one_line(text)}\n")
+        output().write(f"    {one_line(text)}\n")
 
     def trace(self, lines: Sequence[str]) -> None:
-        self._out.writelines(f"    {clean(line)}\n" for line in lines)
+        output().writelines(f"    {clean(line)}\n" for line in lines)
 
     def wrong(self, text: str) -> None:
         self.found += 1
         # Of several lines, as those that point at a place in needs, the first one carries the mark.
-        self._out.write("\n".join(f"  {line}" for line in f"broken: {clean(text)}".splitlines()) + "\n")
+        output().write("\n".join(f"  {line}" for line in f"broken: {clean(text)}".splitlines()) + "\n")
 
 
 def _configuration(report: _Report, config: str | None) -> Config:

@@ -12,6 +12,7 @@ from ..client import Client
 from ..config import find_key
 from ..live import UNDECLARED, UNLISTED
 from . import faults
+from .progress import PROGRESS
 from .targets import shown_number
 from .terminal import clean, dim, is_terminal, one_line, output, reserved, say, write_json
 
@@ -37,7 +38,7 @@ _WIDTHS: Final = {"output": 100, "can": 132, "from": 100, "get a key at": 132}
 
 def _client(config: str | None) -> Client:
     # It opens no connection before it asks, so it needs no closing here.
-    with reserved():
+    with reserved(), PROGRESS.during("loading plugins"):
         return Client(config=True if config is None else config)
 
 
@@ -212,7 +213,10 @@ def list_live_models(needs: str | None, provider: str | None, *, config: str | N
         async with client:
             return await client.live_models(needs, provider=provider)
 
-    told = asyncio.run(ask())
+    output()  # no host is asked where nobody could see what it says
+    whose = "the lists of models" if provider is None else f"the list of models of {one_line(provider)}"
+    with PROGRESS.during(f"waiting for {whose}"):
+        told = asyncio.run(ask())
     drawn = is_terminal(output()) and not as_json
     rows = [_row(model, _live_state(model), drawn=drawn) for model in told.models]
     if as_json:

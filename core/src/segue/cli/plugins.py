@@ -1,13 +1,21 @@
-"""Commands that plugins add: found through the entry points ``segue.commands``, imported when they are run."""
+"""What a command line means: a command of the house, one that a plugin adds, or a question.
+
+Plugins' commands are found through the entry points ``segue.commands``, and imported when they are run.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+import re
+import shlex
+import stat
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ..errors import PluginError
+from .nearness import near_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +23,86 @@ if TYPE_CHECKING:
     from ..installation import Entry
 
 
+_QUESTION: Final = "chat"
+_IS_QUESTION: Final = "segue.question"
+_ENDING: Final = frozenset({"-h", "--help", "--version"})
+_SHOWN: Final = 60
+_LIKE_A_COMMAND: Final = re.compile("[a-z]+(-[a-z]+)+")
+_OPTIONS: Final = {"help": "--help", "version": "--version"}
+"""Words that are commands elsewhere, and what they are here."""
+
+
 class Commands(click.Group):
-    """The commands of the house, which no plugin's can stand for, and those of plugins."""
+    """The commands of the house, which no plugin's can stand for, and those of plugins; anything else is a question.
+
+    One that is close to a command is refused: a typing error must never be a question that costs money.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        place = next((place for place, arg in enumerate(args) if arg not in own), len(args))
+        first = next(iter(args[place:]), None)
+        if first is None:
+            is_question = not ctx.resilient_parsing and not _ENDING.intersection(args) and _is_piped()
+        else:
+            is_question = first.startswith("-") and first != "-"
+        if is_question:
+            ctx.meta[_IS_QUESTION] = "piped" if first is None else "given"
+            args = [*args[:place], _QUESTION, *args[place:]]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command, and what is left for it; a question goes to ``chat``."""
+        if not ctx.meta.get(_IS_QUESTION):
+            command = self.get_command(ctx, args[0])
+            if command is not None:
+                return args[0], command, args[1:]
+            if ctx.resilient_parsing:
+                return None, None, args
+        else:
+            args = args[1:]
+        question = self.commands[_QUESTION]
+        if args == ["-"]:  # what is piped in
+            args = []
+        elif not ctx.resilient_parsing and args[:1] != ["--"]:
+            self._refuse_mistakes(ctx, question, args)
+        return _QUESTION, question, args
+
+    def _refuse_mistakes(self, ctx: click.Context, question: click.Command, args: list[str]) -> None:
+        """Refuse what was meant as a command, or as an option of one."""
+        inner = click.Context(question, ctx, _QUESTION, ignore_unknown_options=True)
+        try:
+            parsed = question.make_parser(inner).parse_args(list(args))[0]["message"]
+        except click.UsageError:  # an option without its value, of which chat itself tells
+            parsed = args
+        given = [word for word in parsed if isinstance(word, str)] if isinstance(parsed, (list, tuple)) else []
+        words = [word for word in given if word and not word.startswith("-")]
+        first = words[0].strip() if words else ""
+        if first and not any(map(str.isspace, first)):
+            asked = shlex.join(words) if len(shlex.join(words)) <= _SHOWN else f"{shlex.quote(first)} …"
+            anyway = f"to ask it as a question: segue {_QUESTION} {asked}"
+            names = [*self.commands, *_of_plugins()]
+            if first in names and self.get_command(ctx, first) is None:
+                raise click.UsageError(
+                    f"No such command {first!r}: it is a plugin's, and --no-plugins leaves it out", ctx
+                )
+            if first in names:
+                raise click.UsageError(
+                    f"{first!r} is a command, and its options come after it: segue {first} …; or, {anyway}", ctx
+                )
+            near = near_command(words, names) or (_OPTIONS.get(first.lower()) if len(words) == 1 else None)
+            if near is not None:
+                meant = f"No such command {first!r}; did you mean 'segue {near}'?"
+                raise click.UsageError(f"{meant} Or, {anyway}", ctx)
+            if len(words) == 1 and _LIKE_A_COMMAND.fullmatch(first):
+                raise click.UsageError(f"No such command {first!r}; 'segue --help' lists them. Or, {anyway}", ctx)
+        for option in (word.partition("=")[0] for word in given if word.startswith("-")):
+            owners = [name for name, one in self.commands.items() if any(option in each.opts for each in one.params)]
+            if owners and _QUESTION not in owners:
+                shown = " or ".join(f"'segue {name}'" for name in owners)
+                raise click.UsageError(f"a question has no option {option!r}: it is an option of {shown}", ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names; nothing of a plugin is imported."""
@@ -29,6 +115,20 @@ class Commands(click.Group):
             return own
         entries = _installed().get(cmd_name)
         return None if entries is None else _PluginCommand(cmd_name, entries)
+
+
+def is_only_piped() -> bool:
+    """Whether nothing was typed but ``segue``: what is piped in is the question, if it is anything."""
+    return click.get_current_context().meta.get(_IS_QUESTION) == "piped"
+
+
+def _is_piped() -> bool:
+    """Whether a pipe or file is there to be read; a terminal or ``/dev/null`` is not."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):  # closed
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
 class _PluginCommand(click.Command):
@@ -46,8 +146,11 @@ class _PluginCommand(click.Command):
 
 
 def _installed() -> Mapping[str, list[Entry]]:
-    if os.environ.get("SEGUE_NO_PLUGINS", "0") not in {"", "0"}:
-        return {}
+    return {} if os.environ.get("SEGUE_NO_PLUGINS", "0") not in {"", "0"} else _of_plugins()
+
+
+def _of_plugins() -> Mapping[str, list[Entry]]:
+    """What is installed, left out or not."""
     from ..installation import COMMANDS, installed  # reads what is installed: not for a command of the house
 
     found: dict[str, list[Entry]] = {}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..client import Client
 from ..errors import message_of
+from ..pricing import rounded
+from .progress import PROGRESS
 from .terminal import is_terminal, one_line, output, reserved, say, write_json
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,16 +23,20 @@ _STYLES = {"answered": "green", "failed": "red", "skipped": "red"}
 
 def probe(targets: Sequence[str], timeout: float, *, config: str | None, as_json: bool) -> bool:
     """Ask them all and show how each did; whether all answered."""
+    waiting = Waiting()
+    observers = (waiting,) if is_terminal(sys.stderr) else ()
 
     async def ask() -> tuple[Attempt, ...]:
         with reserved():
-            made = Client() if config is None else Client(config=config)
+            made = Client(config=True if config is None else config, observers=observers)
         async with made as client:
             # The name of a chain stands for its targets.
             named = [client.chain(name) if name in client.chains else name for name in targets]
             return await client.probe(*named, within=timeout)
 
-    told = asyncio.run(ask())
+    output()  # nobody is asked where no answer could be shown
+    with PROGRESS.during(waiting):
+        told = asyncio.run(ask())
     if as_json:
         write_json([_entry(attempt) for attempt in told])
     elif is_terminal(output()):
@@ -50,7 +58,7 @@ def _entry(attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "first_event": attempt.first_event,
         "duration": attempt.duration,
-        "cost": attempt.cost,
+        "cost": rounded(attempt.cost),
         "error": None if error is None else type(error).__name__,
         "phase": None if error is None else error.phase,
         "status": getattr(error, "status", None),  # of an HTTPError alone

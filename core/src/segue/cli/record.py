@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,12 @@ from ..testing.recording import Reading, RecordingClient, cassette_of
 from ..values import dataclass
 from .attachments import read_attachments
 from .faults import as_argument
+from .progress import PROGRESS
 from .schemas import read_schema
 from .targets import Choice, find_target, remark_broken
-from .terminal import Page, one_line, output
+from .terminal import Page, is_terminal, one_line, output, reserved
 from .tools import Tools
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,11 +75,17 @@ def record(exchange: Exchange, keeping: Keeping, *, config: str | None) -> None:
     asked = _asked(exchange)
     page = Page()
     # Asked once: a second try would be another exchange.
-    client = RecordingClient(config=True if config is None else config, retry=Retry(count=0), breaker=None)
+    waiting = Waiting()
+    observers = (waiting,) if is_terminal(sys.stderr) else ()
+    with reserved(), PROGRESS.during("loading plugins"):
+        client = RecordingClient(
+            config=True if config is None else config, retry=Retry(count=0), breaker=None, observers=observers
+        )
     with asyncio.Runner() as runner:
         try:
             name = _name(client, exchange, page)
-            reading = runner.run(_reading(client, name, exchange, asked, allow_error=keeping.allow_error))
+            with PROGRESS.during(waiting):
+                reading = runner.run(_reading(client, name, exchange, asked, allow_error=keeping.allow_error))
         finally:
             runner.run(client.aclose())
     provider = name.partition("/")[0]

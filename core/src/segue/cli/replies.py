@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..pricing import rounded
 from .schemas import plain
 from .terminal import clean
 
 if TYPE_CHECKING:
-    from ..events import Choice, Reply
+    from ..events import Choice, Reply, Usage
     from ..observation import Attempt
 
 
@@ -26,13 +27,13 @@ def reply_as_json(reply: Reply[Any]) -> dict[str, Any]:
         "response_model": reply.response_model,
         "finish_reason": reply.finish_reason,
         "raw_finish_reason": reply.raw_finish_reason,
-        "usage": None if reply.usage is None else asdict(reply.usage),
-        "cost": reply.cost,
+        "usage": usage_as_json(reply.usage),
+        "cost": rounded(reply.cost),
         "sources": [asdict(source) for source in reply.sources],
         "notices": [asdict(notice) for notice in reply.notices],
         "limits": None if reply.limits is None else asdict(reply.limits),
         "choices": [_choice(choice) for choice in reply.choices],
-        "attempts": [_attempt(attempt) for attempt in reply.attempts],
+        "attempts": [attempt_as_json(attempt) for attempt in reply.attempts],
         "response_id": reply.response_id,
         "request_id": reply.request_id,
     }
@@ -54,7 +55,13 @@ def _tool_calls(choice: Choice) -> list[dict[str, Any]]:
     return [call.model_dump() for call in choice.tool_calls]
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def usage_as_json(usage: Usage | None) -> dict[str, Any] | None:
+    """The counts that a host told."""
+    return None if usage is None else {**asdict(usage), "cost": rounded(usage.cost)}
+
+
+def attempt_as_json(attempt: Attempt) -> dict[str, Any]:
+    """One attempt of a call."""
     error = attempt.error
     return {
         "provider": attempt.provider,

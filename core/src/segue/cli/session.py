@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
@@ -14,9 +15,11 @@ from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, 
 from ..observation import Observer
 from ..values import dataclass
 from .faults import as_argument
+from .progress import PROGRESS
 from .schemas import plain
 from .targets import remark_who
-from .terminal import one_line, reserved, write_json
+from .terminal import is_terminal, one_line, reserved, write_json
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -85,8 +88,11 @@ class Session:
     """
 
     def __init__(self, config: str | None, page: Page, manner: Manner, tools: Tools) -> None:
-        observers = (_Trace(page),) if manner.trace else ()
-        with reserved():
+        self._waiting = Waiting()
+        observers: list[Observer] = [_Trace(page)] if manner.trace else []
+        if is_terminal(sys.stderr):
+            observers.append(self._waiting)
+        with reserved(), PROGRESS.during("loading plugins"):
             self.client: Client = Client(config=True if config is None else config, observers=observers)
         self.page = page
         self.manner = manner
@@ -161,8 +167,10 @@ class Session:
 
     def _round(self, messages: Sequence[Message], target: Target) -> Reply[Any]:
         self.came = ""
+        self._waiting.begin()
         try:
-            reply = self._runner.run(self._answer(messages, target))
+            with PROGRESS.during(self._waiting):
+                reply = self._runner.run(self._answer(messages, target))
         finally:
             self.page.end()
         self.came = ""
@@ -181,6 +189,7 @@ class Session:
         async with stream:
             async for event in stream:
                 if is_content(event):
+                    self._waiting.came(reasoning=isinstance(event, ReasoningDelta))
                     self._tell_who(f"{stream.provider}/{stream.model}", target)
                 self._show(event)
             return await stream.reply()

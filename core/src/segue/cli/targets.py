@@ -11,6 +11,7 @@ import click
 from ..chain import Chain
 from ..errors import ConfigError, NoCandidateError
 from ..values import dataclass
+from .progress import PROGRESS
 from .terminal import ask, can_ask, is_terminal, one_line, say
 
 if TYPE_CHECKING:
@@ -131,7 +132,9 @@ def _may_send(candidate: Candidate) -> bool:
     if not can_ask():
         return False
     who = one_line(candidate.provider)
-    return click.confirm(f"{who} is a public host that takes anonymous calls; send your message to it?", err=True)
+    may = click.confirm(f"{who} is a public host that takes anonymous calls; send your message to it?", err=True)
+    PROGRESS.clear()
+    return may
 
 
 # ── shown with rich ──────────────────────────────────────────────────────────────────────────────────

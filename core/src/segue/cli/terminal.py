@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import re
 import sys
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
+
+from .progress import PROGRESS, takes_escapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,15 +114,28 @@ def say(text: str) -> None:
     _to_stderr(f"{text}\n")
 
 
+def tell_interrupt(*, after_prompt: bool = False) -> None:
+    """Say that it was interrupted, in a line of its own: a terminal shows ^C where the cursor is."""
+    beginning = ""
+    if is_terminal(sys.stderr):
+        beginning = "\r\x1b[K" if takes_escapes(sys.stderr) and not after_prompt else "\n"
+    _to_stderr(f"{beginning}interrupted\n")
+
+
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person looks at this stream; None is a stream that was closed."""
     return stream is not None and stream.isatty()
 
 
 def output() -> TextIO:
-    """Stdout; a character that its encoding lacks is shown as another, and closed it is nowhere."""
-    if sys.stdout is None:  # so it is after `>&-`
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - it is stdout until the end
+    """Stdout, to be written to at once; a character that its encoding lacks is shown as another.
+
+    OSError where it is closed, as after ``>&-``: what asks hosts calls this first, so that no answer is paid for
+    that nobody can see.
+    """
+    if sys.stdout is None:
+        raise OSError("stdout is closed, so nobody would see the output (>/dev/null discards it)")
+    PROGRESS.clear()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     return sys.stdout
@@ -144,6 +158,7 @@ def ask(question: str) -> str | None:
     try:
         line = sys.stdin.readline()
     finally:
+        PROGRESS.clear()
         if not line:
             say("")  # the question's line is open, after Ctrl-D and Ctrl-C too
     if not line:
@@ -156,9 +171,9 @@ def can_ask() -> bool:
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
-def dim(text: str) -> str:
-    """Clean text in a fainter type."""
-    return click.style(text, dim=True)
+def dim(text: str, stream: TextIO | None = None) -> str:
+    """Clean text in a fainter type, where the terminal (stderr, if none is given) has one."""
+    return click.style(text, dim=True) if takes_escapes(sys.stderr if stream is None else stream) else text
 
 
 def json_line(value: Any, *, ascii_only: bool = False, indent: int | None = None) -> str:
@@ -197,8 +212,7 @@ class Page:
         if self._is_terminal:
             piece = self._shown.feed(piece)
         if piece:
-            self._out.write(piece)
-            self._out.flush()
+            self._put(piece)
             self._in_line = not piece.endswith("\n")
 
     def think(self, piece: str) -> None:
@@ -209,8 +223,7 @@ class Page:
         if self._is_terminal:
             if not self._thinks:
                 self.end_line()
-            self._out.write(dim(piece))
-            self._out.flush()
+            self._put(dim(piece, self._out), piece)
         else:
             _to_stderr(piece)
         self._thinks = True
@@ -220,7 +233,14 @@ class Page:
         """A line of its own, and an empty one, between what was thought and what is said."""
         self.end_line()
         if self._is_terminal:
-            self._out.write("\n")
+            self._put("\n")
+
+    def _put(self, text: str, shown: str = "") -> None:
+        """Write to stdout at once; ``shown`` is the text without control sequences, where it has some."""
+        PROGRESS.clear()
+        self._out.write(text)
+        self._out.flush()
+        PROGRESS.wrote(shown or text)
 
     def end_line(self) -> None:
         """Begin a new line, unless one has just begun."""
@@ -231,8 +251,7 @@ class Page:
         if thinks and not self._is_terminal:
             _to_stderr("\n")
         else:
-            self._out.write("\n")
-            self._out.flush()
+            self._put("\n")
 
     def end(self) -> None:
         """End the answer: the next one begins on a line of its own, with no control sequence open."""
@@ -244,11 +263,12 @@ class Page:
         if self._is_terminal or self._thinks:
             self.end_line()
         text = clean(text)
-        say(dim(text) if faint and is_terminal(sys.stderr) else text)
+        say(dim(text) if faint else text)
 
 
 def _to_stderr(text: str) -> None:
     # With stderr gone there is nobody to tell, and the answer goes on.
+    PROGRESS.clear()
     with contextlib.suppress(OSError, AttributeError):
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from ..errors import PhaseTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 
 class Concurrency:
@@ -28,18 +29,25 @@ class Concurrency:
         # was waited for refers to its loop, so that values kept for longer would keep closed loops with them.
         self._semaphores: WeakValueDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def slot(self, until: float = math.inf) -> contextlib.AbstractContextManager[None]:
+    async def slot(
+        self,
+        until: float = math.inf,
+        waits: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> AbstractContextManager[None]:
         """Wait for a slot, to be used at once in a ``with``: leaving it gives the slot back.
 
-        Raises PhaseTimeoutError (phase total) where none is free before the loop time ``until``.
+        Where none is free yet, the wait is inside ``waits()``. Raises PhaseTimeoutError (phase total) where none
+        is free before the loop time ``until``.
         """
         if self._most is None:
-            return contextlib.nullcontext()
+            return nullcontext()
         loop = asyncio.get_running_loop()
         semaphore = self._semaphores.get(loop)
         if semaphore is None:
             semaphore = self._semaphores[loop] = asyncio.Semaphore(self._most)
-        if not await _acquired(semaphore, until):
+        with waits() if semaphore.locked() else nullcontext():
+            acquired = await _acquired(semaphore, until)
+        if not acquired:
             raise PhaseTimeoutError("no slot was free in time (total timeout)", phase="total", next_may_help=False)
         return _held(semaphore)
 
@@ -52,7 +60,7 @@ async def _acquired(semaphore: asyncio.Semaphore, until: float) -> bool:
         return False
 
 
-@contextlib.contextmanager
+@contextmanager
 def _held(semaphore: asyncio.Semaphore) -> Iterator[None]:
     try:
         yield
