@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
 from .capabilities import Need, Needs
+from .constraints import CALLABLE, Anything, Either, Items, Of, check
 from .errors import InvalidOutputError
 from .json_schema import closed_schema_of, identifier, parameters_of
 from .json_text import from_json
@@ -561,12 +562,26 @@ MessagesInput: TypeAlias = "str | Message | Sequence[Message | Mapping[str, Any]
 ToolInput: TypeAlias = "Tool | Callable[..., object] | Mapping[str, Any]"
 
 
-def read_messages(value: MessagesInput) -> tuple[Message, ...]:
-    """Messages from a string, dictionaries in the OpenAI form, or messages; ValueError for none or wrong ones."""
+_TURNS: Final = Items(
+    Anything(), "text, a Message, or a list of messages (each a Message or a dict with role and content)", once=True
+)
+_TOOLS: Final = Items(
+    Either(Of((Tool, Mapping)), CALLABLE, wanted="a Tool, a Python function, or a dict in the OpenAI form"),
+    "a list of tools",
+)
+
+
+def read_messages(value: MessagesInput, *, where: str = "read_messages") -> tuple[Message, ...]:
+    """Messages from a string, dictionaries in the OpenAI form, or messages.
+
+    TypeError or ValueError for none or wrong ones, with the argument of ``where``.
+    """
     if isinstance(value, str):
         return (said("user", value),)
     if isinstance(value, Message):
         return (value,)
+    if value.__class__ is not list:
+        check(where, "messages", value, _TURNS, secret=True)
     messages: list[Message] = []
     for place, item in enumerate(value):
         try:
@@ -579,12 +594,26 @@ def read_messages(value: MessagesInput) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def read_tools(tools: Sequence[ToolInput]) -> tuple[Tool, ...]:
+def read_tools(tools: Sequence[ToolInput], *, where: str = "read_tools") -> tuple[Tool, ...]:
     """Tools from declarations, Python functions, or dictionaries in the OpenAI form."""
-    return tuple(
-        tool if isinstance(tool, Tool) else Tool.model_validate(tool) if isinstance(tool, Mapping) else Tool.of(tool)
-        for tool in tools
-    )
+    check(where, "tools", tools, _TOOLS)
+    read: list[Tool] = []
+    for place, tool in enumerate(tools):
+        try:
+            read.append(
+                tool
+                if isinstance(tool, Tool)
+                else Tool.model_validate(tool)
+                if isinstance(tool, Mapping)
+                else Tool.of(tool)
+            )
+        except (TypeError, ValueError) as error:
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            told = faults_of(error, f"tools[{place}]") if isinstance(error, ValueError) else f"tools[{place}]: {error}"
+        else:
+            continue
+        raise kind(told)
+    return tuple(read)
 
 
 # ── reading parts ────────────────────────────────────────────────────────────────────────────────────

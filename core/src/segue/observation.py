@@ -7,7 +7,7 @@ import math
 import time
 from dataclasses import field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from .values import dataclass
 
@@ -122,6 +122,10 @@ class CircuitChange:
     wait: float = 0.0
 
 
+TOLD: Final = ("attempt_started", "attempt_ended", "fell_back", "circuit_changed")
+"""The methods of an observer."""
+
+
 class Observer(Protocol):
     """Is told what calls come to; called in the loop, so it must not block.
 
@@ -212,9 +216,12 @@ class Observers:
 
     def _tell(self, method: str, value: object) -> None:
         for observer in self._observers:
+            tell = getattr(observer, method, None)
+            if tell is None:
+                continue
             began = time.perf_counter() if self._plugins else 0.0
             try:
-                getattr(observer, method)(value)
+                tell(value)
             except Exception:  # whoever looks on may raise anything; the caller's answer does not hang on it
                 _log.exception("the observer %s raised in %s", type(observer).__name__, method)
             if self._plugins and time.perf_counter() - began > self._time_limit:

@@ -19,7 +19,8 @@ from .terminal import one_line, reserved, write_json
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
 
-    from ..asking import Asking, NeedsInput, SchemaInput
+    from ..asking import Asking, SchemaInput
+    from ..capabilities import NeedsInput
     from ..client import ChainInput
     from ..events import Event, Reply, Source
     from ..messages import Message

@@ -15,8 +15,7 @@ from .terminal import ask, can_ask, is_terminal, one_line, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..asking import NeedsInput
-    from ..capabilities import Capabilities
+    from ..capabilities import Capabilities, NeedsInput
     from ..client import ChainInput, Client
     from ..selection import Candidate, Selection
     from .terminal import Page
