@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeAlias, cast, get
 
 from .constraints import ANY_TEXT, FLAG, NOTHING, Anything, Either, Items, Number, Of, Table, Word, check, shown
 from .errors import NeedsSyntaxError
-from .values import dataclass
+from .values import dataclass, maker
 
 if TYPE_CHECKING:
     from .constraints import Constraint
@@ -70,6 +70,9 @@ class Fact:
         return "no" if self.value is False else "yes"
 
 
+known_fact: Final = maker(Fact)
+"""A fact of data that was checked before, of which there are thousands: its value and its source."""
+
 UNKNOWN: Final[Fact] = Fact(None, "")
 """The fact of which nobody said anything."""
 
@@ -91,8 +94,9 @@ class Capabilities(Mapping[str, Fact]):
         self._facts = {}
         if facts is None:
             return
-        check("Capabilities", "facts", facts, _FACTS)
-        check("Capabilities", "source", source, ANY_TEXT)
+        if facts.__class__ is not dict or source.__class__ is not str:
+            check("Capabilities", "facts", facts, _FACTS)
+            check("Capabilities", "source", source, ANY_TEXT)
         for name, value in facts.items():
             _check_name(name)
             if isinstance(value, Fact):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..capabilities import Capabilities, NeedsInput
-    from ..client import ChainInput, Client
+    from ..client import Client
     from ..selection import Candidate, Selection
     from .terminal import Page
 
@@ -47,7 +47,7 @@ class Target:
 
     model: str | None = None
     needs: NeedsInput | None = None
-    chain: ChainInput | None = None
+    chain: Chain | str | None = None
     first: str = "nobody"
     meeting: str | None = None
 
