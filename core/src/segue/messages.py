@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, fields
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from .capabilities import Need, Needs
 from .constraints import CALLABLE, Anything, Either, Fault, Items, Of, check
@@ -32,7 +32,6 @@ ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high",
 
 # Strict: text is not a number, a number is not a flag, and bytes are not text.
 _Text: TypeAlias = Annotated[str, Limits(strict=True)]
-_Bytes: TypeAlias = Annotated[bytes, Limits(strict=True)]
 _Flag: TypeAlias = Annotated[bool, Limits(strict=True)]
 _Whole: TypeAlias = Annotated[int, Limits(strict=True)]
 
@@ -76,9 +75,10 @@ class ImagePart(Value):
     A ``data:`` address is read into bytes. ``detail`` is how closely OpenAI's models look at it.
     """
 
+    _bytes: ClassVar[tuple[str, ...]] = ("data",)
     type: Literal["image"] = "image"
     url: _Text | None = None
-    data: _Bytes | None = field(default=None, repr=False)
+    data: bytes | None = field(default=None, repr=False)
     media_type: _Text | None = None
     detail: Detail | None = None
 
@@ -106,8 +106,9 @@ class ImagePart(Value):
 class AudioPart(Value):
     """Recorded sound; ``format`` is the name of its file format, such as ``wav`` or ``mp3``."""
 
+    _bytes: ClassVar[tuple[str, ...]] = ("data",)
     type: Literal["audio"] = "audio"
-    data: _Bytes = field(repr=False)
+    data: bytes = field(repr=False)
     format: _Text
 
     @classmethod
@@ -132,9 +133,10 @@ class FilePart(Value):
     which places of it it rests on, in ``reply.sources``.
     """
 
+    _bytes: ClassVar[tuple[str, ...]] = ("data",)
     type: Literal["file"] = "file"
     url: _Text | None = None
-    data: _Bytes | None = field(default=None, repr=False)
+    data: bytes | None = field(default=None, repr=False)
     media_type: _Text | None = None
     name: _Text | None = None
     id: _Text | None = None

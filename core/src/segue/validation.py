@@ -43,7 +43,13 @@ class Value:
         # Its methods would be text that is compiled for each class: those below do for all.
         dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
 
+    _bytes: ClassVar[tuple[str, ...]] = ()
+    """The fields of bytes, for which text is only right in JSON."""
+
     def __init__(self, /, **fields: Any) -> None:
+        for name in self._bytes:
+            if isinstance(fields.get(name), str):
+                raise TypeError(f"{type(self).__name__}({name}=<str>): {name} must be bytes")
         try:
             _validator(type(self)).validate_python(fields, self_instance=self)
         except ValueError as error:

@@ -250,7 +250,10 @@ class _Reader:
         if faults:
             self._keep_rules(layer)
             return False
-        for key, value in layer.table.items():
+        for key, given in layer.table.items():
+            # As a table, so that one source may set another key of it than the next.
+            is_short = key in models.SHORT and not isinstance(given, Mapping)
+            value = {models.SHORT[key]: given} if is_short else given
             if isinstance(value, Mapping):
                 self.merged.setdefault(key, {}).update(value)
                 for name in value:
@@ -372,7 +375,7 @@ def _chain(table: models.ChainTable) -> ChainConfig:
         mid_stream=table.mid_stream,
         hedge=None if table.hedge is None else Hedge(**table.hedge.model_dump()),
         reject=table.reject,
-        timeout=None if table.timeout is None else _timeout(table.timeout),
+        timeout=_limits(table.timeout),
     )
 
 
@@ -385,11 +388,15 @@ def _target(target: str | models.TargetTable) -> TargetConfig:
         what,
         chain=target.chain,
         weight=target.weight,
-        timeout=None if target.timeout is None else _timeout(target.timeout),
+        timeout=_limits(target.timeout),
         settings=target.settings,
         options=target.options,
         concurrency=target.concurrency,
     )
+
+
+def _limits(given: float | models.TimeoutTable | None) -> Timeout | float | None:
+    return given if given is None or isinstance(given, float) else _timeout(given)
 
 
 def _timeout(table: models.TimeoutTable) -> Timeout | None:
