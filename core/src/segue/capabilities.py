@@ -449,7 +449,7 @@ def _compare(told: float, op: Op, wanted: float) -> bool:
 
 def _check_name(name: str) -> None:
     if not isinstance(name, str):
-        raise TypeError(f"the name of a capability must be text, not {shown(name)}")
+        raise TypeError(f"the names of facts and needs must be text, not {shown(name)}")
     if not (name.isascii() and name.isidentifier() and name == name.lower() and name[0] != "_"):
         raise ValueError(f"{name!r} is not a capability name (lower-case letters, digits and '_', a letter first)")
 

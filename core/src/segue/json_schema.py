@@ -16,7 +16,7 @@ def parameters_of(function: Callable[..., object]) -> dict[str, Any]:
     from pydantic import ConfigDict, create_model
     from pydantic.errors import PydanticUserError
 
-    name = getattr(function, "__name__", "the tool")
+    name = f"the function {getattr(function, '__name__', 'of the tool')}"
     try:
         signature = inspect.signature(function, eval_str=True)
     except (NameError, ValueError) as error:  # a type that is not defined, a function of C without a signature
@@ -30,7 +30,7 @@ def parameters_of(function: Callable[..., object]) -> dict[str, Any]:
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (_described(parameter.annotation), default)
     try:
-        model: type[BaseModel] = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+        model: type[BaseModel] = create_model("parameters", __config__=ConfigDict(extra="forbid"), **fields)
         return _untitled(model.model_json_schema())
     except (PydanticUserError, NameError) as error:
         told = f"{name}: no JSON schema can express the types of its parameters: {_first_line(error)}"
