@@ -67,6 +67,13 @@ class Host:
         for name, constraint in _HOST.items():
             check("Host", name, getattr(self, name), constraint, secret=name == "headers")
 
+    def check_quirks(self) -> None:
+        """ValueError for a quirk that the wire does not know; apart, for it imports the wire."""
+        if self.quirks:
+            from .wire import openai_chat
+
+            openai_chat.dialect(self.quirks)
+
     def spec(self) -> ProviderSpec:
         """The provider that asks this host."""
         return ProviderSpec(
