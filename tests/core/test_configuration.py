@@ -292,7 +292,7 @@ def test_deep_nesting_is_refused_with_its_line(text: str, tmp_path: Path) -> Non
         ({"providers": {"x": {"proxy": CANARY}}}, "must be an address"),
         ({"providers": {"x": {"headers": {"a": f"{CANARY}\r\nb: c"}}}}, "no header can carry"),
         ({"providers": {"x": {"headers": {"a b": CANARY}}}}, "no name of a header"),
-        ({"providers": {"x": {"concurrency": 0}}}, "must be at least 1"),
+        ({"providers": {"x": {"concurrency": 0}}}, "must be a whole number of at least 1"),
         ({"providers": {"x": {"concurrency": True}}}, "must be a whole number"),
         ({"providers": {"X Y": {}}}, "no name of a provider"),
         ({"providers": {"x": {"quirks": ["no_sed"]}}}, "did you mean 'no_seed'"),

@@ -268,6 +268,33 @@ _NEED: Final[Mapping[str, Constraint]] = {
 _KEYWORD: Final = Either(FLAG, Number(), ANY_TEXT, wanted="True, False, a finite number or a word")
 CAPABILITIES: Final = Of(Capabilities)
 _EXPRESSION: Final = "an expression such as 'tools, context>=128k'"
+PRICES: Final = frozenset({"input_price", "output_price", "cached_input_price", "cache_write_price"})
+SIZES: Final = frozenset({"context", "max_output"})
+FLAGS: Final = frozenset({
+    "audio", "chat", "choices", "deprecated", "embeddings", "files", "frequency_penalty", "json_object", "json_schema",
+    "logprobs", "parallel_tools", "prefill", "presence_penalty", "reasoning", "seed", "stop", "stop_sequences",
+    "streaming", "temperature", "tools", "top_k", "top_p", "vision", "working",
+})  # fmt: skip
+_PRICE: Final = Number(ge=0)
+_SIZE: Final = Number(ge=1, whole=True)
+
+
+def fact_fault(name: str, value: object) -> str | None:
+    """What a fact of a well-known name must be, where this value is not; None where it may be so, or is unknown."""
+    if value is None:
+        return None
+    constraint: Constraint
+    if name in FLAGS or name.startswith("supports_"):
+        constraint = FLAG
+    elif name in SIZES:
+        constraint = _SIZE
+    elif name in PRICES:
+        constraint = _PRICE
+    else:
+        return None
+    return None if constraint.fault(value) is None else constraint.wanted
+
+
 NEEDS: Final = Either(
     Of(Needs, "a Needs"),
     ANY_TEXT,

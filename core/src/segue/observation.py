@@ -122,10 +122,6 @@ class CircuitChange:
     wait: float = 0.0
 
 
-TOLD: Final = ("attempt_started", "attempt_ended", "fell_back", "circuit_changed")
-"""The methods of an observer."""
-
-
 class Observer(Protocol):
     """Is told what calls come to; called in the loop, so it must not block.
 
@@ -148,6 +144,10 @@ class Observer(Protocol):
     def circuit_changed(self, change: CircuitChange, /) -> None:  # noqa: ARG002 - for those who inherit
         """A breaker changed its state."""
         return
+
+
+TOLD: Final = tuple(name for name in vars(Observer) if not name.startswith("_"))
+"""The methods of an observer."""
 
 
 @dataclass(frozen=True, slots=True)

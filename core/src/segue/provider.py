@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
-from .capabilities import CAPABILITIES, Capabilities, Fact
+from .capabilities import CAPABILITIES, Capabilities, Fact, fact_fault
 from .constraints import (
     ANY_TEXT,
     CALLABLE,
@@ -28,7 +29,7 @@ from .constraints import (
 from .values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from pydantic import BaseModel
 
@@ -251,7 +252,29 @@ _FACT: Final = Either(
 )
 PROVIDER_NAME: Final = Text("the name of a provider")
 MODELS: Final = _Models()
-FACTS: Final = Either(CAPABILITIES, Table(_FACT), wanted="a Capabilities, or a dict of facts by name")
+
+
+class _Facts:
+    """A `Capabilities`, or a dict of facts; those of well-known names have their types."""
+
+    wanted: Final = "a Capabilities, or a dict of facts by name"
+
+    def fault(self, value: object) -> Fault | None:
+        if not isinstance(value, Mapping):
+            return Fault(TypeError, self.wanted, value)
+        fault = None if isinstance(value, Capabilities) else _FACT_TABLE.fault(value)
+        if fault is not None:
+            return fault
+        for name, fact in value.items():
+            told = fact.value if isinstance(fact, Fact) else fact
+            wanted = fact_fault(name, told)
+            if wanted is not None:
+                return Fault(ValueError, wanted, told, f"[{name!r}]")
+        return None
+
+
+_FACT_TABLE: Final = Table(_FACT)
+FACTS: Final = _Facts()
 NAMES: Final = Items(NAME, "a list of names")
 TEXTS: Final = Table(ANY_TEXT, "a dict of text by name")
 OPTIONAL_NAME: Final = Either(NAME, NOTHING)

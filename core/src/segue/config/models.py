@@ -9,7 +9,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -31,7 +31,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ..capabilities import Needs
+from ..capabilities import Needs, fact_fault
 from ..constraints import (
     Count,
     Factor,
@@ -567,9 +567,12 @@ def check(table: Mapping[str, Any]) -> tuple[File | None, list[tuple[Path, str]]
     After `MOST_FAULTS` the rest is only counted: a hostile file could have a hundred thousand.
     """
     try:
-        return File.model_validate(table), []
+        file = File.model_validate(table)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
+    else:
+        wrong = list(_wrong_facts(table))
+        return (None, wrong) if wrong else (file, [])
     faults = []
     for one in found[:MOST_FAULTS]:
         path = _place(one["loc"], table)
@@ -585,6 +588,26 @@ def check(table: Mapping[str, Any]) -> tuple[File | None, list[tuple[Path, str]]
     if len(found) > MOST_FAULTS:
         faults.append(((), f"and {len(found) - MOST_FAULTS} more"))
     return None, faults
+
+
+def _wrong_facts(table: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """The facts of well-known names that have a value of another type, which no need could ever meet."""
+    tables: list[tuple[Path, Mapping[str, Any]]] = [
+        (("models", name), facts) for name, facts in table.get("models", {}).items()
+    ]
+    for name, provider in table.get("providers", {}).items():
+        tables.append((("providers", name, "capabilities"), provider.get("capabilities", {})))
+        tables += [
+            (("providers", name, "models", place), model)
+            for place, model in enumerate(provider.get("models", ()))
+            if isinstance(model, Mapping)
+        ]
+    for path, facts in tables:
+        for name, value in facts.items():
+            wanted = fact_fault(name, value)
+            if wanted is not None:
+                words = wanted.replace("True or False", "true or false")
+                yield (*path, name), f"{shown((*path, name))} must be {words}"
 
 
 def _place(loc: tuple[str | int, ...], table: Any) -> Path:

@@ -65,6 +65,20 @@ class Reading:
     faults: tuple[Fault, ...] = ()
     origins: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     variables: tuple[str, ...] = ()
+    places: Mapping[tuple[str, ...], Callable[[lines.Path], str]] = field(default_factory=dict, repr=False)
+
+    def where(self, *path: str | int) -> str:
+        """The ``FILE:LINE`` or the variable where this was set, as exactly as it is known.
+
+        The targets of a chain are found in both of its forms.
+        """
+        place = self.places.get(path[:2]) or self.places.get(path[:1])  # type: ignore[arg-type]
+        if place is None:
+            return "the configuration"
+        if path[0] == "chains" and path[2:3] == ("targets",):
+            as_list = place((*path[:2], *path[3:]))
+            return as_list if as_list != place(path[:2]) else place(path)
+        return place(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +130,7 @@ class _Reader:
         self.faults: list[Fault] = []
         self.merged: dict[str, Any] = {}
         self.origins: dict[tuple[str, ...], str] = {}
-        self.places: dict[str, Callable[[lines.Path], str]] = {}
+        self.places: dict[tuple[str, ...], Callable[[lines.Path], str]] = {}
         self.sources: list[str] = []
         self.variables: tuple[str, ...] = ()
         self.local_chains: frozenset[str] = frozenset()
@@ -258,11 +272,11 @@ class _Reader:
                 self.merged.setdefault(key, {}).update(value)
                 for name in value:
                     self.origins[key, name] = layer.place((key, name))
-                    if key == "providers":
-                        self.places[name] = layer.place
+                    self.places[key, name] = layer.place
             else:
                 self.merged[key] = value
                 self.origins[(key,)] = layer.place((key,))
+                self.places[(key,)] = layer.place
         return True
 
     def _keep_rules(self, layer: _Layer) -> None:
@@ -284,7 +298,7 @@ class _Reader:
             config = Config(
                 sources=tuple(self.sources), keys_file=keys, local_chains=self.local_chains, plugins=plugins
             )
-            return Reading(config, tuple(self.faults), self.origins, self.variables)
+            return Reading(config, tuple(self.faults), self.origins, self.variables, self.places)
         from . import models
 
         file, faults = models.check(self.merged)
@@ -314,13 +328,13 @@ class _Reader:
                 unread=self.rules_unread,
             ),
         )
-        return Reading(config, tuple(self.faults), self.origins, self.variables)
+        return Reading(config, tuple(self.faults), self.origins, self.variables, self.places)
 
     def provider(self, name: str, table: models.ProviderTable) -> ProviderConfig:
         from ..secrets import Reference
         from . import models
 
-        place = self.places[name]
+        place = self.places["providers", name]
         where = self.origins["providers", name]
         key = None
         if table.api_key is not None:
