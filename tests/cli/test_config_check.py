@@ -101,7 +101,7 @@ async def test_references_that_lead_nowhere_are_faults_with_their_line(cli: Comm
     """Targets that nobody has, chains that are not there or contain themselves; exit code 2."""
     config = cli.config(
         "[chains]\n"
-        'a = [\n  "openai/gpt-5.4-mini",\n  "opnai/gpt-5.4-mini",\n  "gpt-9-nothing",\n]\n'
+        'a = [\n  "openai/gpt-5.4-mini",\n  "opnai/gpt-5.4-mini",\n  "zzz",\n]\n'
         'b = [{ chain = "c" }]\nc = [{ chain = "b" }, { chain = "aa" }]\n'
         '[chains.d]\nbalance = "weight"\ntargets = [\n  "a",\n  { model = "mine/other" },\n]\n'
         '[providers.mine]\nwire = "openai_chat"\nbase_url = "http://127.0.0.1:1/v1"\nmodels = ["one"]\n'
@@ -110,7 +110,7 @@ async def test_references_that_lead_nowhere_are_faults_with_their_line(cli: Comm
     assert ended.code == 2
     assert ended.out.splitlines() == [
         f"{config}:4: 'opnai/gpt-5.4-mini' names no installed provider ('opnai'); did you mean 'openai'?",
-        f"{config}:5: no provider and no model is named 'gpt-9-nothing'",
+        f"{config}:5: no provider and no model is named 'zzz'",
         f"{config}:8: no chain 'aa' is configured; did you mean 'a'?",
         f"{config}:12: no provider and no model is named 'a'; a chain is written as {{ chain = \"a\" }}",
         f"{config}:7: the chain 'b' contains itself: b → c → b",

@@ -58,7 +58,7 @@ __all__ = [
 class _Downloads:
     """A `Downloads`, whose class is imported only where there is one."""
 
-    wanted: Final = "a Downloads, True or False"
+    wanted: str = "a Downloads, True or False"
 
     def fault(self, value: object) -> Fault | None:
         if value is None or isinstance(value, bool):
@@ -71,7 +71,7 @@ class _Downloads:
 class _File:
     """The path of a file that is there."""
 
-    wanted: Final = "the path of a file that exists"
+    wanted: str = "the path of a file that exists"
 
     def fault(self, value: object) -> Fault | None:
         if not isinstance(value, (str, os.PathLike)):

@@ -222,7 +222,8 @@ class Needs:
         else:
             check("Needs", "needs", needs, NEEDS)
             if isinstance(needs, Mapping):
-                terms = {_keyword(name, value) for name, value in needs.items()}
+                named = cast("Mapping[str, Value]", needs)
+                terms = {_keyword(name, value) for name, value in named.items()}
             else:
                 terms = {term for one in needs for term in ((one,) if isinstance(one, Need) else _Parser(one).terms())}
         terms.update(_keyword(name, value) for name, value in flags.items())

@@ -228,10 +228,10 @@ def chain_of(where: str, given: Chain | str | Sequence[str | Needs | Target | Ch
 
     TypeError or ValueError for anything else.
     """
-    if given.__class__ is Chain:
+    if isinstance(given, Chain):
         return given
     check(where, "chain", given, _CHAIN)
-    return given if isinstance(given, (str, Chain)) else Chain(*given)
+    return given if isinstance(given, str) else Chain(*given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def is_async(function: object) -> bool:
 class Nothing:
     """None."""
 
-    wanted: Final = "None"
+    wanted: str = "None"
 
     def fault(self, value: object) -> Fault | None:
         return None if value is None else Fault(TypeError, self.wanted, value)
@@ -117,7 +117,7 @@ class Nothing:
 class Flag:
     """True or False."""
 
-    wanted: Final = "True or False"
+    wanted: str = "True or False"
 
     def fault(self, value: object) -> Fault | None:
         return None if value is True or value is False else Fault(TypeError, self.wanted, value)
@@ -252,7 +252,7 @@ class Function:
 class _Callable:
     """Anything that can be called."""
 
-    wanted: Final = "a function"
+    wanted: str = "a function"
 
     def fault(self, value: object) -> Fault | None:
         return None if callable(value) else Fault(TypeError, self.wanted, value)
@@ -344,7 +344,7 @@ class Table:
 class Anything:
     """Any value."""
 
-    wanted: Final = "anything"
+    wanted: str = "anything"
 
     def fault(self, value: object) -> Fault | None:  # noqa: ARG002 - as all constraints have it
         return None

@@ -39,7 +39,7 @@ _Whole: TypeAlias = Annotated[int, Limits(strict=True)]
 class _Named:
     """A function with a name, which a tool has too."""
 
-    wanted: Final = "a function with a name"
+    wanted: str = "a function with a name"
 
     def fault(self, value: object) -> Fault | None:
         return None if callable(value) and hasattr(value, "__name__") else Fault(TypeError, self.wanted, value)
@@ -48,7 +48,7 @@ class _Named:
 class _Model:
     """A pydantic model, the class."""
 
-    wanted: Final = "a pydantic model (the class) or a JSON schema (a dict)"
+    wanted: str = "a pydantic model (the class) or a JSON schema (a dict)"
 
     def fault(self, value: object) -> Fault | None:
         is_model = isinstance(value, type) and hasattr(value, "model_json_schema")

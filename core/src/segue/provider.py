@@ -237,7 +237,7 @@ class ProviderSpec:
 class _Models:
     """A list of models; of thousands only the classes are looked at, where these are the usual ones."""
 
-    wanted: Final = "a list of models, each a Model or its name"
+    wanted: str = "a list of models, each a Model or its name"
 
     def fault(self, value: object) -> Fault | None:
         if isinstance(value, (list, tuple)) and all(one.__class__ in _MODEL_CLASSES for one in value):
@@ -257,7 +257,7 @@ MODELS: Final = _Models()
 class _Facts:
     """A `Capabilities`, or a dict of facts; those of well-known names have their types."""
 
-    wanted: Final = "a Capabilities, or a dict of facts by name"
+    wanted: str = "a Capabilities, or a dict of facts by name"
 
     def fault(self, value: object) -> Fault | None:
         if not isinstance(value, Mapping):

@@ -410,7 +410,7 @@ def _target(target: str | models.TargetTable) -> TargetConfig:
 
 
 def _limits(given: float | models.TimeoutTable | None) -> Timeout | float | None:
-    return given if given is None or isinstance(given, float) else _timeout(given)
+    return given if given is None or isinstance(given, (int, float)) else _timeout(given)
 
 
 def _timeout(table: models.TimeoutTable) -> Timeout | None:

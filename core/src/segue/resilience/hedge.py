@@ -48,9 +48,9 @@ def hedge_of(where: str, given: Hedge | float | bool | None) -> Hedge | None:
 
     TypeError or ValueError for anything else.
     """
-    if given is None or given.__class__ is Hedge:
+    if given is None or isinstance(given, Hedge):
         return given
     check(where, "hedge", given, _HEDGE)
     if isinstance(given, bool):
         return Hedge() if given else None
-    return Hedge(after=given) if isinstance(given, (int, float)) else given
+    return Hedge(after=given)
