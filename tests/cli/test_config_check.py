@@ -97,6 +97,64 @@ async def test_what_is_only_doubtful_is_a_note(cli: CommandLine) -> None:
     ]
 
 
+async def test_references_that_lead_nowhere_are_faults_with_their_line(cli: CommandLine) -> None:
+    """Targets that nobody has, chains that are not there or contain themselves; exit code 2."""
+    config = cli.config(
+        "[chains]\n"
+        'a = [\n  "openai/gpt-5.4-mini",\n  "opnai/gpt-5.4-mini",\n  "zzz",\n]\n'
+        'b = [{ chain = "c" }]\nc = [{ chain = "b" }, { chain = "aa" }]\n'
+        '[chains.d]\nbalance = "weight"\ntargets = [\n  "a",\n  { model = "mine/other" },\n]\n'
+        '[providers.mine]\nwire = "openai_chat"\nbase_url = "http://127.0.0.1:1/v1"\nmodels = ["one"]\n'
+    )
+    ended = await cli("config", "check", "--config", config)
+    assert ended.code == 2
+    assert ended.out.splitlines() == [
+        f"{config}:4: 'opnai/gpt-5.4-mini' names no installed provider ('opnai'); did you mean 'openai'?",
+        f"{config}:5: no provider and no model is named 'zzz'",
+        f"{config}:8: no chain 'aa' is configured; did you mean 'a'?",
+        f"{config}:12: no provider and no model is named 'a'; a chain is written as {{ chain = \"a\" }}",
+        f"{config}:7: the chain 'b' contains itself: b → c → b",
+    ]
+    assert f"note: {config}:13: mine declares no model 'other'; it is asked with unknown facts" in ended.err
+
+
+async def test_names_that_may_be_meant_are_notes_with_the_nearest(cli: CommandLine) -> None:
+    """A model that is not declared may be asked, and what is not installed may be ordered and denied: exit code 0."""
+    config = cli.config(
+        'order = ["openai", "opnai"]\n'
+        '[chains]\na = ["openai/gpt-5.4-mni"]\n'
+        "[weights]\nanthropik = 2\n"
+        '[models."openai/gpt-5.4-mni"]\ncontext = 5\n'
+        '[plugins]\nallow = ["segue-openai", "segue-anthropc"]\ndeny = ["segue_cromicel"]\n'
+    )
+    ended = await cli("config", "check", "--config", config)
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, "all is well")
+    assert ended.err.splitlines() == [
+        f"note: {config}:1: no provider 'opnai' is installed; did you mean 'openai'?",
+        f"note: {config}:5: no provider 'anthropik' is installed",
+        f"note: {config}:6: openai declares no model 'gpt-5.4-mni'; did you mean 'gpt-5.4-mini'?",
+        f"note: {config}:9: no distribution 'segue-anthropc' is installed; did you mean 'segue-anthropic'?",
+        f"note: {config}:10: no distribution 'segue_cromicel' is installed; did you mean 'segue-cromicle'?",
+    ]
+
+
+async def test_a_fact_of_a_wrong_type_is_a_fault_with_its_line(cli: CommandLine) -> None:
+    """No need could ever meet it."""
+    config = cli.config(
+        '[models."openai/gpt-5.4-mini"]\ncontext = "big"\nvision = "yes"\nfamily = "gpt"\n'
+        '[providers.mine]\nwire = "openai_chat"\nbase_url = "http://127.0.0.1:1/v1"\n'
+        'capabilities = { tools = 1 }\nmodels = [\n  { name = "m", input_price = true },\n]\n'
+    )
+    ended = await cli("config", "check", "--config", config)
+    assert ended.code == 2
+    assert ended.out.splitlines() == [
+        f'{config}:2: models."openai/gpt-5.4-mini".context must be a whole number of at least 1',
+        f'{config}:3: models."openai/gpt-5.4-mini".vision must be true or false',
+        f"{config}:8: providers.mine.capabilities.tools must be true or false",
+        f"{config}:10: providers.mine.models[0].input_price must be a number of at least 0",
+    ]
+
+
 _SHOWN = f"""
 order = ["openai", "groq"]
 proxy = "http://user:{KEY}@127.0.0.1:8080"

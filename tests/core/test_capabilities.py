@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import os
 import pickle
 import subprocess
@@ -119,15 +120,15 @@ def test_capabilities_repr() -> None:
 @pytest.mark.parametrize("name", ["", "Tools", "_tools", "1k", "json-schema", "json schema", "tööls", "tools\n"])
 def test_bad_names(name: str) -> None:
     """A name that the needs expression could not say is a ValueError, for facts and for needs."""
-    with pytest.raises(ValueError, match="no capability name"):
+    with pytest.raises(ValueError, match="not a capability name"):
         Capabilities({name: True})
-    with pytest.raises(ValueError, match="no capability name"):
+    with pytest.raises(ValueError, match="not a capability name"):
         Need(name)
 
 
 def test_bad_values() -> None:
     """A value that is no fact is a TypeError that names its type."""
-    with pytest.raises(TypeError, match="tools is of type list"):
+    with pytest.raises(TypeError, match=r"tools must be True, False, a finite number, a word or None .*, not <list>"):
         Capabilities({"tools": []})  # type: ignore[dict-item]
 
 
@@ -183,8 +184,6 @@ def test_needs_that_are_met(need: str, value: Value | None) -> None:
         ("input_price<=2", Fact(2.5), "input_price is 2.5, needs <=2"),
         ("input_price>=2", Fact(0), "input_price is 0, needs >=2"),
         ("input_price>=2", Fact(1e-7), "input_price is 0.0000001, needs >=2"),
-        ("input_price<=2", Fact(float("inf")), "input_price is inf, needs <=2"),
-        ("input_price<=2", Fact(float("nan")), "input_price is nan, needs <=2"),
         ("context>=1", Fact(True), "context is not a number, needs >=1"),
         ("context=1", Fact(True), "context is not a number, needs =1"),
         ("context<=1", Fact(False, "probed"), "context is not a number (probed), needs <=1"),
@@ -255,8 +254,10 @@ def test_keywords() -> None:
 
 @pytest.mark.parametrize("value", [None, -1, float("nan"), float("inf"), 1e-19, 10**19, "", "two words", "4o", "a,b"])
 def test_keywords_that_no_text_can_say(value: Any) -> None:
-    """A keyword's value that the expression could not say is a ValueError that names the keyword."""
-    with pytest.raises(ValueError, match="family: no need can say"):
+    """A keyword's value that the expression could not say is an error that names the keyword."""
+    is_number = isinstance(value, (int, float)) and math.isfinite(value)
+    told = "family: no need can say" if is_number or isinstance(value, str) else "family must be"
+    with pytest.raises(TypeError if value is None else ValueError, match=told):
         Needs(family=value)
 
 

@@ -118,7 +118,7 @@ async def test_without_a_limit_all_run_at_once() -> None:
 @pytest.mark.parametrize("wrong", [0, -1])
 def test_a_limit_that_lets_nobody_in_is_refused(wrong: int) -> None:
     """A limit below one would wait for ever: it is an error where it is written."""
-    with pytest.raises(ValueError, match="concurrency"):
+    with pytest.raises(ValueError, match="most must be a whole number of at least 1, or None"):
         Concurrency(wrong)
 
 

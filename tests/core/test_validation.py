@@ -63,7 +63,7 @@ def test_no_value_can_be_changed(kind: type[Value]) -> None:
         value.text = "x"  # type: ignore[attr-defined]
     with pytest.raises(dataclasses.FrozenInstanceError):
         del value.text  # type: ignore[attr-defined]
-    with pytest.raises(ValidationError, match="unknown"):
+    with pytest.raises(ValueError, match="unknown"):
         kind(unknown=1)
     assert hash(value) == hash(filled(kind, dict(vars(value))))
     assert repr(value).startswith(f"{kind.__name__}(")
@@ -88,10 +88,10 @@ def test_a_value_is_a_field_of_models_of_others() -> None:
 
 def test_what_is_wrong_does_not_show_what_stands_beside_it() -> None:
     """A validation error goes into logs."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValueError, match=r"^role: Input should be 'system', .*$") as caught:
         Message(role="robot", content="canary")  # type: ignore[arg-type]
     assert "canary" not in str(caught.value)
-    assert str(caught.value).startswith("1 validation error for Message")
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_is_wrong_does_not_show_what_stands_beside_it() -> None:
 )
 def test_a_setting_outside_of_its_limits_is_refused(name: str, value: Any) -> None:
     """The error names it."""
-    with pytest.raises(ValidationError, match=name):
+    with pytest.raises(ValueError, match=f"^{name}: [^\n]*$"):
         Settings(**{name: value})
 
 

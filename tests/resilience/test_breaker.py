@@ -127,12 +127,15 @@ def test_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"failures": 0}, r"^failures must be 1 or more, not 0$"),
-        ({"silence": -0.5}, r"^silence must be 0 or more seconds, not -0.5$"),
-        ({"silence": math.inf}, r"^silence must"),
-        ({"interval": math.nan}, r"^interval must"),
-        ({"longest": math.inf}, r"^longest must be 0"),
-        ({"interval": 2, "longest": 1}, r"^longest \(1 s\) must not be less than interval \(2 s\)$"),
+        ({"failures": 0}, r"^Breaker\(failures=0\): failures must be a whole number of at least 1$"),
+        ({"silence": -0.5}, r"^Breaker\(silence=-0.5\): silence must be a number of seconds of at least 0$"),
+        ({"silence": math.inf}, r": silence must"),
+        ({"interval": math.nan}, r": interval must"),
+        ({"longest": math.inf}, r": longest must be a number"),
+        (
+            {"interval": 2, "longest": 1},
+            r"longest=1\): longest must not be less than interval \(2 seconds\)$",
+        ),
     ],
 )
 def test_what_is_no_breaker_is_refused(wrong: dict[str, Any], told: str) -> None:

@@ -66,7 +66,7 @@ def test_one_call_in_twenty_may_be_hedged() -> None:
 def test_what_is_no_budget_is_refused(name: str, wrong: float) -> None:
     """A budget below nothing, or without end, is an error that names its field."""
     given: dict[str, Any] = {name: wrong}
-    with pytest.raises(ValueError, match=f"^{name} must be 0 or more, not {wrong:g}$"):
+    with pytest.raises(ValueError, match=rf"^Budget\({name}={wrong!r}\): {name} must be a number of at least 0$"):
         Budget(**given)
 
 

@@ -29,10 +29,10 @@ def test_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"count": -1}, "^count must be 0 or more, not -1$"),
-        ({"base": -0.5}, "^base must be 0 or more seconds, not -0.5$"),
-        ({"base": math.inf}, "^base must"),
-        ({"cap": math.nan}, "^cap must be 0 or more seconds, not nan$"),
+        ({"count": -1}, r"^Retry\(count=-1\): count must be a whole number of at least 0$"),
+        ({"base": -0.5}, r"^Retry\(base=-0.5\): base must be a number of seconds of at least 0$"),
+        ({"base": math.inf}, ": base must"),
+        ({"cap": math.nan}, ": cap must be a number of seconds of at least 0$"),
     ],
 )
 def test_what_is_no_retry_is_refused(wrong: dict[str, Any], told: str) -> None:

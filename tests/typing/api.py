@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, assert_type
 
 from pydantic import BaseModel
 
 from segue import (
     Attempt,
+    Breaker,
     Candidate,
     Chain,
     Choice,
     Client,
+    EmbedReply,
     Event,
     FilePart,
+    Hedge,
     ImagePart,
     Message,
     Middleware,
     Needs,
     Notice,
+    Observer,
     Policy,
     RateLimits,
     Reply,
     Request,
+    Retry,
     Selection,
     Source,
     Stream,
+    Target,
     TextPart,
     Timeout,
     TokenLogprob,
@@ -106,6 +113,30 @@ async def go_wrong(client: Client) -> None:
     await client.chat("x", temperature="hot")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     await client.chat("x", temprature=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     await client.chat("x", reasoning_effort="much")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+async def plain_values(client: Client, observer: Observer) -> None:
+    made = Client(timeout=5, retry=3, breaker=False, ca_file=Path("ca.pem"), observers=[observer], downloads=True)
+    assert_type(made, Client)
+    Client(timeout=Timeout(total=5), retry=Retry(count=1), breaker=True)
+    Client(breaker=Breaker())
+    chain = Chain("a/m", Target("b/m", timeout=2.5), Needs(["tools", "vision"]), timeout=30, hedge=0.5)
+    Chain("a/m", hedge=True)
+    Chain(chain, hedge=Hedge(after=1), reject=["empty", "refusal"])
+    assert_type(await client.chat("x", chain=["a/m", Needs("tools"), Target("b/m"), chain]), Reply[None])
+    assert_type(await client.chat("x", chain=("a/m", "b/m"), timeout=30, hedge=0.5), Reply[None])
+    assert_type(await client.chat("x", needs=["tools", "context>=128k"], hedge=False, timeout=None), Reply[None])
+    assert_type(await client.chat("x", needs={"tools": True, "context": 128_000}, schema=Invoice), Reply[Invoice])
+    assert_type(client.stream("x", chain=["a/m"], timeout=Timeout(idle=5), hedge=Hedge()), Stream[None])
+    assert_type(await client.embed(["x"], model="a/m", timeout=5), EmbedReply)
+    assert_type(client.select({"tools": True}), Selection)
+    with sync.Client(timeout=5, retry=0, breaker=True) as other:
+        assert_type(other.chat("x", chain=["a/m"], timeout=5, hedge=True), Reply[None])
+        assert_type(other.embed("x", timeout=5), EmbedReply)
+    Client(retry="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Client(observers=print)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await client.chat("x", timeout="5")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await client.chat("x", chain=5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def without_a_loop() -> None:

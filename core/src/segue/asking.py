@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from .capabilities import Needs
+from .constraints import ANY_TEXT, Anything, Of, Table, check, shown
+from .json_text import check_json
 from .messages import (
     NO_SETTINGS,
     SETTING_NAMES,
@@ -22,7 +25,7 @@ from .messages import (
 from .validation import faults_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from .resilience import Hedge, Rejection
     from .transport import Timeout
 
-NeedsInput: TypeAlias = "str | Needs"
 SchemaInput: TypeAlias = "type[BaseModel] | Mapping[str, Any] | Literal['json']"
 
 NO_NEEDS: Final = Needs()
@@ -52,8 +54,9 @@ class Asking(TypedDict, total=False):
     ``"auto"``, ``"none"``, ``"required"`` or a tool's name. ``options`` are settings of one provider
     alone, by its name. ``extra_body`` and ``extra_headers`` are added to the call as they are.
 
-    How it is made stands above what its chain and the client say: ``timeout``, ``mid_stream``, ``hedge``, ``reject``
-    as in `Chain`; ``hold_back`` is how many characters a stream keeps back, so that ``reject`` can look at them.
+    How it is made overrides what its chain and the client say: ``timeout`` (a number is the total), ``mid_stream``,
+    ``hedge`` (a number is the delay), ``reject`` as in `Chain`; ``hold_back`` is how many characters a stream keeps
+    back, so that ``reject`` can look at them.
     """
 
     tools: Sequence[ToolInput]
@@ -62,11 +65,11 @@ class Asking(TypedDict, total=False):
     extra_body: Mapping[str, Any]
     extra_headers: Mapping[str, str]
     policy: Policy
-    timeout: Timeout
+    timeout: Timeout | float | None
     mid_stream: MidStream
     reject: Sequence[Rejection] | Rejection
-    hedge: Hedge | None
-    hold_back: float
+    hedge: Hedge | float | bool | None
+    hold_back: float | None
     temperature: float | None
     top_p: float | None
     top_k: int | None
@@ -83,18 +86,20 @@ class Asking(TypedDict, total=False):
 
 
 def request_of(messages: MessagesInput, schema: SchemaInput | None, asking: Asking, *, stream: bool) -> Request:
-    """The request that the arguments make; TypeError for an unknown one, ValueError for a wrong one."""
-    settings, said = _read(asking, schema) if asking or schema is not None else (NO_SETTINGS, _NOTHING)
+    """The request that the arguments make; TypeError for an unknown one, TypeError or ValueError for a wrong one."""
+    where = "stream" if stream else "chat"
+    settings, said = _read(where, asking, schema) if asking or schema is not None else (NO_SETTINGS, _NOTHING)
+    turns = read_messages(messages, where=where)
+    if not said:
+        return request_with(turns, settings, stream=stream)
     try:
-        if not said:
-            return request_with(read_messages(messages), settings, stream=stream)
-        return Request(messages=read_messages(messages), settings=settings, stream=stream, **said)
+        return Request(messages=turns, settings=settings, stream=stream, **said)
     except ValueError as error:
         told = faults_of(error)
     raise ValueError(told)  # as `named`, which costs as much as the rest of a plain request
 
 
-def _read(asking: Asking, schema: SchemaInput | None) -> tuple[Settings, Mapping[str, Any]]:
+def _read(where: str, asking: Asking, schema: SchemaInput | None) -> tuple[Settings, Mapping[str, Any]]:
     """The settings, and what else is said beside the messages."""
     given: dict[str, Any] = dict(asking)
     said = {name: value for name in _SAID if (value := given.pop(name, None)) is not None}
@@ -102,13 +107,95 @@ def _read(asking: Asking, schema: SchemaInput | None) -> tuple[Settings, Mapping
         given.pop(name, None)
     for name in given:
         if name not in SETTING_NAMES:
-            raise TypeError(f"there is no setting {name!r}{nearest(name, (*SETTING_NAMES, *_SAID, *_HOW, *_CHOSEN))}")
+            raise TypeError(_unknown(where, name))
+    for name, constraint in TABLES.items():
+        if name in said:
+            check(where, name, said[name], constraint, secret=True)
+    if "extra_body" in said:
+        check_json(where, "extra_body", said["extra_body"])
     if "tools" in said:
-        said["tools"] = read_tools(said["tools"])
+        said["tools"] = read_tools(said["tools"], where=where)
     if schema is not None:
-        said["output"] = Output() if isinstance(schema, str) else Output.of(schema)
+        said["output"] = _output(where, schema)
     with named(""):
         return Settings(**given) if given else NO_SETTINGS, said
+
+
+TABLES: Final = {
+    "options": Table(Of(Mapping, "a dict"), "a dict of options by the provider's name, each a dict"),
+    "extra_body": Table(Anything(), "a dict"),
+    "extra_headers": Table(ANY_TEXT, "a dict of text by name"),
+}
+"""The arguments that are tables, and may hold secrets."""
+
+_MESSAGES: Final = "give it as a message: messages=[{'role': 'system', 'content': …}, …]"
+_INSTEAD: Final[Mapping[str, str]] = {
+    "response_format": "use schema= (a pydantic model, a JSON schema, or 'json')",
+    "response_model": "use schema=",
+    "response_schema": "use schema=",
+    "output_type": "use schema=",
+    "system": _MESSAGES,
+    "system_prompt": _MESSAGES,
+    "instructions": _MESSAGES,
+    "developer": "give it as a message: messages=[{'role': 'developer', 'content': …}, …]",
+    "prompt": "use messages=, the first argument",
+    "input": "use messages=, the first argument",
+    "stream": "call client.stream(…) for an answer as it comes",
+    "stream_options": "usage is always in reply.usage",
+    "max_completion_tokens": "use max_tokens=",
+    "max_output_tokens": "use max_tokens=",
+    "stop_sequences": "use stop=",
+    "functions": "use tools=",
+    "function_call": "use tool_choice=",
+    "reasoning": "use reasoning_effort=",
+    "effort": "use reasoning_effort=",
+    "fallbacks": "use chain= with a list of models",
+    "models": "use chain= with a list of models",
+    "provider": "use model='provider/model'",
+    "headers": "use extra_headers=",
+    "body": "use extra_body=",
+    "user": "use extra_body= or options=",
+    "metadata": "use extra_body= or options=",
+    "retry": "set it for the client: Client(retry=…)",
+    "retries": "set it for the client: Client(retry=…)",
+    "max_retries": "set it for the client: Client(retry=…)",
+    "num_retries": "set it for the client: Client(retry=…)",
+    "breaker": "set it for the client: Client(breaker=…)",
+    "budget": "set it for the client: Client(budget=…)",
+    "proxy": "set it for the client: Client(proxy=…)",
+    "api_key": "set it for the client: Client(api_keys={'provider': …})",
+    "api_keys": "set it for the client: Client(api_keys={'provider': …})",
+    "base_url": "set it in the configuration: [providers.NAME] base_url",
+    "api_base": "set it in the configuration: [providers.NAME] base_url",
+    "balance": "set it for the chain: Chain(…, balance=…)",
+    "dimensions": "call client.embed(…) for vectors",
+}
+"""Names from other libraries, and what to write instead."""
+
+
+def _unknown(where: str, name: str) -> str:
+    instead = _INSTEAD.get(name)
+    if instead is not None:
+        return f"{where}({name}=…): there is no argument {name!r}; {instead}"
+    return f"{where}({name}=…): there is no setting {name!r}{nearest(name, (*SETTING_NAMES, *_SAID, *_HOW, *_CHOSEN))}"
+
+
+def _output(where: str, schema: SchemaInput) -> Output:
+    """The form of the answer that the argument ``schema`` says."""
+    if schema == "json":
+        return Output()
+    told = f"{where}(schema={shown(schema)}): schema"
+    if isinstance(schema, Mapping):
+        check_json(where, "schema", schema)
+        return Output.of(schema)
+    if isinstance(schema, type) and hasattr(schema, "model_json_schema") and hasattr(schema, "model_validate_json"):
+        try:
+            return Output.of(schema)
+        except TypeError as error:
+            told = f"{told}: {error}"
+        raise TypeError(told)
+    kind = ValueError if isinstance(schema, str) else TypeError
+    raise kind(f"{told} must be a pydantic model (the class), a JSON schema (a dict), or 'json'")
 
 
 @contextlib.contextmanager

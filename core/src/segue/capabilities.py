@@ -14,10 +14,14 @@ no need, unless the need ends in ``?``. Prices are in USD per million tokens.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, Literal, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeAlias, cast, get_args
 
+from .constraints import ANY_TEXT, FLAG, NOTHING, Anything, Either, Items, Number, Of, Table, Word, check, shown
 from .errors import NeedsSyntaxError
-from .values import dataclass
+from .values import dataclass, maker
+
+if TYPE_CHECKING:
+    from .constraints import Constraint
 
 Value: TypeAlias = bool | int | float | str
 """What a fact or a need says: a flag, a number, or a word."""
@@ -37,6 +41,10 @@ _SMALLEST: Final = 1e-18
 _LARGEST: Final = 10**18
 _MAX_DIGITS: Final = 60
 _SHOWN: Final = 8
+_PLAIN: Final = frozenset({bool, int, str, type(None)})
+_VALUE: Final = Either(
+    FLAG, Number(), ANY_TEXT, NOTHING, wanted="True, False, a finite number, a word or None (unknown)"
+)
 
 
 # ── facts ────────────────────────────────────────────────────────────────────────────────────────────
@@ -49,6 +57,11 @@ class Fact:
     value: Value | None
     source: str = "declared"
 
+    def __post_init__(self) -> None:
+        if self.value.__class__ not in _PLAIN or self.source.__class__ is not str:
+            check("Fact", "value", self.value, _VALUE)
+            check("Fact", "source", self.source, ANY_TEXT)
+
     @property
     def state(self) -> Literal["yes", "no", "unknown"]:
         """``no`` is False alone: every number, 0 too, and every word is ``yes``."""
@@ -56,6 +69,9 @@ class Fact:
             return "unknown"
         return "no" if self.value is False else "yes"
 
+
+known_fact: Final = maker(Fact)
+"""A fact of data that was checked before, of which there are thousands: its value and its source."""
 
 UNKNOWN: Final[Fact] = Fact(None, "")
 """The fact of which nobody said anything."""
@@ -76,14 +92,19 @@ class Capabilities(Mapping[str, Fact]):
             self._facts = facts._facts  # noqa: SLF001 - its own kind
             return
         self._facts = {}
-        for name, value in (facts or {}).items():
+        if facts is None:
+            return
+        if facts.__class__ is not dict or source.__class__ is not str:
+            check("Capabilities", "facts", facts, _FACTS)
+            check("Capabilities", "source", source, ANY_TEXT)
+        for name, value in facts.items():
             _check_name(name)
             if isinstance(value, Fact):
                 self._facts[name] = value
-            elif value is None or isinstance(value, (bool, int, float, str)):
+            elif (fault := _VALUE.fault(value)) is None:
                 self._facts[name] = Fact(value, source)
             else:
-                raise TypeError(f"{name} is of type {type(value).__name__}; a fact is a bool, a number, a word or None")
+                raise fault.kind(f"Capabilities(facts=<dict>): {name} must be {fault.wanted}, not {shown(value)}")
 
     def __getitem__(self, name: str) -> Fact:
         return self._facts[name]
@@ -137,6 +158,8 @@ class Need:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        for name, constraint in _NEED.items():
+            check("Need", name, getattr(self, name), constraint)
         match self.value:
             case bool():
                 fits = self.value and self.op == "is"
@@ -181,17 +204,28 @@ class Need:
 class Needs:
     """What a call needs of a model: ``Needs("tools, context>=128k", working=True)``.
 
-    As a keyword a bool is a flag (``audio=False`` is ``!audio``), a word is ``=``, and a number is
-    "at least", or "at most" for ``latency`` and names that end in ``_price``. Text that cannot be read
-    is a NeedsSyntaxError, a keyword that cannot be a need a ValueError. Equal with the same terms in any
-    order; no terms are met by everything, and false.
+    A list has an expression or a `Need` in each place, a dict is read as keywords are. As a keyword a bool is a flag
+    (``audio=False`` is ``!audio``), a word is ``=``, and a number is "at least", or "at most" for ``latency`` and names
+    that end in ``_price``. Text that cannot be read is a NeedsSyntaxError, a keyword that cannot be a need a
+    ValueError. Equal with the same terms in any order; no terms are met by everything, and false.
     """
 
     terms: tuple[Need, ...]
     """Each once, in canonical order: by name."""
 
-    def __init__(self, needs: str | Iterable[Need] = "", /, **flags: Value) -> None:
-        terms = set(_Parser(needs).terms() if isinstance(needs, str) else needs)
+    def __init__(self, needs: NeedsInput = "", /, **flags: Value) -> None:
+        terms: set[Need]
+        if isinstance(needs, str):
+            terms = set(_Parser(needs).terms())
+        elif isinstance(needs, Needs):
+            terms = set(needs.terms)
+        else:
+            check("Needs", "needs", needs, NEEDS)
+            if isinstance(needs, Mapping):
+                named = cast("Mapping[str, Value]", needs)
+                terms = {_keyword(name, value) for name, value in named.items()}
+            else:
+                terms = {term for one in needs for term in ((one,) if isinstance(one, Need) else _Parser(one).terms())}
         terms.update(_keyword(name, value) for name, value in flags.items())
         object.__setattr__(self, "terms", tuple(sorted(terms, key=lambda term: (term.name, str(term)))))
 
@@ -210,14 +244,74 @@ class Needs:
     def __and__(self, other: Needs) -> Needs:
         return Needs((*self.terms, *other.terms)) if isinstance(other, Needs) else NotImplemented
 
-    def with_(self, other: Needs | str) -> Needs:
+    def with_(self, other: NeedsInput) -> Needs:
         """These needs and the other ones."""
-        return self & (Needs(other) if isinstance(other, str) else other)
+        return self & needs_of("with_", "other", other)
 
     def missing(self, capabilities: Capabilities) -> tuple[str, ...]:
         """Why these capabilities do not do, a reason for each need that is not met; empty when all are."""
+        if capabilities.__class__ is not Capabilities:
+            check("missing", "capabilities", capabilities, CAPABILITIES)
         reasons = (term.judge(capabilities.fact(term.name)) for term in self.terms)
         return tuple(reason for reason in reasons if reason is not None)
+
+
+NeedsInput: TypeAlias = "str | Needs | Iterable[str | Need] | Mapping[str, Value]"
+"""Needs, or what they are made of: an expression, a list of them, or flags and values by name."""
+
+_FACTS: Final = Table(Anything(), "a dict of facts by name", key=ANY_TEXT)
+_NEED: Final[Mapping[str, Constraint]] = {
+    "op": Word(*get_args(Op)),
+    "value": Either(FLAG, Number(), ANY_TEXT, wanted="True, a finite number or a word"),
+    "negated": FLAG,
+    "unknown_ok": FLAG,
+}
+_KEYWORD: Final = Either(FLAG, Number(), ANY_TEXT, wanted="True, False, a finite number or a word")
+CAPABILITIES: Final = Of(Capabilities)
+_EXPRESSION: Final = "an expression such as 'tools, context>=128k'"
+PRICES: Final = frozenset({"input_price", "output_price", "cached_input_price", "cache_write_price"})
+SIZES: Final = frozenset({"context", "max_output"})
+FLAGS: Final = frozenset({
+    "audio", "chat", "choices", "deprecated", "embeddings", "files", "frequency_penalty", "json_object", "json_schema",
+    "logprobs", "parallel_tools", "prefill", "presence_penalty", "reasoning", "seed", "stop", "stop_sequences",
+    "streaming", "temperature", "tools", "top_k", "top_p", "vision", "working",
+})  # fmt: skip
+_PRICE: Final = Number(ge=0)
+_SIZE: Final = Number(ge=1, whole=True)
+
+
+def fact_fault(name: str, value: object) -> str | None:
+    """What a fact of a well-known name must be, where this value is not; None where it may be so, or is unknown."""
+    if value is None:
+        return None
+    constraint: Constraint
+    if name in FLAGS or name.startswith("supports_"):
+        constraint = FLAG
+    elif name in SIZES:
+        constraint = _SIZE
+    elif name in PRICES:
+        constraint = _PRICE
+    else:
+        return None
+    return None if constraint.fault(value) is None else constraint.wanted
+
+
+NEEDS: Final = Either(
+    Of(Needs, "a Needs"),
+    ANY_TEXT,
+    Table(_KEYWORD, key=ANY_TEXT),
+    Items(Either(Of(Need), ANY_TEXT, wanted=_EXPRESSION)),
+    wanted=f"a Needs, {_EXPRESSION}, a list of these, or a dict such as {{'tools': True}}",
+)
+"""What an argument ``needs`` may be."""
+
+
+def needs_of(where: str, name: str, given: NeedsInput) -> Needs:
+    """The needs that an argument says; TypeError or ValueError for what cannot be needs."""
+    if isinstance(given, Needs):
+        return given
+    check(where, name, given, NEEDS)
+    return Needs(given)
 
 
 # ── the parser ───────────────────────────────────────────────────────────────────────────────────────
@@ -354,6 +448,8 @@ class _Parser:
 
 
 def _keyword(name: str, value: Value) -> Need:
+    _check_name(name)
+    check("Needs", name, value, _KEYWORD)
     match value:
         case bool():
             return Need(name, negated=not value)
@@ -380,8 +476,10 @@ def _compare(told: float, op: Op, wanted: float) -> bool:
 
 
 def _check_name(name: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"the names of facts and needs must be text, not {shown(name)}")
     if not (name.isascii() and name.isidentifier() and name == name.lower() and name[0] != "_"):
-        raise ValueError(f"{name!r} is no capability name (lower-case letters, digits and '_', a letter first)")
+        raise ValueError(f"{name!r} is not a capability name (lower-case letters, digits and '_', a letter first)")
 
 
 def _is_word(text: str) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from .attempt import Attempting, Ready, Run
+from .capabilities import Needs
+from .constraints import NAME, Anything, Either, Items, Number, Of, Table, Word, check
 from .errors import (
     AllFailedError,
     ContentFilterError,
@@ -20,31 +22,33 @@ from .errors import (
     SegueError,
 )
 from .events import Event, Flow, Handover, Notice, flow_of
-from .messages import Settings
+from .messages import SETTING_NAMES, Request, Settings
 from .observation import Attempt, Fallback, MidStream, Wait, WaitReason
 from .race import Race
 from .resilience import (
+    CONCURRENCY,
     HEDGE,
     RETRY,
     Balance,
-    Concurrency,
     Hedge,
     Rejection,
     Rounds,
     Share,
     arranged,
+    hedge_of,
     rejections,
 )
 from .resilience.resume import Resumption, obstacle
+from .transport import TIMEOUT, limits_with
+from .validation import faults_of
 from .values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from .capabilities import Needs
+    from .constraints import Constraint
     from .events import Collector
-    from .messages import Request
     from .observation import Way
     from .resilience import Endpoint
     from .selection import Selection
@@ -63,76 +67,116 @@ class Target:
     """One target of a chain, with what is true of it alone.
 
     ``what`` is ``"provider/model"``, a model's name, `Needs`, or another chain. ``weight`` is for
-    ``balance="weight"``. ``timeout`` stands in place of the call's, but for ``connect``; its ``total`` is for one
-    attempt. ``settings`` and ``options`` (of its provider) fill in what a call leaves open. ``concurrency`` is how
-    many calls of this target may be under way.
+    ``balance="weight"``. ``timeout`` replaces the call's, except for ``connect``; its ``total``, or a number,
+    is for one attempt. ``settings`` and ``options`` (of its provider) fill in what a call leaves open.
+    ``concurrency`` is how many calls of this target one client makes at the same time, also where each call has a
+    chain of its own.
     """
 
     what: str | Needs | Chain
     weight: float = 1.0
-    timeout: Timeout | None = None
+    timeout: Timeout | float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     concurrency: int | None = None
-    _limit: Concurrency = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.weight < math.inf:
-            raise ValueError(f"weight must be 0 or more, not {self.weight:g}")
+        for name, constraint in _TARGET.items():
+            check("Target", name, getattr(self, name), constraint)
         if self.settings:
-            Settings(**self.settings)  # a wrong one is told now
-        object.__setattr__(self, "_limit", Concurrency(self.concurrency))
+            self._check_settings()
 
-    def asked(self, one: Ready) -> Ready:
+    def _check_settings(self) -> None:
+        for name in self.settings:
+            if name not in SETTING_NAMES:
+                raise ValueError(f"Target(settings=<dict>): there is no setting {name!r}; {_settings_there_are()}")
+        try:
+            Settings(**self.settings)
+        except ValueError as error:
+            told = faults_of(error)
+        else:
+            return
+        raise ValueError(f"Target(settings=<dict>): {told}")
+
+    @property
+    def key(self) -> Hashable:
+        """What it names, the same for all targets that name the same."""
+        return self.what.key if isinstance(self.what, Chain) else self.what
+
+    def asked(self, one: Ready, run: Run) -> Ready:
         """The candidate as this target has it."""
         if not (self.options or self.settings) and self.timeout is None and self.concurrency is None:
             return one
         options = self.options
         if options and one.check_options is not None:
             options = one.check_options(options)
+        limits = one.limits
+        if self.concurrency is not None:
+            limits = (*limits, run.fleet.limit(self.key, self.concurrency))
         return replace(
             one,
-            timeout=one.timeout or self.timeout,
+            timeout=one.timeout or _limits(self.timeout, run),
             settings={**self.settings, **one.settings},
             options={**options, **one.options},
-            limits=one.limits if self.concurrency is None else (*one.limits, self._limit),
+            limits=limits,
         )
 
     def __str__(self) -> str:
         return str(self.what)
 
 
+def _limits(timeout: Timeout | float | None, run: Run) -> Timeout | None:
+    return None if timeout is None else limits_with(timeout, run.timeout)
+
+
+def _settings_there_are() -> str:
+    return f"the settings are {', '.join(SETTING_NAMES)}"
+
+
 class Chain:
     """Targets to try one after the other: ``"provider/model"``, a model's name, `Needs`, a `Target` or another chain.
 
     ``balance`` is the order in which they are asked, each time anew; of a chain inside another it is its own.
-    ``mid_stream``, ``hedge``, ``reject`` and ``timeout`` (in place of the client's, but for ``connect``) are those of
-    the call and are not looked at in a chain inside another, but for ``timeout``, which is then that of its targets.
+    ``mid_stream``, ``hedge`` (a number is the delay, True the default one), ``reject`` and ``timeout`` (which replaces
+    the client's, except for ``connect``; a number is the total) are those of the call and are not looked at in a chain
+    inside another, except for ``timeout``, which is then that of its targets.
     """
 
-    __slots__ = ("__weakref__", "balance", "hedge", "mid_stream", "permitted", "reject", "targets", "timeout")
+    __slots__ = ("__weakref__", "_key", "balance", "hedge", "mid_stream", "permitted", "reject", "targets", "timeout")
 
     def __init__(
         self,
         *targets: str | Needs | Chain | Target,
         balance: Balance = "order",
         mid_stream: MidStream = "continue",
-        hedge: Hedge | None = None,
+        hedge: Hedge | float | bool | None = None,
         reject: Sequence[Rejection] | Rejection = (),
-        timeout: Timeout | None = None,
+        timeout: Timeout | float | None = None,
     ) -> None:
         if not targets:
-            raise ValueError("a chain needs at least one target")
+            raise ValueError(f"Chain(): a chain needs at least one target: {_EACH}")
+        check("Chain", "targets", targets, _TARGETS)
+        check("Chain", "balance", balance, _BALANCE)
+        check("Chain", "mid_stream", mid_stream, MID_STREAM)
+        check("Chain", "timeout", timeout, TIMEOUT)
         self.targets: tuple[Target, ...] = tuple(
             target if isinstance(target, Target) else Target(target) for target in targets
         )
-        self.balance: Balance = one_of("balance", balance, Balance)
-        self.mid_stream: MidStream = one_of("mid_stream", mid_stream, MidStream)
-        self.hedge: Hedge | None = hedge
-        self.reject: tuple[Rejection, ...] = rejections(reject)
-        self.timeout: Timeout | None = timeout
+        self.balance: Balance = balance
+        self.mid_stream: MidStream = mid_stream
+        self.hedge: Hedge | None = hedge_of("Chain", hedge)
+        self.reject: tuple[Rejection, ...] = rejections("Chain", reject)
+        self.timeout: Timeout | float | None = timeout
         self.permitted: Callable[[Resolution], Resolution] | None = None
         """What may be asked of that which its own targets come to; None is all."""
+        self._key: Hashable = None
+
+    @property
+    def key(self) -> Hashable:
+        """Its targets, the same for all chains of the same ones: a chain may be made anew for each call."""
+        if self._key is None:
+            self._key = tuple(target.key for target in self.targets)
+        return self._key
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(repr(target.what) for target in self.targets)})"
@@ -155,9 +199,42 @@ class Chain:
 
     def stream(self, request: Request, *, resolve: Resolve, run: Run | None = None) -> Flow:
         """The events of the first target that answers; ``run`` is told what happened on the way."""
+        check("Chain.stream", "request", request, _REQUEST)
         run = Run() if run is None else run
         lineup = self.lineup(resolve=resolve, run=run).checked()
         return in_turn(lineup.ready, request, run, lineup.notices())
+
+
+_WHAT: Final = Either(NAME, Of((Needs, Chain)), wanted="'provider/model', a model's name, a Needs or a Chain")
+_TARGET: Final[Mapping[str, Constraint]] = {
+    "what": _WHAT,
+    "weight": Number(ge=0),
+    "timeout": TIMEOUT,
+    "settings": Table(Anything(), "a dict of settings by name"),
+    "options": Table(Anything(), "a dict of options by name"),
+    "concurrency": CONCURRENCY,
+}
+_EACH: Final = "'provider/model', a model's name, a Needs, a Target or a Chain"
+_TARGETS: Final = Items(Either(NAME, Of((Target, Needs, Chain)), wanted=_EACH), f"one or more of: {_EACH}", empty=False)
+PROBED: Final = Items(Either(NAME, Of((Target, Needs, Chain)), wanted=_EACH), f"any of: {_EACH}")
+"""What the targets of a probe may be."""
+_BALANCE: Final = Word(*get_args(Balance))
+_REQUEST: Final = Of(Request)
+MID_STREAM: Final = Word(*get_args(MidStream))
+_CHAIN: Final = Either(
+    Of(Chain), NAME, _TARGETS, wanted=f"a Chain, the name of a configured chain, or a list of: {_EACH}"
+)
+
+
+def chain_of(where: str, given: Chain | str | Sequence[str | Needs | Target | Chain]) -> Chain | str:
+    """What an argument ``chain`` says: a list is a chain of its targets, text the name of a configured one.
+
+    TypeError or ValueError for anything else.
+    """
+    if isinstance(given, Chain):
+        return given
+    check(where, "chain", given, _CHAIN)
+    return given if isinstance(given, str) else Chain(*given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +288,6 @@ def joined(lineups: Sequence[Lineup]) -> Lineup:
     return Lineup(tuple(ready.values()), tuple(left_out), tuple(error for lineup in lineups for error in lineup.broken))
 
 
-def one_of(name: str, value: Any, words: Any) -> Any:
-    """The word that was given; ValueError where it is none of those."""
-    if value not in get_args(words):
-        raise ValueError(f"{name} must be one of {', '.join(get_args(words))}, not {value!r}")
-    return value
-
-
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """What a target comes to: candidates in order, or else why there is none, at length and in one line.
@@ -246,19 +316,22 @@ class _Resolving:
 
     def chain(self, chain: Chain) -> list[Ready]:
         each = [self._target(target, chain) for target in chain.targets]
-        if chain.timeout is not None:
-            each = [[replace(one, timeout=one.timeout or chain.timeout) for one in ready] for ready in each]
         if chain.balance == "order":
             return [one for ready in each for one in ready]
         there = [(target, ready) for target, ready in zip(chain.targets, each, strict=True) if ready]
         shares = [self._share(target, ready[0]) for target, ready in there]
         run = self._run
-        order = arranged(chain.balance, shares, turn=run.fleet.turn(chain), random=run.random)
+        turn = run.fleet.turn(chain.key) if chain.balance == "round_robin" else 0
+        order = arranged(chain.balance, shares, turn=turn, random=run.random)
         return [one for place in order for one in there[place][1]]
 
     def _target(self, target: Target, chain: Chain) -> list[Ready]:
         if isinstance(target.what, Chain):
-            return [target.asked(one) for one in self.chain(target.what)]
+            limits = _limits(target.what.timeout, self._run)
+            inner = self.chain(target.what)
+            if limits is not None:  # of the chain that is asked itself, it is the call's
+                inner = [replace(one, timeout=one.timeout or limits) for one in inner]
+            return [target.asked(one, self._run) for one in inner]
         try:
             resolution = self._resolve(target.what)
         except PluginError as error:
@@ -270,7 +343,7 @@ class _Resolving:
             self.left_out.append(LeftOut(str(target), resolution.explanation, resolution.reason))
         if resolution.selection is not None:
             self._run.observers.selected(resolution.selection)
-        return [target.asked(one) for one in resolution.ready]
+        return [target.asked(one, self._run) for one in resolution.ready]
 
     def _share(self, target: Target, first: Ready) -> Share:
         """What balancing looks at: of several candidates it is the first that counts."""

@@ -15,11 +15,23 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack
 
 from typing_extensions import TypeVar
 
-from .asking import NO_NEEDS, NO_REQUEST, Asking, NeedsInput, SchemaInput, named, nearest, request_of, with_implied
+from .arguments import (
+    EMBED,
+    PROBE,
+    TARGET,
+    check_arguments,
+    check_client,
+    check_model,
+    check_provider,
+    direct,
+    needs_given,
+)
+from .asking import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, nearest, request_of, with_implied
 from .attempt import Ready, Run
 from .capabilities import Need, Needs
-from .chain import Chain, Lineup, Resolution, Target, in_turn, joined, one_of
+from .chain import Chain, Lineup, Resolution, Target, chain_of, in_turn, joined
 from .config import Config, ProviderConfig, Source, find_key, is_loopback, key_sources, load, secret
+from .constraints import NAME, check
 from .errors import (
     ConfigError,
     ConnectError,
@@ -33,18 +45,19 @@ from .errors import (
 )
 from .events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
 from .frames import forget_locals, forgetful, forgetful_async
+from .json_text import check_json
 from .layers import Layer, Layers
 from .messages import EmbedRequest, MessagesInput, Policy, Request
-from .observation import HealthSnapshot, MidStream, Observers
+from .observation import HealthSnapshot, Observers
 from .omissions import adapt
 from .output import parser
 from .pricing import Pricing
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from .registry import Registry
-from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, rejections
+from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
 from .selection import Candidate, Offer, Offers, Rejection, as_of, offers_like
 from .structured import answered
-from .transport import AiohttpTransport, Timeout
+from .transport import AiohttpTransport, Timeout, limits_with
 from .values import dataclass
 from .views import shown
 from .wire.blotting import blot, blotted, secrets_in, secrets_of
@@ -54,6 +67,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from .capabilities import NeedsInput
     from .config import KeySource, TargetConfig
     from .downloads import Downloading, Downloads, Fetcher
     from .events import Collector, Embeddings, Event, Flow, Reply
@@ -66,7 +80,8 @@ if TYPE_CHECKING:
     from .selection import Matched, Selection
     from .transport import Transport
 
-ChainInput: TypeAlias = "Chain | str"
+ChainInput: TypeAlias = "Chain | str | Sequence[str | Needs | Target | Chain]"
+"""A chain, the name of a configured one, or a list of its targets."""
 
 T = TypeVar("T", default=None)
 M = TypeVar("M", bound="BaseModel")
@@ -99,14 +114,14 @@ class Client:
         plugins: bool = True,
         providers: Iterable[object] = (),
         api_keys: Mapping[str, str | Secret] | None = None,
-        timeout: Timeout | None = None,
-        retry: Retry | None = None,
-        breaker: Breaker | Literal["configured"] | None = "configured",
+        timeout: Timeout | float | None = None,
+        retry: Retry | int | None = None,
+        breaker: Breaker | bool | Literal["configured"] | None = "configured",
         budget: Budget | None = None,
         health: HealthStore | None = None,
         concurrency: int | None = None,
         proxy: str | None = None,
-        ca_file: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
         environment_proxies: bool | None = None,
         downloads: Downloads | bool | None = None,
         host_messages: bool | None = None,
@@ -115,6 +130,8 @@ class Client:
         transport: Transport | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
+        check_client(locals())
+        retry = retry_of("Client", retry)
         self._environ = os.environ if environ is None else environ
         self._config: Config = load(config, environ=self._environ)
         rows = (provider.host(name) for name, provider in self._config.providers.items())
@@ -133,10 +150,10 @@ class Client:
             observers, of_plugins=self._registry.hooks.observers, time_limit=self._config.plugins.hook_time_limit
         )
         self._layers = self._layers_of(middleware)
-        self._timeout = timeout or self._config.timeout or Timeout()
+        self._timeout = limits_with(timeout, self._config.timeout or Timeout())
         self._retry = self._config.retry if retry is None else retry
         self._fleet = Fleet(
-            breaker=self._config.breaker if breaker == "configured" else breaker,
+            breaker=breaker_of("Client", breaker, self._config.breaker),
             budget=budget or self._config.budget,
             store=health,
         )
@@ -148,7 +165,7 @@ class Client:
         }
         self._host_messages = self._config.host_messages if host_messages is None else host_messages
         self._proxy = proxy or self._config.proxy
-        self._ca_file = ca_file or self._config.ca_file
+        self._ca_file = self._config.ca_file if ca_file is None else os.fspath(ca_file)
         self._environment_proxies = (
             self._config.environment_proxies if environment_proxies is None else environment_proxies
         )
@@ -366,6 +383,14 @@ class Client:
         *,
         whole: bool,
     ) -> Stream[Any]:
+        where = "chat" if whole else "stream"
+        check_model(where, model)
+        if chain is not None and (model is not None or needs is not None):
+            raise TypeError(f"{where}: give either chain=, or model= and needs=")
+        wanted = NO_NEEDS if needs is None else needs_given(where, needs, self._config.needs)
+        chosen = None if chain is None else self._chain(where, chain)
+        run = self._run(whole=whole)
+        direct(where, run, chosen, asking)
         request = request_of(messages, schema, asking, stream=not whole)
         crossing = None
         if self._layers:
@@ -375,36 +400,31 @@ class Client:
         downloading = None
         if self._fetcher is not None:
             downloading = self._fetcher.downloading(request)
-        run = self._run(whole=whole)
         run.parse = None if schema is None else parser(schema)
         implied = _implied(request)
         seen = shown(request) if self._registry.hooks.choose else None
-        if chain is not None and (model is not None or needs is not None):
-            raise TypeError("give either a chain, or a model and needs")
         resolution = None
-        if chain is None and model is None and needs is None:
+        if chosen is None and model is None and needs is None:
             default = self._default(implied, downloading, seen)
             if isinstance(default, Resolution):
                 resolution = default
             else:
-                chain = default
-        if chain is not None:
+                chosen = default
+                direct(where, run, chosen, asking)
+        if chosen is not None:
 
             def resolve(target: str | Needs) -> Resolution:
                 return self._target(target, implied, downloading, seen)
 
-            chosen = self._chain(chain)
-            self._direct(run, chosen, asking)
             return self._seen(chosen.stream(request, resolve=resolve, run=run), run, crossing)
         if resolution is None:
             resolution = self._resolution(
-                model, with_implied(_needs(needs, self._config), implied, lenient=model is not None), downloading, seen
+                model, with_implied(wanted, implied, lenient=model is not None), downloading, seen
             )
         if resolution.selection is not None:
             self._observers.selected(resolution.selection)
         if not resolution.ready:
             raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
-        self._direct(run, None, asking)
         return self._seen(in_turn(resolution.ready, request, run), run, crossing)
 
     @staticmethod
@@ -423,22 +443,6 @@ class Client:
             run.collector = collector
 
         return Stream(flow_of(crossing.events(events, ended, given=run.hold_back < math.inf)), run)
-
-    @staticmethod
-    def _direct(run: Run, chain: Chain | None, asking: Asking) -> None:
-        """How the walk is to be made: as the call says, or else the chain."""
-        if chain is not None:
-            run.mid_stream, run.hedge, run.reject = chain.mid_stream, chain.hedge, chain.reject
-            run.timeout = chain.timeout or run.timeout
-        if not asking:
-            return
-        run.timeout = asking.get("timeout") or run.timeout
-        if "mid_stream" in asking:
-            run.mid_stream = one_of("mid_stream", asking["mid_stream"], MidStream)
-        run.hedge = asking.get("hedge", run.hedge)
-        if "reject" in asking:
-            run.reject = rejections(asking["reject"])
-        run.hold_back = max(run.hold_back, asking.get("hold_back") or 0.0)
 
     def _checked_options(self, options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """The options as each provider's own model reads them."""
@@ -468,14 +472,22 @@ class Client:
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         policy: Policy | None = None,
+        timeout: Timeout | float | None = None,  # noqa: ASYNC109 - as in chat(): by phase, and over several hosts
     ) -> EmbedReply:
         """A vector for each input, in their order, from the first candidate that gives them.
 
         Vectors of two models cannot be compared: name one model, or a chain of hosts of the same one. With neither
         ``model``, ``needs`` nor ``chain`` the first model of the order that gives vectors is asked alone.
+        ``timeout`` overrides what the chain and the client say; a number is the total.
         """
+        check_arguments("embed", locals(), EMBED)
+        check_model("embed", model)
         if chain is not None and (model is not None or needs is not None):
-            raise TypeError("give either a chain, or a model and needs")
+            raise TypeError("embed: give either chain=, or model= and needs=")
+        if extra_body is not None:
+            check_json("embed", "extra_body", extra_body)
+        wanted = needs_given("embed", needs, self._config.needs)
+        chosen = None if chain is None else self._chain("embed", chain)
         with named(""):
             request = EmbedRequest(
                 inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
@@ -484,7 +496,7 @@ class Client:
                 options=self._checked_options(options or {}),
                 extra_body=extra_body or {},
                 extra_headers=extra_headers or {},
-                policy=policy or Policy(),
+                policy=Policy() if policy is None else policy,
             )
         wish = _Wish(request)
 
@@ -492,15 +504,16 @@ class Client:
             return self._to_embed(target, NO_NEEDS, wish)
 
         run = self._run(whole=True)
-        if chain is None:
-            resolution = self._to_embed(model, _needs(needs, self._config), wish)
+        run.timeout = limits_with(timeout, run.timeout if chosen is None else limits_with(chosen.timeout, run.timeout))
+        if chosen is None:
+            resolution = self._to_embed(model, wanted, wish)
             if resolution.selection is not None:
                 self._observers.selected(resolution.selection)
             if not resolution.ready:
                 raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
             lineup = Lineup(resolution.ready[:1] if model is None and needs is None else resolution.ready)
         else:
-            lineup = self._chain(chain).lineup(resolve=resolve, run=run).checked()
+            lineup = chosen.lineup(resolve=resolve, run=run).checked()
         async with contextlib.aclosing(in_turn(lineup.ready, NO_REQUEST, run, lineup.notices())) as events:
             await events.rest()
         reply = run.reply()
@@ -537,10 +550,9 @@ class Client:
             hold_back=math.inf if whole else 0.0,
         )
 
-    def _chain(self, chain: ChainInput) -> Chain:
-        if isinstance(chain, Chain):
-            return chain
-        return self.chain(chain)
+    def _chain(self, where: str, chain: ChainInput) -> Chain:
+        given = chain_of(where, chain)
+        return self._configured_chain(given, ()) if isinstance(given, str) else given
 
     @property
     def chains(self) -> tuple[str, ...]:
@@ -549,6 +561,7 @@ class Client:
 
     def chain(self, name: str) -> Chain:
         """The configured chain of this name; ConfigError where there is none."""
+        check("chain", "name", name, NAME)
         return self._configured_chain(name, ())
 
     def _configured_chain(self, name: str, inside: tuple[str, ...]) -> Chain:
@@ -596,7 +609,8 @@ class Client:
         give vectors alone (the fact ``chat`` is no) are looked at only where the needs name ``embeddings``.
         A plugin that chooses candidates and fails puts all of them out.
         """
-        wanted = _needs(needs, self._config)
+        check_model("select", model)
+        wanted = needs_given("select", needs, self._config.needs)
         seen = None
         if request is not None:
             wanted = with_implied(wanted, _implied(request), lenient=model is not None)
@@ -672,7 +686,8 @@ class Client:
 
         ConfigError for a provider that is not installed.
         """
-        wanted = _needs(needs, self._config)
+        check_provider("models", provider)
+        wanted = needs_given("models", needs, self._config.needs)
         offers = self._all_offers().all
         if provider is not None:
             name = self._installed(provider)
@@ -694,7 +709,8 @@ class Client:
         """
         from .live import LiveModels
 
-        wanted = _needs(needs, self._config)
+        check_provider("live_models", provider)
+        wanted = needs_given("live_models", needs, self._config.needs)
         names = sorted(self._registry.installed) if provider is None else [self._installed(provider)]
         told = await asyncio.gather(*(self._live(name, named=provider is not None) for name in names))
         models: list[Candidate] = []
@@ -723,10 +739,10 @@ class Client:
         """
         from .probing import probed
 
-        if not 0 < within < math.inf:
-            raise ValueError(f"within must be more than 0 seconds, not {within:g}")
+        check_arguments("probe", locals(), PROBE)
         chains = [target if isinstance(target, Chain) else Chain(target) for target in targets or self._usual()]
-        lineup = joined([chain.lineup(resolve=self.resolve, run=Run()) for chain in chains]).checked()
+        run = self._run(whole=False)
+        lineup = joined([chain.lineup(resolve=self.resolve, run=run) for chain in chains]).checked()
         return await probed(lineup, lambda: self._run(whole=False), within=within)
 
     def _usual(self) -> list[str | Needs | Chain]:
@@ -918,6 +934,7 @@ class Client:
 
     def resolve(self, target: str | Needs) -> Resolution:
         """The candidates of a chain's target, ready to be asked."""
+        check("resolve", "target", target, TARGET)
         return self._target(target, ())
 
     def _target(
@@ -1310,9 +1327,3 @@ def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
 def _implied(request: Request) -> tuple[Need, ...]:
     """What the request needs of a model by itself, unless what is lacking may be left out or sent all the same."""
     return request.implied_needs() if request.policy.meaning == "error" else ()
-
-
-def _needs(needs: NeedsInput | None, config: Config) -> Needs:
-    if needs is None:
-        return NO_NEEDS
-    return needs if isinstance(needs, Needs) else config.needs.get(needs) or Needs(needs)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from yarl import URL
 
+from .constraints import Count, Port, Positive, Seconds, check_fields
 from .errors import DownloadError, ProviderError
 from .messages import FilePart, ImagePart, image_type
 from .transport import NO_TIMEOUT, AiohttpTransport, Call
@@ -43,19 +44,14 @@ class Downloads:
     ``ports`` which ones may be asked. ValueError for what is no limit.
     """
 
-    max_bytes: int = 20 * MEBIBYTE
-    total_bytes: int = 50 * MEBIBYTE
-    timeout: float = 10.0
-    hops: int = 3
-    ports: tuple[int, ...] = (443,)
+    max_bytes: Positive = 20 * MEBIBYTE
+    total_bytes: Positive = 50 * MEBIBYTE
+    timeout: Seconds = 10.0
+    hops: Count = 3
+    ports: tuple[Port, ...] = (443,)
 
     def __post_init__(self) -> None:
-        if min(self.max_bytes, self.total_bytes) < 1 or self.hops < 0:
-            raise ValueError("max_bytes and total_bytes are at least 1, hops at least 0")
-        if not 0 < self.timeout < float("inf"):
-            raise ValueError("timeout is a number of seconds above 0")
-        if not self.ports or not all(0 < port < 65536 for port in self.ports):
-            raise ValueError("ports has at least one, each from 1 to 65535")
+        check_fields(self)
 
 
 # ── which addresses ──────────────────────────────────────────────────────────────────────────────────

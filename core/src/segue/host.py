@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
+from .constraints import ANY_TEXT, NAME, Items, Text, Word, check
 from .errors import ConfigError
 from .listing import list_openai_models
-from .provider import Conformance, ProviderSpec
+from .provider import FACTS, MODELS, NAMES, OPTIONAL_NAME, PROVIDER_NAME, TEXTS, Conformance, ProviderSpec
 from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from .capabilities import Capabilities
+    from .constraints import Constraint
     from .events import Embeddings, Event
     from .messages import EmbedRequest, FilePart, ImagePart, Request
     from .provider import Context, Model
@@ -65,6 +67,17 @@ class Host:
     expected_failures: Mapping[str, str] = field(default_factory=_nothing)
     ambient: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        for name, constraint in _HOST.items():
+            check("Host", name, getattr(self, name), constraint, secret=name == "headers")
+
+    def check_quirks(self) -> None:
+        """ValueError for a quirk that the wire does not know; apart, for it imports the wire."""
+        if self.quirks:
+            from .wire import openai_chat
+
+            openai_chat.dialect(self.quirks)
+
     def spec(self) -> ProviderSpec:
         """The provider that asks this host."""
         return ProviderSpec(
@@ -81,6 +94,32 @@ class Host:
             conformance=Conformance("full", wire=self.wire, expected_failures=self.expected_failures),
             ambient=self.ambient,
         )
+
+
+def _is_address(url: str) -> bool:
+    scheme, separator, rest = url.partition("://")
+    host = rest.partition("/")[0].rpartition("@")[2]
+    return scheme in {"http", "https"} and bool(separator and host) and url.isprintable() and " " not in url
+
+
+_WIRE: Final = Word(*get_args(Wire))
+_HOST: Final[Mapping[str, Constraint]] = {
+    "name": PROVIDER_NAME,
+    "url": Text("an address that starts with http:// or https://", fits=_is_address),
+    "env": NAMES,
+    "models": MODELS,
+    "capabilities": FACTS,
+    "wire": _WIRE,
+    "wires": Items(_WIRE),
+    "quirks": Items(NAME, "a list of names of quirks"),
+    "headers": TEXTS,
+    "base_url_env": OPTIONAL_NAME,
+    "key_url": OPTIONAL_NAME,
+    "options": OPTIONAL_NAME,
+    "source": ANY_TEXT,
+    "checked": ANY_TEXT,
+    "expected_failures": TEXTS,
+}
 
 
 class HostProvider:

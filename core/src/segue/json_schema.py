@@ -14,18 +14,27 @@ if TYPE_CHECKING:
 def parameters_of(function: Callable[..., object]) -> dict[str, Any]:
     """The schema of a function's parameters; TypeError for one without a type, or that is not passed by name."""
     from pydantic import ConfigDict, create_model
+    from pydantic.errors import PydanticUserError
 
-    name = getattr(function, "__name__", "the tool")
+    name = f"the function {getattr(function, '__name__', 'of the tool')}"
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except (NameError, ValueError) as error:  # a type that is not defined, a function of C without a signature
+        raise TypeError(f"{name}: its parameters cannot be read: {error}") from None
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+    for parameter in signature.parameters.values():
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY}:
             raise TypeError(f"{name}: a tool's parameters have names, {parameter.name!r} is not passed by one")
         if parameter.annotation is parameter.empty:
             raise TypeError(f"{name}: the parameter {parameter.name!r} has no type")
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (_described(parameter.annotation), default)
-    model: type[BaseModel] = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
-    return _untitled(model.model_json_schema())
+    try:
+        model: type[BaseModel] = create_model("parameters", __config__=ConfigDict(extra="forbid"), **fields)
+        return _untitled(model.model_json_schema())
+    except (PydanticUserError, NameError) as error:
+        told = f"{name}: no JSON schema can express the types of its parameters: {_first_line(error)}"
+    raise TypeError(told)
 
 
 def closed_schema_of(model: type[BaseModel]) -> tuple[dict[str, Any], bool]:
@@ -34,8 +43,18 @@ def closed_schema_of(model: type[BaseModel]) -> tuple[dict[str, Any], bool]:
     That is what OpenAI's strict mode asks for (platform.openai.com/docs/guides/structured-outputs,
     "Supported schemas"). A model that has a table with free keys cannot be closed.
     """
-    schema = model.model_json_schema()
+    from pydantic.errors import PydanticUserError
+
+    try:
+        schema = model.model_json_schema()
+    except PydanticUserError as error:
+        told = f"no JSON schema can express {model.__name__}: {_first_line(error)}"
+        raise TypeError(told) from None
     return (schema, False) if _has_free_keys(schema) else (_closed(schema), True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def identifier(text: str) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 import jiter
 import orjson
 
-__all__ = ["from_json", "to_json"]
+from .constraints import shown
+
+__all__ = ["check_json", "from_json", "to_json"]
 
 
 def from_json(text: bytes | str, *, allow_inf_nan: bool = True) -> Any:
@@ -37,6 +39,17 @@ def to_json(value: object) -> bytes:
     if b"null" in written:  # which orjson also writes for a number that is not finite
         _check(value)
     return written
+
+
+def check_json(where: str, name: str, value: object) -> None:
+    """TypeError or ValueError of one line for an argument that cannot be written as JSON; it may hold secrets."""
+    try:
+        to_json(value)
+    except (TypeError, ValueError) as error:  # pydantic's own error is a ValueError
+        kind = ValueError if "finite" in str(error) else TypeError
+    else:
+        return
+    raise kind(f"{where}({name}={shown(value, secret=True)}): {name} must be values that JSON can express")
 
 
 def _check(value: object) -> None:

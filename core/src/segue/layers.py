@@ -55,8 +55,8 @@ class Layer:
 
     def changes(self, method: str) -> bool:
         """Whether it has a method of its own."""
-        own = getattr(self.middleware, method)
-        return getattr(own, "__func__", None) is not getattr(Middleware, method)
+        own = getattr(self.middleware, method, None)  # one of both is enough
+        return own is not None and getattr(own, "__func__", None) is not getattr(Middleware, method)
 
     def asked(self, view: Request) -> object:
         """What it makes of a request; PluginError of a plugin's that fails, whatever it raises of the caller's own."""

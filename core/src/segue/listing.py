@@ -6,7 +6,7 @@ import json
 import pkgutil
 from typing import TYPE_CHECKING, Any, Final
 
-from .capabilities import Capabilities, Fact
+from .capabilities import Capabilities, known_fact
 from .errors import ProtocolError
 from .provider import Model
 
@@ -44,7 +44,7 @@ def declared_models(package: str, file: str = "models.json") -> dict[str, tuple[
     for entry in told["models"]:
         told_by: dict[str, dict[str, Value | None]] = entry["facts"]
         facts = {
-            name: Fact(value, sources.get(source, source))
+            name: known_fact(value, sources.get(source, source))
             for source, values in told_by.items()
             for name, value in values.items()
         }

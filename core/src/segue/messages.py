@@ -11,24 +11,53 @@ import inspect
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, fields
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from .capabilities import Need, Needs
+from .constraints import CALLABLE, Anything, Either, Fault, Items, Of, check
 from .errors import InvalidOutputError
 from .json_schema import closed_schema_of, identifier, parameters_of
 from .json_text import from_json
 from .validation import Before, Limits, OneOf, Value, defaults, faults_of, filled, unset
 
 if TYPE_CHECKING:
-    import os
-
     from pydantic import BaseModel
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 Detail: TypeAlias = Literal["auto", "low", "high"]
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
+
+# Strict: text is not a number, a number is not a flag, and bytes are not text.
+_Text: TypeAlias = Annotated[str, Limits(strict=True)]
+_Flag: TypeAlias = Annotated[bool, Limits(strict=True)]
+_Whole: TypeAlias = Annotated[int, Limits(strict=True)]
+
+
+class _Named:
+    """A function with a name, which a tool has too."""
+
+    wanted: str = "a function with a name"
+
+    def fault(self, value: object) -> Fault | None:
+        return None if callable(value) and hasattr(value, "__name__") else Fault(TypeError, self.wanted, value)
+
+
+class _Model:
+    """A pydantic model, the class."""
+
+    wanted: str = "a pydantic model (the class) or a JSON schema (a dict)"
+
+    def fault(self, value: object) -> Fault | None:
+        is_model = isinstance(value, type) and hasattr(value, "model_json_schema")
+        return None if is_model else Fault(TypeError, self.wanted, value)
+
+
+_FUNCTION: Final = _Named()
+_SCHEMA: Final = _Model()
+_PATH: Final = Of((str, PathLike), "the path of a file")
 
 # ── parts of a message ───────────────────────────────────────────────────────────────────────────────
 
@@ -37,7 +66,7 @@ class TextPart(Value):
     """A piece of text in a message made of parts."""
 
     type: Literal["text"] = "text"
-    text: str
+    text: _Text
 
 
 class ImagePart(Value):
@@ -46,10 +75,11 @@ class ImagePart(Value):
     A ``data:`` address is read into bytes. ``detail`` is how closely OpenAI's models look at it.
     """
 
+    _bytes: ClassVar[tuple[str, ...]] = ("data",)
     type: Literal["image"] = "image"
-    url: str | None = None
+    url: _Text | None = None
     data: bytes | None = field(default=None, repr=False)
-    media_type: str | None = None
+    media_type: _Text | None = None
     detail: Detail | None = None
 
     @classmethod
@@ -67,17 +97,19 @@ class ImagePart(Value):
         return self
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str], *, detail: Detail | None = None) -> ImagePart:
+    def from_file(cls, path: str | PathLike[str], *, detail: Detail | None = None) -> ImagePart:
         """The image in a file; its kind is told by its first bytes."""
+        check("ImagePart.from_file", "path", path, _PATH)
         return cls(data=Path(path).read_bytes(), detail=detail)
 
 
 class AudioPart(Value):
     """Recorded sound; ``format`` is the name of its file format, such as ``wav`` or ``mp3``."""
 
+    _bytes: ClassVar[tuple[str, ...]] = ("data",)
     type: Literal["audio"] = "audio"
     data: bytes = field(repr=False)
-    format: str
+    format: _Text
 
     @classmethod
     def _read(cls, value: object) -> object:
@@ -87,8 +119,9 @@ class AudioPart(Value):
         return given
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str]) -> AudioPart:
+    def from_file(cls, path: str | PathLike[str]) -> AudioPart:
         """The sound in a file; its format is the file's suffix."""
+        check("AudioPart.from_file", "path", path, _PATH)
         path = Path(path)
         return cls(data=path.read_bytes(), format=path.suffix.lower().removeprefix("."))
 
@@ -100,13 +133,14 @@ class FilePart(Value):
     which places of it it rests on, in ``reply.sources``.
     """
 
+    _bytes: ClassVar[tuple[str, ...]] = ("data",)
     type: Literal["file"] = "file"
-    url: str | None = None
+    url: _Text | None = None
     data: bytes | None = field(default=None, repr=False)
-    media_type: str | None = None
-    name: str | None = None
-    id: str | None = None
-    citations: bool = False
+    media_type: _Text | None = None
+    name: _Text | None = None
+    id: _Text | None = None
+    citations: _Flag = False
 
     @classmethod
     def _read(cls, value: object) -> object:
@@ -126,8 +160,9 @@ class FilePart(Value):
         return self
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str]) -> FilePart:
+    def from_file(cls, path: str | PathLike[str]) -> FilePart:
         """The document in a file; its media type is that of the file's suffix."""
+        check("FilePart.from_file", "path", path, _PATH)
         path = Path(path)
         return cls(data=path.read_bytes(), name=path.name)
 
@@ -140,16 +175,16 @@ class ReasoningPart(Value):
     """
 
     type: Literal["reasoning"] = "reasoning"
-    text: str = ""
-    opaque: str | None = field(default=None, repr=False)
-    origin: str | None = None
+    text: _Text = ""
+    opaque: _Text | None = field(default=None, repr=False)
+    origin: _Text | None = None
 
 
 class RefusalPart(Value):
     """A model's words for why it does not answer."""
 
     type: Literal["refusal"] = "refusal"
-    refusal: str
+    refusal: _Text
 
 
 class CachePart(Value):
@@ -170,7 +205,7 @@ class NativePart(Value):
     """
 
     type: Literal["native"] = "native"
-    wire: str
+    wire: _Text
     block: Mapping[str, Any] = field(repr=False)
 
 
@@ -195,12 +230,12 @@ class ToolCall(Value):
     ``opaque`` and ``origin`` are as of a `ReasoningPart`: what its host wants back with the call, and whose it is.
     """
 
-    id: str
-    name: str
-    arguments: str = ""
+    id: _Text
+    name: _Text
+    arguments: _Text = ""
     kind: Literal["function", "custom"] = "function"
-    opaque: str | None = field(default=None, repr=False)
-    origin: str | None = None
+    opaque: _Text | None = field(default=None, repr=False)
+    origin: _Text | None = None
 
     @classmethod
     def _read(cls, value: object) -> object:
@@ -240,10 +275,10 @@ class Tool(Value):
     ``strict`` asks the host to hold the model to the schema; None leaves it to the host.
     """
 
-    name: Annotated[str, Limits(min_length=1)]
-    description: str = ""
+    name: Annotated[str, Limits(strict=True, min_length=1)]
+    description: _Text = ""
     parameters: Mapping[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
-    strict: bool | None = None
+    strict: _Flag | None = None
 
     @classmethod
     def _read(cls, value: object) -> object:
@@ -263,6 +298,7 @@ class Tool(Value):
         A parameter is described by ``Annotated[type, "what it is"]``. TypeError for ``*args``, ``**kwargs``
         and parameters without a type.
         """
+        check("Tool.of", "function", function, _FUNCTION)
         return cls(
             name=function.__name__, description=inspect.getdoc(function) or "", parameters=parameters_of(function)
         )
@@ -271,7 +307,7 @@ class Tool(Value):
 class ToolName(Value):
     """The one tool that must be called."""
 
-    name: str
+    name: _Text
 
 
 ToolChoice: TypeAlias = Literal["auto", "none", "required"] | ToolName
@@ -287,10 +323,10 @@ class Output(Value):
     ``strict`` asks the host to hold the model to the schema.
     """
 
-    name: Annotated[str, Limits(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "answer"
+    name: Annotated[str, Limits(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "answer"
     json_schema: Mapping[str, Any] | None = None
-    description: str | None = None
-    strict: bool | None = None
+    description: _Text | None = None
+    strict: _Flag | None = None
 
     @classmethod
     def of(cls, schema: type[BaseModel] | Mapping[str, Any]) -> Output:
@@ -302,6 +338,7 @@ class Output(Value):
         if isinstance(schema, Mapping):
             title = schema.get("title")
             return cls(name=identifier(title) if isinstance(title, str) else "answer", json_schema=dict(schema))
+        check("Output.of", "schema", schema, _SCHEMA)
         written, strict = closed_schema_of(schema)
         description = inspect.cleandoc(schema.__doc__) if schema.__doc__ else None
         return cls(name=identifier(schema.__name__), json_schema=written, description=description, strict=strict)
@@ -318,11 +355,11 @@ class Message(Value):
     """
 
     role: Role
-    content: str | tuple[Part, ...] = ""
+    content: _Text | tuple[Part, ...] = ""
     tool_calls: tuple[ToolCall, ...] = ()
-    tool_call_id: str | None = None
-    name: str | None = None
-    is_error: bool = False
+    tool_call_id: _Text | None = None
+    name: _Text | None = None
+    is_error: _Flag = False
 
     @classmethod
     def _read(cls, value: object) -> object:
@@ -402,8 +439,8 @@ def _as_sequence(stop: object) -> object:
     return (stop,) if isinstance(stop, str) else stop
 
 
-_Positive: TypeAlias = Annotated[int, Limits(ge=1)]
-_Finite: TypeAlias = Annotated[float, Limits(allow_inf_nan=False)]
+_Positive: TypeAlias = Annotated[int, Limits(ge=1, strict=True)]
+_Finite: TypeAlias = Annotated[float, Limits(allow_inf_nan=False, strict=True)]
 
 
 class Settings(Value):
@@ -413,13 +450,13 @@ class Settings(Value):
     """0 is the most predictable; most hosts take up to 2."""
     top_p: _Finite | None = None
     """Only the likeliest tokens that together have this probability."""
-    top_k: int | None = None
+    top_k: _Whole | None = None
     """Only so many of the likeliest tokens."""
     max_tokens: _Positive | None = None
     """The longest answer, its reasoning included."""
-    stop: Annotated[tuple[str, ...] | None, Before(_as_sequence)] = None
+    stop: Annotated[tuple[_Text, ...] | None, Before(_as_sequence)] = None
     """End the answer before any of these."""
-    seed: int | None = None
+    seed: _Whole | None = None
     """The same seed, as far as the host can, the same answer."""
     frequency_penalty: _Finite | None = None
     """Against tokens by how often they came, -2 to 2."""
@@ -427,11 +464,11 @@ class Settings(Value):
     """Against tokens that came at all, -2 to 2."""
     n: _Positive | None = None
     """How many answers to give, in ``reply.choices``."""
-    logprobs: bool | None = None
+    logprobs: _Flag | None = None
     """Tell the log probability of each token."""
-    top_logprobs: Annotated[int, Limits(ge=0)] | None = None
+    top_logprobs: Annotated[int, Limits(ge=0, strict=True)] | None = None
     """And of so many others in its place."""
-    parallel_tool_calls: bool | None = None
+    parallel_tool_calls: _Flag | None = None
     """Whether several tools may be called at once."""
     reasoning_effort: ReasoningEffort | None = None
     """How much a reasoning model thinks."""
@@ -481,10 +518,10 @@ class Request(Value):
     output: Output | None = None
     settings: Settings = NO_SETTINGS
     needs: Needs = Needs()
-    stream: Annotated[bool, Limits(strict=True)] = True
+    stream: _Flag = True
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     extra_body: Mapping[str, Any] = field(default_factory=dict)
-    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    extra_headers: Mapping[str, _Text] = field(default_factory=dict, repr=False)
     policy: Policy = unset(Policy)
 
     def _check(self) -> Self:
@@ -522,12 +559,12 @@ class Request(Value):
 class EmbedRequest(Value):
     """A wish for vectors; ``purpose`` is what they are for, where a host makes a difference."""
 
-    inputs: Annotated[tuple[str, ...], Limits(min_length=1)]
+    inputs: Annotated[tuple[_Text, ...], Limits(min_length=1)]
     dimensions: _Positive | None = None
     purpose: Literal["query", "document"] | None = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     extra_body: Mapping[str, Any] = field(default_factory=dict)
-    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    extra_headers: Mapping[str, _Text] = field(default_factory=dict, repr=False)
     policy: Policy = unset(Policy)
 
 
@@ -561,12 +598,26 @@ MessagesInput: TypeAlias = "str | Message | Sequence[Message | Mapping[str, Any]
 ToolInput: TypeAlias = "Tool | Callable[..., object] | Mapping[str, Any]"
 
 
-def read_messages(value: MessagesInput) -> tuple[Message, ...]:
-    """Messages from a string, dictionaries in the OpenAI form, or messages; ValueError for none or wrong ones."""
+_TURNS: Final = Items(
+    Anything(), "text, a Message, or a list of messages (each a Message or a dict with role and content)", once=True
+)
+_TOOLS: Final = Items(
+    Either(Of((Tool, Mapping)), CALLABLE, wanted="a Tool, a Python function, or a dict in the OpenAI form"),
+    "a list of tools",
+)
+
+
+def read_messages(value: MessagesInput, *, where: str = "read_messages") -> tuple[Message, ...]:
+    """Messages from a string, dictionaries in the OpenAI form, or messages.
+
+    TypeError or ValueError for none or wrong ones, with the argument of ``where``.
+    """
     if isinstance(value, str):
         return (said("user", value),)
     if isinstance(value, Message):
         return (value,)
+    if value.__class__ is not list:
+        check(where, "messages", value, _TURNS, secret=True)
     messages: list[Message] = []
     for place, item in enumerate(value):
         try:
@@ -579,12 +630,26 @@ def read_messages(value: MessagesInput) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def read_tools(tools: Sequence[ToolInput]) -> tuple[Tool, ...]:
+def read_tools(tools: Sequence[ToolInput], *, where: str = "read_tools") -> tuple[Tool, ...]:
     """Tools from declarations, Python functions, or dictionaries in the OpenAI form."""
-    return tuple(
-        tool if isinstance(tool, Tool) else Tool.model_validate(tool) if isinstance(tool, Mapping) else Tool.of(tool)
-        for tool in tools
-    )
+    check(where, "tools", tools, _TOOLS)
+    read: list[Tool] = []
+    for place, tool in enumerate(tools):
+        try:
+            read.append(
+                tool
+                if isinstance(tool, Tool)
+                else Tool.model_validate(tool)
+                if isinstance(tool, Mapping)
+                else Tool.of(tool)
+            )
+        except (TypeError, ValueError) as error:
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            told = faults_of(error, f"tools[{place}]") if isinstance(error, ValueError) else f"tools[{place}]: {error}"
+        else:
+            continue
+        raise kind(told)
+    return tuple(read)
 
 
 # ── reading parts ────────────────────────────────────────────────────────────────────────────────────

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from .events import Event
     from .messages import Request
+
+
+CHANGES: Final = ("request", "events")
+"""The methods of a middleware."""
 
 
 class Middleware(Protocol):

@@ -8,7 +8,7 @@ import math
 import time
 from dataclasses import field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from .errors import message_of
 from .values import dataclass
@@ -180,6 +180,10 @@ class Observer(Protocol):
         return
 
 
+TOLD: Final = tuple(name for name in vars(Observer) if not name.startswith("_"))
+"""The methods of an observer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """What was observed of one provider's model; it stands above what is advertised."""
@@ -197,10 +201,6 @@ class HealthSnapshot:
     def of(self, provider: str, model: str) -> Health | None:
         """The observation of this model, or else of its provider, or None."""
         return self.states.get((provider, model)) or self.states.get((provider, "*"))
-
-
-def _ignore(_value: object, /) -> None:
-    """Stands for a method that an observer which inherits nothing does not have: it may be older than the method."""
 
 
 class Observers:
@@ -267,9 +267,12 @@ class Observers:
 
     def _tell(self, method: str, value: object) -> None:
         for observer in self._observers:
+            tell = getattr(observer, method, None)
+            if tell is None:
+                continue
             began = time.perf_counter() if self._plugins else 0.0
             try:
-                getattr(observer, method, _ignore)(value)
+                tell(value)
             except Exception:  # whoever looks on may raise anything; the caller's answer does not hang on it
                 _log.exception("the observer %s raised in %s", type(observer).__name__, method)
             if self._plugins and time.perf_counter() - began > self._time_limit:

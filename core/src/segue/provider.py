@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
-from .capabilities import Capabilities
+from .capabilities import CAPABILITIES, Capabilities, Fact, fact_fault
+from .constraints import (
+    ANY_TEXT,
+    CALLABLE,
+    FLAG,
+    NAME,
+    NOTHING,
+    Anything,
+    Either,
+    Fault,
+    Items,
+    Number,
+    Of,
+    Table,
+    Text,
+    Word,
+    check,
+)
 from .values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from pydantic import BaseModel
 
+    from .constraints import Constraint
     from .events import Embeddings, Event
     from .messages import EmbedRequest, FilePart, ImagePart, Request
     from .transport import Transport
@@ -38,6 +57,11 @@ class Model:
 
     name: str
     capabilities: Capabilities = field(default_factory=Capabilities)
+
+    def __post_init__(self) -> None:
+        if self.name.__class__ is not str or self.capabilities.__class__ is not Capabilities:
+            check("Model", "name", self.name, ANY_TEXT)
+            check("Model", "capabilities", self.capabilities, CAPABILITIES)
 
 
 class Secret(Protocol):
@@ -152,6 +176,10 @@ class Conformance:
     options: Mapping[str, Any] = field(default_factory=_nothing)
     expected_failures: Mapping[str, str] = field(default_factory=_nothing)
 
+    def __post_init__(self) -> None:
+        for name, constraint in _CONFORMANCE.items():
+            check("Conformance", name, getattr(self, name), constraint)
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
@@ -187,6 +215,10 @@ class ProviderSpec:
     conformance: Conformance | None = None
     ambient: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        for name, constraint in _SPEC.items():
+            check("ProviderSpec", name, getattr(self, name), constraint)
+
     def shared(self) -> Capabilities:
         """What is known of every model."""
         return self.capabilities if isinstance(self.capabilities, Capabilities) else Capabilities(self.capabilities)
@@ -208,6 +240,73 @@ class ProviderSpec:
             Model(model, shared) if isinstance(model, str) else Model(model.name, shared.merged(model.capabilities))
             for model in self.models
         )
+
+
+class _Models:
+    """A list of models; of thousands only the classes are looked at, where these are the usual ones."""
+
+    wanted: str = "a list of models, each a Model or its name"
+
+    def fault(self, value: object) -> Fault | None:
+        if isinstance(value, (list, tuple)) and all(one.__class__ in _MODEL_CLASSES for one in value):
+            return None
+        return _ANY_MODELS.fault(value)
+
+
+_MODEL_CLASSES: Final = frozenset({str, Model})
+_ANY_MODELS: Final = Items(Either(Of(Model), ANY_TEXT, wanted="a Model or its name"), _Models.wanted)
+_FACT: Final = Either(
+    FLAG, Number(), ANY_TEXT, NOTHING, Of(Fact), wanted="True, False, a finite number, a word or None"
+)
+PROVIDER_NAME: Final = Text("the name of a provider")
+MODELS: Final = _Models()
+
+
+class _Facts:
+    """A `Capabilities`, or a dict of facts; those of well-known names have their types."""
+
+    wanted: str = "a Capabilities, or a dict of facts by name"
+
+    def fault(self, value: object) -> Fault | None:
+        if not isinstance(value, Mapping):
+            return Fault(TypeError, self.wanted, value)
+        fault = None if isinstance(value, Capabilities) else _FACT_TABLE.fault(value)
+        if fault is not None:
+            return fault
+        for name, fact in value.items():
+            told = fact.value if isinstance(fact, Fact) else fact
+            wanted = fact_fault(name, told)
+            if wanted is not None:
+                return Fault(ValueError, wanted, told, f"[{name!r}]")
+        return None
+
+
+_FACT_TABLE: Final = Table(_FACT)
+FACTS: Final = _Facts()
+NAMES: Final = Items(NAME, "a list of names")
+TEXTS: Final = Table(ANY_TEXT, "a dict of text by name")
+OPTIONAL_NAME: Final = Either(NAME, NOTHING)
+_CONFORMANCE: Final[Mapping[str, Constraint]] = {
+    "level": Word(*get_args(Level)),
+    "wire": OPTIONAL_NAME,
+    "cassettes": OPTIONAL_NAME,
+    "options": Table(Anything(), "a dict of options by name"),
+    "expected_failures": TEXTS,
+}
+_SPEC: Final[Mapping[str, Constraint]] = {
+    "name": PROVIDER_NAME,
+    "load": Either(NAME, CALLABLE, wanted="'module:attribute', or a function that returns the provider"),
+    "models": MODELS,
+    "capabilities": FACTS,
+    "env": NAMES,
+    "base_url_env": OPTIONAL_NAME,
+    "url": OPTIONAL_NAME,
+    "key_url": OPTIONAL_NAME,
+    "access": Word(*get_args(Access)),
+    "options": Either(NAME, CALLABLE, NOTHING, wanted="'module:attribute', a pydantic model or a function, or None"),
+    "without_key": Either(CALLABLE, NOTHING),
+    "conformance": Either(Of(Conformance), NOTHING),
+}
 
 
 def options_model(spec: ProviderSpec) -> type[BaseModel] | None:

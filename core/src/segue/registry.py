@@ -113,8 +113,8 @@ class Registry:
         self._settle(declared, rules.prefer)
         if rules.strict:
             self._refuse_broken()
-        for given in providers:
-            spec = given_as_spec(given)
+        for place, given in enumerate(providers):
+            spec = _given(given, place)
             # A class that an application wrote is what its tests are about; a row of data is a host.
             self._installed[spec.name] = Installed(spec, "code", is_own=not isinstance(given, Host))
             self.conflicts.pop(spec.name, None)
@@ -257,6 +257,16 @@ class Registry:
                 f"the provider {name!r} of {self._installed[name].origin} cannot be loaded: {cause_of(error)}",
                 plugin=name,
             ) from error
+
+
+def _given(given: object, place: int) -> ProviderSpec:
+    """The declaration of a provider that code gave; TypeError or ValueError with its place among all of them."""
+    try:
+        return given_as_spec(given)
+    except (TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        told = " ".join(str(error).split())
+    raise kind(f"Client(providers=…): providers[{place}]: {told}")
 
 
 _OPEN: Final = "open"

@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
 from .capabilities import Capabilities, Fact, Needs
+from .constraints import ANY_TEXT, Of, check
 from .observation import HealthSnapshot
 from .provider import Model
 from .values import dataclass, maker
@@ -86,6 +87,13 @@ class Veto:
 
     candidate: Candidate
     reason: str
+
+    def __post_init__(self) -> None:
+        check("Veto", "candidate", self.candidate, _CANDIDATE)
+        check("Veto", "reason", self.reason, ANY_TEXT)
+
+
+_CANDIDATE: Final = Of(Candidate)
 
 
 @dataclass(frozen=True, slots=True)

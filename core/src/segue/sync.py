@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from .asking import Asking, NeedsInput, SchemaInput
-    from .capabilities import Needs
+    from .asking import Asking, SchemaInput
+    from .capabilities import Needs, NeedsInput
     from .chain import Chain
     from .client import ChainInput
     from .client import Stream as AsyncStream
@@ -80,14 +80,14 @@ class Client:
         plugins: bool = True,
         providers: Iterable[object] = (),
         api_keys: Mapping[str, str | Secret] | None = None,
-        timeout: Timeout | None = None,
-        retry: Retry | None = None,
-        breaker: Breaker | Literal["configured"] | None = "configured",
+        timeout: Timeout | float | None = None,
+        retry: Retry | int | None = None,
+        breaker: Breaker | bool | Literal["configured"] | None = "configured",
         budget: Budget | None = None,
         health: HealthStore | None = None,
         concurrency: int | None = None,
         proxy: str | None = None,
-        ca_file: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
         environment_proxies: bool | None = None,
         downloads: Downloads | bool | None = None,
         host_messages: bool | None = None,
@@ -272,10 +272,12 @@ class Client:
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         policy: Policy | None = None,
+        timeout: Timeout | float | None = None,
     ) -> EmbedReply:
         """A vector for each input, in their order, from the first candidate that gives them.
 
-        Vectors of two models cannot be compared: name one model, or a chain of hosts of the same one.
+        Vectors of two models cannot be compared: name one model, or a chain of hosts of the same one. ``timeout``
+        overrides what the chain and the client say; a number is the total.
         """
         return self._call(
             self._client.embed(
@@ -289,6 +291,7 @@ class Client:
                 extra_body=extra_body,
                 extra_headers=extra_headers,
                 policy=policy,
+                timeout=timeout,
             )
         )
 

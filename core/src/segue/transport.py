@@ -18,6 +18,7 @@ import socket
 import ssl
 import time
 from contextvars import ContextVar
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Network, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeAlias
@@ -32,6 +33,7 @@ from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
+from .constraints import NOTHING, SECONDS, Either, Number, Of, Seconds, Text, check, check_fields
 from .display import shown_address
 from .errors import (
     ConfigError,
@@ -133,10 +135,26 @@ class Timeout:
     events counts only for ``total``, which is checked at the next wait: what the host sent by then is still given.
     """
 
-    connect: float | None = 10.0
-    first_event: float | None = 120.0
-    idle: float | None = 60.0
-    total: float | None = None
+    connect: Seconds | None = 10.0
+    first_event: Seconds | None = 120.0
+    idle: Seconds | None = 60.0
+    total: Seconds | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+_TIMEOUT: Final = Of(Timeout)
+_MAX_BYTES: Final = Number(ge=1, whole=True)
+TIMEOUT: Final = Either(_TIMEOUT, SECONDS, NOTHING)
+"""What an argument ``timeout`` may be."""
+
+
+def limits_with(timeout: Timeout | float | None, usual: Timeout) -> Timeout:
+    """The limits of time that apply: a number changes the total of the usual ones, None nothing."""
+    if timeout is None:
+        return usual
+    return timeout if isinstance(timeout, Timeout) else replace(usual, total=timeout)
 
 
 NO_TIMEOUT: Final = Timeout(connect=None, first_event=None, idle=None, total=None)
@@ -474,6 +492,8 @@ class AiohttpTransport:
         max_bytes: int = 256 * 1024 * 1024,
         addresses_of: AddressesOf | None = None,
     ) -> None:
+        check("AiohttpTransport", "timeout", timeout, _TIMEOUT)
+        check("AiohttpTransport", "max_bytes", max_bytes, _MAX_BYTES)
         self.timeout = timeout
         self.max_bytes = max_bytes
         self._proxy = _proxy_url(proxy)
@@ -549,6 +569,18 @@ class AiohttpTransport:
             return ssl.create_default_context(cafile=self._ca_file)
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"ca_file {self._ca_file}: {type(error).__name__}: no certificates can be read") from None
+
+
+def _is_proxy(proxy: str) -> bool:
+    try:
+        _proxy_url(proxy)
+    except ConfigError:
+        return False
+    return True
+
+
+PROXY: Final = Text("an address such as http://127.0.0.1:3128", fits=_is_proxy)
+"""What an argument ``proxy`` may be."""
 
 
 def _proxy_url(proxy: str | None) -> URL | None:

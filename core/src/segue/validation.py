@@ -10,6 +10,8 @@ import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, Self, TypeVar, cast, dataclass_transform
 
+from .constraints import shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -23,7 +25,7 @@ V = TypeVar("V", bound="Value")
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(dataclasses.field,))
 class Value:
-    """A frozen value with checked fields, given by name; pydantic.ValidationError, a ValueError, for wrong ones.
+    """A frozen value with checked fields, given by name; a ValueError of one line for wrong ones.
 
     A dataclass of the standard library, so that it may be a field of pydantic's models, and of what is built on them.
     A subclass may have ``_read``, which is given what is to be a value before it is checked, and ``_check``, which is
@@ -41,8 +43,20 @@ class Value:
         # Its methods would be text that is compiled for each class: those below do for all.
         dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
 
+    _bytes: ClassVar[tuple[str, ...]] = ()
+    """The fields of bytes, for which text is only right in JSON."""
+
     def __init__(self, /, **fields: Any) -> None:
-        _validator(type(self)).validate_python(fields, self_instance=self)
+        for name in self._bytes:
+            if isinstance(fields.get(name), str):
+                raise TypeError(f"{type(self).__name__}({name}=<str>): {name} must be bytes")
+        try:
+            _validator(type(self)).validate_python(fields, self_instance=self)
+        except ValueError as error:
+            told = faults_of(error)
+        else:
+            return
+        raise ValueError(told)  # without pydantic's own, which fills a page
 
     @classmethod
     def model_validate(cls, value: object) -> Self:
@@ -198,16 +212,19 @@ def defaults(kind: type[Value]) -> dict[str, Any]:
 
 
 def faults_of(error: ValueError, where: str = "") -> str:
-    """What is wrong, on one line that names each place; what was given there is not in it."""
+    """What is wrong, on one line that names each place; of what was given there it shows numbers and types alone."""
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
         return f"{where}: {error}" if where else str(error)
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    faults = error.errors(include_url=False, include_context=False)
     # Of a value that may have several forms the last one tells the most: content that is no text is parts.
     deep = [fault for fault in faults if fault["loc"][-1:] != ("str",)] or faults
     told = []
     for fault in deep:
         place = ".".join(str(part) for part in fault["loc"] if not (isinstance(part, str) and "[" in part))
-        told.append(": ".join(part for part in (where, place, fault["msg"].removeprefix("Value error, ")) if part))
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"].endswith("_type") and not isinstance(fault["input"], str):
+            message += f", not {shown(fault['input'], secret=True)}"
+        told.append(": ".join(part for part in (where, place, message) if part))
     return "; ".join(dict.fromkeys(told))

@@ -16,6 +16,7 @@ from ..registry import Registry
 from ..resilience import Breaker
 from ..secrets import KeyStore
 from .keys import known_providers
+from .references import check_references
 from .terminal import one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
@@ -32,8 +33,11 @@ _PLAIN: Final = ChainConfig(())  # of which only the targets are shown
 def check_configuration(*, config: str | None) -> bool:
     """Read everything, look up every key, print each fault; whether there was none."""
     reading = read(True if config is None else config)
-    faults = list(_faults(reading))
-    for note in _notes(reading.config):
+    with reserved():
+        registry = Registry(rules=reading.config.plugins)
+        references = check_references(reading, registry)
+    faults = [*_faults(reading, registry), *references.faults]
+    for note in (*_notes(reading.config), *references.notes):
         say(f"note: {one_line(note)}")
     lines = faults or list(_what_was_read(reading))
     out = output()
@@ -51,11 +55,9 @@ def _what_was_read(reading: Reading) -> Iterator[str]:
     yield "all is well"
 
 
-def _faults(reading: Reading) -> Iterator[str]:
+def _faults(reading: Reading, registry: Registry) -> Iterator[str]:
     yield from map(str, reading.faults)
     config = reading.config
-    with reserved():
-        registry = Registry(rules=config.plugins)
     known = known_providers(config, registry)
     for name, provider in config.providers.items():
         if name not in known:

@@ -24,7 +24,8 @@ from .waiting import Waiting
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
 
-    from ..asking import Asking, NeedsInput, SchemaInput
+    from ..asking import Asking, SchemaInput
+    from ..capabilities import NeedsInput
     from ..client import ChainInput
     from ..events import Event, Reply, Source
     from ..messages import Message, Request

@@ -17,9 +17,8 @@ from .terminal import ask, can_ask, is_terminal, one_line, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..asking import NeedsInput
-    from ..capabilities import Capabilities
-    from ..client import ChainInput, Client
+    from ..capabilities import Capabilities, NeedsInput
+    from ..client import Client
     from ..selection import Candidate, Selection
     from .terminal import Page
 
@@ -53,7 +52,7 @@ class Target:
 
     model: str | None = None
     needs: NeedsInput | None = None
-    chain: ChainInput | None = None
+    chain: Chain | str | None = None
     first: str = "nobody"
     meeting: str | None = None
     default: bool = False

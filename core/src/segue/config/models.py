@@ -9,7 +9,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -31,7 +31,18 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ..capabilities import Needs
+from ..capabilities import Needs, fact_fault
+from ..constraints import (
+    Count,
+    Factor,
+    Pause,
+    Port,
+    Positive,
+    Quantile,
+    Seconds,
+    Share,
+    constraint_of,
+)
 from ..errors import NeedsSyntaxError
 from ..messages import SETTING_NAMES, Settings
 from ..observation import MidStream  # noqa: TC001 - pydantic looks it up
@@ -102,12 +113,6 @@ def _read_fact(value: object) -> object:
     raise _wrong("must be true, false, a number or a word")
 
 
-def _read_seconds(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
-        return float(value)
-    raise _wrong("must be a number of seconds above 0")
-
-
 def _check_base_url(url: str) -> str:
     if _url_fault(url) is not None or _has_user(url) or urlsplit(url).query or urlsplit(url).fragment:
         raise _wrong("must be an address, http://… or https://…, without user, password, query or fragment")
@@ -166,11 +171,6 @@ _RULES: Final = PluginRules()
 _FACTS_NAME: Final = "is no name of a fact: lower-case letters, digits and '_', a letter first"
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
-Seconds: TypeAlias = Annotated[
-    float, PlainValidator(_read_seconds, json_schema_input_type=Annotated[float, Field(gt=0)])
-]
-Count: TypeAlias = Annotated[int, Field(ge=1)]
-Share: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 NeedsText: TypeAlias = Annotated[Needs, PlainValidator(_read_needs, json_schema_input_type=str)]
 FactName: TypeAlias = Annotated[str, _matching(_FACT, _FACTS_NAME)]
 FactValue: TypeAlias = Annotated[
@@ -201,6 +201,30 @@ class _Table(BaseModel):
     )
 
 
+SHORT: Final[Mapping[str, str]] = {
+    "timeout": "total", "retry": "count", "breaker": "enabled", "downloads": "enabled",
+}  # fmt: skip
+"""Tables that may be written as one value, and the key that it then is."""
+
+
+def _short(key: str, kind: Any, table: Any) -> BeforeValidator:
+    """Reads one value in place of a table as the table with this key; of a delay also true and false."""
+    constraint = constraint_of(kind)
+    is_hedge = key == "after"
+
+    def read(value: object) -> object:
+        if value is None or isinstance(value, Mapping | BaseModel):
+            return value
+        if is_hedge and isinstance(value, bool):
+            return {} if value else None
+        if constraint.fault(value) is None:
+            return {key: value}
+        words = constraint.wanted.replace("True or False", "true or false")
+        raise _wrong(f"must be {words}, {'true, false, ' * is_hedge}or a table")
+
+    return BeforeValidator(read, json_schema_input_type=table | kind | bool if is_hedge else table | kind)
+
+
 class TimeoutTable(_Table):
     """Limits in seconds, one a phase."""
 
@@ -212,17 +236,26 @@ class TimeoutTable(_Table):
     total: Seconds | None = Field(default=None, description="The whole call with every attempt. No limit if not set.")
 
 
+def _limits_kind(value: object) -> str:
+    return "<table>" if isinstance(value, Mapping | BaseModel) else "<number>"
+
+
+Limits: TypeAlias = Annotated[
+    Annotated[Seconds, Tag("<number>")] | Annotated[TimeoutTable, Tag("<table>")], Discriminator(_limits_kind)
+]
+"""Limits of time, or a number, which changes the total alone."""
+
+
 class TargetTable(_Table):
     """A target of a chain: a `model`, `needs` or another `chain`, with what is true of it alone."""
 
     model: Text | None = Field(default=None, description="`provider/model`, or a model's name.")
     needs: NeedsText | None = Field(default=None, description="What a model must be able to do.")
     chain: Text | None = Field(default=None, description="Another chain of this file.")
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        default=1.0, description='For `balance = "weight"`.'
-    )
-    timeout: TimeoutTable | None = Field(
-        default=None, description="Limits of one attempt, in place of the call's; `connect` is not looked at."
+    weight: Share = Field(default=1.0, description='For `balance = "weight"`.')
+    timeout: Limits | None = Field(
+        default=None,
+        description="Limits of one attempt, in place of the call's; `connect` is not looked at. A number is the total.",
     )
     settings: dict[str, JsonValue] = Field(
         default_factory=dict, description="Settings of an answer, as `temperature`, where a call leaves them open."
@@ -230,7 +263,7 @@ class TargetTable(_Table):
     options: dict[str, JsonValue] = Field(
         default_factory=dict, repr=False, description="Options of its provider, where a call leaves them open."
     )
-    concurrency: Count | None = Field(
+    concurrency: Positive | None = Field(
         default=None, description="How many of its calls may run at the same time; any number if not set."
     )
 
@@ -268,15 +301,13 @@ def _chain(value: object) -> object:
 class HedgeTable(_Table):
     """Asking the next target too when the first content is late."""
 
-    after: Seconds | None = Field(
+    after: Pause | None = Field(
         default=None, description="Late is after so many seconds; learned from the latest answers if not set."
     )
-    quantile: Annotated[float, Field(gt=0, le=1)] = Field(
+    quantile: Quantile = Field(
         default=_HEDGE.quantile, description="Learned: late is later than this share of the latest answers began,"
     )
-    factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
-        default=_HEDGE.factor, description="times so much."
-    )
+    factor: Factor = Field(default=_HEDGE.factor, description="times so much.")
 
 
 class ChainTable(_Table):
@@ -289,12 +320,16 @@ class ChainTable(_Table):
     mid_stream: MidStream = Field(
         default="continue", description="What follows when an answer breaks off after something of it was given."
     )
-    hedge: HedgeTable | None = Field(default=None, description="When the next one is asked too. Never if not set.")
+    hedge: Annotated[HedgeTable | None, _short("after", Pause, HedgeTable)] = Field(
+        default=None,
+        description="When the next one is asked too: a number is the delay, true the usual one. Never if not set.",
+    )
     reject: Annotated[tuple[Literal["empty", "refusal", "content_filter", "truncated"], ...], Field(strict=False)] = (
         Field(default=(), description="Answers that are no answers.")
     )
-    timeout: TimeoutTable | None = Field(
-        default=None, description="Limits in place of the client's; `connect` is not looked at."
+    timeout: Limits | None = Field(
+        default=None,
+        description="Limits in place of the client's; `connect` is not looked at. A number is the total.",
     )
 
 
@@ -338,7 +373,7 @@ class ProviderTable(_Table):
         default_factory=dict, repr=False, description="Headers of every call, beside those that the wire needs."
     )
     proxy: Proxy | None = Field(default=None, repr=False, description="The proxy of its calls.")
-    concurrency: Count | None = Field(
+    concurrency: Positive | None = Field(
         default=None, description="How many of its calls may run at the same time; any number if not set."
     )
     wire: Literal["openai_chat", "openai_responses"] | None = Field(
@@ -379,11 +414,11 @@ class ProviderTable(_Table):
 class RetryTable(_Table):
     """Asking the same candidate again, where no other is left and it may help; the pause is random up to a limit."""
 
-    count: Annotated[int, Field(ge=0)] = Field(default=_RETRY.count, description="How often.")
-    base: Seconds = Field(
+    count: Count = Field(default=_RETRY.count, description="How often.")
+    base: Pause = Field(
         default=_RETRY.base, description="The limit of the first pause in seconds; it doubles each time."
     )
-    cap: Seconds = Field(default=_RETRY.cap, description="The highest limit of a pause in seconds.")
+    cap: Pause = Field(default=_RETRY.cap, description="The highest limit of a pause in seconds.")
     ratio: Share = Field(
         default=_BUDGET.ratio, description="What an answer earns; a retry costs 1, a hedge 1.8, of all calls together."
     )
@@ -396,16 +431,16 @@ class BreakerTable(_Table):
     """Leaving a host alone that fails."""
 
     enabled: bool = Field(default=True, description="Whether any is.")
-    failures: Count = Field(default=_BREAKER.failures, description="After so many failures in a row,")
-    silence: Share = Field(
+    failures: Positive = Field(default=_BREAKER.failures, description="After so many failures in a row,")
+    silence: Pause = Field(
         default=_BREAKER.silence, description="or from two on, so many seconds after its last answer."
     )
-    interval: Seconds = Field(
+    interval: Pause = Field(
         default=_BREAKER.interval,
         description="For so many seconds; then one call tries it, and each time it fails "
         "the next wait is four times as long,",
     )
-    longest: Seconds = Field(default=_BREAKER.longest, description="up to so many seconds.")
+    longest: Pause = Field(default=_BREAKER.longest, description="up to so many seconds.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -418,14 +453,14 @@ class DownloadsTable(_Table):
     """Downloading images and files for hosts that take no addresses."""
 
     enabled: bool = Field(default=False, description="Whether anything is downloaded.")
-    max_bytes: Count | None = Field(default=None, description="How large each may be. 20 MiB if not set.")
-    total_bytes: Count | None = Field(default=None, description="How large those of a call may be. 50 MiB if not set.")
-    timeout: Seconds | None = Field(default=None, description="For those of a call. 10 if not set.")
-    hops: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="How many redirects are followed. 3 if not set."
+    max_bytes: Positive | None = Field(default=None, description="How large each may be. 20 MiB if not set.")
+    total_bytes: Positive | None = Field(
+        default=None, description="How large those of a call may be. 50 MiB if not set."
     )
-    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], Field(strict=False, min_length=1)] | None = (
-        Field(default=None, description="The ports that may be asked. 443 alone if not set.")
+    timeout: Seconds | None = Field(default=None, description="For those of a call. 10 if not set.")
+    hops: Count | None = Field(default=None, description="How many redirects are followed. 3 if not set.")
+    ports: Annotated[tuple[Port, ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None, description="The ports that may be asked. 443 alone if not set."
     )
 
 
@@ -492,13 +527,20 @@ class File(_Table):
     environment_proxies: bool = Field(
         default=False, description="Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment are used."
     )
-    timeout: TimeoutTable = Field(default_factory=TimeoutTable, description="Limits of time.")
-    downloads: DownloadsTable = Field(
-        default_factory=DownloadsTable, description="What is downloaded for hosts that take no addresses."
+    timeout: Annotated[TimeoutTable, _short("total", Seconds, TimeoutTable)] = Field(
+        default_factory=TimeoutTable, description="Limits of time; a number is `total`."
     )
-    retry: RetryTable = Field(default_factory=RetryTable, description="Asking the same candidate again.")
-    breaker: BreakerTable = Field(default_factory=BreakerTable, description="When a host that fails is left alone.")
-    concurrency: Count | None = Field(
+    downloads: Annotated[DownloadsTable, _short("enabled", bool, DownloadsTable)] = Field(
+        default_factory=DownloadsTable,
+        description="What is downloaded for hosts that take no addresses; true or false is `enabled`.",
+    )
+    retry: Annotated[RetryTable, _short("count", Count, RetryTable)] = Field(
+        default_factory=RetryTable, description="Asking the same candidate again; a number is `count`."
+    )
+    breaker: Annotated[BreakerTable, _short("enabled", bool, BreakerTable)] = Field(
+        default_factory=BreakerTable, description="When a failing host is not asked; true or false is `enabled`."
+    )
+    concurrency: Positive | None = Field(
         default=None, description="How many calls may run at the same time; any number if not set."
     )
     host_messages: bool = Field(
@@ -542,9 +584,12 @@ def check(table: Mapping[str, Any]) -> tuple[File | None, list[tuple[Path, str]]
     After `MOST_FAULTS` the rest is only counted: a hostile file could have a hundred thousand.
     """
     try:
-        return File.model_validate(table), []
+        file = File.model_validate(table)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
+    else:
+        wrong = list(_wrong_facts(table))
+        return (None, wrong) if wrong else (file, [])
     faults = []
     for one in found[:MOST_FAULTS]:
         path = _place(one["loc"], table)
@@ -560,6 +605,26 @@ def check(table: Mapping[str, Any]) -> tuple[File | None, list[tuple[Path, str]]
     if len(found) > MOST_FAULTS:
         faults.append(((), f"and {len(found) - MOST_FAULTS} more"))
     return None, faults
+
+
+def _wrong_facts(table: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """The facts of well-known names that have a value of another type, which no need could ever meet."""
+    tables: list[tuple[Path, Mapping[str, Any]]] = [
+        (("models", name), facts) for name, facts in table.get("models", {}).items()
+    ]
+    for name, provider in table.get("providers", {}).items():
+        tables.append((("providers", name, "capabilities"), provider.get("capabilities", {})))
+        tables += [
+            (("providers", name, "models", place), model)
+            for place, model in enumerate(provider.get("models", ()))
+            if isinstance(model, Mapping)
+        ]
+    for path, facts in tables:
+        for name, value in facts.items():
+            wanted = fact_fault(name, value)
+            if wanted is not None:
+                words = wanted.replace("True or False", "true or false")
+                yield (*path, name), f"{shown((*path, name))} must be {words}"
 
 
 def _place(loc: tuple[str | int, ...], table: Any) -> Path:
@@ -599,8 +664,12 @@ def _known_at(path: Path) -> tuple[str, ...]:
             return tuple(ProviderTable.model_fields)
         case ("default",):
             return tuple(DefaultTable.model_fields)
-        case ("timeout",):
+        case (*_, "timeout"):
             return tuple(TimeoutTable.model_fields)
+        case (*_, "hedge"):
+            return tuple(HedgeTable.model_fields)
+        case ("breaker",):
+            return tuple(BreakerTable.model_fields)
         case ("downloads",):
             return tuple(DownloadsTable.model_fields)
         case ("retry",):

@@ -65,6 +65,20 @@ class Reading:
     faults: tuple[Fault, ...] = ()
     origins: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     variables: tuple[str, ...] = ()
+    places: Mapping[tuple[str, ...], Callable[[lines.Path], str]] = field(default_factory=dict, repr=False)
+
+    def where(self, *path: str | int) -> str:
+        """The ``FILE:LINE`` or the variable where this was set, as exactly as it is known.
+
+        The targets of a chain are found in both of its forms.
+        """
+        place = self.places.get(path[:2]) or self.places.get(path[:1])  # type: ignore[arg-type]
+        if place is None:
+            return "the configuration"
+        if path[0] == "chains" and path[2:3] == ("targets",):
+            as_list = place((*path[:2], *path[3:]))
+            return as_list if as_list != place(path[:2]) else place(path)
+        return place(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +130,7 @@ class _Reader:
         self.faults: list[Fault] = []
         self.merged: dict[str, Any] = {}
         self.origins: dict[tuple[str, ...], str] = {}
-        self.places: dict[str, Callable[[lines.Path], str]] = {}
+        self.places: dict[tuple[str, ...], Callable[[lines.Path], str]] = {}
         self.sources: list[str] = []
         self.variables: tuple[str, ...] = ()
         self.local_chains: frozenset[str] = frozenset()
@@ -250,16 +264,19 @@ class _Reader:
         if faults:
             self._keep_rules(layer)
             return False
-        for key, value in layer.table.items():
+        for key, given in layer.table.items():
+            # As a table, so that one source may set another key of it than the next.
+            is_short = key in models.SHORT and not isinstance(given, Mapping)
+            value = {models.SHORT[key]: given} if is_short else given
             if isinstance(value, Mapping):
                 self.merged.setdefault(key, {}).update(value)
                 for name in value:
                     self.origins[key, name] = layer.place((key, name))
-                    if key == "providers":
-                        self.places[name] = layer.place
+                    self.places[key, name] = layer.place
             else:
                 self.merged[key] = value
                 self.origins[(key,)] = layer.place((key,))
+                self.places[(key,)] = layer.place
         return True
 
     def _keep_rules(self, layer: _Layer) -> None:
@@ -281,7 +298,7 @@ class _Reader:
             config = Config(
                 sources=tuple(self.sources), keys_file=keys, local_chains=self.local_chains, plugins=plugins
             )
-            return Reading(config, tuple(self.faults), self.origins, self.variables)
+            return Reading(config, tuple(self.faults), self.origins, self.variables, self.places)
         from . import models
 
         file, faults = models.check(self.merged)
@@ -314,13 +331,13 @@ class _Reader:
             default=file.default.model,
             default_origin=self.origins.get(("default", "model"), ""),
         )
-        return Reading(config, tuple(self.faults), self.origins, self.variables)
+        return Reading(config, tuple(self.faults), self.origins, self.variables, self.places)
 
     def provider(self, name: str, table: models.ProviderTable) -> ProviderConfig:
         from ..secrets import Reference
         from . import models
 
-        place = self.places[name]
+        place = self.places["providers", name]
         where = self.origins["providers", name]
         key = None
         if table.api_key is not None:
@@ -375,7 +392,7 @@ def _chain(table: models.ChainTable) -> ChainConfig:
         mid_stream=table.mid_stream,
         hedge=None if table.hedge is None else Hedge(**table.hedge.model_dump()),
         reject=table.reject,
-        timeout=None if table.timeout is None else _timeout(table.timeout),
+        timeout=_limits(table.timeout),
     )
 
 
@@ -388,11 +405,15 @@ def _target(target: str | models.TargetTable) -> TargetConfig:
         what,
         chain=target.chain,
         weight=target.weight,
-        timeout=None if target.timeout is None else _timeout(target.timeout),
+        timeout=_limits(target.timeout),
         settings=target.settings,
         options=target.options,
         concurrency=target.concurrency,
     )
+
+
+def _limits(given: float | models.TimeoutTable | None) -> Timeout | float | None:
+    return given if given is None or isinstance(given, (int, float)) else _timeout(given)
 
 
 def _timeout(table: models.TimeoutTable) -> Timeout | None:

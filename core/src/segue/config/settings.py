@@ -83,7 +83,7 @@ class TargetConfig:
     what: str | Needs
     chain: str | None = None
     weight: float = 1.0
-    timeout: Timeout | None = None
+    timeout: Timeout | float | None = None
     settings: Mapping[str, object] = field(default_factory=_nothing)
     options: Mapping[str, object] = field(default_factory=_nothing, repr=False)
     concurrency: int | None = None
@@ -101,7 +101,7 @@ class ChainConfig:
     mid_stream: MidStream = "continue"
     hedge: Hedge | None = None
     reject: tuple[Rejection, ...] = ()
-    timeout: Timeout | None = None
+    timeout: Timeout | float | None = None
 
 
 _RULE: Final = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from ..capabilities import Capabilities, Fact
+from ..capabilities import Capabilities, known_fact
 from ..host import Host
 from ..provider import Conformance, Model, ProviderSpec
 
@@ -45,7 +45,7 @@ class Sources:
 
     def facts(self, plain: Mapping[str, Any]) -> Capabilities:
         """Plain data as facts."""
-        return Capabilities({name: Fact(value, self.names[place]) for name, (value, place) in plain.items()})
+        return Capabilities({name: known_fact(value, self.names[place]) for name, (value, place) in plain.items()})
 
     def plain_models(self, models: Sequence[Model | str]) -> list[Any]:
         """Models as plain data."""

@@ -221,6 +221,7 @@ def given_as_spec(given: object) -> ProviderSpec:
     if isinstance(given, ProviderSpec):
         spec = given
     elif isinstance(given, Host):
+        given.check_quirks()
         spec = given.spec()
     elif isinstance(given, type) and issubclass(given, AsyncGeneratorProvider):
         spec = spec_of(given)

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
+from ..constraints import FLAG, NOTHING, Either, Of, Pause, Positive, Word, check, check_fields
 from ..errors import (
     AuthenticationError,
     ConnectError,
@@ -55,19 +56,16 @@ class Breaker:
     ``longest`` seconds. Any answer ends it. Only what is the host's own fault counts.
     """
 
-    failures: int = 5
-    silence: float = 5.0
-    interval: float = 15.0
-    longest: float = 120.0
+    failures: Positive = 5
+    silence: Pause = 5.0
+    interval: Pause = 15.0
+    longest: Pause = 120.0
 
     def __post_init__(self) -> None:
-        if self.failures < 1:
-            raise ValueError(f"failures must be 1 or more, not {self.failures}")
-        for name, seconds in (("silence", self.silence), ("interval", self.interval), ("longest", self.longest)):
-            if not 0 <= seconds < math.inf:
-                raise ValueError(f"{name} must be 0 or more seconds, not {seconds:g}")
+        check_fields(self)
         if self.longest < self.interval:
-            raise ValueError(f"longest ({self.longest:g} s) must not be less than interval ({self.interval:g} s)")
+            told = f"longest must not be less than interval ({self.interval:g} seconds)"
+            raise ValueError(f"Breaker(longest={self.longest!r}): {told}")
 
     def answered(self, circuit: Circuit, now: float) -> Circuit:
         """The circuit after an answer, whenever it was asked for."""
@@ -151,6 +149,26 @@ class Circuit:
 
 
 BREAKER: Final = Breaker()
+_BREAKER: Final = Either(
+    Of(Breaker), FLAG, Word("configured"), NOTHING, wanted="a Breaker, True, False, None or 'configured'"
+)
+
+
+def breaker_of(
+    where: str, given: Breaker | bool | Literal["configured"] | None, configured: Breaker | None
+) -> Breaker | None:
+    """What an argument ``breaker`` says: True is the default one, False and None are none.
+
+    TypeError or ValueError for anything else.
+    """
+    check(where, "breaker", given, _BREAKER)
+    if isinstance(given, str):
+        return configured
+    if isinstance(given, bool):
+        return BREAKER if given else None
+    return given
+
+
 CLOSED: Final = Circuit()
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
+from ..constraints import Share, check_fields
 from ..values import dataclass
 
 RETRY: Final = 1.0
@@ -21,13 +21,11 @@ class Budget:
     is earned then, and with 0.09 there are never more than 1.10 calls for one from a thousand on.
     """
 
-    ratio: float = 0.09
-    reserve: float = 10.0
+    ratio: Share = 0.09
+    reserve: Share = 10.0
 
     def __post_init__(self) -> None:
-        for name, value in (("ratio", self.ratio), ("reserve", self.reserve)):
-            if not 0 <= value < math.inf:
-                raise ValueError(f"{name} must be 0 or more, not {value:g}")
+        check_fields(self)
 
 
 BUDGET: Final = Budget()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
+from ..constraints import NOTHING, Either, Number, check
 from ..errors import PhaseTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+CONCURRENCY: Final = Either(Number(ge=1, whole=True), NOTHING)
+"""What an argument ``concurrency`` may be."""
 
 
 class Concurrency:
@@ -22,8 +26,7 @@ class Concurrency:
     """
 
     def __init__(self, most: int | None = None) -> None:
-        if most is not None and most < 1:
-            raise ValueError(f"concurrency must be 1 or more, or None for no limit, not {most}")
+        check("Concurrency", "most", most, CONCURRENCY)
         self._most = most
         # A semaphore belongs to one loop, and lives only while somebody has or waits for a slot of it: one that
         # was waited for refers to its loop, so that values kept for longer would keep closed loops with them.

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING, Protocol
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Final, Protocol
+from weakref import WeakValueDictionary
 
 from ..errors import HTTPError
 from ..observation import CircuitChange, Health, HealthSnapshot
 from .breaker import BREAKER, CLOSED, Breaker, Circuit, Endpoint
 from .budget import BUDGET, Bucket, Budget
+from .concurrency import Concurrency
 from .latency import Latencies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from ..errors import ProviderError
     from ..observation import CircuitState
+
+
+_MOST_TURNS: Final = 1024
 
 
 class HealthStore(Protocol):
@@ -72,7 +76,9 @@ class Fleet:
         self.busy: dict[Endpoint, int] = {}
         """How many calls are under way at each, where there are any."""
         self._latencies: dict[tuple[Endpoint, bool], Latencies] = {}
-        self._turns: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+        self._turns: dict[Hashable, int] = {}  # the latest is the last
+        # Only while calls of it are under way or wait is there something to count.
+        self._limits: WeakValueDictionary[Hashable, Concurrency] = WeakValueDictionary()
         self._last_until = -math.inf  # the latest of all, so that most calls need not look at any
 
     def latencies(self, endpoint: Endpoint, *, whole: bool) -> Latencies:
@@ -82,11 +88,20 @@ class Fleet:
             kept = self._latencies[endpoint, whole] = Latencies()
         return kept
 
-    def turn(self, of: object) -> int:
-        """How often this was asked for before."""
-        turn = self._turns.get(of, 0)
+    def turn(self, of: Hashable) -> int:
+        """How often this was asked for before; what was not asked for lately is forgotten."""
+        turn = self._turns.pop(of, 0)
         self._turns[of] = turn + 1
+        if len(self._turns) > _MOST_TURNS:
+            del self._turns[next(iter(self._turns))]
         return turn
+
+    def limit(self, of: Hashable, most: int) -> Concurrency:
+        """The limit of calls of this at the same time: one for all that ask for the same."""
+        limit = self._limits.get((of, most))
+        if limit is None:
+            limit = self._limits[of, most] = Concurrency(most)
+        return limit
 
     def wait(self, endpoint: Endpoint, now: float) -> float:
         """The seconds for which this endpoint is to be left alone; infinite while another call is trying it."""

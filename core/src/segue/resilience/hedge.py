@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ..constraints import FLAG, NOTHING, Either, Factor, Number, Of, Pause, Quantile, check, check_fields
 from ..values import dataclass
 
 if TYPE_CHECKING:
@@ -19,17 +19,12 @@ class Hedge:
     which the share ``quantile`` of them began; nothing is hedged before twenty of them.
     """
 
-    after: float | None = None
-    quantile: float = 0.9
-    factor: float = 1.5
+    after: Pause | None = None
+    quantile: Quantile = 0.9
+    factor: Factor = 1.5
 
     def __post_init__(self) -> None:
-        if self.after is not None and not 0 <= self.after < math.inf:
-            raise ValueError(f"after must be 0 or more seconds, not {self.after:g}")
-        if not 0 < self.quantile <= 1:
-            raise ValueError(f"quantile must be above 0 and at most 1, not {self.quantile:g}")
-        if not 1 <= self.factor < math.inf:
-            raise ValueError(f"factor must be 1 or more, not {self.factor:g}")
+        check_fields(self)
 
     def delay(self, latencies: Latencies) -> float | None:
         """After how many seconds the candidate is late; None where that is not known."""
@@ -37,3 +32,25 @@ class Hedge:
             return self.after
         usual = latencies.quantile(self.quantile)
         return None if usual is None else usual * self.factor
+
+
+_HEDGE: Final = Either(
+    Of(Hedge),
+    Number(ge=0, unit="seconds"),
+    FLAG,
+    NOTHING,
+    wanted="a Hedge, a number of seconds of at least 0 (the delay), True, False or None",
+)
+
+
+def hedge_of(where: str, given: Hedge | float | bool | None) -> Hedge | None:
+    """What an argument ``hedge`` says: a number is the delay, True the default one, False and None are none.
+
+    TypeError or ValueError for anything else.
+    """
+    if given is None or isinstance(given, Hedge):
+        return given
+    check(where, "hedge", given, _HEDGE)
+    if isinstance(given, bool):
+        return Hedge() if given else None
+    return Hedge(after=given)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
+from ..constraints import Either, Function, Items, Word, check
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -34,13 +36,16 @@ _TESTS: Final[Mapping[str, Test]] = {
 NAMES: Final = tuple(_TESTS)
 
 
-def rejections(given: Sequence[Rejection] | Rejection) -> tuple[Rejection, ...]:
-    """What was given, checked; ValueError for an unknown name."""
-    each = cast("Sequence[Rejection]", (given,) if isinstance(given, str) or callable(given) else tuple(given))
-    for one in each:
-        if not callable(one) and one not in _TESTS:
-            raise ValueError(f"reject: there is no test {one!r}; there are {', '.join(_TESTS)}")
-    return tuple(each)
+_WANTED: Final = f"{', '.join(map(repr, NAMES))}, or a function (not async) that takes a Reply and returns a bool"
+_ONE: Final = Either(Word(*NAMES), Function(_WANTED), wanted=_WANTED)
+_EACH: Final = Items(_ONE, f"one or a list of: {_WANTED}")
+
+
+def rejections(where: str, given: Sequence[Rejection] | Rejection) -> tuple[Rejection, ...]:
+    """What an argument ``reject`` says; TypeError or ValueError for what cannot reject a reply."""
+    one = isinstance(given, str) or callable(given)
+    check(where, "reject", given, _ONE if one else _EACH)
+    return cast("tuple[Rejection, ...]", (given,) if one else tuple(cast("Sequence[Rejection]", given)))
 
 
 def rejected_by(given: Sequence[Rejection], reply: Reply[Any], *, whole: bool) -> str | None:

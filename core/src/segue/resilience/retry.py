@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
+from ..constraints import NOTHING, Count, Either, Number, Of, Pause, check, check_fields
 from ..errors import PhaseTimeoutError, ProviderError
 from ..values import dataclass
 
@@ -25,16 +25,12 @@ class Retry:
     ``Timeout.total``. What has come in part, a wrong request or key, and timeouts are never tried again.
     """
 
-    count: int = 2
-    base: float = 0.5
-    cap: float = 30.0
+    count: Count = 2
+    base: Pause = 0.5
+    cap: Pause = 30.0
 
     def __post_init__(self) -> None:
-        if self.count < 0:
-            raise ValueError(f"count must be 0 or more, not {self.count}")
-        for name, seconds in (("base", self.base), ("cap", self.cap)):
-            if not 0 <= seconds < math.inf:
-                raise ValueError(f"{name} must be 0 or more seconds, not {seconds:g}")
+        check_fields(self)
 
     def longest(self, retry: int) -> float:
         """The longest wait, in seconds, before a candidate's retry of this number, counted from 0."""
@@ -50,6 +46,13 @@ class Retry:
 
 
 NO_RETRY: Final = Retry(count=0)
+_RETRY: Final = Either(Of(Retry), Number(ge=0, whole=True), NOTHING)
+
+
+def retry_of(where: str, given: Retry | int | None) -> Retry | None:
+    """What an argument ``retry`` says: a number is the count; TypeError or ValueError for anything else."""
+    check(where, "retry", given, _RETRY)
+    return Retry(count=given) if isinstance(given, int) else given
 
 
 @dataclass(frozen=True, slots=True)

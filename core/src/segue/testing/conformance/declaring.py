@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final, get_args
 from urllib.parse import urlsplit
 
+from ...capabilities import FLAGS, PRICES, SIZES
 from ...errors import ConfigError
 from ...provider import Access, Conformance, options_model
 from . import catalogue
@@ -26,14 +27,6 @@ IMPLEMENTATION_BUDGET: Final = 1.5
 """The same of its implementation, which may need a vendor's SDK."""
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PRICES: Final = ("input_price", "output_price", "cached_input_price", "cache_write_price")
-_SIZES: Final = ("context", "max_output")
-_NUMBERS: Final = (*_PRICES, *_SIZES)
-_FLAGS: Final = frozenset({
-    "audio", "chat", "choices", "deprecated", "embeddings", "files", "frequency_penalty", "json_object", "json_schema",
-    "logprobs", "parallel_tools", "prefill", "presence_penalty", "reasoning", "seed", "stop", "stop_sequences",
-    "streaming", "temperature", "tools", "top_k", "top_p", "vision", "working",
-})  # fmt: skip
 
 
 @item("declaration")
@@ -79,17 +72,17 @@ def _facts(facts: Capabilities, model: Model | None) -> None:
         value = fact.value
         if value is None:
             continue
-        if name in _NUMBERS:
+        if name in {*PRICES, *SIZES}:
             is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
             holds(is_number, f"{name}{of} is {value!r}, not a number")
             holds(isinstance(value, (int, float)) and math.isfinite(value), f"{name}{of} is {value!r}")
-            least = 0 if name in _PRICES else 1
+            least = 0 if name in PRICES else 1
             holds(isinstance(value, (int, float)) and value >= least, f"{name}{of} is {value!r}")
-            if name in _SIZES:
+            if name in SIZES:
                 holds(float(value) == int(value), f"{name}{of} is {value!r}, not a whole number")
-            most = 100_000 if name in _PRICES else 10**9
+            most = 100_000 if name in PRICES else 10**9
             holds(isinstance(value, (int, float)) and value <= most, f"{name}{of} is {value!r}, which nothing has")
-        elif name in _FLAGS or name.startswith("supports_"):
+        elif name in FLAGS or name.startswith("supports_"):
             holds(isinstance(value, bool), f"{name}{of} is {value!r}, not true or false")
     context, output = facts.fact("context").value, facts.fact("max_output").value
     if isinstance(context, (int, float)) and isinstance(output, (int, float)):

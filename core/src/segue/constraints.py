@@ -1,0 +1,441 @@
+"""What an argument may be: said once, and checked where the argument is given.
+
+A setting's type has its constraints in ``Annotated``. `check_fields` reads them when a value is made in code, without
+pydantic; pydantic reads the same ones for the file.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, NoReturn, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MOST_SHOWN: Final = 40
+_LARGEST: Final = 1e300  # below it every whole number is a float too
+_FUNCTIONS: Final = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
+
+
+class Fault(NamedTuple):
+    """Why a value is refused: the kind of error, what is wanted, and which part of the value is wrong."""
+
+    kind: type[TypeError | ValueError]
+    wanted: str
+    value: object
+    place: str = ""
+
+
+class Constraint(Protocol):
+    """Says what a value may be."""
+
+    @property
+    def wanted(self) -> str:
+        """What is wanted, as the end of the sentence "it must be …"."""
+        ...
+
+    def fault(self, value: object) -> Fault | None:
+        """Why the value is refused, or None."""
+        ...
+
+
+# ── the check ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def check(where: str, name: str, value: object, constraint: Constraint, *, secret: bool = False) -> None:
+    """Raise a TypeError or ValueError of one line unless the argument is right; a ``secret`` one is not shown."""
+    fault = constraint.fault(value)
+    if fault is not None:
+        refuse(where, name, value, fault, secret=secret)
+
+
+def refuse(where: str, name: str, value: object, fault: Fault, *, secret: bool = False) -> NoReturn:
+    """Raise the error of an argument that is wrong."""
+    told = f"{where}({name}={shown(value, secret=secret)}): {name}{fault.place} must be {fault.wanted}"
+    if fault.place:
+        told += f", not {shown(fault.value, secret=secret)}"
+    raise fault.kind(told)
+
+
+def check_fields(value: object) -> None:
+    """Check every field of a dataclass that has just been made, by the annotations of its class."""
+    kind = type(value)
+    checks = _checks.get(kind)
+    if checks is None:
+        checks = _checks[kind] = _checks_of(kind)
+    for name, constraint in checks:
+        given = getattr(value, name)
+        fault = constraint.fault(given)
+        if fault is not None:
+            refuse(kind.__name__, name, given, fault)
+
+
+def shown(value: object, *, secret: bool = False) -> str:
+    """A value in a few words; of what may be long or secret only its type."""
+    match value:
+        case None | bool() | float():
+            return repr(value)
+        case int():
+            return repr(value) if abs(value) < _LARGEST else "<int>"
+        case str():
+            is_short = len(value) <= _MOST_SHOWN and value.isprintable() and not secret
+            return repr(value) if is_short else "<str>"
+        case type():
+            return f"<class {value.__name__}>"
+        case _ if isinstance(value, _FUNCTIONS):
+            return f"<{'async ' * is_async(value)}function {value.__name__}>"
+        case _:
+            return f"<{type(value).__name__}>"
+
+
+def is_async(function: object) -> bool:
+    """Whether a call of it gives a coroutine or an async generator instead of a result."""
+    return any(
+        inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one)
+        for one in (function, getattr(type(function), "__call__", None))  # noqa: B004 - its code is looked at
+    )
+
+
+# ── kinds of constraints ─────────────────────────────────────────────────────────────────────────────
+
+
+class Nothing:
+    """None."""
+
+    wanted: str = "None"
+
+    def fault(self, value: object) -> Fault | None:
+        return None if value is None else Fault(TypeError, self.wanted, value)
+
+
+class Flag:
+    """True or False."""
+
+    wanted: str = "True or False"
+
+    def fault(self, value: object) -> Fault | None:
+        return None if value is True or value is False else Fault(TypeError, self.wanted, value)
+
+
+class Number:
+    """A finite number within its limits; a bool is not a number, and neither is text.
+
+    With ``unit`` it is a number of these. In ``Annotated`` pydantic reads it too.
+    """
+
+    def __init__(
+        self,
+        *,
+        gt: float | None = None,
+        ge: float | None = None,
+        le: float | None = None,
+        whole: bool = False,
+        infinite: bool = False,
+        unit: str = "",
+    ) -> None:
+        self._low = -math.inf if ge is None else ge
+        self._above = -math.inf if gt is None else gt
+        self._high = math.inf if le is None else le
+        self._whole = whole
+        self._infinite = infinite
+        self._schema: dict[str, Any] = {"type": "integer" if whole else "number"}
+        words = "a whole number" if whole else "a number"
+        if unit:
+            words += f" of {unit}"
+        limits = []
+        if gt is not None:
+            limits.append(f"greater than {gt:g}")
+            self._schema["exclusiveMinimum"] = gt
+        if ge is not None:
+            limits.append(f"of at least {ge:g}")
+            self._schema["minimum"] = ge
+        if le is not None:
+            limits.append(f"at most {le:g}")
+            self._schema["maximum"] = le
+        self.wanted: Final[str] = " ".join(part for part in (words, " and ".join(limits)) if part)
+
+    def fault(self, value: object) -> Fault | None:
+        if isinstance(value, bool) or not isinstance(value, int if self._whole else (int, float)):
+            return Fault(TypeError, self.wanted, value)
+        is_finite = abs(value) < _LARGEST or (self._infinite and abs(value) == math.inf)
+        if is_finite and self._low <= value <= self._high and (value > self._above or self._above == -math.inf):
+            return None
+        return Fault(ValueError, self.wanted, value)
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> Any:
+        from pydantic_core import PydanticCustomError, core_schema
+
+        def read(value: object) -> object:
+            if self.fault(value) is None:
+                return value if self._whole else float(value)  # type: ignore[arg-type]
+            # Braces would be read as places for values.
+            raise PydanticCustomError("segue", "{reason}", {"reason": f"must be {self.wanted}"})
+
+        return core_schema.no_info_plain_validator_function(read)
+
+    def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, Any]:
+        return dict(self._schema)
+
+
+class Text:
+    """Text that is not empty; or with ``empty`` any."""
+
+    def __init__(self, wanted: str = "text", *, empty: bool = False, fits: Callable[[str], bool] | None = None) -> None:
+        self.wanted: Final[str] = wanted if empty else f"{wanted}, not empty"
+        self._empty = empty
+        self._fits = fits
+
+    def fault(self, value: object) -> Fault | None:
+        if not isinstance(value, str):
+            return Fault(TypeError, self.wanted, value)
+        if (value or self._empty) and (self._fits is None or self._fits(value)):
+            return None
+        return Fault(ValueError, self.wanted, value)
+
+
+class Word:
+    """One of these words."""
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+        self.wanted: Final[str] = _listed([repr(word) for word in words])
+
+    def fault(self, value: object) -> Fault | None:
+        if not isinstance(value, str):
+            return Fault(TypeError, self.wanted, value)
+        return None if value in self._words else Fault(ValueError, self.wanted, value)
+
+
+class Of:
+    """A value of this class, not the class itself."""
+
+    def __init__(self, kind: type[Any] | tuple[type[Any], ...], wanted: str = "") -> None:
+        self._kind = kind
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        self.wanted: Final[str] = wanted or _listed([_with_article(one.__name__) for one in kinds])
+
+    def fault(self, value: object) -> Fault | None:
+        return None if isinstance(value, self._kind) else Fault(TypeError, self.wanted, value)
+
+
+class Function:
+    """A function, or an object that can be called like one, that is neither async nor a class.
+
+    ``takes`` is how many arguments it is called with by place.
+    """
+
+    def __init__(self, wanted: str, *, takes: int = 1) -> None:
+        self.wanted: Final[str] = wanted
+        self._takes = takes
+
+    def fault(self, value: object) -> Fault | None:
+        if not callable(value) or isinstance(value, type) or is_async(value) or not self._can_be_called(value):
+            return Fault(TypeError, self.wanted, value)
+        return None
+
+    def _can_be_called(self, function: object) -> bool:
+        if not isinstance(function, types.FunctionType):
+            return True  # known only by calling it
+        code = function.__code__
+        needed = code.co_argcount - len(function.__defaults__ or ())
+        needs_names = code.co_kwonlyargcount > len(function.__kwdefaults__ or ())
+        takes_more = bool(code.co_flags & inspect.CO_VARARGS)
+        return needed <= self._takes and (takes_more or code.co_argcount >= self._takes) and not needs_names
+
+
+class _Callable:
+    """Anything that can be called."""
+
+    wanted: str = "a function"
+
+    def fault(self, value: object) -> Fault | None:
+        return None if callable(value) else Fault(TypeError, self.wanted, value)
+
+
+class Methods:
+    """An object with these methods, or with ``any_of`` at least one of these; not a class.
+
+    None of them may be a coroutine function, but those in ``generators`` may be async generators.
+    """
+
+    def __init__(
+        self,
+        wanted: str,
+        *needed: str,
+        any_of: Sequence[str] = (),
+        async_too: bool = False,
+        generators: Sequence[str] = (),
+    ) -> None:
+        self.wanted: Final[str] = wanted
+        self._needed = needed
+        self._any_of = any_of
+        self._async_too = async_too
+        self._generators = generators
+
+    def fault(self, value: object) -> Fault | None:
+        found = [name for name in (*self._needed, *self._any_of) if callable(getattr(value, name, None))]
+        if isinstance(value, type) or not set(self._needed) <= set(found) or not (found or not self._any_of):
+            return Fault(TypeError, self.wanted, value)
+        for name in () if self._async_too else found:
+            method = getattr(value, name)
+            if name in self._generators:
+                if inspect.iscoroutinefunction(method):
+                    return Fault(
+                        TypeError, "an async generator function (it awaits, but never yields)", method, f".{name}"
+                    )
+            elif is_async(method):
+                return Fault(TypeError, "a function that is not async", method, f".{name}")
+        return None
+
+
+class Items:
+    """A list, a tuple or the like of such values; neither text nor a mapping.
+
+    ``once`` also takes what can be read only once, such as a generator: its values are not looked at here.
+    """
+
+    def __init__(self, each: Constraint, wanted: str = "", *, empty: bool = True, once: bool = False) -> None:
+        self._each = each
+        self._empty = empty
+        self._once = once
+        self.wanted: Final[str] = wanted or f"a list of values, each {each.wanted}"
+
+    def fault(self, value: object) -> Fault | None:
+        if isinstance(value, (str, bytes, bytearray, Mapping)) or not isinstance(value, Iterable):
+            return Fault(TypeError, self.wanted, value)
+        if not isinstance(value, (Sequence, AbstractSet)):
+            return None if self._once else Fault(TypeError, self.wanted, value)
+        if not self._empty and not value:
+            return Fault(ValueError, f"{self.wanted}, not empty", value)
+        for place, one in enumerate(value):
+            fault = self._each.fault(one)
+            if fault is not None:
+                return fault._replace(place=f"[{place}]{fault.place}")
+        return None
+
+
+class Table:
+    """A mapping with text for keys and such values."""
+
+    def __init__(self, each: Constraint, wanted: str = "", *, key: Constraint | None = None) -> None:
+        self._each = each
+        self._key = key or Text()
+        self.wanted: Final[str] = wanted or f"a dict of names and values, each value {each.wanted}"
+
+    def fault(self, value: object) -> Fault | None:
+        if not isinstance(value, Mapping):
+            return Fault(TypeError, self.wanted, value)
+        for name, one in value.items():
+            fault = self._key.fault(name)
+            if fault is not None:
+                return Fault(fault.kind, self.wanted, name, " (a key)")
+            fault = self._each.fault(one)
+            if fault is not None:
+                return fault._replace(place=f"[{shown(name)}]{fault.place}")
+        return None
+
+
+class Anything:
+    """Any value."""
+
+    wanted: str = "anything"
+
+    def fault(self, value: object) -> Fault | None:  # noqa: ARG002 - as all constraints have it
+        return None
+
+
+class Either:
+    """What any of these allow."""
+
+    def __init__(self, *constraints: Constraint, wanted: str = "") -> None:
+        self._constraints = constraints
+        words = [constraint.wanted for constraint in constraints]
+        self.wanted: Final[str] = wanted or (f"{', '.join(words[:-1])}, or {words[-1]}" if len(words) > 1 else words[0])
+
+    def fault(self, value: object) -> Fault | None:
+        kind: type[TypeError | ValueError] = TypeError
+        for constraint in self._constraints:
+            fault = constraint.fault(value)
+            if fault is None:
+                return None
+            if fault.place:  # the right kind of value, of which one part is wrong
+                return fault
+            if fault.kind is ValueError:
+                kind = ValueError
+        return Fault(kind, self.wanted, value)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+
+
+# ── those that settings are made of ──────────────────────────────────────────────────────────────────
+
+Seconds: TypeAlias = Annotated[float, Number(gt=0, unit="seconds")]
+Pause: TypeAlias = Annotated[float, Number(ge=0, unit="seconds")]
+"""Seconds that may be none."""
+Count: TypeAlias = Annotated[int, Number(ge=0, whole=True)]
+Positive: TypeAlias = Annotated[int, Number(ge=1, whole=True)]
+Share: TypeAlias = Annotated[float, Number(ge=0)]
+Quantile: TypeAlias = Annotated[float, Number(gt=0, le=1)]
+Factor: TypeAlias = Annotated[float, Number(ge=1)]
+Port: TypeAlias = Annotated[int, Number(ge=1, le=65535, whole=True)]
+
+NAME: Final = Text()
+ANY_TEXT: Final = Text(empty=True)
+SECONDS: Final = Number(gt=0, unit="seconds")
+FLAG: Final = Flag()
+CALLABLE: Final = _Callable()
+NOTHING: Final = Nothing()
+
+
+# ── from annotations ─────────────────────────────────────────────────────────────────────────────────
+
+_checks: Final[dict[type[Any], tuple[tuple[str, Constraint], ...]]] = {}
+
+
+def _checks_of(kind: type[Any]) -> tuple[tuple[str, Constraint], ...]:
+    import dataclasses
+
+    found = []
+    for owner in reversed(kind.__mro__):
+        names = vars(sys.modules[owner.__module__])
+        for name, annotation in inspect.get_annotations(owner).items():
+            field = getattr(kind, "__dataclass_fields__", {}).get(name)
+            if isinstance(field, dataclasses.Field) and field.init:
+                told = eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307 - our own text
+                found.append((name, constraint_of(told)))
+    return tuple(found)
+
+
+def constraint_of(annotation: Any) -> Constraint:
+    """The constraint that an annotation says."""
+    if typing.get_origin(annotation) is Annotated:
+        return next(one for one in annotation.__metadata__ if hasattr(one, "fault"))  # type: ignore[no-any-return]
+    arguments = typing.get_args(annotation)
+    match typing.get_origin(annotation):
+        case typing.Union | types.UnionType:
+            return Either(*map(constraint_of, arguments))
+        case origin if origin is Literal:
+            return Word(*arguments)
+        case origin if origin is tuple:
+            return Items(constraint_of(arguments[0]), empty=False)
+        case _:
+            pass
+    if annotation in {None, type(None)}:
+        return NOTHING
+    if annotation is bool:
+        return FLAG
+    if annotation is str:
+        return ANY_TEXT
+    raise TypeError(f"no constraint is known for {annotation!r}")
