@@ -10,6 +10,7 @@ import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 from held import errors_of, frames_of, held, is_ours
 from opentelemetry.sdk.metrics import MeterProvider
@@ -24,6 +25,7 @@ from segue.secrets import KeyStore
 from segue.sync import Client as SyncClient
 from segue.telemetry import Telemetry
 from segue.testing import Answer, CromicleHost, Cut, Drop, Garbage, OpenAIHost, Stall, Status
+from segue.transport import raise_for_status
 from segue_cromicle import Cromicle
 
 if TYPE_CHECKING:
@@ -269,6 +271,16 @@ async def test_cromicle_alone_keeps_no_prompt() -> None:
             async for _ in Moved.create_async_generator("m", [{"role": "user", "content": PROMPT}]):
                 pass
     _clean(caught.value)
+
+
+async def test_a_session_of_a_providers_own_is_not_shown() -> None:
+    """The answer of its aiohttp session prints the address, and so the key in it; our frame does not hold it."""
+    async with OpenAIHost(script=[Status(401, message=QUOTED)]) as host, aiohttp.ClientSession() as session:
+        async with session.post(f"{host.url}/chat/completions?key={KEY}", headers={"x-acme": KEY}) as response:
+            with pytest.raises(HTTPError) as caught:
+                await raise_for_status(response)
+    _clean(caught.value)
+    assert KEY not in repr(vars(caught.value))
 
 
 def test_a_key_store_that_cannot_be_written_keeps_no_key(tmp_path: Path) -> None:

@@ -112,7 +112,9 @@ _in_question: Final[ContextVar[frozenset[int]]] = ContextVar("segue_in_question"
 
 def _picklable(error: SegueError) -> dict[str, object]:
     """What is in an error, without what cannot be pickled."""
-    ours = {name: value for name, value in error.__dict__.items() if name == "attempts" or isinstance(value, _PLAIN)}
+    ours: dict[str, object] = {
+        name: value for name, value in error.__dict__.items() if name == "attempts" or isinstance(value, _PLAIN)
+    }
     if len(ours) == len(error.__dict__) or id(error) in _in_question.get():
         return ours
     token = _in_question.set(_in_question.get() | {id(error)})

@@ -1196,8 +1196,11 @@ async def raise_for_status(response: Response | aiohttp.ClientResponse, call: Ca
     """
     if 200 <= response.status <= 299:
         return
-    # Made elsewhere: an error keeps the frame in which it is raised, and that may hold no header and no body.
-    raise await _error_of(response, call)
+    # An error keeps the frame in which it is raised, so that holds no header and no body, and nothing that shows them.
+    try:
+        raise await _error_of(response, call)
+    finally:
+        del response, call
 
 
 async def _error_of(response: Response | aiohttp.ClientResponse, call: Call | str | None) -> HTTPError:
