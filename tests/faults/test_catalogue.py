@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-CATALOGUE = {f"F{number:02}" for number in (*range(1, 48), 49, *range(54, 58), *range(59, 65))}
+CATALOGUE = {f"F{number:02}" for number in (*range(1, 48), 49, *range(54, 58), *range(59, 66))}
 """F48, F50 to F53 and F58 are the gateway's and the bulk runner's."""
 
 
