@@ -431,13 +431,13 @@ class Offers:
             else:
                 # What `_rank` comes to without them, in two sorts of plain values, which is quicker than one of tuples.
                 tables = {name: place for place, name in enumerate(preferences.tables)}
-                alike_heads = {
-                    offer.provider: _is_public(offer) << 48 | tables.get(offer.provider, len(tables))
-                    for offer in dict(zip((offer.provider for offer in self.all), self.all, strict=True)).values()
-                }
+                last = len(tables)
                 names = [f"{offer.provider}/{offer.model.name}" for offer in self.all]
                 heads = [
-                    alike_heads[offer.provider] + (ending << 44) + (offer.rank << 20)
+                    (offer.access == "public" and not offer.local) << 48
+                    | ending << 44
+                    | offer.rank << 20
+                    | (tables.get(offer.provider, last) if tables else 0)
                     for offer, ending in zip(self.all, endings, strict=True)
                 ]
                 order.sort(key=names.__getitem__)
