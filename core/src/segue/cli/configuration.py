@@ -16,6 +16,7 @@ from ..registry import Registry
 from ..resilience import Breaker
 from ..secrets import KeyStore
 from .keys import known_providers, nearest
+from .progress import PROGRESS
 from .terminal import one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ _PLAIN: Final = ChainConfig(())  # of which only the targets are shown
 def check_configuration(*, config: str | None) -> bool:
     """Read everything, look up every key, print each fault; whether there was none."""
     reading = read(True if config is None else config)
-    faults = list(_faults(reading))
+    with PROGRESS.during("loading plugins and looking up keys"):
+        faults = list(_faults(reading))
     for note in _notes(reading.config):
         say(f"note: {one_line(note)}")
     lines = faults or list(_what_was_read(reading))
