@@ -16,6 +16,7 @@ from ..registry import Registry
 from ..resilience import Breaker
 from ..secrets import KeyStore
 from .keys import known_providers
+from .progress import PROGRESS
 from .references import check_references
 from .terminal import one_line, output, reserved, say, write_json
 
@@ -33,10 +34,10 @@ _PLAIN: Final = ChainConfig(())  # of which only the targets are shown
 def check_configuration(*, config: str | None) -> bool:
     """Read everything, look up every key, print each fault; whether there was none."""
     reading = read(True if config is None else config)
-    with reserved():
+    with reserved(), PROGRESS.during("loading plugins and looking up keys"):
         registry = Registry(rules=reading.config.plugins)
         references = check_references(reading, registry)
-    faults = [*_faults(reading, registry), *references.faults]
+        faults = [*_faults(reading, registry), *references.faults]
     for note in (*_notes(reading.config), *references.notes):
         say(f"note: {one_line(note)}")
     lines = faults or list(_what_was_read(reading))

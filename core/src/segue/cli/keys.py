@@ -16,6 +16,7 @@ from ..config import key_sources, read
 from ..errors import ConfigError
 from ..registry import Registry
 from ..secrets import MAX_BYTES, Key, KeyStore, Reference, put_in_keyring
+from .progress import PROGRESS
 from .terminal import is_terminal, one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def set_key(name: str, *, in_keyring: bool, force: bool) -> None:
     store.names()  # whether it can be used is told before the key is asked for
     key = _ask(name)
     if in_keyring:
-        put_in_keyring(name, key)
+        with PROGRESS.during("waiting for the keyring"):
+            put_in_keyring(name, key)
         store.set(name, f"keyring:{name}")
         say(f"{name}: kept in the keyring, which {store.path} names")
     else:

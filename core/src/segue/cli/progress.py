@@ -203,6 +203,9 @@ class _Watched:
         self._progress.wrote(text)
         return written
 
+    def flush(self) -> None:
+        self._stream.flush()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
