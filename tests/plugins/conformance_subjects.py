@@ -360,7 +360,7 @@ def _code(code: str) -> Callable[[Any, Seen], bool]:
     return lambda error, _: isinstance(error, HTTPError) and error.code == code
 
 
-hiding("fault F01", when=lambda error, _: isinstance(error, ConnectError) and "ConnectionRefused" in str(error))
+hiding("fault F01", when=lambda error, _: isinstance(error, ConnectError) and error.is_refused)
 hiding("fault F02", when=_is(PhaseTimeoutError, phase="connect"))
 hiding("fault F03", when=lambda error, _: type(error).__name__ == "DNSError")
 hiding("fault F04", when=lambda error, _: type(error).__name__ == "TLSError")
