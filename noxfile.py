@@ -62,8 +62,12 @@ def bootstrap() -> None:
     locked = ["--no-deps", "--require-hashes", "-r"]
     environ = {**os.environ, "UV_SYSTEM_CERTS": "1"}
 
+    said: list[str] = []
+
     def done(*command: str) -> bool:
-        return subprocess.run(command, check=False, cwd=ROOT, env=environ).returncode == 0
+        ended = subprocess.run(command, check=False, cwd=ROOT, env=environ, capture_output=True, text=True)
+        said.append(ended.stdout + ended.stderr)  # shown only where the environment could not be made
+        return ended.returncode == 0
 
     # pip again where an index is told to pip alone.
     if not (
@@ -71,7 +75,8 @@ def bootstrap() -> None:
         and (done(*uv, *locked, str(REQUIREMENTS)) or done(*pip, *locked, str(REQUIREMENTS)))
         and done(*uv, "--no-deps", "--no-build-isolation", *editable)
     ):
-        sys.exit("error: the environment could not be made; what uv or pip said stands above")
+        sys.stderr.write("".join(said))
+        sys.exit("error: the environment could not be made; the output of uv and pip is above")
     stamp.write_text(wanted_state())
 
 
@@ -244,6 +249,32 @@ def site(session: nox.Session) -> None:
 
 
 @nox.session
+def wheels(session: nox.Session) -> None:
+    """Build every distribution into dist/, or ``-- DIR``; ``-- --dependencies`` puts what they need beside them."""
+    named = [word for word in session.posargs if word != "--dependencies"]
+    folder = Path(named[0]).resolve() if named else ROOT / "dist"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("segue*.whl"):
+        old.unlink()
+    for member in MEMBERS:
+        session.run(
+            python(), "-m", "flit_core.wheel", "--outdir", str(folder), str(ROOT / member), external=True, silent=True
+        )
+    if "--dependencies" in session.posargs:
+        # The locked versions with their hashes, for pip: each block of the lock whose distribution ours need.
+        needed = subprocess.run(
+            [python(), str(ROOT / "tests" / "packaging" / "wheelhouse.py")],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        blocks = re.findall(r"^[^ \n].*(?:\n .*)*", REQUIREMENTS.read_text(), re.MULTILINE)
+        locked = [block for block in blocks if re.split("[=;\\[ ]", block)[0] in needed.stdout.split()]
+        (folder / "requirements.txt").write_text("\n".join(locked) + "\n")
+        download = ("pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps", "--require-hashes")
+        session.run(python(), "-m", *download, "-d", str(folder), "-r", str(folder / "requirements.txt"), external=True)
+    session.log(f"{len(list(folder.glob('*.whl')))} wheels are in {folder}")
+
+
+@nox.session
 def models(session: nox.Session) -> None:
     """Write what public tables say into the models.json of each provider; ``-- --check`` only tells it."""
     session.run(python(), str(ROOT / "providers" / "refresh_models.py"), *session.posargs, external=True)
@@ -251,7 +282,7 @@ def models(session: nox.Session) -> None:
 
 @nox.session
 def walk(session: nox.Session) -> None:
-    """Show one request walk through the house, over loopback sockets."""
+    """Show one request from needs to text over loopback sockets, while two of its hosts fail."""
     session.run(python(), str(ROOT / "docs" / "walk.py"), *session.posargs, external=True)
 
 

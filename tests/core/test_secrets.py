@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import pickle
-import re
 import sys
 import tomllib
 from typing import TYPE_CHECKING
@@ -246,7 +245,7 @@ def test_a_keyring_out_of_order_is_a_fault_of_configuration(memory: _Keyring) ->
 def test_without_the_extra_the_command_that_adds_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The keyring package is optional."""
     monkeypatch.setitem(sys.modules, "keyring", None)
-    with pytest.raises(ConfigError, match=re.escape('pip install "segue[keyring]"')):
+    with pytest.raises(ConfigError, match="pip install keyring"):
         Reference("keyring:openai").resolve()
 
 

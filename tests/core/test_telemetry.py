@@ -198,7 +198,7 @@ def test_nothing_of_it_is_imported_unasked() -> None:
         "except Exception as error:\n    print(type(error).__name__, error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "ConfigError telemetry needs opentelemetry-api: pip install 'segue[otel]'\n"
+    assert done.stdout == "ConfigError telemetry needs the package opentelemetry-api: pip install opentelemetry-api\n"
 
 
 # ── observers of plugins ─────────────────────────────────────────────────────────────────────────────

@@ -55,7 +55,11 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
     folder = tmp_path_factory.mktemp("page")
     index = wheelhouse.made(folder / "index")
     work = folder / "work"
-    work.mkdir()
+    (work / "dist").mkdir(parents=True)
+    for wheel in index.glob("segue*.whl"):
+        (work / "dist" / wheel.name).symlink_to(wheel)
+    # The page must never take a package of a stranger's, so strangers own all our names on its index.
+    index = wheelhouse.with_strangers(index, folder / "strangers")
     # The page begins with an environment of its own; what made this one is all that it has from here.
     path = os.pathsep.join([str(Path(sys.base_prefix) / "bin"), os.defpath])
     environ = {**wheelhouse.index_only(index), "HOME": str(folder), "LANG": "C.UTF-8", "PATH": path}

@@ -22,25 +22,34 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PROJECTS = [ROOT / "core", *sorted(path.parent for path in (ROOT / "providers").glob("*/pyproject.toml"))]
-BUILD = "import flit_core.buildapi as b, sys; print(b.build_wheel(sys.argv[1]))"
 
 
 def made(folder: Path) -> Path:
     """The folder, filled: with it and no network ``pip install segue`` and its like work as they stand."""
     folder.mkdir(parents=True)
     names = {canonicalize_name(project_name(project)) for project in PROJECTS}
-    for project in PROJECTS:
-        built(project, folder)
+    # As a person builds them: the session of nox is what the docs name.
+    nox = [sys.executable, "-m", "nox", "-f", str(ROOT / "noxfile.py"), "-s", "wheels", "--", str(folder)]
+    subprocess.run(nox, check=True, capture_output=True, env={**os.environ, "NOX_DEFAULT_VENV_BACKEND": "none"})
     for distribution in needed(["pytest", "flit-core"], names, *PROJECTS):
         pack(distribution, folder)
     return folder
 
 
-def built(project: Path, folder: Path) -> Path:
-    """The wheel of a project, made by its own build backend."""
-    command = [sys.executable, "-c", BUILD, str(folder)]
-    done = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True)
-    return folder / done.stdout.split()[-1]
+def with_strangers(index: Path, folder: Path) -> Path:
+    """What the index has, but with strangers' packages of all our names, newer and in our own ranges of versions."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for wheel in index.glob("*.whl"):
+        if not wheel.name.startswith("segue"):
+            (folder / wheel.name).symlink_to(wheel)
+    for name in (*map(project_name, PROJECTS), "segue-acme", "segue-nine"):
+        stem = f"{name.replace('-', '_')}-0.2.999"
+        info = f"{stem}.dist-info"
+        with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as archive:
+            archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.2.999\n")
+            archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            archive.writestr(f"{info}/RECORD", "")
+    return folder
 
 
 def project_name(project: Path) -> str:
@@ -66,7 +75,8 @@ def needed(more: Iterable[str], ours: set[str], *projects: Path) -> Iterator[met
 def pack(distribution: metadata.Distribution, folder: Path) -> None:
     """An installed distribution as the wheel that it came from, but for its scripts."""
     told = distribution.read_text("WHEEL") or ""
-    tag = next(line.partition(": ")[2] for line in told.splitlines() if line.startswith("Tag: "))
+    tags = [line.partition(": ")[2].split("-") for line in told.splitlines() if line.startswith("Tag: ")]
+    tag = "-".join(".".join(dict.fromkeys(part)) for part in zip(*tags, strict=True))
     name = distribution.metadata["Name"].replace("-", "_").replace(".", "_").lower()
     kept = {"METADATA", "WHEEL", "entry_points.txt", "top_level.txt"}
     rows: list[tuple[str, str, str]] = []
@@ -122,3 +132,8 @@ class Environment:
         )  # fmt: skip
         assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
         return done
+
+
+if __name__ == "__main__":  # the names of all that our distributions need, for `nox -s wheels -- --dependencies`
+    ours = {canonicalize_name(project_name(project)) for project in PROJECTS}
+    print("\n".join(sorted(canonicalize_name(one.metadata["Name"]) for one in needed([], ours, *PROJECTS))))

@@ -267,7 +267,7 @@ def _keyring() -> Any:
     try:
         import keyring  # an extra, and slow: it looks for its backends
     except ImportError:
-        raise ConfigError('the keyring needs an extra: pip install "segue[keyring]"') from None
+        raise ConfigError("the keyring needs the package keyring: pip install keyring") from None
     return keyring
 
 

@@ -2,7 +2,7 @@
 
 Names and units are those of the GenAI semantic conventions as ``opentelemetry-semantic-conventions`` 0.66b2 has them;
 they are in development, so that a later version may rename them. What was asked and answered stands nowhere.
-Needs ``pip install 'segue[otel]'``.
+Needs the package opentelemetry-api.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ try:
     from opentelemetry import metrics, trace
     from opentelemetry.trace import SpanKind, Status, StatusCode
 except ModuleNotFoundError as _missing:
-    raise ConfigError("telemetry needs opentelemetry-api: pip install 'segue[otel]'") from _missing
+    raise ConfigError("telemetry needs the package opentelemetry-api: pip install opentelemetry-api") from _missing
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
