@@ -69,13 +69,16 @@ def test_toml_snippet_is_read(code: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", snippets("console"))
 def test_commands_run(code: str, tmp_path: Path) -> None:
-    """Each `segue` command of a page ends with 0; the README's two are tasks that nox knows."""
+    """Each `segue` command of a page ends with 0; the README's two are tasks that nox knows.
+
+    What pip installs is resolved by tests/packaging/test_wheels.py.
+    """
     for line in code.splitlines():
         words = shlex.split(line)
         if words[0] == "segue":
             done = run([sys.executable, "-m", *words], tmp_path)
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-        else:
+        elif words[:2] != ["pip", "install"]:
             assert words[:2] == ["python3", "noxfile.py"], line
             listed = run([sys.executable, "-m", "nox", "-f", str(ROOT / "noxfile.py"), "-l"], tmp_path).stdout
             assert len(words) == 2 or f"- {words[3]} " in listed
