@@ -63,6 +63,65 @@ ADVICE = {
 }
 
 
+MORE_ABOUT_ERRORS = """\
+A single candidate raises its own error; two or more raise `AllFailedError`. The command line prints one line;
+`segue --debug …` shows where the error happened. The exit code is 1 if providers failed, and 2 if an argument, the
+configuration or a key is wrong.
+
+## The host's message
+
+Every error of a provider has `host_message`: the host's own sentence, in one line of at most 300 characters,
+without control characters, escape sequences and keys. It is `None` if the host sent none. It is also a note of the
+error, so that a traceback shows it and the command line prints it below the error. It is never part of `str()`,
+`repr()` or `args`, and never in Segue's log.
+
+```py
+try:
+    await client.chat("Hi", model="openai/gpt-5.4-mini", temperature=5)
+except ProviderError as error:
+    print(error)               # openai: HTTP 400 (decimal_above_max_value)
+    print(error.host_message)  # Invalid 'temperature': …
+```
+
+A host may quote your prompt in its message: see [Security](security.md#what-an-error-contains).
+
+## Address and hints
+
+`error.address` is scheme, host, port and path, never the query or user. `str()` contains it if the address may be
+the cause: for errors of the network, a redirect, 404, 405 and 410, and an answer that Segue cannot read.
+
+Notes of the error say what you can do:
+
+- After 401, 402, 403 and with an empty account: which key was used and where it comes from, such as `the key used
+  was OPENAI_API_KEY of the environment`. The note never shows the key.
+- If the base address lacks `/v1`, has it twice, or ends in `/chat/completions`: the address to set, and where.
+- If `https://` meets a port that speaks plain HTTP, or `http://` one that speaks TLS: this mismatch.
+- If no program listens at an address of this machine: the command that starts it (`ollama serve`), and where the
+  address is set.
+
+## Several candidates
+
+`AllFailedError` reports equal causes once: `all 20 candidates failed: openai (20 models): HTTP 401
+(invalid_api_key)`. A key that was refused, or whose account has no money left, is not tried with another model in
+the same call. These candidates are `skipped` in `error.attempts`.
+
+## Errors from another process
+
+You can pickle and copy errors, so they come out of a process pool, Celery or Ray with their fields, notes and
+attempts. A pickle leaves out attributes that cannot be pickled, and a `__cause__` that is not an error of Segue. A
+class that is defined inside a function becomes the nearest base class that can be imported.
+
+```py
+import pickle
+
+from segue import RateLimitError
+
+error = RateLimitError("HTTP 429", retry_after=3.0)
+copy = pickle.loads(pickle.dumps(error))
+print(copy.status, copy.retry_after)  # 429 3.0
+```"""
+
+
 def exported_errors() -> list[type[Exception]]:
     """Every exported error class, the root of the tree first."""
     classes = [getattr(errors, name) for name in dir(errors) if name in segue.__all__]
@@ -82,8 +141,8 @@ def errors_page() -> str:
         [
             "# Errors",
             "",
-            "Every error has one of these types. Status and fields of the response decide the type, never the text of a",
-            "message. No message, `repr` or log contains a key, a prompt or an answer.",
+            "Every error has one of these types. Status and fields of the response decide the type, never the text of",
+            "a message. No message, `repr` or log contains a key, a prompt or an answer.",
             "",
             "```text",
             inspect.cleandoc("\n".join(re.sub(r"(?<=\w) {2,}.*", "", line) for line in tree.splitlines())),
@@ -93,9 +152,7 @@ def errors_page() -> str:
             "|---|---|---|",
             *rows,
             "",
-            "A single candidate raises its own error; two or more raise `AllFailedError`. The command line prints one",
-            "line; `segue --debug …` shows where the error happened. The exit code is 1 if providers failed, and 2 if",
-            "an argument, the configuration or a key is wrong.",
+            *MORE_ABOUT_ERRORS.splitlines(),
         ]
     )
 

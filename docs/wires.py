@@ -111,10 +111,10 @@ PROBES: Mapping[str, Request] = {
 HEAD = """\
 # Supported APIs
 
-Segue speaks the HTTP APIs below; a page of this documentation that says *wire* means one of them. `openai_chat` is the name
-of OpenAI's Chat Completions API, `openai_responses` of its Responses API, `anthropic_messages` of Anthropic's Messages API.
-Gemini, Bedrock's Converse, Cohere's Chat, Mistral and Ollama have their own packages. Many other hosts use Chat
-Completions or Responses, with [quirks](reference/configuration.md#quirks).
+Segue speaks the HTTP APIs below; a page of this documentation that says *wire* means one of them. `openai_chat` is
+the name of OpenAI's Chat Completions API, `openai_responses` of its Responses API, `anthropic_messages` of
+Anthropic's Messages API. Gemini, Bedrock's Converse, Cohere's Chat, Mistral and Ollama have their own packages.
+Many other hosts use Chat Completions or Responses, with [quirks](reference/configuration.md#quirks).
 
 | column | package | providers |
 |---|---|---|
@@ -134,12 +134,12 @@ The encoder of each API generated this table.
 - **notice**: the request is sent, and a notice in `reply.notices` says what was left out or done in another way.
 - **refused**: leaving it out would change the question, so nothing is sent, unless the call's `policy` allows it.
 
-The facts of a *model* say what the model lacks ([models](models.md)). A schema that a model does not support is requested
-through a tool or in the prompt."""
+The facts of a *model* say what the model lacks ([models](models.md)). A schema that a model does not support is
+requested through a tool or in the prompt."""
 TAIL = """\
-Some parts go back only to the host that sent them: signatures, encrypted or redacted reasoning, calls and results of the
-host's own tools, and blocks that Segue has no part for (`NativePart`, only with its own API). If an answer contains
-something that Segue does not read, one notice says so.
+Some parts go back only to the host that sent them: signatures, encrypted or redacted reasoning, calls and results
+of the host's own tools, and blocks that Segue has no part for (`NativePart`, only with its own API). If an answer
+contains something that Segue does not read, one notice says so.
 
 ## Messages of the encoders
 """

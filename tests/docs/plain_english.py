@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 IDIOMS = Path(__file__).with_name("idioms.toml")
 
 DOCUMENTATION = ("README.md", "SECURITY.md", "CHANGELOG.md", "core/README.md", "providers/*/README.md", "docs")
-"""What the tests check: files, folders and patterns below the repository. Code is added once its strings are rewritten."""
+"""What the tests check: files, folders and patterns below the repository."""
 
 HELP = {"help", "short_help", "epilog", "metavar", "description", "prompt", "message", "reason", "hint", "meaning"}
 """Keyword arguments whose strings users read: click's, pydantic's and our own."""
@@ -75,10 +75,10 @@ class Finding:
 
 def idioms() -> list[Idiom]:
     """The idioms of the file."""
-    rows = tomllib.loads(IDIOMS.read_text("utf-8"))["idiom"]
     return [
-        Idiom(re.compile(row["pattern"], re.I), row["why"], row["instead"], tuple(row["wrong"]), tuple(row["right"]))
-        for row in rows
+        Idiom(re.compile(pattern, re.IGNORECASE), wrong=tuple(wrong), right=tuple(right), **words)
+        for row in tomllib.loads(IDIOMS.read_text("utf-8"))["idiom"]
+        for pattern, wrong, right, words in [(row.pop("pattern"), row.pop("wrong"), row.pop("right"), row)]
     ]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import plain_english
@@ -74,7 +76,9 @@ def _private():
 def test_prose_and_comments_of_a_page_are_found(tmp_path: Path) -> None:
     """An idiom is found in prose, across a line break, in a cell and in a comment of code, but not in code."""
     page = tmp_path / "page.md"
-    page.write_text("The answer is\nno JSON.\n\n| a | this is no key |\n\n```python\nx = 'is no y'  # it is no z\n```\n")
+    page.write_text(
+        "The answer is\nno JSON.\n\n| a | this is no key |\n\n```python\nx = 'is no y'  # it is no z\n```\n"
+    )
     assert [(one.line, one.words) for one in findings([page])] == [(1, "is no J"), (4, "is no k"), (7, "is no z")]
 
 
@@ -94,3 +98,11 @@ def test_code_fits_the_page(page: Path) -> None:
     """No line of code in a page is wider than the page at 1280 px."""
     blocks = re.findall(r"^ *```\w*[^\n]*\n(.*?)^ *```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert [line for block in blocks for line in block.splitlines() if len(line) > CODE_WIDTH] == []
+
+
+def test_the_code_of_pages_is_formatted_for_their_width() -> None:
+    """ruff formats the code of every page in the width that fits it."""
+    pages = [str(page) for page in PAGES if page.parent != ROOT]
+    command = [sys.executable, "-m", "ruff", "format", "--check", "--line-length", str(CODE_WIDTH), *pages]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
