@@ -1,4 +1,4 @@
-"""The pages that are made from the code when the site is built: what they say cannot grow old."""
+"""The pages that are generated from the code when the site is built, so that they cannot become outdated."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import segue
 from segue import errors
 from segue.cli.commands import segue as command_line
 from segue.config import VARIABLES, models
+from segue.testing.conformance import all_items
 from segue.wire.openai_chat import QUIRKS
 
 sys.path.insert(0, str(Path(__file__).parent))  # mkdocs and the tests load this file by its path
@@ -27,43 +28,102 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
-# What to do, by class: the page of errors wants an entry for each, and a test holds that there is one.
+# What to do about each error. A test checks that every exported class has an entry.
 ADVICE = {
-    "SegueError": "Catch it where any of the others will do.",
-    "ConfigError": "Mend what the message names: a file and its line, a variable, an argument.",
-    "PluginError": "`segue doctor` shows the plugin's own error; update or uninstall it.",
-    "NeedsSyntaxError": "Look at the place under the `^`.",
-    "NoCandidateError": "Read the explanation: set a key, name a model, ask for less; so says `segue explain`.",
-    "ProviderError": "`retryable`, `next_may_help` and `retry_after` say what may help; `attempts` what was tried.",
-    "ConnectError": "Check address and network. It is tried again, and the next candidate is asked.",
-    "DNSError": "Check the host's name.",
-    "TLSError": "Trust the host's authority with `ca_file`. Checking cannot be switched off.",
+    "SegueError": "Catch it to catch any of the others.",
+    "ConfigError": "Fix what the message names: a file and its line, a variable, an argument.",
+    "PluginError": "`segue doctor` shows the plugin's own error. Update or uninstall the plugin.",
+    "NeedsSyntaxError": "Look at the place that the `^` points to.",
+    "NoCandidateError": "Read the explanation (also in `segue explain`): set a key, name a model, or ask for less.",
+    "ProviderError": "`retryable`, `next_may_help` and `retry_after` say what may help, `attempts` what was tried.",
+    "ConnectError": "Check the address and the network. Segue retries, and tries the next candidate.",
+    "DNSError": "Check the host name.",
+    "TLSError": "Trust the host's certificate authority with `ca_file`. You cannot switch off the check.",
     "ProxyError": "Check `proxy`.",
-    "PhaseTimeoutError": "Raise the limit of the phase in `Timeout`, or let a chain go on to the next.",
-    "StreamBrokenError": "Ask again: `text` is only the beginning of an answer. In `chat()` that is done for you.",
-    "ProtocolError": "Is there really a host of this wire at the address? Then tell its makers, or us.",
-    "InvalidOutputError": "Raise `max_tokens` where the answer was cut; else another model, or a simpler schema.",
-    "UnsupportedError": "Leave out what `subject` names, ask another model, or change the `policy`.",
-    "RejectedError": "Nothing, where another target answered; else look at `reason`, and at `reject` in your call.",
-    "DownloadError": "Give the bytes, or an address that is public and https; raise the limits in `Downloads`.",
+    "PhaseTimeoutError": "Raise the limit of the phase in `Timeout`, or let a chain continue with the next target.",
+    "StreamBrokenError": "Try again: `text` is only the beginning of an answer. `chat()` does this for you.",
+    "ProtocolError": "Check that the server at this address has the expected API. If it does, report a bug.",
+    "InvalidOutputError": "Raise `max_tokens` if the answer was cut. Else use another model or a simpler schema.",
+    "UnsupportedError": "Leave out what `subject` names, use another model, or change the `policy`.",
+    "RejectedError": "Look at `reason`, and at `reject` in your call or chain.",
+    "DownloadError": "Pass the bytes, or a public https address; or raise the limits in `Downloads`.",
     "HTTPError": "Look at `status`, `code` and `body`.",
-    "BadRequestError": "Mend the request; another provider would be sent the same.",
+    "BadRequestError": "Fix the request. Another provider would get the same request.",
     "ContextLengthError": "Send less, or name a model with a larger context.",
-    "ContentFilterError": "Say it in another way.",
+    "ContentFilterError": "Change the prompt.",
     "RequestTooLargeError": "Send smaller images or files.",
-    "AuthenticationError": "Set another key: `segue keys list` says which one counts.",
-    "PermissionDeniedError": "Ask the key's owner for what it may not do yet.",
-    "ModelNotFoundError": "Check the model's name; hosts retire models.",
-    "RateLimitError": "Wait `retry_after` seconds. It is tried again, and the next candidate is asked.",
+    "AuthenticationError": "Set another key. `segue keys list` says which key is used.",
+    "PermissionDeniedError": "Ask the owner of the key for the missing permission.",
+    "ModelNotFoundError": "Check the model's name. Hosts retire models.",
+    "RateLimitError": "Wait `retry_after` seconds. Segue retries, and tries the next candidate.",
     "QuotaExhaustedError": "Top up the account, or use another key.",
-    "OverloadedError": "Ask later, or let a chain go on.",
-    "ServerError": "Ask later, or let a chain go on.",
-    "AllFailedError": "`except*` takes it apart; `attempts` has the whole story.",
+    "OverloadedError": "Try later, or let a chain continue with the next target.",
+    "ServerError": "Try later, or let a chain continue with the next target.",
+    "AllFailedError": "Take it apart with `except*`. `attempts` lists every attempt.",
 }
 
 
+MORE_ABOUT_ERRORS = """\
+A single candidate raises its own error; two or more raise `AllFailedError`. The command line prints one line;
+`segue --debug …` shows where the error happened. The exit code is 1 if providers failed, and 2 if an argument, the
+configuration or a key is wrong.
+
+## The host's message
+
+Every error of a provider has `host_message`: the host's own sentence, in one line of at most 300 characters,
+without control characters, escape sequences and keys. It is `None` if the host sent none. It is also a note of the
+error, so that a traceback shows it and the command line prints it below the error. It is never part of `str()`,
+`repr()` or `args`, and never in Segue's log.
+
+```py
+try:
+    await client.chat("Hi", model="openai/gpt-5.4-mini", temperature=5)
+except ProviderError as error:
+    print(error)               # openai: HTTP 400 (decimal_above_max_value)
+    print(error.host_message)  # Invalid 'temperature': …
+```
+
+A host may quote your prompt in its message: see [Security](security.md#what-an-error-contains).
+
+## Address and hints
+
+`error.address` is scheme, host, port and path, never the query or user. `str()` contains it if the address may be
+the cause: for errors of the network, a redirect, 404, 405 and 410, and an answer that Segue cannot read.
+
+Notes of the error say what you can do:
+
+- After 401, 402, 403 and with an empty account: which key was used and where it comes from, such as `the key used
+  was OPENAI_API_KEY of the environment`. The note never shows the key.
+- If the base address lacks `/v1`, has it twice, or ends in `/chat/completions`: the address to set, and where.
+- If `https://` meets a port that speaks plain HTTP, or `http://` one that speaks TLS: this mismatch.
+- If no program listens at an address of this machine: the command that starts it (`ollama serve`), and where the
+  address is set.
+
+## Several candidates
+
+`AllFailedError` reports equal causes once: `all 20 candidates failed: openai (20 models): HTTP 401
+(invalid_api_key)`. A key that was refused, or whose account has no money left, is not tried with another model in
+the same call. These candidates are `skipped` in `error.attempts`.
+
+## Errors from another process
+
+You can pickle and copy errors, so they come out of a process pool, Celery or Ray with their fields, notes and
+attempts. A pickle leaves out attributes that cannot be pickled, and a `__cause__` that is not an error of Segue. A
+class that is defined inside a function becomes the nearest base class that can be imported.
+
+```py
+import pickle
+
+from segue import RateLimitError
+
+error = RateLimitError("HTTP 429", retry_after=3.0)
+copy = pickle.loads(pickle.dumps(error))
+print(copy.status, copy.retry_after)  # 429 3.0
+```"""
+
+
 def exported_errors() -> list[type[Exception]]:
-    """Every error class that users may meet, the tree's root first."""
+    """Every exported error class, the root of the tree first."""
     classes = [getattr(errors, name) for name in dir(errors) if name in segue.__all__]
     return sorted(
         (cls for cls in classes if isinstance(cls, type) and issubclass(cls, errors.SegueError)),
@@ -72,7 +132,7 @@ def exported_errors() -> list[type[Exception]]:
 
 
 def errors_page() -> str:
-    """The tree, and for each error what it means and what to do."""
+    """The tree of errors, and for each one what it means and what to do."""
     tree = (errors.__doc__ or "").partition("::\n\n")[2].partition("\n\n")[0]
     rows = [
         f"| `{cls.__name__}` | {_sentence(cls)} | {ADVICE[cls.__name__]} |" for cls in exported_errors()
@@ -81,8 +141,8 @@ def errors_page() -> str:
         [
             "# Errors",
             "",
-            "Whatever goes wrong is one of these types. They are decided by status and fields, never by the text of a",
-            "message; no message, `repr` or log holds a key, a prompt or an answer.",
+            "Every error has one of these types. Status and fields of the response decide the type, never the text of",
+            "a message. No message, `repr` or log contains a key, a prompt or an answer.",
             "",
             "```text",
             inspect.cleandoc("\n".join(re.sub(r"(?<=\w) {2,}.*", "", line) for line in tree.splitlines())),
@@ -92,9 +152,7 @@ def errors_page() -> str:
             "|---|---|---|",
             *rows,
             "",
-            "A single candidate raises its own error; from two on it is `AllFailedError`. On the command line each is",
-            "one line; `segue --debug …` shows where it came from. Exit codes: 1 where providers failed, 2 where",
-            "something of yours is to be mended.",
+            *MORE_ABOUT_ERRORS.splitlines(),
         ]
     )
 
@@ -113,10 +171,10 @@ def configuration_page() -> str:
     lines = [
         "# segue.toml",
         "",
-        "The file in your own folder (`~/.config/segue/`, or what `--config` or `SEGUE_CONFIG` names) may",
-        "hold everything. One in the working directory may have come with a repository: it may hold "
+        "The file in your own folder (`~/.config/segue/`, or the file that `--config` or `SEGUE_CONFIG` names) may",
+        "contain every key. A file in the working directory may come from a cloned repository, so it may contain only "
         + ", ".join(f"`{key}`" for key in sorted(models.LOCAL_KEYS))
-        + " only.",
+        + ".",
         "",
         "## The top level",
         "",
@@ -135,20 +193,20 @@ def configuration_page() -> str:
         "",
         "## Variables",
         "",
-        "A variable stands above the file.",
+        "A variable overrides the file.",
         "",
-        "| variable | what it says |",
+        "| variable | meaning |",
         "|---|---|",
     ]
     lines += [f"| `{variable.name}` | {variable.meaning} |" for variable in VARIABLES]
-    lines += ["", "## Quirks", "", "In what a host differs from OpenAI, for `quirks` of a host of your own.", ""]
-    lines += ["| quirk | what it says of the host |", "|---|---|"]
+    lines += ["", "## Quirks", "", "Ways in which a host differs from OpenAI, for `quirks` of your own host.", ""]
+    lines += ["| quirk | meaning |", "|---|---|"]
     lines += [f"| `{name}` | {told} |" for name, (told, _) in QUIRKS.items()]
     return "\n".join(lines)
 
 
 def _keys(table: dict[str, Any], tables: dict[str, Any]) -> Iterator[str]:
-    yield "| key | form | what it says |"
+    yield "| key | type | meaning |"
     yield "|---|---|---|"
     for key, value in table.get("properties", {}).items():
         yield f"| `{key}` | {_form(value, tables)} | {value.get('description', '').replace('|', chr(92) + '|')} |"
@@ -206,6 +264,23 @@ def _walk(
                 yield from _walk(found, context, f"{name} {inner}")
 
 
+# ── the conformance kit ──────────────────────────────────────────────────────────────────────────────
+
+
+def conformance_page() -> str:
+    """Every test of the kit, with its level."""
+    lines = [
+        "# Conformance tests",
+        "",
+        "The tests of [the conformance kit](../conformance.md). The numbers of faults are the same as in",
+        "[a rehearsal](../rehearse.md).",
+        "",
+        "| test | level | promise |",
+        "|---|---|---|",
+    ]
+    return "\n".join([*lines, *(f"| `{one.name}` | {one.level} | {one.sentence} |" for one in all_items())])
+
+
 # ── the API ──────────────────────────────────────────────────────────────────────────────────────────
 
 API = {
@@ -218,12 +293,12 @@ API = {
 
 
 def api_page(module: str) -> str:
-    """Each public name of a module, by where it stands."""
+    """Each public name of a module."""
     loaded = __import__(module, fromlist=["__all__"])
     names = getattr(loaded, "__all__", None) or [cls.__name__ for cls in exported_errors()]
     lines = [f"# {module}", "", inspect.cleandoc(loaded.__doc__ or "").partition("\n")[0], ""]
     if module == "segue":
-        lines += ["What `chat()` and `stream()` take besides:", "", "::: segue.asking.Asking", ""]
+        lines += ["Further arguments of `chat()` and `stream()`:", "", "::: segue.asking.Asking", ""]
     for name in names:
         value = getattr(loaded, name)
         home = getattr(value, "__module__", module)
@@ -240,9 +315,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages."""
     pages = {
         "errors.md": errors_page(),
-        "wires.md": wires_page(),
+        "supported-apis.md": wires_page(),
         "reference/configuration.md": configuration_page(),
         "reference/commands.md": commands_page(),
+        "reference/conformance.md": conformance_page(),
         **{path: api_page(module) for path, module in API.items()},
     }
     for path, text in pages.items():

@@ -1,4 +1,4 @@
-"""What each wire has words for: asked of its own encoder when the site is built, so that the page cannot grow old."""
+"""What each API supports. The page is generated from the encoders, so that it cannot become outdated."""
 
 from __future__ import annotations
 
@@ -75,25 +75,25 @@ PROBES: Mapping[str, Request] = {
     "image, detail": said(ImagePart(data=PNG, detail="low")),
     "PDF, bytes": said(FilePart(data=b"%PDF-1.7", media_type="application/pdf", name="a.pdf")),
     "PDF, address": said(FilePart(url="https://a.example/a.pdf")),
-    "PDF, the host's id": said(FilePart(id="file-1")),
+    "PDF, id at the host": said(FilePart(id="file-1")),
     "text file": said(FilePart(data=b"x", media_type="text/plain", name="a.txt")),
     "citations of a file": said(FilePart(data=b"x", media_type="text/plain", citations=True)),
     "audio": said(AudioPart(data=b"x", format="wav")),
-    "mark of the cache": said(CachePart()),
-    "name of a speaker": Request(messages=(Message(role="user", content="x", name="Ada"),)),
-    "system text amid a conversation": Request(messages=(HI, Message(role="system", content="x"))),
+    "cache mark": said(CachePart()),
+    "speaker name": Request(messages=(Message(role="user", content="x", name="Ada"),)),
+    "system text in the middle of a conversation": Request(messages=(HI, Message(role="system", content="x"))),
     "tools": Request(messages=(HI,), tools=(TOOL,)),
-    "tool that must be called": Request(messages=(HI,), tools=(TOOL,), tool_choice=ToolName(name="look")),
-    "tools, of which one must be called": Request(messages=(HI,), tools=(TOOL,), tool_choice="required"),
+    "call of a given tool required": Request(messages=(HI,), tools=(TOOL,), tool_choice=ToolName(name="look")),
+    "tools, at least one call required": Request(messages=(HI,), tools=(TOOL,), tool_choice="required"),
     "strict tool": Request(messages=(HI,), tools=(TOOL.model_copy(update={"strict": True}),)),
-    "image in a tool's result": answered(ImagePart(data=PNG)),
-    "failed tool": answered(is_error=True),
-    "call of a tool for free text": Request(
+    "image in a tool result": answered(ImagePart(data=PNG)),
+    "tool error": answered(is_error=True),
+    "tool call with free text": Request(
         messages=(HI, Message(role="assistant", tool_calls=(ToolCall(id="c", name="f", arguments="x", kind="custom"),)))
     ),
     "JSON schema": Request(messages=(HI,), output=Output(json_schema=SCHEMA)),
     "JSON without schema": Request(messages=(HI,), output=Output()),
-    "readable reasoning sent back": Request(
+    "readable reasoning, sent back": Request(
         messages=(HI, Message(role="assistant", content=(ReasoningPart(text="hm"), TextPart(text="x"))), HI)
     ),
     **{
@@ -109,31 +109,51 @@ PROBES: Mapping[str, Request] = {
 
 
 HEAD = """\
-# What each wire can say
+# Supported APIs
 
-Each host has a wire of its own, and none has words for everything. This table was made by asking each wire's
-encoder. **told**: the call is made, and a notice in `reply.notices` says what was left out or said in another way.
-**refused**: it would be another question, so nothing is sent, unless the call's `policy` allows it. What a *model*
-lacks, its facts say ([models](models.md)); a schema that a model does not take is asked for through a tool or in
-words. Hosts as rows speak Chat or Responses, less their quirks."""
+Segue speaks the HTTP APIs below; a page of this documentation that says *wire* means one of them. `openai_chat` is
+the name of OpenAI's Chat Completions API, `openai_responses` of its Responses API, `anthropic_messages` of
+Anthropic's Messages API. Gemini, Bedrock's Converse, Cohere's Chat, Mistral and Ollama have their own packages.
+Many other hosts use Chat Completions or Responses, with [quirks](reference/configuration.md#quirks).
+
+| column | package | providers |
+|---|---|---|
+| Chat, Responses | `segue-openai`, `segue-hosts` | `openai`, `azure`, and hosts with the same API |
+| Messages | `segue-anthropic` | `anthropic`, also on Vertex AI |
+| Gemini | `segue-google` | `google`, `vertex` |
+| Converse | `segue-bedrock` | `bedrock` |
+| Cohere | `segue-cohere` | `cohere` |
+| Mistral | `segue-mistral` | `mistral` |
+| Ollama | `segue-ollama` | `ollama` |
+
+## What each API supports
+
+The encoder of each API generated this table.
+
+- **yes**: the API supports it.
+- **notice**: the request is sent, and a notice in `reply.notices` says what was left out or done in another way.
+- **refused**: leaving it out would change the question, so nothing is sent, unless the call's `policy` allows it.
+
+The facts of a *model* say what the model lacks ([models](models.md)). A schema that a model does not support is
+requested through a tool or in the prompt."""
 TAIL = """\
-What goes back to the host that gave it, and to no other: signatures and encrypted or redacted reasoning, the calls
-and results of the host's own tools, blocks that no part of ours stands for (`NativePart`, on its wire alone). What an
-answer has and Segue does not read is told once, in a notice.
+Some parts go back only to the host that sent them: signatures, encrypted or redacted reasoning, calls and results
+of the host's own tools, and blocks that Segue has no part for (`NativePart`, only with its own API). If an answer
+contains something that Segue does not read, one notice says so.
 
-## In their own words
+## Messages of the encoders
 """
 
 
 def outcome(encode: Callable[[Request], Call], request: Request) -> tuple[str, str]:
-    """What becomes of a request: ``yes``, ``told`` or ``refused``; and why."""
+    """The result of encoding a request: ``yes``, ``notice`` or ``refused``; and why."""
     try:
         call = encode(request)
     except UnsupportedError as error:
         return "refused", str(error).removesuffix("; nothing was sent")
-    # Each wire says this of every call without a limit, whatever the call is for.
+    # Converse adds this notice to every named file, whatever the row is about.
     notices = [notice for notice in call.notices if notice.subject != "file name"]
-    return ("told", "; ".join(notice.message for notice in notices)) if notices else ("yes", "")
+    return ("notice", "; ".join(notice.message for notice in notices)) if notices else ("yes", "")
 
 
 def wires_page() -> str:
@@ -146,11 +166,11 @@ def wires_page() -> str:
     ]
     reasons: list[str] = []
     for name, request in PROBES.items():
-        told = {wire: outcome(encode, request) for wire, encode in WIRES.items()}
-        cells = ["yes" if what == "yes" else f"*{what}*" for what, _ in told.values()]
+        found = {wire: outcome(encode, request) for wire, encode in WIRES.items()}
+        cells = ["yes" if what == "yes" else f"*{what}*" for what, _ in found.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
         why: dict[str, list[str]] = {}
-        for wire, (what, reason) in told.items():
+        for wire, (what, reason) in found.items():
             if what != "yes":
                 why.setdefault(f"{what}: {reason}", []).append(wire)
         if why:

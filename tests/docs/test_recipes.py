@@ -102,7 +102,7 @@ async def test_a_conversation_with_tools(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "printed"),
-    [('{"number":"A-17","total":120.5,"due":"1 March"}', "A-17 120.5\n"), ("Sure!", "that was no invoice:")],
+    [('{"number":"A-17","total":120.5,"due":"1 March"}', "A-17 120.5\n"), ("Sure!", "not an invoice:")],
 )
 async def test_structured_output(answer: str, printed: str, tmp_path: Path) -> None:
     """The object's fields are printed; or, of an answer that does not fit, that none did."""
@@ -200,5 +200,5 @@ async def test_vectors(tmp_path: Path) -> None:
     data = [{"index": place, "embedding": vector} for place, vector in enumerate(vectors)]
     body = json.dumps({"data": data, "model": "e", "usage": {"prompt_tokens": 6, "total_tokens": 6}}).encode()
     async with OpenAIHost(script=[Body(body, content_type="application/json")]) as host:
-        assert await run(fences("embeddings", "python")[0], tmp_path, **openai(host)) == "True 6\n"
+        assert await run(fences("embeddings", "python")[0], tmp_path, **openai(host)) == "True\n6\n"
     assert host.requests[0].json["model"] == "text-embedding-3-small"

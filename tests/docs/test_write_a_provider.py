@@ -112,5 +112,5 @@ def test_what_the_page_adds_is_there(ran: list[Ran]) -> None:
     assert "acme/acme-1" in printed['segue models --config acme.toml --needs "tools, context>=32k"']
     assert "nine" in printed["segue providers"]
     assert "acme/acme-1" in printed['segue explain --needs "working, supports_message_history"']
-    (explained,) = (text for command, text in printed.items() if command.startswith("python -c"))
+    (explained,) = (text for command, text in printed.items() if command == "python look.py")
     assert "1. quokka/quokka" in explained
