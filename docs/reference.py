@@ -123,6 +123,7 @@ def configuration_page() -> str:
         *_keys(schema, tables),
     ]
     for title, name in (
+        ("[default]", "DefaultTable"),
         ("[providers.NAME]", "ProviderTable"),
         ("[chains.NAME]", "ChainTable"),
         ("[timeout]", "TimeoutTable"),

@@ -135,7 +135,7 @@ async def test_without_streaming_a_cut_answer_is_asked_of_the_next(cli: CommandL
 @pytest.mark.parametrize("whole", [[], ["--no-stream"]])
 async def test_reasoning_is_shown_when_asked_for(cli: CommandLine, whole: list[str]) -> None:
     """In a pipe it goes to stderr, on a terminal it stands dimmed before the answer; unasked it stays away."""
-    options = ["-m", "openai/gpt-4o", *whole, "Hi"]
+    options = ["-m", "openai/gpt-5.4", *whole, "Hi"]
     async with OpenAIHost(script=[Answer("It is.", reasoning="Let me \x1b[2Jsee.")]) as host:
         config = cli.config(_openai(host))
         quiet = await cli("chat", "--config", config, *options)
@@ -155,7 +155,7 @@ async def test_sources_follow_the_answer(cli: CommandLine) -> None:
     ]  # fmt: skip
     body = Body(b"".join(render_stream(events, model="m")), content_type="text/event-stream")
     async with OpenAIHost(script=[body]) as host:
-        ended = await cli("chat", "--config", cli.config(_openai(host)), "-m", "openai/gpt-4o", "Hi")
+        ended = await cli("chat", "--config", cli.config(_openai(host)), "-m", "openai/gpt-5.4", "Hi")
     assert (ended.out, ended.err) == (
         "It is.\n",
         "sources:\n[1] A page: https://example.org/a\n[2] https://example.org/b\n",
@@ -289,16 +289,23 @@ async def test_a_configured_provider_that_fails_is_no_rehearsal(cli: CommandLine
     assert ended.err.count("\n") == 1
 
 
+def _two_models(host: OpenAIHost) -> str:
+    """A host of the user's own with two models of one size."""
+    models = ", ".join(
+        f'{{ name = "{name}", context = 1047576, input_price = {price}, output_price = {4 * price} }}'
+        for name, price in (("large", 2.0), ("mini", 0.4))
+    )
+    return f'[providers.own]\nwire = "openai_chat"\nbase_url = "{host.url}"\nmodels = [{models}]\n'
+
+
 async def test_who_was_chosen_by_needs_is_told_on_a_terminal(cli: CommandLine) -> None:
     """One faint line says who answers, and of how many; a pipe is told nothing."""
     async with OpenAIHost(answer="fine") as host:
-        config = cli.config(_openai(host))
-        options = ["chat", "--config", config, "--needs", "context>=1m, max_output=32768", "Hi"]
+        config = cli.config(_two_models(host))
+        options = ["chat", "--config", config, "--needs", "context>=1m", "Hi"]
         shown = await cli.on_terminal(*options)
         piped = await cli(*options)
-    assert shown.out == (
-        "\x1b[2mopenai/gpt-4.1 answers (of 2 that meet context>=1m, max_output=32768)\x1b[0m\r\nfine\r\n"
-    )
+    assert shown.out == ("\x1b[2mown/large answers (of 2 that meet context>=1m)\x1b[0m\r\nfine\r\n")
     assert (piped.out, piped.err) == ("fine\n", "")
 
 
@@ -306,12 +313,12 @@ async def test_a_model_is_chosen_from_a_table(cli: CommandLine) -> None:
     """The candidates have numbers, context and prices; a number that is none of theirs is asked for again."""
     async with OpenAIHost(answer="fine") as host:
         ended = await cli.on_terminal(
-            "chat", "--choose", "--config", cli.config(_openai(host)), "--needs", "context>=1m, max_output=32768", "Hi",
+            "chat", "--choose", "--config", cli.config(_two_models(host)), "--needs", "context>=1m", "Hi",
             steps=[("[1-2, Enter for 1]", "3\n"), ("from 1 to 2", ""), ("[1-2, Enter for 1]", "2\n")],
         )  # fmt: skip
-    assert (ended.code, host.requests[0].json["model"]) == (0, "gpt-4.1-mini")
-    row = next(line for line in ended.out.splitlines() if "openai/gpt-4.1-mini" in line)
-    assert re.sub(r"\x1b\[\d*m", "", row).split() == ["2", "openai/gpt-4.1-mini", "1,047,576", "0.40", "1.60"]
+    assert (ended.code, host.requests[0].json["model"]) == (0, "mini")
+    row = next(line for line in ended.out.splitlines() if "own/mini" in line)
+    assert re.sub(r"\x1b\[\d*m", "", row).split() == ["2", "own/mini", "1,047,576", "0.40", "1.60"]
 
 
 async def test_choosing_wants_a_terminal_and_a_candidate(cli: CommandLine) -> None:

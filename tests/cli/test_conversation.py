@@ -138,13 +138,13 @@ async def test_another_model_goes_on_with_the_conversation(cli: CommandLine) -> 
         ended = await cli.on_terminal(
             "chat", *_config(cli, host), "-m", "openai/gpt-4o",
             steps=[
-                ("> ", "/model gpt-4.1x\n"), ("the nearest are", ""), ("> ", "/model\n"),
-                ("talking to openai/gpt-4o\r\n", ""), ("> ", "/model gpt-4.1\n"),
-                ("talking to openai/gpt-4.1\r\n", ""), ("> ", "one\n"), ("fine\r\n", ""), _QUIT,
+                ("> ", "/model gpt-5.4-nanox\n"), ("the nearest are", ""), ("> ", "/model\n"),
+                ("talking to openai/gpt-4o\r\n", ""), ("> ", "/model gpt-5.4-nano\n"),
+                ("talking to openai/gpt-5.4-nano\r\n", ""), ("> ", "one\n"), ("fine\r\n", ""), _QUIT,
             ],
         )  # fmt: skip
     assert ended.code == 0
-    assert [received.json["model"] for received in host.requests] == ["gpt-4.1"]
+    assert [received.json["model"] for received in host.requests] == ["gpt-5.4-nano"]
 
 
 async def test_a_rehearsal_is_told_once(cli: CommandLine) -> None:

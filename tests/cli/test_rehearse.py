@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .conftest import CommandLine
 
-FIRST, SECOND = "openai/gpt-4o-mini", "anthropic/claude-haiku-4-5"
+FIRST, SECOND = "openai/gpt-5.4-mini", "anthropic/claude-haiku-4-5"
 MAIN = f"""
 [models."{SECOND}"]
 prefill = true
@@ -94,7 +94,7 @@ def test_silence_takes_as_long_as_it_would() -> None:
     """A host that says nothing costs its whole limit on the rehearsal's clock, and the next calls go past it."""
     first, second, third = played("F08", calls=3, every=130.0).calls
     assert first.ended - first.started == pytest.approx(120 + 1.45)
-    assert [turn.about for turn in second.turns if turn.what == "breaker"] == ["openai/gpt-4o-mini: open for 15 s"]
+    assert [turn.about for turn in second.turns if turn.what == "breaker"] == ["openai/gpt-5.4-mini: open for 15 s"]
     assert third.started == pytest.approx(260)
     assert third.lanes[0].outcome in {"failed", "skipped"}
 
@@ -129,7 +129,7 @@ def test_answers_of_other_kinds(step: str) -> None:
 def test_a_part_for_nobody_is_refused() -> None:
     """A part of a target that the chain has not would be dropped in silence."""
     script = with_faults(Script(), {"opena": ("F12",)})
-    with pytest.raises(ConfigError, match="no target 'opena'; it has anthropic/claude-haiku-4-5, openai/gpt-4o-mini"):
+    with pytest.raises(ConfigError, match=r"no target 'opena'; it has anthropic/claude-haiku-4-5, openai/gpt-5.4-mini"):
         rehearse(Chain(FIRST, SECOND), script, config=FACTS, environ={})
 
 
@@ -177,7 +177,7 @@ async def test_the_command_shows_the_timeline(cli: CommandLine, tmp_path: Path) 
     assert "━✗" in ended.out
     assert "\x1b" not in ended.out
     texts = [one.text for one in ET.fromstring(picture.read_text()).iter("{http://www.w3.org/2000/svg}text")]
-    assert "openai/gpt-4o-mini" in texts
+    assert "openai/gpt-5.4-mini" in texts
     assert "the caller" in texts
 
 

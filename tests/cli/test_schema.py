@@ -33,7 +33,7 @@ class Odd(BaseModel):
 def _options(cli: CommandLine, host: OpenAIHost) -> list[str]:
     (cli.folder / "forms.py").write_text(_MODELS)
     config = cli.config(f'[providers.openai]\napi_key = "k-secret"\nbase_url = "{host.url}"\n')
-    return ["chat", "--config", config, "-m", "openai/gpt-4o"]
+    return ["chat", "--config", config, "-m", "openai/gpt-5.4"]
 
 
 @pytest.mark.parametrize("inline", [True, False])

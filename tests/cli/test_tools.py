@@ -52,7 +52,7 @@ def _options(cli: CommandLine, host: OpenAIHost, *tools: str) -> list[str]:
     (cli.folder / "handy.py").write_text(_CODE)
     config = cli.config(f'[providers.openai]\napi_key = "k-secret"\nbase_url = "{host.url}"\n')
     named = [option for tool in tools for option in ("--tool", f"handy:{tool}")]
-    return ["chat", "--config", config, "-m", "openai/gpt-4o", *named, "Hi"]
+    return ["chat", "--config", config, "-m", "openai/gpt-5.4", *named, "Hi"]
 
 
 async def test_a_tool_runs_and_its_result_goes_back(cli: CommandLine) -> None:

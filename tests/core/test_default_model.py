@@ -329,7 +329,7 @@ class Vectors(Says):
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         self.asked.append(f"{context.provider}/{context.model}")
-        return Embeddings(((0.0,),) * len(request.inputs))
+        return Embeddings([[0.0] for _ in request.inputs])
 
 
 async def test_with_nothing_named_the_first_model_of_vectors_gives_them() -> None:
@@ -370,9 +370,9 @@ async def test_an_ambient_credential_is_used_only_by_name_or_table(
 ) -> None:
     """Neither the default, needs nor a bare model lead to it, and the error says how it is asked."""
     async with client(made(), environ=environ) as one:
-        for named in ({}, {"model": "m"}, {"needs": "working?"}):
+        for name, needs in ((None, None), ("m", None), (None, "working?")):
             with pytest.raises(NoCandidateError, match=r"name hub/MODEL, or add \[providers\.hub\] to segue\.toml"):
-                await one.chat("hi", **named)  # type: ignore[arg-type]
+                await one.chat("hi", model=name, needs=needs)
         assert (await one.chat("hi", model="hub")).text == "hub/m"
         assert (await one.chat("hi", model="hub/m")).text == "hub/m"
         assert (await one.chat("hi", chain=Chain("hub/m"))).text == "hub/m"
@@ -447,7 +447,7 @@ def test_a_default_model_is_offered_first() -> None:
         models = ("small", "large")
 
         @classmethod
-        async def create_async_generator(cls, *_: Any, **__: Any) -> AsyncIterator[str]:  # type: ignore[override]
+        async def create_async_generator(cls, *_: Any, **__: Any) -> AsyncIterator[str]:
             yield ""
 
     class Otter(Marten):

@@ -514,15 +514,15 @@ _facts = st.fixed_dictionaries(
         "embeddings": st.booleans(),
         "working": st.booleans(),
         "deprecated": st.booleans(),
+        "retires": st.just("2999-01-01"),
         "input_price": st.sampled_from([0, 1.5]),
     },
 )
 _offer = st.builds(
-    lambda provider, model, facts, access, obstacle, local, consent: Offer(
-        provider, Model(model, Capabilities(facts)), access, obstacle, local, consent
-    ),
+    lambda provider, model, facts, *more: Offer(provider, Model(model, Capabilities(facts)), *more),
     st.sampled_from(["a", "b", "m"]), st.sampled_from(["m", "n", "a"]), _facts,
     st.sampled_from(["open", "public", "offline"]), st.sampled_from([None, "no key"]), st.booleans(), st.booleans(),
+    st.integers(0, 2), st.sampled_from([None, None, "A_TOKEN"]),
 )  # fmt: skip
 _needs = st.sampled_from(
     ["", "tools", "!tools?", "context>=32k", "tools?, context>=8k?", "embeddings", "working", "speed"]
@@ -537,6 +537,7 @@ _preferences = st.builds(
     st.sampled_from([(), ("b",), ("b/n", "a")]),
     st.sampled_from([None, "price", "context", "weight"]),
     st.just((("b", 2.0),)),
+    st.sampled_from([(), ("b",), ("m", "a")]),
 )
 _models = st.sampled_from([None, "a", "m", "n", "a/m", "a/x", "b/n", "c", "c/m", "c/x", "z", "z/m"])
 

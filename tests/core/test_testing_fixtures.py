@@ -29,12 +29,12 @@ from segue import Client
 
 async def capital(country: str) -> str:
     async with Client() as client:
-        reply = await client.chat(f"The capital of {country}?", model="gpt-4o-mini")
+        reply = await client.chat(f"The capital of {country}?", model="gpt-5.4-mini")
     return reply.text
 
 
 async def words(question: str) -> list[str]:
-    async with Client() as client, client.stream(question, model="gpt-4o-mini") as stream:
+    async with Client() as client, client.stream(question, model="gpt-5.4-mini") as stream:
         return [text async for text in stream.text()]
 """
 
@@ -305,7 +305,7 @@ def _a_developers_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 async def test_a_client_of_the_application_asks_the_host(segue_host: OpenAIHost) -> None:
     """A plain ``Client()`` comes to the host, with the test's key, whatever the machine is set up for."""
     async with Client() as client:
-        assert (await client.chat("Hello", model="gpt-4o-mini")).text == "hello from the host"
+        assert (await client.chat("Hello", model="gpt-5.4-mini")).text == "hello from the host"
         assert (await client.chat("Hello", needs="tools")).provider == "openai"
     assert {received.header["authorization"] for received in segue_host.requests} == {"Bearer segue-test-key"}
 
@@ -314,7 +314,7 @@ async def test_a_client_of_the_application_asks_the_host(segue_host: OpenAIHost)
 def test_code_without_a_loop_asks_the_host(segue_host: OpenAIHost) -> None:
     """The sync client takes the same way."""
     with segue.sync.Client() as client:
-        assert client.chat("Hello", model="gpt-4o-mini").text == "hello from the host"
+        assert client.chat("Hello", model="gpt-5.4-mini").text == "hello from the host"
     assert len(segue_host.requests) == 1
 
 
@@ -332,7 +332,7 @@ async def test_no_call_leaves_the_machine() -> None:
     """An address that the application has in its code is refused, not asked."""
     async with Client(config={"providers": {"openai": {"base_url": "https://api.openai.com/v1"}}}) as client:
         with pytest.raises(ConfigError, match=r"SEGUE_NO_NETWORK is set: api\.openai\.com"):
-            await client.chat("Hello", model="gpt-4o-mini")
+            await client.chat("Hello", model="gpt-5.4-mini")
 
 
 async def test_a_test_may_configure_more(segue_environment: Path, segue_host: OpenAIHost) -> None:
@@ -350,7 +350,7 @@ async def test_retries_do_not_make_a_test_wait(segue_host: OpenAIHost) -> None:
     segue_host.fails(503)
     async with Client() as client:
         with pytest.raises(OverloadedError) as caught:
-            await client.chat("Hello", model="openai/gpt-4o-mini")
+            await client.chat("Hello", model="openai/gpt-5.4-mini")
     assert len(caught.value.attempts) == client.config.retry.count + 1 == 3
     assert client.config.retry.longest(1) == 0.002
 
@@ -361,7 +361,7 @@ async def test_a_limit_is_told_with_its_hint(segue_host: OpenAIHost) -> None:
     segue_host.fails(429, retry_after="600")
     async with Client() as client:
         with pytest.raises(RateLimitError) as caught:
-            await client.chat("Hello", model="openai/gpt-4o-mini")
+            await client.chat("Hello", model="openai/gpt-5.4-mini")
     assert caught.value.retry_after == 600
 
 
@@ -372,12 +372,12 @@ async def test_a_loop_over_tools(segue_host: OpenAIHost) -> None:
     segue_host.calls_tool("get_weather", {"city": "Paris"})
     segue_host.answers("Sunny.")
     async with Client() as client:
-        async with client.stream("Weather?", model="gpt-4o-mini", tools=[tool]) as stream:
+        async with client.stream("Weather?", model="gpt-5.4-mini", tools=[tool]) as stream:
             reply = await stream.reply()
         assert [(call.name, json.loads(call.arguments)) for call in reply.tool_calls] == [
             ("get_weather", {"city": "Paris"})
         ]
-        assert (await client.chat("Weather?", model="gpt-4o-mini")).text == "Sunny."
+        assert (await client.chat("Weather?", model="gpt-5.4-mini")).text == "Sunny."
 
 
 def test_everything_is_put_back(tmp_path: Path) -> None:

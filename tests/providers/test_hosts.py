@@ -130,9 +130,9 @@ def test_the_quirks_are_those_of_the_wire(host: Host) -> None:
 
 @each_host
 def test_a_model_stands_once_in_its_row(host: Host) -> None:
-    """No row has two models of one name, and they are in order."""
+    """No row has two models of one name."""
     names = [model.name for model in host.spec().offers()]
-    assert names == sorted(set(names))
+    assert len(names) == len(set(names))
 
 
 @each_host

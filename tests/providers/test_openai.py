@@ -13,7 +13,7 @@ async def test_key_and_address_come_from_the_environment() -> None:
     async with OpenAIHost(answer="hello world") as host:
         environ = {"OPENAI_API_KEY": "sk-from-environment", "OPENAI_BASE_URL": host.url}
         async with Client(config=False, environ=environ) as client:
-            reply = await client.chat("hi", model="openai/gpt-4o-mini", max_tokens=1, stop="x", seed=3, top_p=0.5)
+            reply = await client.chat("hi", model="openai/gpt-5.4-mini", max_tokens=1, stop="x", seed=3, top_p=0.5)
         (request,) = host.requests
     assert (reply.text, reply.finish_reason, reply.raw_finish_reason) == ("hello", "length", "length")
     assert reply.usage is not None
@@ -21,7 +21,7 @@ async def test_key_and_address_come_from_the_environment() -> None:
     assert request.path == "/v1/chat/completions"
     assert request.header["authorization"] == "Bearer sk-from-environment"
     assert request.json == {
-        "model": "gpt-4o-mini",
+        "model": "gpt-5.4-mini",
         "messages": [{"role": "user", "content": "hi"}],
         "max_tokens": 1,
         "stop": ["x"],
@@ -34,7 +34,7 @@ async def test_a_stream_asks_for_usage() -> None:
     """A stream asks for usage, and its reply has it."""
     async with OpenAIHost() as host:
         environ = {"OPENAI_API_KEY": "sk-test-test", "OPENAI_BASE_URL": host.url}
-        async with Client(config=False, environ=environ) as client, client.stream("hi", model="gpt-4o-mini") as stream:
+        async with Client(config=False, environ=environ) as client, client.stream("hi", model="gpt-5.4-mini") as stream:
             assert [text async for text in stream.text()] == ["hello", " from", " the", " host"]
             reply = await stream.reply()
         assert host.requests[0].json["stream_options"] == {"include_usage": True}
@@ -46,7 +46,7 @@ async def test_without_a_key_the_variable_is_named() -> None:
     """Without a key the error names the variable and where to get a key."""
     async with Client(config=False, environ={}) as client:
         with pytest.raises(NoCandidateError, match="OPENAI_API_KEY") as caught:
-            await client.chat("hi", model="openai/gpt-4o-mini")
+            await client.chat("hi", model="openai/gpt-5.4-mini")
     assert "platform.openai.com/api-keys" in str(caught.value)
 
 
@@ -56,7 +56,7 @@ async def test_an_echoed_key_is_not_kept() -> None:
         environ = {"OPENAI_API_KEY": "canary-12345678", "OPENAI_BASE_URL": host.url}
         async with Client(config=False, environ=environ) as client:
             with pytest.raises(AuthenticationError) as caught:
-                await client.chat("hi", model="openai/gpt-4o-mini")
+                await client.chat("hi", model="openai/gpt-5.4-mini")
     error = caught.value
     assert "canary" not in f"{error!r} {error} {error.args} {error.body} {error.attempts}"
     assert "bad key" in error.body

@@ -134,6 +134,16 @@ def test_genai_prices_tells_context_and_prices_of_the_day() -> None:
     assert look_up("nvidia", "m") == look_up("openai", "no-such-model") == {}
 
 
+def test_what_is_recommended_stays_as_it_was_written() -> None:
+    """The tables know nothing of it: neither the order, nor the reason, nor the day is touched."""
+    recommended = {"openai": {"models": ["b", "a"], "why": "it is better", "checked": "2026-01-02"}}
+    old = {"sources": {}, "recommended": recommended, "models": [{"at": ["openai"], "name": "gpt-5.4", "facts": {}}]}
+    new, changes, _ = refresh.refreshed(old, {"genai-prices": ("genai-prices 1", refresh.prices_of(_DAY))}, day=_DAY)
+    assert changes
+    assert new["recommended"] == recommended
+    assert json.loads(refresh.written(new))["recommended"] == recommended
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     file = tmp_path / "openai" / "src" / "segue_openai" / "models.json"

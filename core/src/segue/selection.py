@@ -10,7 +10,7 @@ from itertools import compress, count
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
-from .capabilities import Capabilities, Fact, Needs
+from .capabilities import UNKNOWN, Capabilities, Fact, Needs
 from .observation import HealthSnapshot
 from .provider import Model
 from .values import dataclass, maker
@@ -358,14 +358,17 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
     """The offers of these models, which differ from one that is given in nothing but the model."""
     made = _quick_offer() if len(models) >= _MANY else Offer
     # Models that give vectors alone are never meant together with the others, so each kind has a first one.
-    vectors = [fact.value is False for fact in Capabilities.each("chat", [one.capabilities for one in models])]
-    ranks = {True: count(), False: count()}
+    chats = Capabilities.each("chat", [one.capabilities for one in models])
+    ranks: Sequence[int] = range(len(models))
+    if chats.count(UNKNOWN) < len(models):
+        kinds = [fact.value is False for fact in chats]
+        places = {True: count(), False: count()}
+        ranks = [next(places[kind]) for kind in kinds]
     return [
         made(
-            like.provider, one, like.access, like.obstacle, like.local, like.consent, next(ranks[kind]), like.ambient,
-            like.short,
+            like.provider, one, like.access, like.obstacle, like.local, like.consent, rank, like.ambient, like.short,
         )
-        for one, kind in zip(models, vectors, strict=True)
+        for one, rank in zip(models, ranks, strict=True)
     ]  # fmt: skip
 
 
@@ -375,7 +378,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 def as_of(models: Sequence[Model], today: str) -> Sequence[Model]:
     """The models as they are on a day, YYYY-MM-DD: one whose day of retirement has come does not work any more."""
     days = Capabilities.each("retires", [one.capabilities for one in models])
-    if not any(day.value is not None for day in days):
+    if days.count(UNKNOWN) == len(models):
         return models
     return [
         Model(
@@ -448,7 +451,10 @@ class Offers:
         self._preferences = preferences
         self._names: tuple[dict[str, list[Offer]], dict[str, list[Offer]]] | None = None
         self._ranked: tuple[list[Offer], list[Candidate]] | None = None
+        # Facts are looked through in the order of the offers, where those of a provider lie together in memory.
+        self._order: list[int] = []
         self._facts: list[Capabilities] = []
+        self._ends: list[int] = []
         self._open: dict[bool, int] = {}
         self._meeting: dict[Need, int] = {}
 
@@ -510,37 +516,41 @@ class Offers:
         if self._ranked is None:
             preferences = self._preferences
             every = [offer.model.capabilities for offer in self.all]
-            states = [Capabilities.each(name, every) for name in ("working", "deprecated", "retires")]
-            endings = [_ending_of(*state) for state in zip(*states, strict=True)]
+            endings = _endings(every)
+            order = list(range(len(every)))
             if preferences.order or preferences.order_by is not None:
-                ranks: list[tuple[object, ...]] = [_rank(offer, preferences) for offer in self.all]
+                ranks = [_rank(offer, preferences) for offer in self.all]
+                order.sort(key=ranks.__getitem__)
             else:
-                # What `_rank` comes to without them, in numbers of which few have to be compared.
+                # What `_rank` comes to without them, in two sorts of plain values, which is quicker than one of tuples.
                 tables = {name: place for place, name in enumerate(preferences.tables)}
                 last = len(tables)
-                ranks = [
-                    (
-                        _is_public(offer) << 66 | ending << 64 | offer.rank << 32 | tables.get(offer.provider, last),
-                        f"{offer.provider}/{offer.model.name}",
-                    )
+                names = [f"{offer.provider}/{offer.model.name}" for offer in self.all]
+                heads = [
+                    (offer.access == "public" and not offer.local) << 48
+                    | ending << 44
+                    | offer.rank << 20
+                    | (tables.get(offer.provider, last) if tables else 0)
                     for offer, ending in zip(self.all, endings, strict=True)
                 ]
-            order = sorted(range(len(ranks)), key=ranks.__getitem__)
-            ranked = [self.all[place] for place in order]
-            self._facts = [every[place] for place in order]
-            # `_candidate` of each, but that what it makes of a provider is not made for each of its models.
+                order.sort(key=names.__getitem__)
+                order.sort(key=heads.__getitem__)
+            # `_candidate` of each, but that what it makes of a provider is not made for each of its models; made in the
+            # order of the offers, which lie together in memory, and put into the other one then.
             alike: dict[tuple[Access, bool, bool], Candidate] = {}
-            pool: list[Candidate] = []
-            made = _quick_candidate() if len(ranked) >= _MANY else Candidate
-            for place, offer, facts in zip(order, ranked, self._facts, strict=True):
-                if endings[place] >= _DEPRECATED:
-                    pool.append(_candidate(offer, facts, named=False))
+            made = _quick_candidate() if len(every) >= _MANY else Candidate
+            candidates: list[Candidate] = []
+            for ends, offer, facts in zip(endings, self.all, every, strict=True):
+                if ends >= _DEPRECATED:
+                    candidates.append(_candidate(offer, facts, named=False))
                     continue
                 kind = (offer.access, offer.local, offer.consent)
                 like = alike.get(kind)
                 if like is None:
                     like = alike[kind] = _candidate(offer, facts, named=False)
-                pool.append(made(offer.provider, offer.model.name, facts, like.public, like.consent, like.notes))
+                candidates.append(made(offer.provider, offer.model.name, facts, like.public, like.consent, like.notes))
+            self._order, self._facts, self._ends = order, every, endings
+            ranked, pool = [self.all[place] for place in order], [candidates[place] for place in order]
             self._ranked = (ranked, pool)
         return self._ranked
 
@@ -548,18 +558,14 @@ class Offers:
         """The offers that nothing but needs speaks against."""
         found = self._open.get(vectors)
         if found is None:
-            ranked = self._ready()[0]
-            can = [offer.obstacle is None and offer.ambient is None and offer.access != "offline" for offer in ranked]
-            ended = [fact.value is False for fact in Capabilities.each("working", self._facts)]
-            if True in ended:
-                can = [
-                    one and not (gone and _is_retired(offer, offer.model.capabilities))
-                    for one, gone, offer in zip(can, ended, ranked, strict=True)
-                ]
+            self._ready()
+            can = [offer.obstacle is None and offer.ambient is None and offer.access != "offline" for offer in self.all]
+            if _RETIRED in self._ends:
+                can = [one and ends != _RETIRED for one, ends in zip(can, self._ends, strict=True)]
             if not vectors:
                 chats = Capabilities.each("chat", self._facts)
                 can = [one and fact.value is not False for one, fact in zip(can, chats, strict=True)]
-            found = self._open[vectors] = int.from_bytes(bytes(can), "little")
+            found = self._open[vectors] = self._number(can)
         return found
 
     def _meet(self, need: Need) -> int:
@@ -572,8 +578,12 @@ class Offers:
             facts = Capabilities.each(need.name, self._facts)
             kinds = [(fact.value.__class__, fact.value, fact.source) for fact in facts]
             judged = {kind: need.judge(fact) is None for kind, fact in dict(zip(kinds, facts, strict=True)).items()}
-            found = self._meeting[need] = int.from_bytes(bytes([judged[kind] for kind in kinds]), "little")
+            found = self._meeting[need] = self._number([judged[kind] for kind in kinds])
         return found
+
+    def _number(self, flags: Sequence[bool]) -> int:
+        """What is so of each offer as a number, a byte for each in the order in which they are asked."""
+        return int.from_bytes(bytes([flags[place] for place in self._order]), "little")
 
     def _seen(
         self, chosen: bytes, pool: list[Candidate], needs: Needs, health: HealthSnapshot, *, vectors: bool
@@ -639,6 +649,14 @@ def _is_retired(offer: Offer, capabilities: Capabilities) -> bool:
 def _ending(capabilities: Capabilities) -> int:
     """How near its end a model is: more is asked later. 1 is one that does not work, and may again."""
     return _ending_of(capabilities.fact("working"), capabilities.fact("deprecated"), capabilities.fact("retires"))
+
+
+def _endings(many: Sequence[Capabilities]) -> list[int]:
+    """`_ending` of each."""
+    works, *ends = (Capabilities.each(name, many) for name in ("working", "deprecated", "retires"))
+    if all(facts.count(UNKNOWN) == len(many) for facts in ends):
+        return [fact.value is False for fact in works]
+    return [_ending_of(*state) for state in zip(works, *ends, strict=True)]
 
 
 def _ending_of(working: Fact, deprecated: Fact, retires: Fact) -> int:

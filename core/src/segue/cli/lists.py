@@ -190,7 +190,10 @@ def list_models(needs: str | None, provider: str | None, *, config: str | None, 
     rows = []
     for model in sorted(found, key=lambda model: model.name not in ready):
         state = states.get(model.name, "")
-        if drawn and model.name not in ready:
+        if drawn and model.name in ready:
+            # That one is deprecated has no room here: who asks it is told, and the JSON has it.
+            state = "ready" if state.startswith("deprecated") else state
+        elif drawn:
             state = _SHORT.get(keys[model.provider], "when named")
         rows.append(_row(model, state, drawn=drawn))
     if not drawn:
