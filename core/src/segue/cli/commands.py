@@ -229,9 +229,7 @@ def chat(*, message: tuple[str, ...], config: str | None, **given: Any) -> int:
     "--purpose", type=click.Choice(("query", "document")), help="Purpose of the vectors, for hosts that need it."
 )
 @click.option("--file", type=click.Path(), metavar="FILE", help="File with one text per line; - is stdin.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object at the end, with usage and cost, instead of lines."
-)
+@_json_option("Print one JSON object at the end, with usage and cost, instead of lines.")
 @_config
 def embed(texts: tuple[str, ...], as_json: bool, config: str | None, **given: Any) -> int:
     """Print a vector for each of TEXTS, one JSON array per line.
