@@ -101,7 +101,7 @@ async def test_json_holds_what_was_read(cli: CommandLine) -> None:
         ('{"type": ', "it is not JSON: Expecting value at line 1, column 10"),
         ("list.json", "a JSON schema must be an object"),
         ("wrong.json", "it is not UTF-8 text"),
-        ("forms:Citty", "there is no 'Citty' in it; did you mean 'City'?"),
+        ("forms:Citty", "the module has no 'Citty'; did you mean 'City'?"),
         ("forms:OTHER", "it is not a pydantic model or a dictionary with a JSON schema"),
         ("forms:Odd", "Cannot generate a JsonSchema"),
         ("x" * 5000, "the file does not exist"),

@@ -157,7 +157,7 @@ async def test_a_model_that_never_stops_calling_is_stopped(cli: CommandLine) -> 
     [
         ("handy", "expected module:name"),
         ("nowhere:weather", "the module 'nowhere' is not in the working directory and not installed"),
-        ("handy:wether", "there is no 'wether' in it; did you mean 'weather'?"),
+        ("handy:wether", "the module has no 'wether'; did you mean 'weather'?"),
         ("handy:NOT_A_FUNCTION", "it is not a function"),
         ("handy:untyped", "untyped: the parameter 'city' has no type"),
         ("handy:odd", "Cannot generate a JsonSchema"),

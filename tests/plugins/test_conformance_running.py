@@ -96,7 +96,7 @@ def test_the_list_of_items(capsys: pytest.CaptureFixture[str]) -> None:
             "error: conform nope:Nope: the module 'nope' is not in the working directory and not installed\n",
         ),
         (["conformance_subject:GOOD"], "and not installed; did you mean 'conformance_subjects'?\n"),
-        (["me=segue_openai.provider:OpenAy"], "there is no 'OpenAy' in it; did you mean 'OpenAI'?\n"),
+        (["me=segue_openai.provider:OpenAy"], "the module has no 'OpenAy'; did you mean 'OpenAI'?\n"),
         (["segue_openai.provder:OpenAI"], "did you mean 'segue_openai.provider'?\n"),
         (["a b:c"], "error: conform 'a b:c': expected module:name\n"),
         (["openia"], "did you mean 'openai'?"),

@@ -93,9 +93,7 @@ class _Checking:
             where = self._reading.where("plugins", "prefer", provider)
             self._distribution(distribution, where)
             if provider not in self._providers:
-                self.notes.append(
-                    f"{where}: no provider {provider!r} is installed{_near(provider, self._providers)}"
-                )
+                self.notes.append(f"{where}: no provider {provider!r} is installed{_near(provider, self._providers)}")
 
     def _distribution(self, name: str, where: str) -> None:
         installed = {one.name for one in distributions()}
