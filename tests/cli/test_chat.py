@@ -190,7 +190,7 @@ async def test_the_trace_ends_with_usage_and_cost(cli: CommandLine) -> None:
         known = await cli("chat", "--trace", "-m", "openai/gpt-4o", "--config", config, "one two three")
         unknown = await cli("chat", "--trace", "-m", "cromicle", "--config", cli.config(_cromicle(other.url)), "Hi")
     assert re.fullmatch(r"trace: tokens: 3 in, 2 out; cost: \$0\.0000\d+", known.err.splitlines()[-1])
-    assert unknown.err.splitlines()[-1] == "trace: tokens: not told; cost: unknown"
+    assert unknown.err.splitlines()[-1] == "trace: tokens: not reported; cost: unknown"
 
 
 async def test_notices_go_to_stderr(cli: CommandLine) -> None:

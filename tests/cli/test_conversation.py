@@ -104,7 +104,7 @@ async def test_ctrl_c_stops_an_answer_and_what_came_stays_in_the_conversation(cl
 async def test_ctrl_c_at_an_empty_prompt_leaves_only_when_pressed_twice(cli: CommandLine) -> None:
     """The first one says so, the second exits with 130."""
     ended = await cli.on_terminal(
-        "chat", "-m", "rehearsal", steps=[("> ", signal.SIGINT), ("again to leave\r\n> ", signal.SIGINT)]
+        "chat", "-m", "rehearsal", steps=[("> ", signal.SIGINT), ("again to end the conversation\r\n> ", signal.SIGINT)]
     )
     assert ended.code == 130
     assert "Traceback" not in ended.out

@@ -138,7 +138,7 @@ async def test_every_batch_goes_to_the_model_that_gave_the_first(cli: CommandLin
         config = cli.config(_rows(one=one, other=other))
         ended = await cli("embed", *by, "--config", config, stdin=b"x\n" * 100)
     assert (ended.code, len(ended.out.splitlines())) == (1, 96)
-    assert "note: 96 lines of output before this\n" in ended.err
+    assert "note: 96 lines of output before this error\n" in ended.err
     assert other.requests == []
 
 
@@ -157,7 +157,7 @@ async def test_a_chain_of_two_models_does_not_mix_them(cli: CommandLine) -> None
         config = cli.config(_rows(one=one, other=other) + chain)
         ended = await cli("embed", "--chain", "both", "--config", config, stdin=b"x\n" * 100)
     assert (ended.code, len(ended.out.splitlines())) == (1, 96)
-    assert "error: from text 97 on other/other-small answered" in ended.err
+    assert "other/other-small answered from text 97 on" in ended.err
 
 
 @pytest.mark.parametrize(

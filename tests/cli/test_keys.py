@@ -55,7 +55,7 @@ def keyring_of(cli: CommandLine) -> Path:
 async def test_a_key_from_a_pipe_is_kept_and_used(cli: CommandLine) -> None:
     """Its newline is not part of it, its owner alone may read it, and nothing shows it."""
     kept = await cli("keys", "set", "openai", stdin=f"{KEY}\n".encode())
-    assert (kept.code, kept.out, kept.err) == (0, "", f"openai: kept in {store_of(cli)}\n")
+    assert (kept.code, kept.out, kept.err) == (0, "", f"openai: stored in {store_of(cli)}\n")
     assert f'"openai" = "{KEY}"\n' in store_of(cli).read_text()
     assert store_of(cli).stat().st_mode & 0o777 == 0o600
     listed = await cli("keys", "list")

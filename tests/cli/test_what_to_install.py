@@ -74,7 +74,10 @@ _KEY = f"GROQ_API_KEY is set, but no installed package uses it: {_HOSTS}"
     [
         (["chat", "Hi"], 2, "", f"error: there is no candidate\n{_NOBODY}hint: {_NONE}\n"),
         (["explain"], 2, f"{_NOBODY}hint: {_NONE}\n", ""),
-        (["models"], 0, "", f"note: no model satisfies these needs; `segue explain --needs …` shows why\nnote: {_NONE}\n"),
+        (
+            ["models"], 0, "",
+            f"note: no model satisfies these needs; `segue explain --needs …` shows why\nnote: {_NONE}\n",
+        ),
         (["models", "--live"], 2, "", f"note: {_NONE}\nerror: no host could get a request\n"),
         (["providers"], 0, "provider  access  models  level  state  from\n", f"note: {_NONE}\n"),
         (["models", "--provider", "groq"], 2, "", f"error: no provider 'groq' is installed: {_HOSTS}\n"),

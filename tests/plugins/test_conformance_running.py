@@ -136,7 +136,7 @@ def test_what_does_not_apply_is_one_line(capsys: pytest.CaptureFixture[str], mon
         "  FAILED   wire 0: not tried: it cannot be imported",
         "  ok       address",
         "  FAILED   and 8 more for the same reason: not tried: it cannot be imported",
-        "  n/a      7 items; `--json` and `--item` say why",
+        "  n/a      7 tests; `--json` and `--item` show the reasons",
         "  1 passed, 10 failed, 7 not applicable in 1.0 s; level full",
     ]
     assert run(subject("GOOD"), "--item", "capability *") == 1
