@@ -331,7 +331,7 @@ async def test_choosing_wants_a_terminal_and_a_candidate(cli: CommandLine) -> No
         "error: --choose asks on a terminal, and there is none: name one with --model\n",
     )
     assert nothing.code == 2
-    assert "no candidate can be asked" in nothing.out
+    assert "there is no candidate" in nothing.out
 
 
 async def test_the_trace_shows_the_selection_that_was_made(cli: CommandLine) -> None:
@@ -341,7 +341,7 @@ async def test_the_trace_shows_the_selection_that_was_made(cli: CommandLine) -> 
     named = await cli(*asked, "-m", "rehearsal", "--needs", "working")
     assert named.err.splitlines()[0] == "trace: wanted: rehearsal (working)"
     needs = await cli(*asked, "--needs", "working")
-    assert "error: no candidate can be asked\n" in needs.err
+    assert "error: there is no candidate\n" in needs.err
     trace = [line for line in needs.err.splitlines() if line.startswith("trace: ")]
     assert trace[:2] == ["trace: wanted: json_schema, working", "trace: candidates: none"]
     assert len(trace) <= 14
@@ -352,7 +352,7 @@ async def test_needs_that_nobody_meets_are_no_rehearsal(cli: CommandLine) -> Non
     """Whoever chose is told that there is no candidate, and why."""
     ended = await cli("chat", "--needs", "context>=1m, working", "Hi")
     assert (ended.code, ended.out) == (2, "")
-    assert "error: no candidate can be asked\nwanted: context>=1m, working\n" in ended.err
+    assert "error: there is no candidate\nwanted: context>=1m, working\n" in ended.err
 
 
 async def test_a_missing_key_names_its_variable_and_where_to_get_it(cli: CommandLine) -> None:
@@ -393,7 +393,7 @@ async def test_on_a_terminal_a_no_sends_nothing(cli: CommandLine) -> None:
     cli.plugin("commons", _PUBLIC)
     ended = await cli.on_terminal("chat", "--needs", "supports_commons", "Hi", wait_for="[y/N]", then="\n")
     assert ended.code == 2
-    assert "error: no candidate can be asked" in ended.out
+    assert "error: there is no candidate" in ended.out
     assert "from the commons" not in ended.out
 
 

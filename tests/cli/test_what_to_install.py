@@ -71,7 +71,7 @@ _KEY = f"GROQ_API_KEY is set, but no installed package uses it: {_HOSTS}"
 @pytest.mark.parametrize(
     ("arguments", "code", "out", "err"),
     [
-        (["chat", "Hi"], 2, "", f"error: no candidate can be asked\n{_NOBODY}hint: {_NONE}\n"),
+        (["chat", "Hi"], 2, "", f"error: there is no candidate\n{_NOBODY}hint: {_NONE}\n"),
         (["explain"], 2, f"{_NOBODY}hint: {_NONE}\n", ""),
         (["models"], 0, "", f"note: no model meets this; `segue explain --needs …` says why\nnote: {_NONE}\n"),
         (["models", "--live"], 2, "", f"note: {_NONE}\nerror: no host could be asked\n"),
@@ -93,7 +93,7 @@ _KEY = f"GROQ_API_KEY is set, but no installed package uses it: {_HOSTS}"
         (
             ["chat", "-m", "openai/gpt-5.4-mini", "-m", "groq/x", "Hi"], 2, "",
             (
-                "error: none of the targets can be asked\n"
+                "error: no target has a candidate\n"
                 f"  1. openai/gpt-5.4-mini: no provider 'openai' is installed: {_OPENAI}\n"
                 f"  2. groq/x: no provider 'groq' is installed: {_HOSTS}\n"
             ),

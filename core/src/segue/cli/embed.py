@@ -151,7 +151,7 @@ class _Embedder:
         selection = self._client.select("embeddings")
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
-            raise NoCandidateError("no candidate can be asked", explanation=selection.explain())
+            raise NoCandidateError("there is no candidate", explanation=selection.explain())
         return name
 
     def _note(self, reply: EmbedReply) -> None:

@@ -147,7 +147,7 @@ def _name(client: RecordingClient, exchange: Exchange, page: Page) -> str:
     ready = [candidate for candidate in selections[-1].candidates if candidate.consent or len(selections) > 1]
     if not ready:
         remark_broken(client, page)
-        raise NoCandidateError("no candidate can be asked", explanation=selections[-1].explain())
+        raise NoCandidateError("there is no candidate", explanation=selections[-1].explain())
     name = ready[0].provider
     if client.registry.installed[name].spec.access == "offline":
         raise ConfigError(f"{name} is offline: there is no exchange with a host to record")

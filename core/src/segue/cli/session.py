@@ -143,7 +143,7 @@ class Session:
                 client.resolve(model)  # which raises where its plugin is not to be had
             selection = client.select(target.needs, model=model, request=request)
             if selection.reason:
-                raise NoCandidateError("no candidate can be asked", explanation=selection.explain())
+                raise NoCandidateError("there is no candidate", explanation=selection.explain())
             return
         left_out = []
         for one in (client.chain(chain) if isinstance(chain, str) else chain).leaves():

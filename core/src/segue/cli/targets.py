@@ -150,7 +150,7 @@ def remark_who(name: str, target: Target, page: Page) -> None:
 def _chosen(selection: Selection) -> str:
     """The name of the candidate that a person picks from a table."""
     if not selection.candidates:
-        raise NoCandidateError("no candidate can be asked", explanation=selection.explain())
+        raise NoCandidateError("there is no candidate", explanation=selection.explain())
     if not can_ask():
         raise ConfigError("--choose asks on a terminal, and there is none: name one with --model")
     _print_candidates(selection.candidates)
