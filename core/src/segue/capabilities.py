@@ -187,8 +187,8 @@ class Need:
         if self.op == "is":
             if (fact.state == "yes") is not self.negated:
                 return None
-            return f"{self.name} is {_show(told)} ({fact.source}), must {'not be' if self.negated else 'be'}"
-        wanted = f"needs {self.op}{_show(self.value)}"
+            return f"{self.name} is {_show(told)} ({fact.source}), expected {'false' if self.negated else 'true'}"
+        wanted = f"expected {self.op}{_show(self.value)}"
         if isinstance(self.value, str):
             if not isinstance(told, str):
                 return f"{self.name} is not a word{told_by}, {wanted}"
@@ -503,7 +503,7 @@ def _short(name: str, fact: Fact) -> str:
 
 def _show(value: Value) -> str:
     if isinstance(value, bool):
-        return "there" if value else "not there"
+        return "true" if value else "false"
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not value.is_integer():
