@@ -397,7 +397,9 @@ class Attempting(Flow):
             if self._source is not None:
                 await self._source.aclose()
         except Exception as error:  # a provider's clean-up may raise anything; what the try came to is known
-            _log.warning("%s/%s raised %s when it was closed", candidate.provider, candidate.model, type(error).__name__)
+            _log.warning(
+                "%s/%s raised %s when it was closed", candidate.provider, candidate.model, type(error).__name__
+            )
         finally:
             if self.record is None and self._is_asked:
                 self._recorded(self._outcome(), asyncio.get_running_loop().time() - self._started)

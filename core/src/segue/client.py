@@ -1285,7 +1285,9 @@ class Stream(Generic[T]):
     def _refuse_text(self) -> None:
         """TypeError where the text alone would not be the answer: what starts over would stand there twice."""
         if self._run.mid_stream == "restart":
-            raise TypeError('mid_stream="restart" can discard text that you already have: iterate over the events, not over the text')
+            raise TypeError(
+                'mid_stream="restart" can discard text that you already have: iterate over the events, not the text'
+            )
 
     async def reply(self) -> Reply[T]:
         """Read the rest of the stream and return the whole answer."""

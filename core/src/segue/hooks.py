@@ -252,9 +252,7 @@ def _arranged(given: Any, candidates: Sequence[Candidate]) -> tuple[tuple[Candid
             case _:
                 raise _WrongResultError(f"returned {type(one).__name__} among candidates and vetoes")
     if left:
-        raise _WrongResultError(
-            f"omitted {next(iter(left))}: to reject a candidate, return a Veto with the reason"
-        )
+        raise _WrongResultError(f"omitted {next(iter(left))}: to reject a candidate, return a Veto with the reason")
     return tuple(kept), vetoes
 
 

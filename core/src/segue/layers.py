@@ -59,7 +59,7 @@ class Layer:
         return own is not None and getattr(own, "__func__", None) is not getattr(Middleware, method)
 
     def asked(self, view: Request) -> object:
-        """The request that it returns; PluginError if a plugin's middleware fails; the caller's own may raise anything."""
+        """Its request; PluginError if a plugin's middleware fails; the caller's own can raise anything."""
         if not self.plugin or self.time_limit is None:
             return self.middleware.request(view)
         if self.hangs:
@@ -215,7 +215,7 @@ class _Border:
         return event
 
     async def outside(self, read: Callable[[], Awaitable[Event]]) -> Event | None:
-        """The next event that it yields; None after the last; raises the inner error, or PluginError if it failed itself."""
+        """The next event that it yields, or None; raises the inner error, or PluginError if it failed itself."""
         event: Event | None = None
         self._task = task = asyncio.current_task()
         self._enter()

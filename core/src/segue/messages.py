@@ -387,7 +387,9 @@ class Message(Value):
         if self.tool_calls and self.role != "assistant":
             raise ValueError("only an assistant's message can have tool_calls")
         if (self.tool_call_id is not None) is not (self.role == "tool"):
-            raise ValueError("a tool's message must have the tool_call_id that it answers; other messages must not have one")
+            raise ValueError(
+                "a tool's message must have the tool_call_id that it answers; other messages must not have one"
+            )
         if self.is_error and self.role != "tool":
             raise ValueError("only a tool's message can have is_error")
         return self

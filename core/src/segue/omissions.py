@@ -152,7 +152,11 @@ def adapt(request: Request, capabilities: Capabilities, *, provider: str) -> Ada
                 del kept[name]
         if len(kept) < len(given):
             changes["settings"] = type(request.settings)(**kept)
-    if request.tools and _denied(capabilities, "tools") and omissions.meaning("tools", "the model does not support tools"):
+    if (
+        request.tools
+        and _denied(capabilities, "tools")
+        and omissions.meaning("tools", "the model does not support tools")
+    ):
         changes |= {"tools": (), "tool_choice": None}
     messages = _messages(request.messages, capabilities, provider, omissions)
     if messages is not None:
@@ -174,9 +178,13 @@ def _structured(request: Request, capabilities: Capabilities, omissions: Omissio
         return request, None
     can_force = capabilities.fact("tools").value is True and capabilities.fact("reasoning").value is not True
     if can_force and not request.tools:
-        omissions.notices.append(Notice("schema", "the model does not support JSON schemas: a tool call is used for the answer"))
+        omissions.notices.append(
+            Notice("schema", "the model does not support JSON schemas: a tool call is used for the answer")
+        )
         return by_tool(request), output.name
-    omissions.notices.append(Notice("schema", "the model does not support JSON schemas: the schema is added to the prompt"))
+    omissions.notices.append(
+        Notice("schema", "the model does not support JSON schemas: the schema is added to the prompt")
+    )
     return in_words(request, json_mode=not _denied(capabilities, "json_object")), None
 
 

@@ -74,7 +74,7 @@ class Secret(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """The user's configuration of one provider; None or empty if not set. It cannot be pickled, because it holds keys."""
+    """The user's configuration of one provider; None or empty if not set. It holds keys, so it cannot be pickled."""
 
     api_key: Secret | None = None
     base_url: str | None = None

@@ -469,7 +469,7 @@ class Offers:
     def matched(
         self, needs: Needs, model: str | None, *, health: HealthSnapshot, undeclared: Sequence[Offer]
     ) -> Matched:
-        """The same as the function `matched`, for chat models; or for all models if the needs contain ``embeddings``."""
+        """Like the function `matched`, for chat models; or for all models if the needs contain ``embeddings``."""
         vectors = any(need.name == "embeddings" for need in needs)
         if model is None:
             match = self._unnamed(needs, health, vectors=vectors)

@@ -568,7 +568,9 @@ class AiohttpTransport:
         try:
             return ssl.create_default_context(cafile=self._ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"ca_file {self._ca_file}: {type(error).__name__}: the certificates cannot be read") from None
+            raise ConfigError(
+                f"ca_file {self._ca_file}: {type(error).__name__}: the certificates cannot be read"
+            ) from None
 
 
 def _is_proxy(proxy: str) -> bool:

@@ -22,7 +22,9 @@ def show_default(*, config: str | None, as_json: bool) -> None:
         selection = client.select()
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
-            raise NoCandidateError("no default model is set, and there is no candidate", explanation=selection.explain())
+            raise NoCandidateError(
+                "no default model is set, and there is no candidate", explanation=selection.explain()
+            )
     kind = "model" if client.config.default_chain is None else "chain"
     if as_json:
         write_json({"default": name, "kind": kind, "where": where or None})
