@@ -136,7 +136,7 @@ async def test_needs_that_no_installed_model_meets_name_other_packages(bare: Bar
     """Those that are not installed."""
     bare.add("segue-cohere")
     ended = await bare("explain", "--needs", "context>=1m")
-    assert "hint: other provider packages may have a model that does: install one, for example segue-" in ended.out
+    assert "hint: another provider package may have a model that fits: install one, for example segue-" in ended.out
     assert "[cohere]" not in ended.out
     some = await bare("explain", "--needs", "tools")  # which a key is enough for
     assert "install" not in some.out

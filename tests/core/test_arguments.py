@@ -672,7 +672,7 @@ WRONG_ALONE = [
     (lambda: Chain(["a/m"]), r"targets\[0\] must be"),  # type: ignore[arg-type]
     (lambda: Target("a", settings={"temprature": 1}), "no setting 'temprature'"),
     (lambda: Target("a", settings={"temperature": "hot"}), "temperature: Input should be a valid number"),
-    (lambda: Tool.of(_undefined), "its parameters cannot be read: name 'NoSuchType'"),
+    (lambda: Tool.of(_undefined), "the parameters cannot be read: name 'NoSuchType'"),
     (lambda: Output.of(dict), "schema must be a pydantic model"),  # type: ignore[arg-type]
 ]
 

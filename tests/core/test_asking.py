@@ -276,8 +276,8 @@ async def test_observers_are_told_the_selection_that_was_made() -> None:
         "told: told/gpt-3.5-turbo",
         "nobody: no provider has a model 'nobody'",
         "told: told/gpt-3.5-turbo",
-        "vision, working: no installed model says anything of 'vision'",
-        "embeddings: no installed model says anything of 'embeddings'",
+        "vision, working: no installed model has the fact 'vision'",
+        "embeddings: no installed model has the fact 'embeddings'",
     ]
 
 

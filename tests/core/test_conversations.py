@@ -365,7 +365,7 @@ async def test_a_wrong_message_is_one_line_that_names_its_place() -> None:
 
 
 async def test_a_tool_whose_arguments_are_no_json_is_not_called_by_accident() -> None:
-    """Arguments that are no JSON object raise InvalidOutputError where they are read."""
+    """Arguments that are not a JSON object raise InvalidOutputError where they are read."""
     broken = whole(ToolCallDelta(0, "c", "weather", '{"city":'), Finish("length", "length"))
     async with OpenAIHost(script=[broken]) as host, client_of(row(host)) as client:
         reply: Reply[None] = await client.chat("x", model="acme/m", tools=[weather])

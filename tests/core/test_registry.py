@@ -130,7 +130,7 @@ def test_a_hook_that_forgets_its_return_is_broken(plugin: Any) -> None:
 def test_a_name_that_could_not_be_asked_for_breaks_its_plugin(name: str, plugin: Any) -> None:
     """A provider's name has to be one that ``provider/model`` can hold."""
     registry = Registry(entries=[plugin("bad", lambda: [ProviderSpec(name, load="a:b")])])
-    told = "is no provider name" if name else "name must be the name of a provider, not empty"
+    told = "is not a valid provider name" if name else "name must be the name of a provider, not empty"
     assert told in str(registry.broken[0].error)
 
 

@@ -155,13 +155,13 @@ def test_a_selection_is_explained_by_provider_and_reason() -> None:
     selection = select(offers, needs=Needs("tools, context>=128k"))
     assert selection.explain().splitlines() == [
         "wanted: context>=128k, tools",
-        "candidates, in the order in which they are asked:",
+        "candidates, in order:",
         "  1. bee/m",
         "out:",
         "  - zoo (5 models): no key: set ZOO_KEY; context>=128k not met (3); retired (1); tools unknown (1)",
         "  - ant/m: context>=128k not met",
         *(f"  - {name}/m: context>=128k not met" for name in "cdefg"),
-        "each model: `segue explain --all`",
+        "to list each model: `segue explain --all`",
     ]
     full = selection.explain(full=True).splitlines()
     assert len(full) == 4 + len(offers) - 1

@@ -288,7 +288,7 @@ async def test_who_goes_on_without_a_word(reject: Any) -> None:
     assert WHOLE.startswith(text)
     assert told[1:] == [("faulty", "answered", "continue")]
     assert [notice.message for notice in reply.notices if notice.subject == "continue"] == [
-        "who was asked to go on said nothing more: the text may not be whole"
+        "the next model added no text: the answer may not be whole"
     ]
 
 

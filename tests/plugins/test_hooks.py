@@ -314,11 +314,11 @@ def _raises(candidates: object) -> object:
         (lambda candidates: 7, "gave int, not candidates and vetoes"),
         (lambda candidates: "a/m", "gave str, not candidates and vetoes"),
         (lambda candidates: [*candidates, "b/m"], "gave str among candidates and vetoes"),
-        (lambda candidates: candidates[:0], "lost a/m: who is not to be asked is put out by a Veto, with the reason"),
-        (lambda candidates: [*candidates, *candidates], "gave a/m twice, or without having been given it"),
+        (lambda candidates: candidates[:0], "lost a/m: to reject a candidate, return a Veto with the reason"),
+        (lambda candidates: [*candidates, *candidates], "gave a/m twice, or it was not among the candidates"),
         (
             lambda candidates: [*candidates, replace(candidates[0], model="x")],
-            "gave a/x twice, or without having been given it",
+            "gave a/x twice, or it was not among the candidates",
         ),
         (lambda candidates: [replace(one, consent=not one.consent) for one in candidates], "changed a/m"),
         (lambda candidates: [Veto(one, " ") for one in candidates], "gave no reason for its veto of a/m"),
@@ -456,11 +456,11 @@ def _cannot() -> object:
     [
         (_cannot, "raised LookupError: no such file"),
         (lambda: [1], "gave list, not facts by the names of models"),
-        (lambda: {"m": 3}, "gave something else than facts by the names of models"),
-        (lambda: {3: {}}, "gave something else than facts by the names of models"),
-        (lambda: {"m": {"Tools": True}}, "gave a wrong fact of 'm'"),
-        (lambda: {"m": {"tools": ["yes"]}}, "gave a wrong fact of 'm'"),
-        (lambda: {"m": {"context": float("inf")}}, "gave a wrong fact of 'm' (context is inf)"),
+        (lambda: {"m": 3}, "returned a value that is not facts by the names of models"),
+        (lambda: {3: {}}, "returned a value that is not facts by the names of models"),
+        (lambda: {"m": {"Tools": True}}, "returned a wrong fact of 'm'"),
+        (lambda: {"m": {"tools": ["yes"]}}, "returned a wrong fact of 'm'"),
+        (lambda: {"m": {"context": float("inf")}}, "returned a wrong fact of 'm' (context is inf)"),
     ],
 )
 async def test_segue_facts_that_fail_are_not_known(
@@ -636,7 +636,7 @@ async def test_segue_middleware_that_breaks_the_form_is_told() -> None:
         async with client_of({"a": host}, middleware=[Marking("!")]) as client:
             with pytest.raises(InvalidOutputError) as caught:
                 await client.chat("Where?", model="a/m", schema=City)
-    assert caught.value.__notes__ == ["it did as its host gave it; it went through the middleware Marking"]
+    assert caught.value.__notes__ == ["the host's own output fits; middleware changed it: the middleware Marking"]
 
 
 async def test_segue_middleware_lets_an_answer_go_on_in_the_hosts_own_words(install: Install) -> None:
@@ -774,13 +774,13 @@ async def _hanging_on(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        (_nothing, "left out the Finish"),
+        (_nothing, "did not yield the Finish"),
         (_more, "gave TextDelta after the Finish"),
         (_twice, "gave Finish after the Finish"),
-        (_at_once, "gave a Finish before the answer was whole"),
-        (_early, "gave a Finish before the answer was whole"),
-        (_words, "gave str, which is no event"),
-        (_bytes, "gave a text of type bytes"),
+        (_at_once, "yielded a Finish before the answer was whole"),
+        (_early, "yielded a Finish before the answer was whole"),
+        (_words, "gave str, which is not an event"),
+        (_bytes, "yielded a text of type bytes"),
         (_raising, "raised KeyError in events"),
         (_cancelled, "was cancelled from within"),
         (_hanging, "took more than 0.05 s in events"),
@@ -938,8 +938,8 @@ class Making(Middleware):
         (lambda request: None, "gave NoneType, not a Request"),
         (lambda request: {"messages": []}, "gave dict, not a Request"),
         (lambda request: request.model_copy(update={"stream": not request.stream}), "changed stream"),
-        (lambda request: request.model_copy(update={"messages": "Hello"}), "gave a wrong Request (messages"),
-        (lambda request: request.model_copy(update={"settings": 3}), "gave a wrong Request (settings"),
+        (lambda request: request.model_copy(update={"messages": "Hello"}), "returned a wrong Request (messages"),
+        (lambda request: request.model_copy(update={"settings": 3}), "returned a wrong Request (settings"),
         (lambda request: 1 / 0, "raised ZeroDivisionError in request"),
         (lambda request: sys.exit(1), "raised SystemExit in request"),
     ],
@@ -973,7 +973,7 @@ async def test_segue_middleware_that_hangs_in_a_request_is_called_once(install: 
         (lambda: [object()], "which is no middleware: it has no request (inherit from segue.Middleware)"),
         (lambda: [Shouting], "which is no middleware"),
         (lambda: 3, "raised TypeError"),
-        (lambda: None, "gave None, not a list of middleware"),
+        (lambda: None, "returned None, not a list of middleware"),
         (lambda: 1 / 0, "raised ZeroDivisionError: division by zero"),
     ],
 )

@@ -205,7 +205,7 @@ def test_the_snapshot_names_who_is_left_alone() -> None:
     health = fleet.snapshot(1.0).of("a", "m")
     assert health is not None
     assert not health.working
-    assert health.source == "1 failures in a row, the last ServerError; asked again in 14 s"
+    assert health.source == "1 failures in a row, the last ServerError; tried again in 14 s"
     fleet.asked(other, 1.0)
     fleet.answered(other, 1.0, first=0.1, duration=0.1, whole=True)
     observed = fleet.snapshot(3.0).of("a", "m")

@@ -208,7 +208,7 @@ def begun(*events: Event) -> Collector:
 )
 def test_only_plain_text_is_gone_on_with(event: Event) -> None:
     """Reasoning, refusals, tool calls and further choices are known to their own model alone."""
-    assert obstacle(ASKED, begun(event)) == "more than plain text was given"
+    assert obstacle(ASKED, begun(event)) == "the answer has more than plain text"
 
 
 @pytest.mark.parametrize(
@@ -216,15 +216,15 @@ def test_only_plain_text_is_gone_on_with(event: Event) -> None:
     [
         (ASKED, None),
         (Request(messages=()), None),
-        (ASKED.model_copy(update={"output": Output()}), "it is to be of a form"),
+        (ASKED.model_copy(update={"output": Output()}), "the answer has a schema"),
         (ASKED.model_copy(update={"settings": Settings(n=1, logprobs=False)}), None),
         (
             ASKED.model_copy(update={"settings": Settings(n=2)}),
-            "it has several choices, or probabilities of its tokens",
+            "the answer has several choices, or log probabilities",
         ),
         (
             ASKED.model_copy(update={"settings": Settings(logprobs=True)}),
-            "it has several choices, or probabilities of its tokens",
+            "the answer has several choices, or log probabilities",
         ),
         (Request(messages=(*ASKED.messages, Message(role="assistant", content="x"))), None),
         (
@@ -236,11 +236,11 @@ def test_only_plain_text_is_gone_on_with(event: Event) -> None:
         (
             Request(messages=(Message.model_validate(
                 {"role": "assistant", "content": [{"type": "text", "text": "x"}]}),)),
-            "the conversation ends in more than plain text already",
+            "the last message of the conversation has more than plain text",
         ),
         (
             Request(messages=(Message(role="assistant", tool_calls=(ToolCall(id="1", name="f", arguments="{}"),)),)),
-            "the conversation ends in more than plain text already",
+            "the last message of the conversation has more than plain text",
         ),
     ],
 )  # fmt: skip
@@ -262,7 +262,7 @@ def test_it_is_the_last_turn_that_is_looked_at() -> None:
     acted = Message(role="assistant", content="one", tool_calls=(call,))
     told = Message(role="tool", content="done", tool_call_id="a")
     asked = Message(role="user", content="x")
-    reason = "the conversation ends in more than plain text already"
+    reason = "the last message of the conversation has more than plain text"
     assert obstacle(Request(messages=(asked, acted)), begun()) == reason
     assert obstacle(Request(messages=(asked, acted, told, asked)), begun()) is None
 

@@ -572,9 +572,9 @@ class Client:
             configured = self._config.chains.get(name)
             if configured is None:
                 known = sorted(self._config.chains)
-                raise ConfigError(f"the chain {name!r} is not configured{nearest(name, known)}")
+                raise ConfigError(f"no chain {name!r} is configured{nearest(name, known)}")
             if name in inside:
-                raise ConfigError(f"the chain {name!r} contains itself: {' → '.join((*inside, name))}")
+                raise ConfigError(f"the chain {name!r} is inside itself: {' → '.join((*inside, name))}")
             chain = self._chains[name] = Chain(
                 *(self._configured_target(target, (*inside, name)) for target in configured.targets),
                 balance=configured.balance,

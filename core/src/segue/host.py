@@ -210,5 +210,5 @@ class HostProvider:
         if settings.api_key is not None:
             headers["authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
         elif host.env:
-            raise ConfigError(f"the key for {host.name} is missing: set {' or '.join(host.env)}")
+            raise ConfigError(f"{host.name} has no key: set {' or '.join(host.env)}")
         return headers

@@ -186,7 +186,7 @@ class Registry:
 
         ``known`` are other known names.
         """
-        told = f"the provider {name!r} is not installed"
+        told = f"no provider {name!r} is installed"
         package = packages.package_of(name)
         if package is not None and self._may_install(package):
             return f"{told}: {packages.how_to_install([package])}"
