@@ -540,7 +540,7 @@ def test_one_name_is_no_list_of_names() -> None:
     class Slip(AsyncGeneratorProvider):
         models = "acme-1"
 
-    with pytest.raises(TypeError, match="models is a list of names"):
+    with pytest.raises(TypeError, match="models must be a list of names"):
         hermetic(Slip)
     for wrong in ({"models": "m"}, {"env": "KEY"}):
         with pytest.raises(TypeError, match="must be a list"):

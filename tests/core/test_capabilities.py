@@ -170,11 +170,11 @@ def test_needs_that_are_met(need: str, value: Value | None) -> None:
         ("tools", Fact(None), "tools unknown"),
         ("!tools", Fact(None, "vendor page"), "tools unknown (vendor page)"),
         ("context>=8k", UNKNOWN, "context unknown"),
-        ("tools", Fact(False), "tools is false (declared), expected true"),
-        ("tools?", Fact(False, "probed"), "tools is false (probed), expected true"),
-        ("!audio", Fact(True), "audio is true (declared), expected false"),
-        ("!context", Fact(8_000), "context is 8k (declared), expected false"),
-        ("!family", Fact("llama"), "family is llama (declared), expected false"),
+        ("tools", Fact(False), "tools is false (declared), needs true"),
+        ("tools?", Fact(False, "probed"), "tools is false (probed), needs true"),
+        ("!audio", Fact(True), "audio is true (declared), needs false"),
+        ("!context", Fact(8_000), "context is 8k (declared), needs false"),
+        ("!family", Fact("llama"), "family is llama (declared), needs false"),
         ("context>=128k", Fact(8_000), "context is 8k, needs >=128k"),
         ("context>=128k", Fact(8_192, "probed"), "context is 8192 (probed), needs >=128k"),
         ("context>8k", Fact(8_000), "context is 8k, needs >8k"),
@@ -205,7 +205,7 @@ def test_one_reason_for_each_need_that_is_missing() -> None:
     """Reasons come in the order of the terms, and only for what is not met."""
     needs = Needs("vision, tools, context>=128k, !audio")
     assert needs.missing(Capabilities({"tools": True, "context": 8_000, "audio": True})) == (
-        "audio is true (declared), expected false",
+        "audio is true (declared), needs false",
         "context is 8k, needs >=128k",
         "vision unknown",
     )

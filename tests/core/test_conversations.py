@@ -339,7 +339,7 @@ async def test_a_generator_provider_refuses_what_it_cannot_say() -> None:
         ({"temperature": "hot"}, "temperature: Input should be a valid number"),
         ({"max_tokens": 0}, "max_tokens: Input should be greater than or equal to 1"),
         ({"tools": [weather, weather]}, "two tools have the same name"),
-        ({"tool_choice": "wether", "tools": [weather]}, "tool_choice names 'wether'"),
+        ({"tool_choice": "wether", "tools": [weather]}, "tool_choice is 'wether'"),
         ({"tool_choice": "required"}, "there are no tools"),
         ({"reasoning_effort": "much"}, "reasoning_effort: Input should be"),
     ],

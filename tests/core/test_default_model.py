@@ -376,7 +376,7 @@ async def test_an_ambient_credential_is_used_only_by_name_or_table(
         assert (await one.chat("hi", model="hub")).text == "hub/m"
         assert (await one.chat("hi", model="hub/m")).text == "hub/m"
         assert (await one.chat("hi", chain=Chain("hub/m"))).text == "hub/m"
-        assert "only where it is named" in (await one.live_models()).skipped["hub"]
+        assert "used only if it is named" in (await one.live_models()).skipped["hub"]
     reply = await asked(made(), environ=environ, config={"providers": {"hub": {}}})
     assert reply.text == "hub/m"
 

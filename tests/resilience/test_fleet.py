@@ -142,7 +142,7 @@ def test_what_is_left_alone_says_its_own_error_again() -> None:
     error = fleet.refusal(HERE, 5.0)
     assert isinstance(error, ServerError)
     assert error is not DOWN
-    assert (str(error), error.phase, error.retry_after) == ("not asked for another 10 s: down", "skipped", 10.0)
+    assert (str(error), error.phase, error.retry_after) == ("not tried for another 10 s: down", "skipped", 10.0)
     assert (error.next_may_help, error.retryable) == (True, False)
     assert fleet.refusal(THERE, 5.0) is None
     assert fleet.refusal(HERE, 15.0) is None

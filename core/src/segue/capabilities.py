@@ -187,8 +187,8 @@ class Need:
         if self.op == "is":
             if (fact.state == "yes") is not self.negated:
                 return None
-            return f"{self.name} is {_show(told)} ({fact.source}), expected {'false' if self.negated else 'true'}"
-        wanted = f"expected {self.op}{_show(self.value)}"
+            return f"{self.name} is {_show(told)} ({fact.source}), needs {'false' if self.negated else 'true'}"
+        wanted = f"needs {self.op}{_show(self.value)}"
         if isinstance(self.value, str):
             if not isinstance(told, str):
                 return f"{self.name} is not a word{told_by}, {wanted}"
