@@ -54,7 +54,7 @@ async def test_with_two_providers_the_other_one_is_named(cli: CommandLine) -> No
     assert (ended.code, ended.out) == (0, "bee says big\n")
     assert sorted(ended.err.splitlines()) == [
         "bee/big",
-        "note: default: bee/big is asked; also configured: ant; `segue models default NAME` sets the default",
+        "note: default: bee/big is used; also configured: ant; `segue models default NAME` sets the default",
     ]
     as_json = await cli("chat", "--config", config, "--json", "Hello")
     assert [notice["subject"] for notice in json.loads(as_json.out)["notices"]] == ["default"]
@@ -154,7 +154,10 @@ async def test_a_provider_without_models_says_how_to_name_one(cli: CommandLine, 
     config = cli.config('[providers.mine]\nwire = "openai_chat"\nbase_url = "http://127.0.0.1:9/v1"\n')
     ended = await cli("chat", "--config", config, "-m", name, "Hello")
     assert (ended.code, ended.out) == (2, "")
-    assert f"{name} declares no models: name one as {name}/MODEL; `segue models --live --provider {name}`" in ended.err
+    assert (
+        f"{name} does not declare models: name one as {name}/MODEL; `segue models --live --provider {name}`"
+        in ended.err
+    )
 
 
 async def test_an_ambient_token_alone_is_a_rehearsal(cli: CommandLine) -> None:

@@ -169,7 +169,7 @@ async def test_explain_shows_the_public_candidate_and_why_the_others_are_out(cli
     assert ended.code == 0
     assert "  1. cromicle/gpt-3.5-turbo  [public" in ended.out
     every = await cli("explain", "--all", "--needs", "working, supports_gpt_35_turbo")
-    out = [line for line in every.out.partition("out:\n")[2].splitlines() if line.startswith("  - ")]
+    out = [line for line in every.out.partition("not candidates:\n")[2].splitlines() if line.startswith("  - ")]
     assert [line.split()[1] for line in out if "OPENAI_API_KEY" in line and "unknown" not in line] == [
         "openai/gpt-3.5-turbo:"
     ]
@@ -180,7 +180,7 @@ async def test_explain_shows_the_public_candidate_and_why_the_others_are_out(cli
 _NO_KEY = """\
 wanted: context>=100m
 candidates: none
-out:
+not candidates:
   - anthropic (18 models): context>=100m not met; no key: set ANTHROPIC_API_KEY; retired (4)
 """
 

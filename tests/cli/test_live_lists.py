@@ -98,7 +98,7 @@ async def test_who_was_not_asked_fits_a_screen(cli: CommandLine, columns: str) -
     assert len(lines) <= 25
     told = " ".join(line.strip() for line in lines)
     assert "groq (GROQ_API_KEY), " in told
-    assert "skipped: rehearsal: offline: it has no host" in lines
+    assert "skipped: rehearsal: offline: it does not have a host" in lines
     assert "github (" not in told  # which a key would not help
     assert lines[-1] == "error: no host could get a request"
 

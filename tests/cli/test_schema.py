@@ -66,7 +66,7 @@ async def test_on_a_terminal_it_is_indented(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ("Rome, I think", "the answer does not fit the schema"),
+        ("Rome, I think", "the answer does not match the schema"),
         ('{"name": "Rome", "founded": "long ago"}', "founded: Input should be a valid date"),
     ],
 )

@@ -83,7 +83,10 @@ async def test_an_async_tool_is_awaited_and_its_arguments_have_their_types(cli: 
     [
         (("broken", {}), "Error: RuntimeError: no luck"),
         (("weather", {"town": "Rome"}), "Error: ValidationError: city: Missing required argument"),
-        (("weather", "no JSON"), "Error: InvalidOutputError: the arguments for the tool 'weather' are no JSON object"),
+        (
+            ("weather", "no JSON"),
+            "Error: InvalidOutputError: the arguments for the tool 'weather' are not a JSON object",
+        ),
         (("wether", {}), "Error: InvalidOutputError: unknown tool 'wether'; expected one of weather, broken"),
     ],
 )

@@ -285,7 +285,7 @@ ROWS = (
         err=(
             "error: own: the host closed the connection without an answer: "
             "http://127.0.0.1:{port}/v1/chat/completions\n"
-            "  hint: if the host speaks TLS at this port, write https:// in place of http://\n"
+            "  hint: if the host uses TLS at this port, write https:// in place of http://\n"
             "  hint: the address comes from base_url of [providers.own] in {home}/.config/segue/segue.toml:1\n"
         ),
     ),
@@ -296,7 +296,7 @@ ROWS = (
         host=[Raw(b"\x15\x03\x01\x00\x02\x02\x46")],
         err=(
             "error: own: the answer is not HTTP: {url}/chat/completions\n"
-            "  hint: the host speaks TLS at this port: write https:// in place of http://\n"
+            "  hint: the host uses TLS at this port: write https:// in place of http://\n"
         ),
     ),
     Row(
@@ -306,7 +306,7 @@ ROWS = (
         host=[Drop("accept")],
         err=(
             "error: own: cannot connect (connection reset by peer): https://127.0.0.1:{port}/v1/chat/completions\n"
-            "  hint: if the host speaks plain HTTP at this port, write http:// in place of https://\n"
+            "  hint: if the host uses plain HTTP at this port, write http:// in place of https://\n"
             "  hint: the address comes from base_url of [providers.own] in {home}/.config/segue/segue.toml:1\n"
         ),
     ),

@@ -77,7 +77,7 @@ def test_what_is_no_rule_is_refused(text: str) -> None:
         (PluginRules(allow=(PluginRule("Acme_Dist"),)), {}, None),
         (PluginRules(allow=(PluginRule("acme-dist", "1.0"),)), {}, None),
         (PluginRules(allow=(PluginRule("acme-dist", "1.1"),)), {}, "another version"),
-        (PluginRules(allow=(PluginRule("acme-dist", None, "0" * 64),)), {}, "another content"),
+        (PluginRules(allow=(PluginRule("acme-dist", None, "0" * 64),)), {}, "other contents"),
         (PluginRules(deny=(PluginRule("acme.dist"),)), {}, "deny names it"),
         (PluginRules(allow=(PluginRule("acme-dist"),), deny=(PluginRule("acme-dist"),)), {}, "deny names it"),
         (PluginRules(deny=(PluginRule("acme-dist", "2.0"),)), {}, None),
@@ -196,7 +196,7 @@ async def test_a_pin_holds_the_content(cli: CommandLine) -> None:
     assert "acme" in (await cli("providers", "--config", config)).out
     record.write_text("acme.py,sha256=abd,1\n")
     assert "acme" not in (await cli("providers", "--config", config)).out
-    assert "another version or another content" in (await cli("doctor", "--config", config)).out
+    assert "another version or other contents" in (await cli("doctor", "--config", config)).out
 
 
 async def test_a_name_that_two_claim_goes_to_the_preferred(cli: CommandLine) -> None:
