@@ -243,7 +243,7 @@ def test_the_events_of_a_stream_come_in_its_order() -> None:
         ReasoningDelta("o."),
         ReasoningDelta("\n\nThen."),
         ReasoningDelta("", to_json(REASONING).decode()),
-        Notice("output of type web_search_call", "it is not read, and goes back with the message"),
+        Notice("output of type web_search_call", "Segue does not read it, but sends it back with the message"),
         ReasoningDelta("", to_json(SEARCH).decode()),
         TextDelta("Grüße, "),
         Logprobs((TokenLogprob("Grüße", -0.5, (("Hi", -2.0),)),)),
