@@ -94,7 +94,7 @@ def test_a_table_that_is_not_given_keeps_what_it_told() -> None:
 def test_a_model_that_no_table_has_is_named() -> None:
     """Its facts are by hand, and so is looking after them."""
     _, _, remarks = refresh.refreshed(data(hand={"context": 4}), table_of_nothing(), day=_DAY)
-    assert remarks == ["openai/m: no table has it, all its facts are by hand"]
+    assert remarks == ["openai/m: it is in no table, all its facts were written by hand"]
 
 
 def table_of_nothing() -> dict[str, Any]:

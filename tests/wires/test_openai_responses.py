@@ -973,7 +973,7 @@ async def test_an_option_of_the_other_wire_is_refused(options: dict[str, Any]) -
     async with OpenAIHost() as host:
         environ = {"OPENAI_API_KEY": "sk-test-test", "OPENAI_BASE_URL": host.url}
         async with Client(config=False, environ=environ) as client:
-            with pytest.raises(UnsupportedError, match="wire has no such field"):
+            with pytest.raises(UnsupportedError, match="wire does not support this field"):
                 await client.chat("hi", model="openai/gpt-4o-mini", options={"openai": options})
     assert host.requests == []
 
