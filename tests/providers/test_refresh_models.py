@@ -60,8 +60,8 @@ def test_what_a_table_tells_is_written_with_its_version_and_day() -> None:
     assert new["sources"]["genai-prices"] == "genai-prices 9, read 2026-11-24"
     assert changes == [
         "openai/m: context 1 → 8 (genai-prices)",
-        "openai/m: input_price 2.0 → not told (genai-prices)",
-        "openai/m: output_price not told → 3.0 (genai-prices)",
+        "openai/m: input_price 2.0 → unknown (genai-prices)",
+        "openai/m: output_price unknown → 3.0 (genai-prices)",
     ]
     assert remarks == []
 
@@ -158,7 +158,7 @@ def test_check_says_what_would_change_and_writes_nothing(folder: Path, capsys: p
     before = file.read_text()
     assert refresh.main(["--check", "--folder", str(folder)]) == 1
     assert file.read_text() == before
-    assert "openai/gpt-4o: context not told → 128000 (genai-prices)" in capsys.readouterr().out
+    assert "openai/gpt-4o: context unknown → 128000 (genai-prices)" in capsys.readouterr().out
     assert refresh.main(["--folder", str(folder)]) == 0
     assert refresh.main(["--check", "--folder", str(folder)]) == 0
     assert capsys.readouterr().out.endswith("nothing changed\n")
