@@ -59,11 +59,11 @@ def bare(tmp_path: Path) -> Bare:
 
 
 _NONE = (
-    'no provider package is installed: install one, for example segue-openai (pip install "segue[openai]"; '
-    "also [anthropic], [bedrock], [cohere], [google], [hosts], [mistral], [ollama])"
+    "no provider package is installed: install one, for example segue-openai (in a checkout of Segue: pip install ./providers/openai; "
+    "others: anthropic, bedrock, cohere, google, hosts, mistral, ollama)"
 )
-_OPENAI = 'install segue-openai (pip install "segue[openai]")'
-_HOSTS = 'install segue-hosts (pip install "segue[hosts]")'
+_OPENAI = "install segue-openai (in a checkout of Segue: pip install ./providers/openai)"
+_HOSTS = "install segue-hosts (in a checkout of Segue: pip install ./providers/hosts)"
 _NOBODY = "wanted: anything\ncandidates: none\n"
 _KEY = f"GROQ_API_KEY is set, but no installed package uses it: {_HOSTS}"
 

@@ -32,7 +32,9 @@ _comparisons = st.builds(
 ) | st.builds(Need, _names, st.sampled_from(["=", "!="]), _words, unknown_ok=st.booleans())
 _needs = st.lists(_flags | _comparisons, max_size=8).map(Needs)
 _facts = st.builds(
-    Fact, st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), st.text(max_size=5)
+    Fact,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    st.text(max_size=5),
 )
 
 

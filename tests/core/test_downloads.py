@@ -880,7 +880,7 @@ def test_leave_is_given_by_the_caller_or_the_users_file(tmp_path: Path) -> None:
     [
         ("max_bytes", 0, "at least 1"),
         ("hops", -1, "at least 0"),
-        ("timeout", 0, "above 0"),
+        ("timeout", 0, "greater than 0"),
         ("ports", [], "must not be empty"),
         ("ports", [65536], "at most 65535"),
         ("enabled", "yes", "true or false"),

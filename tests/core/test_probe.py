@@ -123,7 +123,7 @@ async def test_a_targets_own_settings_are_sent() -> None:
 async def test_a_time_that_is_none_is_refused(within: float) -> None:
     """Nothing, less than nothing, and no number are no time to answer in."""
     async with client_of({"a": "http://127.0.0.1:9/v1"}) as client:
-        with pytest.raises(ValueError, match="within must be more than 0 seconds"):
+        with pytest.raises(ValueError, match="within must be a number of seconds greater than 0"):
             await client.probe("a/m", within=within)
 
 

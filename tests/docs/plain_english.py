@@ -3,7 +3,7 @@
     python tests/docs/plain_english.py [--all] [PATH …]
 
 Each finding is a line: file:line, the words, and what to write instead. The exit code is 1 if there is one. A PATH
-is a file or a folder: Markdown, or Python. Without a PATH it reads the documentation. In Python it reads messages of
+is a file or a folder: Markdown, or Python. Without a PATH it reads what the tests check. In Python it reads messages of
 errors, notices, log lines, help texts and public docstrings; with --all every string of several words.
 
 The phrases are in idioms.toml beside this file.
@@ -27,6 +27,9 @@ ROOT = Path(__file__).parents[2]
 IDIOMS = Path(__file__).with_name("idioms.toml")
 
 DOCUMENTATION = ("README.md", "SECURITY.md", "CHANGELOG.md", "core/README.md", "providers/*/README.md", "docs")
+CODE: tuple[str, ...] = ()
+"""Folders and files of code whose user-facing strings are in plain English: add one as soon as its strings are."""
+ROOTS = (*DOCUMENTATION, *CODE)
 """What the tests check: files, folders and patterns below the repository."""
 
 HELP = {"help", "short_help", "epilog", "metavar", "description", "prompt", "message", "reason", "hint", "meaning"}
@@ -255,7 +258,7 @@ def findings(roots: Iterable[str | Path], *, every: bool = False) -> Iterator[Fi
 def main(arguments: list[str]) -> int:
     every = "--all" in arguments
     given = [str(Path(one).resolve()) for one in arguments if one != "--all"]
-    found = dict.fromkeys(str(one) for one in findings(given or DOCUMENTATION, every=every))
+    found = dict.fromkeys(str(one) for one in findings(given or ROOTS, every=every))
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 

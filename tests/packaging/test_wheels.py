@@ -91,8 +91,8 @@ def resolved(environment: Environment, line: str, cwd: Path, known: Path) -> dic
 
 
 def installs(text: str) -> list[str]:
-    """The lines of a page's console blocks that install something."""
-    blocks = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    """The commands of a page that install something."""
+    blocks = re.findall(r"^```(?:console|sh)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if "pip install" in line]
 
 
@@ -117,14 +117,27 @@ def checkout(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def offline(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose ``dist`` has the wheels and all that they need."""
+    folder = tmp_path_factory.mktemp("offline")
+    (folder / "dist").symlink_to(index)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def empty(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return Environment(tmp_path_factory.mktemp("empty"), index)
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_what_pages_install_is_ours(line: str, empty: Environment, strangers: Path, checkout: Path) -> None:
+def test_what_pages_install_is_ours(
+    line: str, empty: Environment, strangers: Path, checkout: Path, offline: Path
+) -> None:
     """A line that a page shows takes our wheels or folders, also where strangers own our names on the index."""
-    told = resolved(empty, line, checkout, strangers)
+    if "--no-index" in line:
+        told = resolved(empty, line, offline, offline / "dist")
+    else:
+        told = resolved(empty, line, checkout, strangers)
     assert told
     assert all(strangers.as_uri() not in url for url in told.values()), told
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MOST_SHOWN: Final = 40
-_LARGEST: Final = 1e300  # below it every whole number is a float too
+_LARGEST: Final = sys.float_info.max  # up to it every whole number is a float too
+_LONGEST: Final = 10**18
 _FUNCTIONS: Final = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 
 
@@ -82,7 +83,7 @@ def shown(value: object, *, secret: bool = False) -> str:
         case None | bool() | float():
             return repr(value)
         case int():
-            return repr(value) if abs(value) < _LARGEST else "<int>"
+            return repr(value) if abs(value) < _LONGEST else "<int>"
         case str():
             is_short = len(value) <= _MOST_SHOWN and value.isprintable() and not secret
             return repr(value) if is_short else "<str>"
@@ -163,7 +164,7 @@ class Number:
     def fault(self, value: object) -> Fault | None:
         if isinstance(value, bool) or not isinstance(value, int if self._whole else (int, float)):
             return Fault(TypeError, self.wanted, value)
-        is_finite = abs(value) < _LARGEST or (self._infinite and abs(value) == math.inf)
+        is_finite = abs(value) <= _LARGEST or (self._infinite and abs(value) == math.inf)
         if is_finite and self._low <= value <= self._high and (value > self._above or self._above == -math.inf):
             return None
         return Fault(ValueError, self.wanted, value)

@@ -4,10 +4,10 @@ Exit codes, the same for every command:
 
 ===  ================================================================================================
   0  done
-  1  the providers failed, or input or output did; ``doctor`` found something broken
+  1  the providers failed, or input or output failed; ``doctor`` found something broken
   2  a wrong argument or configuration, a missing key, no candidate
 130  interrupted (Ctrl-C)
-141  the reader of the output went away (``| head -1``): nothing more is asked for or said
+141  the reader of the output closed it (``| head -1``): nothing more is requested or printed
 ===  ================================================================================================
 """
 

@@ -1,4 +1,4 @@
-"""Images, sound and documents that go with a message."""
+"""Images, audio and documents that are attached to a message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST: Final = 100 * 1024 * 1024
 
 
 def read_attachments(images: Iterable[str], audio: Iterable[str], files: Iterable[str]) -> tuple[Part, ...]:
-    """The parts of a message, in the order images, sound, documents; ConfigError names the file and the fix."""
+    """The parts of a message, in the order images, audio, documents; ConfigError names the file and the fix."""
     return (*map(_image, images), *map(_sound, audio), *map(_document, files))
 
 
@@ -32,7 +32,9 @@ def _image(given: str) -> ImagePart:
     try:
         return ImagePart(data=data)
     except ValueError:
-        raise ConfigError(f"--image {given}: it is no PNG, JPEG, GIF or WebP; convert it to one of them") from None
+        raise ConfigError(
+            f"--image {given}: it is not a PNG, JPEG, GIF or WebP image; convert it to one of them"
+        ) from None
 
 
 def _sound(given: str) -> AudioPart:
@@ -40,7 +42,7 @@ def _sound(given: str) -> AudioPart:
     data = _read("--audio", given)
     if suffix not in _SOUND:
         known = ", ".join(f".{name}" for name in _SOUND)
-        raise ConfigError(f"--audio {given}: its name tells no format; let it end in one of {known}")
+        raise ConfigError(f"--audio {given}: the format is unknown; expected a file name that ends in one of {known}")
     return AudioPart(data=data, format=suffix)
 
 
@@ -51,7 +53,9 @@ def _document(given: str) -> FilePart:
     name = os.fsencode(Path(given).name).decode("utf-8", "replace")
     media_type = mimetypes.guess_type(name)[0]
     if media_type is None:
-        raise ConfigError(f"--file {given}: its name tells no kind; let it end in a suffix such as .pdf or .txt")
+        raise ConfigError(
+            f"--file {given}: the type is unknown; expected a file name that ends in .pdf, .txt or similar"
+        )
     return FilePart(data=data, media_type=media_type, name=name)
 
 
@@ -59,14 +63,14 @@ def _read(option: str, given: str) -> bytes:
     path = Path(given).expanduser()
     try:
         if path.is_dir():
-            raise ConfigError(f"{option} {given}: it is a folder; name a file in it")
+            raise ConfigError(f"{option} {given}: it is a folder; give a file")
         if not path.is_file():
-            fault = "it is no regular file; copy it to one" if path.exists() else "there is no such file"
+            fault = "it is not a regular file; copy it into one" if path.exists() else "the file does not exist"
             raise ConfigError(f"{option} {given}: {fault}")
         if path.stat().st_size > _MOST:
-            raise ConfigError(f"{option} {given}: it is larger than {_MOST // 1024**2} MiB, which no host takes")
+            raise ConfigError(f"{option} {given}: it is larger than {_MOST // 1024**2} MiB, which no host accepts")
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{option} {given}: it cannot be read: {error.strerror}; check its permissions") from error
     except ValueError:  # a name with a null character
-        raise ConfigError(f"{option}: {given!r} is no file name") from None
+        raise ConfigError(f"{option}: {given!r} is not a file name") from None

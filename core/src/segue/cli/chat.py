@@ -1,4 +1,4 @@
-"""``segue chat``: one question and its answer, or a conversation where nothing was asked yet."""
+"""``segue chat``: one message and its answer, or, without a message, a conversation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the command line asks for; ``message`` is that of the arguments alone."""
+    """What the command line asks for; ``message`` comes from the arguments only."""
 
     message: str
     choice: Choice
@@ -46,7 +46,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How it is asked and shown."""
+    """How the request is sent and the answer is shown."""
 
     as_json: bool = False
     trace: bool = False
@@ -58,9 +58,9 @@ class Form:
 
 
 def ask(question: Question, form: Form, *, config: str | None, needed: bool = True) -> bool:
-    """Send the question and print the answer, or talk; failures are raised.
+    """Send the question and print the answer, or start a conversation; failures are raised.
 
-    False where there is nothing to send, which is an error where a message is ``needed``.
+    False if there is nothing to send, which is an error if a message is ``needed``.
     """
     page = Page()  # before anything is read or asked: nobody is asked where no answer could be shown
     attached = read_attachments(question.images, question.audio, question.files)
@@ -126,4 +126,4 @@ def _piped() -> str:
         # A message is UTF-8, whatever the locale says of other files.
         return piped.decode()
     except UnicodeDecodeError:
-        raise click.UsageError("what is piped in is not UTF-8 text") from None
+        raise click.UsageError("the piped input is not UTF-8 text") from None

@@ -1,4 +1,4 @@
-"""The commands and their options; what does the work is imported when it is to be done."""
+"""The commands and their options. The code of a command is imported only when it runs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Exit codes:
     0  done
-    1  the providers failed, or input or output did;
+    1  the providers failed, or input or output failed;
        doctor found something broken
     2  a wrong argument or configuration, a missing key, no candidate
   130  interrupted (Ctrl-C)
-  141  the reader of the output went away (| head -1)
+  141  the reader of the output closed it (| head -1)
 
 \b
-Configuration: segue.toml in the user's folder, or --config FILE.
+Configuration: ~/.config/segue/segue.toml, or --config FILE.
 """
 
 
@@ -41,14 +41,14 @@ def _without_plugins(_context: click.Context, _parameter: click.Parameter, value
 @click.version_option(__version__, prog_name="segue")
 @click.option(
     "--no-plugins", is_flag=True, is_eager=True, expose_value=False, callback=_without_plugins,
-    help="Leave installed plugins alone.",
+    help="Do not load installed plugins.",
 )  # fmt: skip
-@click.option("--debug", is_flag=True, help="Show where an error happened, not only the line that tells of it.")
+@click.option("--debug", is_flag=True, help="Show where in the code an error happened.")
 def segue(debug: bool) -> None:
-    """Talk to language models through many providers: select by capability, fall back when one fails.
+    """Send requests to language models of many providers: select a model by capability, fall back if one fails.
 
     \b
-    segue "What is a segue?"    asks a question, as segue chat does
+    segue "What is a segue?"    sends a message, like segue chat
     """  # noqa: D301 - click reads the character
 
 
@@ -70,7 +70,7 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float | N
 
 def _config(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--config", metavar="FILE", help="Read this file instead of the one in the user's folder."
+        "--config", metavar="FILE", help="Read this file instead of ~/.config/segue/segue.toml."
     )(command)  # fmt: skip
 
 
@@ -89,39 +89,42 @@ def _needs(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="TEXT",
         callback=_text,
         shell_complete=completion.needs,
-        help='What the model must be able to do: "tools, context>=128k".',
+        help='What the model must support, such as "tools, context>=128k".',
     )(command)
 
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
-"""Those of `segue.messages.ReasoningEffort`, which only a whole pydantic could tell here."""
+"""The values of `segue.messages.ReasoningEffort`; importing it here would import pydantic."""
 
 
 def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that are settings of a request, by the names that they have there."""
     options = (
         click.option(
-            "--temperature", type=float, metavar="NUMBER", callback=_finite, help="0 is the most predictable."
+            "--temperature", type=float, metavar="NUMBER", callback=_finite,
+            help="Sampling temperature; 0 gives the most predictable answers.",
         ),
         click.option(
             "--top-p", type=float, metavar="NUMBER", callback=_finite,
-            help="Only the likeliest tokens that together have this probability.",
+            help="Sample from the most likely tokens that together have this probability.",
         ),
-        click.option("--top-k", type=int, metavar="NUMBER", help="Only so many of the likeliest tokens."),
-        click.option("--max-tokens", type=click.IntRange(min=1), metavar="NUMBER", help="The longest answer."),
+        click.option("--top-k", type=int, metavar="NUMBER", help="Sample from this many of the most likely tokens."),
         click.option(
-            "--stop", metavar="TEXT", multiple=True, callback=_text, help="End the answer before this text; repeatable."
+            "--max-tokens", type=click.IntRange(min=1), metavar="NUMBER", help="Maximum length of the answer."
         ),
-        click.option("--seed", type=int, metavar="NUMBER", help="The same seed, the same answer, if the host can."),
+        click.option(
+            "--stop", metavar="TEXT", multiple=True, callback=_text, help="End the answer before this text. Repeatable."
+        ),
+        click.option("--seed", type=int, metavar="NUMBER", help="Same seed, same answer, if the host supports it."),
         click.option(
             "--frequency-penalty", type=float, metavar="NUMBER", callback=_finite,
-            help="Against tokens by how often they came, -2 to 2.",
+            help="Penalty for tokens by how often they occurred, -2 to 2.",
         ),
         click.option(
             "--presence-penalty", type=float, metavar="NUMBER", callback=_finite,
-            help="Against tokens that came at all, -2 to 2.",
+            help="Penalty for tokens that already occurred, -2 to 2.",
         ),
-        click.option("--reasoning-effort", type=click.Choice(_EFFORTS), help="How much a reasoning model thinks."),
+        click.option("--reasoning-effort", type=click.Choice(_EFFORTS), help="How much the model reasons."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -134,63 +137,64 @@ _SETTINGS = (
 )  # fmt: skip
 
 
-@segue.command(short_help="Ask, and print the answer as it comes; talk, with nothing to ask.")
+@segue.command(short_help="Send a message and print the answer; without a message, start a conversation.")
 @click.argument("message", nargs=-1, callback=_text)
 @click.option(
     "-m", "--model", "models", metavar="NAME", multiple=True, callback=_text, shell_complete=completion.models,
-    help="provider/model, a model's or a provider's name. Several are asked in this order until one answers.",
+    help="provider/model, or the name of a model or a provider. Repeatable: tried in this order until one answers.",
 )  # fmt: skip
 @_needs
-@click.option("--choose", is_flag=True, help="List the models that can be asked, and ask for one.")
+@click.option("--choose", is_flag=True, help="List the candidates and ask you to choose one.")
 @click.option(
-    "--chain", metavar="NAME", callback=_text, shell_complete=completion.chains, help="A chain of the configuration."
+    "--chain", metavar="NAME", callback=_text, shell_complete=completion.chains, help="Name of a configured chain."
 )
-@click.option("-s", "--system", metavar="TEXT", callback=_text, help="What the model is told before the message.")
+@click.option("-s", "--system", metavar="TEXT", callback=_text, help="System message, sent before MESSAGE.")
 @click.option(
     "--image", "images", type=click.Path(), metavar="FILE|URL", multiple=True,
-    help="An image to go with the message; repeatable.",
+    help="Image to attach. Repeatable.",
 )  # fmt: skip
-@click.option("--audio", type=click.Path(), metavar="FILE", multiple=True, help="Sound to go with it; repeatable.")
+@click.option("--audio", type=click.Path(), metavar="FILE", multiple=True, help="Audio file to attach. Repeatable.")
 @click.option(
-    "--file", "files", type=click.Path(), metavar="FILE", multiple=True, help="A document to go with it; repeatable."
+    "--file", "files", type=click.Path(), metavar="FILE", multiple=True, help="Document to attach. Repeatable."
 )
 @click.option(
     "--schema", type=click.Path(), metavar="FILE|JSON|MODULE:MODEL", callback=_text,
-    help="The form of the answer: a JSON schema, or a pydantic model. It is printed as JSON.",
+    help="Schema of the answer: a JSON schema or a pydantic model. The answer is printed as JSON.",
 )  # fmt: skip
 @click.option(
     "--tool", "tools", metavar="MODULE:FUNCTION", multiple=True, callback=_text,
-    help="A Python function that the model may call; you are asked before each call. Repeatable.",
+    help="Python function that the model may call. You are asked before each call. Repeatable.",
 )  # fmt: skip
-@click.option("--yes", is_flag=True, help="Run tools without asking.")
+@click.option("--yes", is_flag=True, help="Run tools without asking you.")
 @click.option(
     "--tool-rounds", "rounds", type=click.IntRange(min=1), default=20, show_default=True, metavar="NUMBER",
-    help="How often tools may be called for one answer.",
+    help="Maximum number of rounds of tool calls for one answer.",
 )  # fmt: skip
-@click.option("--no-stream", "whole", is_flag=True, help="Print the answer when it is whole; a cut one is asked again.")
 @click.option(
-    "--reasoning", is_flag=True, help="Show what the model thinks; it goes to stderr if stdout is no terminal."
-)
+    "--no-stream", "whole", is_flag=True,
+    help="Wait for the whole answer. If it is cut, the request is sent again.",
+)  # fmt: skip
+@click.option("--reasoning", is_flag=True, help="Show the model's reasoning; on stderr if stdout is not a terminal.")
 @_json_option("Print one JSON object at the end instead of the text.")
 @click.option(
-    "--trace", is_flag=True, help="Tell on stderr what is selected, each attempt, who answered, and its cost."
+    "--trace", is_flag=True, help="Show the selection, each attempt, the model that answered, and the cost on stderr."
 )
 @click.option(
-    "--no-history", "history", is_flag=True, flag_value=False, default=True, help="Keep nothing that is typed."
+    "--no-history", "history", is_flag=True, flag_value=False, default=True, help="Do not save what you type."
 )
 @_settings
 @_config
 def chat(*, message: tuple[str, ...], config: str | None, **given: Any) -> int:
-    """Send MESSAGE, or what is piped in, and print the answer as it comes.
+    """Send MESSAGE, or piped text, and print the answer as it arrives.
 
-    With both, the piped text follows the message after an empty line. With neither, on a terminal, it is a
-    conversation: /help says how.
+    With both, the piped text follows the message after an empty line. With neither, on a terminal, a conversation
+    starts; /help lists its commands.
     """
     models, needs, chain = given["models"], given["needs"], given["chain"]
     if chain is not None and (models or needs is not None or given["choose"]):
-        raise click.UsageError("give either --chain, or --model, --needs and --choose")
+        raise click.UsageError("--chain cannot be combined with --model, --needs or --choose")
     if len(models) > 1 and (needs is not None or given["choose"]):
-        raise click.UsageError("--needs and --choose go with one --model at most")
+        raise click.UsageError("--needs and --choose accept at most one --model")
     from .chat import Form, Question, ask
     from .targets import Choice
 
@@ -204,35 +208,35 @@ def chat(*, message: tuple[str, ...], config: str | None, **given: Any) -> int:
     return 0
 
 
-@segue.command(short_help="Print a vector for each text, as JSON, a line each.")
+@segue.command(short_help="Print an embedding for each text, one JSON array per line.")
 @click.argument("texts", nargs=-1, callback=_text)
 @click.option(
     "-m", "--model", metavar="NAME", callback=_text, shell_complete=completion.models,
-    help="provider/model, a model's or a provider's name.",
+    help="provider/model, or the name of a model or a provider.",
 )  # fmt: skip
 @_needs
 @click.option(
     "--chain", metavar="NAME", callback=_text, shell_complete=completion.chains,
-    help="A chain of the configuration, of hosts that have the same model.",
+    help="Name of a configured chain whose hosts have the same model.",
 )  # fmt: skip
-@click.option("--dimensions", type=click.IntRange(min=1), metavar="NUMBER", help="How many numbers a vector has.")
+@click.option("--dimensions", type=click.IntRange(min=1), metavar="NUMBER", help="Number of dimensions of each vector.")
 @click.option(
-    "--purpose", type=click.Choice(("query", "document")), help="What the vectors are for, where a host asks for it."
+    "--purpose", type=click.Choice(("query", "document")), help="Purpose of the vectors, for hosts that need it."
 )
-@click.option("--file", type=click.Path(), metavar="FILE", help="Read a text from each line of this file; - is stdin.")
+@click.option("--file", type=click.Path(), metavar="FILE", help="File with one text per line; - is stdin.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object at the end, with usage and cost, instead of lines."
 )
 @_config
 def embed(texts: tuple[str, ...], as_json: bool, config: str | None, **given: Any) -> int:
-    """Print a vector for each of TEXTS, a JSON array on a line each.
+    """Print a vector for each of TEXTS, one JSON array per line.
 
-    Without TEXTS each line of --file, or of what is piped in, is a text. They are sent in batches, and the vectors of
-    a batch are printed when they are there. An empty line has no vector: null is printed, so that line N of the
-    output belongs to line N of the input. All vectors are of one model, the first that answers.
+    Without TEXTS, each line of --file or of piped input is a text. The texts are sent in batches, and the vectors of
+    each batch are printed as soon as they arrive. For an empty line, null is printed, so that line N of the output
+    belongs to line N of the input. All vectors come from one model, the first that answers.
     """
     if given["chain"] is not None and (given["model"] is not None or given["needs"] is not None):
-        raise click.UsageError("give either --chain, or --model and --needs")
+        raise click.UsageError("--chain cannot be combined with --model or --needs")
     from .embed import Embedding
     from .embed import embed as embed_texts
 
@@ -244,7 +248,7 @@ def embed(texts: tuple[str, ...], as_json: bool, config: str | None, **given: An
 @_json
 @_config
 def providers(as_json: bool, config: str | None) -> int:
-    """List what is installed, and what each provider still lacks."""
+    """List the installed providers, and what each one still lacks."""
     from .lists import list_providers
 
     list_providers(config=config, as_json=as_json)
@@ -253,9 +257,13 @@ def providers(as_json: bool, config: str | None) -> int:
 
 @segue.group(invoke_without_command=True, short_help="List the models that meet the needs.")
 @_needs
-@click.option("--live", is_flag=True, help="Ask the hosts which models they have now, and what they tell of them.")
+@click.option("--live", is_flag=True, help="Ask the hosts for their current models and facts.")
 @click.option(
-    "--provider", metavar="NAME", callback=_text, shell_complete=completion.providers, help="Of this provider alone."
+    "--provider",
+    metavar="NAME",
+    callback=_text,
+    shell_complete=completion.providers,
+    help="List the models of this provider only.",
 )
 @_json
 @_config
@@ -263,11 +271,11 @@ def providers(as_json: bool, config: str | None) -> int:
 def models(
     context: click.Context, *, needs: str | None, live: bool, provider: str | None, as_json: bool, config: str | None
 ) -> int:
-    """List the models that meet the needs, ready to be asked or not.
+    """List the models that meet the needs, whether or not they can get a request now.
 
-    With --live every host is asked that has a key or needs none, a public one only where it is named or
-    configured. What a host tells stands above what is declared. Exits with 1 where a host failed, with 2 where
-    none could be asked.
+    With --live, every host that has a key or needs none gets a request for its list; a public host only if it is
+    named or configured. The facts that a host reports override the declared ones. The exit code is 1 if a host
+    failed, and 2 if no host could get a request.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -279,15 +287,16 @@ def models(
     return 0
 
 
-@models.command(name="default", short_help="Say which model is asked where none is named, or set it.")
+@models.command(name="default", short_help="Show or set the default model.")
 @click.argument("name", required=False, callback=_text, shell_complete=completion.models)
 @_json
 @_config
 @click.pass_context
 def models_default(context: click.Context, name: str | None, as_json: bool, config: str | None) -> int:
-    """Write NAME, a model or a chain, into segue.toml as the one that is asked where none is named.
+    """Write NAME, a model or a chain, into segue.toml as the default.
 
-    Without NAME the default is printed, with where it comes from.
+    The default is used if a command or a call names no model, needs or chain. Without NAME, print the default and
+    where it was set.
     """
     from .default import set_default, show_default
 
@@ -300,33 +309,33 @@ def models_default(context: click.Context, name: str | None, as_json: bool, conf
     return 0
 
 
-@segue.command(short_help="Say what would be asked, and why nothing else.")
+@segue.command(short_help="Show which models are candidates, and why the others are not.")
 @_needs
 @click.option(
     "-m", "--model", metavar="NAME", callback=_text, shell_complete=completion.models,
-    help="provider/model, a model's or a provider's name.",
+    help="provider/model, or the name of a model or a provider.",
 )  # fmt: skip
-@click.option("--all", "everything", is_flag=True, help="One line for each model instead of one for each provider.")
+@click.option("--all", "everything", is_flag=True, help="Print one line per model instead of one per provider.")
 @_json
 @_config
 def explain(needs: str | None, model: str | None, everything: bool, as_json: bool, config: str | None) -> int:
-    """Say which models would be asked, in which order, and why the others would not.
+    """Show which models would get the request, in which order, and why the others would not.
 
-    Without --all it is at most 24 lines: the first candidates, and one line for each provider whose models are out.
-    JSON has every model. Exits with 2 where there is no candidate.
+    Without --all, at most 24 lines are printed: the first candidates, and one line for each provider whose models
+    are not candidates. JSON has every model. The exit code is 2 if there is no candidate.
     """
     from .lists import explain_selection
 
     return 0 if explain_selection(needs, model, config=config, as_json=as_json, everything=everything) else 2
 
 
-@segue.command(short_help="Look at the installation; 1 if something is broken.")
-@click.option("--pins", is_flag=True, help="Print each plugin's version and content, as [plugins] allow takes them.")
+@segue.command(short_help="Check the installation; exit code 1 if something is broken.")
+@click.option("--pins", is_flag=True, help="Print each plugin's version and hash, in the form of [plugins] allow.")
 @_config
 def doctor(pins: bool, config: str | None) -> int:
-    """Look at the installation: versions, files, plugins, keys (never their values).
+    """Check the installation: versions, files, plugins, keys (never their values).
 
-    Plugins are imported in a process of their own. Exits with 1 where something is broken.
+    Plugins are imported in a separate process. The exit code is 1 if something is broken.
     """
     from .doctor import examine, print_pins
 
@@ -336,55 +345,54 @@ def doctor(pins: bool, config: str | None) -> int:
     return 0 if examine(config=config) else 1
 
 
-@segue.command(short_help="Ask each model a small question, and say how it did.")
+@segue.command(short_help="Send a small question to each model, and report the results.")
 @click.argument("targets", nargs=-1, callback=_text, shell_complete=completion.models)
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, metavar="SECONDS",
-    callback=_finite, help="How long until each begins to answer.",
+    callback=_finite, help="How long to wait until each begins to answer.",
 )  # fmt: skip
 @_json
 @_config
 def probe(targets: tuple[str, ...], timeout: float, as_json: bool, config: str | None) -> int:
-    """Ask each of TARGETS for a few tokens, side by side, and say how it did: it costs what that costs.
+    """Request a few tokens from each of TARGETS at the same time, and report the results. These calls are not free.
 
-    A target is a chain, provider/model, a model's or a provider's name. Without any: those of the configured
-    chains; without chains the first model of each provider that is ready. Exits with 1 where one did not answer.
+    A target is a chain, provider/model, or the name of a model or a provider. Without TARGETS: the targets of the
+    configured chains, or, without chains, the first model of each provider that is ready. The exit code is 1 if a
+    target did not answer.
     """
     from .probe import probe as probe_all
 
     return 0 if probe_all(targets, timeout, config=config, as_json=as_json) else 1
 
 
-@segue.command(short_help="Play a chain against stand-ins that fail on cue; no host is asked.")
+@segue.command(short_help="Play a chain against simulated hosts that fail; no host gets a request.")
 @click.argument("chain", required=False, callback=_text, shell_complete=completion.chains)
 @click.option(
     "-m", "--model", "models", metavar="NAME", multiple=True, callback=_text, shell_complete=completion.models,
-    help="A target, in place of a chain of the configuration; repeatable, in order.",
+    help="Target, instead of a configured chain. Repeatable, in order.",
 )  # fmt: skip
 @click.option(
     "--fault", "faults", metavar="TARGET=STEP[,STEP …]", multiple=True, callback=_text,
     help="What a target does, request by request; the last step is repeated. Repeatable.",
 )  # fmt: skip
-@click.option("--script", type=click.Path(), metavar="FILE", help="A TOML file with the part of each target.")
-@click.option("--prompt", metavar="TEXT", default="Hello", callback=_text, help="What is asked.")
-@click.option(
-    "--calls", type=click.IntRange(min=1, max=1000), default=1, metavar="NUMBER", help="How often it is asked."
-)
+@click.option("--script", type=click.Path(), metavar="FILE", help="TOML file with the steps of each target.")
+@click.option("--prompt", metavar="TEXT", default="Hello", callback=_text, help="Prompt of each call.")
+@click.option("--calls", type=click.IntRange(min=1, max=1000), default=1, metavar="NUMBER", help="Number of calls.")
 @click.option(
     "--every", type=click.FloatRange(min=0), default=1.0, metavar="SECONDS", callback=_finite,
-    help="The time between two calls.",
+    help="Time between the starts of two calls.",
 )  # fmt: skip
-@click.option("--no-stream", "whole", is_flag=True, help="Ask for whole answers; a cut one is asked again.")
-@click.option("--svg", type=click.Path(), metavar="FILE", help="Write the timeline as a picture.")
-@click.option("--seed", type=int, metavar="NUMBER", help="The same draws of waits and weights again.")
-@click.option("--steps", is_flag=True, help="List the steps that there are.")
+@click.option("--no-stream", "whole", is_flag=True, help="Request whole answers. A cut one is requested again.")
+@click.option("--svg", type=click.Path(), metavar="FILE", help="Write the timeline as an SVG picture.")
+@click.option("--seed", type=int, metavar="NUMBER", help="Same seed, same random pauses and weights.")
+@click.option("--steps", is_flag=True, help="List all steps.")
 @_json
 @_config
 def rehearse(steps: bool, as_json: bool, config: str | None, **given: Any) -> int:
-    """Play CHAIN of the configuration against stand-ins, and show who was asked when and what came of it.
+    """Play the configured CHAIN against simulated hosts, and show when each attempt started and how it ended.
 
-    No key is read and no host is asked; the clock jumps, so that a minute of silence takes no time. Exits with 1
-    where a caller got no whole answer.
+    No key is read and no host gets a request. The clock is simulated, so that a minute of silence takes no time.
+    The exit code is 1 if a caller did not get a whole answer.
 
     \b
     segue rehearse main --fault openai=F08
@@ -396,48 +404,59 @@ def rehearse(steps: bool, as_json: bool, config: str | None, **given: Any) -> in
         list_steps()
         return 0
     if (given["chain"] is None) == (not given["models"]):
-        raise click.UsageError("give either a CHAIN or --model")
+        raise click.UsageError("give either CHAIN or --model")
     return 0 if play(Play(**given), config=config, as_json=as_json) else 1
 
 
-@segue.command(short_help="Make a cassette of a real exchange, its secrets taken out.")
+@segue.command(short_help="Record an exchange with a real host as a cassette, without secrets.")
 @click.argument("message", nargs=-1, required=True, callback=_text)
 @click.option(
     "-m", "--model", metavar="NAME", callback=_text, shell_complete=completion.models,
-    help="provider/model, a model's or a provider's name.",
+    help="provider/model, or the name of a model or a provider.",
 )  # fmt: skip
 @_needs
-@click.option("-s", "--system", metavar="TEXT", callback=_text, help="What the model is told before the message.")
-@click.option("--image", "images", type=click.Path(), metavar="FILE|URL", multiple=True, help="An image; repeatable.")
-@click.option("--audio", type=click.Path(), metavar="FILE", multiple=True, help="Sound; repeatable.")
-@click.option("--file", "files", type=click.Path(), metavar="FILE", multiple=True, help="A document; repeatable.")
+@click.option("-s", "--system", metavar="TEXT", callback=_text, help="System message, sent before MESSAGE.")
 @click.option(
-    "--schema", type=click.Path(), metavar="FILE|JSON|MODULE:MODEL", callback=_text, help="The form of the answer."
+    "--image", "images", type=click.Path(), metavar="FILE|URL", multiple=True, help="Image to attach. Repeatable."
+)
+@click.option("--audio", type=click.Path(), metavar="FILE", multiple=True, help="Audio file to attach. Repeatable.")
+@click.option(
+    "--file", "files", type=click.Path(), metavar="FILE", multiple=True, help="Document to attach. Repeatable."
+)
+@click.option(
+    "--schema",
+    type=click.Path(),
+    metavar="FILE|JSON|MODULE:MODEL",
+    callback=_text,
+    help="Schema of the answer: a JSON schema or a pydantic model.",
 )
 @click.option(
     "--tool", "tools", metavar="MODULE:FUNCTION", multiple=True, callback=_text,
-    help="A Python function that the model may call; it is offered, never run. Repeatable.",
+    help="Python function to offer to the model; it never runs. Repeatable.",
 )  # fmt: skip
-@click.option("--no-stream", "whole", is_flag=True, help="Ask for a whole answer.")
-@click.option("--embed", is_flag=True, help="Ask for the vector of MESSAGE.")
+@click.option("--no-stream", "whole", is_flag=True, help="Request a whole answer.")
+@click.option("--embed", is_flag=True, help="Request the embedding of MESSAGE.")
 @click.option(
-    "-o", "--output", "to", type=click.Path(), metavar="FILE|FOLDER", help="Where it goes; here if not given."
+    "-o",
+    "--output",
+    "to",
+    type=click.Path(),
+    metavar="FILE|FOLDER",
+    help="Where to write the cassette; here if not given.",
 )
-@click.option("--api", metavar="NAME", callback=_text, help="The wire, where its provider does not say.")
-@click.option(
-    "--allow-error", is_flag=True, help="Keep the host's error too, as 400 or 429, where it answers with one."
-)
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--api", metavar="NAME", callback=_text, help="Name of the wire, if the provider does not name it.")
+@click.option("--allow-error", is_flag=True, help="Also keep an error of the host, such as 400 or 429.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @_settings
 @_config
 def record(*, message: tuple[str, ...], config: str | None, **given: Any) -> int:
-    """Ask one model MESSAGE, and write request and answer into a file that tests play again.
+    """Send MESSAGE to one model, and write the request and the response into a file that tests replay.
 
-    Keys, credentials and names of accounts are taken out; where one would be left, nothing is written. The host is
-    asked once, and it costs what that costs.
+    Keys, credentials and names of accounts are removed. If one cannot be removed, nothing is written. The host gets
+    exactly one request, which is not free.
     """
     if given["model"] is None and given["needs"] is None:
-        raise click.UsageError("name whom to ask: give --model, or --needs")
+        raise click.UsageError("no model is named: give --model or --needs")
     from .record import Exchange, Keeping
     from .record import record as record_exchange
 
@@ -447,28 +466,29 @@ def record(*, message: tuple[str, ...], config: str | None, **given: Any) -> int
     return 0
 
 
-@segue.command(short_help="Try providers against the conformance kit; 1 if an item fails.")
+@segue.command(short_help="Test providers with the conformance kit; exit code 1 if a test fails.")
 @click.argument("targets", nargs=-1, callback=_text, shell_complete=completion.providers)
-@click.option("--all", "everything", is_flag=True, help="Every provider that is installed.")
+@click.option("--all", "everything", is_flag=True, help="Test every installed provider.")
 @click.option(
     "--item", "patterns", metavar="PATTERN", multiple=True, callback=_text,
-    help='The items of this name alone: "secret *". Repeatable.',
+    help='Run only the tests with such a name: "secret *". Repeatable.',
 )  # fmt: skip
 @click.option(
-    "--level", type=click.Choice(("text", "wire", "full")), help="Hold it to this level, not to the one it declares."
+    "--level", type=click.Choice(("text", "wire", "full")), help="Test for this level, not for the declared one."
 )
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), default=120.0, show_default=True, metavar="SECONDS",
-    callback=_finite, help="How long all items of a provider may take.",
+    callback=_finite, help="Time limit for all tests of one provider.",
 )  # fmt: skip
-@click.option("--list", "listed", is_flag=True, help="List the items, each with its level and what it says.")
+@click.option("--list", "listed", is_flag=True, help="List the tests, each with its level and its promise.")
 @_json
 @_config
 def conform(targets: tuple[str, ...], listed: bool, as_json: bool, **given: Any) -> int:
-    """Try each of TARGETS, on this machine alone, with a made-up key: imports, streams, faults, secrets, abilities.
+    """Test each of TARGETS, on this machine only, with a made-up key: imports, streams, faults, secrets, capabilities.
 
-    A target is the name of an installed provider or of a row of the configuration, or MODULE:CLASS. What it cannot
-    pass a provider declares, with the reason, which is shown; what it passes all the same is a failure.
+    A target is the name of an installed provider or of a row in the configuration, or MODULE:CLASS. A provider
+    declares the tests that it cannot pass, each with a reason, which is shown. If it passes such a test, that is a
+    failure.
     """
     from .conform import list_items, try_providers
 
@@ -476,35 +496,35 @@ def conform(targets: tuple[str, ...], listed: bool, as_json: bool, **given: Any)
         list_items(given["patterns"], as_json=as_json)
         return 0
     if bool(targets) == given["everything"]:
-        raise click.UsageError("name one provider at least, or give --all")
+        raise click.UsageError("give either TARGETS or --all")
     return 0 if try_providers(targets, as_json=as_json, **given) else 1
 
 
-@segue.command(name="new-provider", short_help="Write a package for a provider of your own.")
+@segue.command(name="new-provider", short_help="Write a package for your own provider.")
 @click.argument("name", callback=_text)
 @click.option(
     "--kind", type=click.Choice(("text", "host", "wire")), default="text", show_default=True,
-    help="A generator of text, a host of a known wire, or a wire of its own.",
+    help="text: a generator of text; host: a host with a known wire; wire: a host with its own wire.",
 )  # fmt: skip
-@click.option("--url", metavar="URL", callback=_text, help="Where the host is: https://NAME.example if not given.")
+@click.option("--url", metavar="URL", callback=_text, help="Address of the host; https://NAME.example if not given.")
 @click.option(
     "--wire",
     type=click.Choice(("openai_chat", "openai_responses")),
-    help="The wire of a host that speaks a known one: openai_chat if not given.",
+    help="Wire of the host, for --kind host; openai_chat if not given.",
 )
 @click.option(
     "--folder",
     type=click.Path(),
     metavar="DIR",
     callback=_text,
-    help="The folder to make: ./segue-NAME if not given.",
+    help="Folder to create; ./segue-NAME if not given.",
 )
 @_config
 def new_provider(config: str | None, **given: Any) -> int:
-    """Write a package that gives the provider NAME, and passes `segue conform NAME` as it is.
+    """Write a package with the provider NAME. It passes `segue conform NAME` without changes.
 
-    It has an entry point, one source file with four marked places, a test on recorded bytes, a README and a file for
-    CI. Nothing that is there is ever changed.
+    It has an entry point, one source file with four marked places, a test on recorded bytes, a README and a CI
+    workflow. Existing files are never changed.
     """
     from .new_provider import NewProvider, write_provider
 
@@ -512,10 +532,10 @@ def new_provider(config: str | None, **given: Any) -> int:
     return 0
 
 
-@segue.command(name="completion", short_help="Print the script that makes a shell complete commands.")
+@segue.command(name="completion", short_help="Print the completion script for a shell.")
 @click.argument("shell", type=click.Choice(completion.SHELLS))
 def completion_script(shell: str) -> int:
-    """Print the script that makes SHELL complete commands, options, models and chains.
+    """Print the script with which SHELL completes commands, options, models and chains.
 
     \b
     bash: put into ~/.bashrc:   eval "$(segue completion bash)"
@@ -528,15 +548,15 @@ def completion_script(shell: str) -> int:
 
 @segue.group(name="keys")
 def keys_group() -> None:
-    """Keep keys, and say where each one comes from; none is ever shown."""
+    """Store keys, and show where each key comes from. A key is never shown."""
 
 
-@keys_group.command(name="set", short_help="Keep a key, from a hidden prompt or from stdin.")
+@keys_group.command(name="set", short_help="Store a key, from a hidden prompt or from stdin.")
 @click.argument("name", callback=_text, shell_complete=completion.providers)
-@click.option("--keyring", "in_keyring", is_flag=True, help="Keep it in the system's keyring instead of a file.")
-@click.option("--force", is_flag=True, help="Also for a provider that is not installed.")
+@click.option("--keyring", "in_keyring", is_flag=True, help="Store the key in the system's keyring instead of a file.")
+@click.option("--force", is_flag=True, help="Also store the key of a provider that is not installed.")
 def keys_set(name: str, in_keyring: bool, force: bool) -> int:
-    """Keep the key of provider NAME; it is asked for without showing it, or read from stdin."""
+    """Store the key of provider NAME. It is read from a hidden prompt, or from stdin."""
     from .keys import set_key
 
     set_key(name, in_keyring=in_keyring, force=force)
@@ -556,7 +576,7 @@ def keys_list(as_json: bool) -> int:
 @keys_group.command(name="remove")
 @click.argument("name", callback=_text, shell_complete=completion.providers)
 def keys_remove(name: str) -> int:
-    """Drop the key of provider NAME from the key store and the keyring."""
+    """Remove the key of provider NAME from the key store and the keyring."""
     from .keys import remove_key
 
     remove_key(name)
@@ -565,15 +585,15 @@ def keys_remove(name: str) -> int:
 
 @segue.group(name="config")
 def config_group() -> None:
-    """Say whether the configuration is sound, and what it comes to."""
+    """Check or show the configuration."""
 
 
-@config_group.command(name="check", short_help="Name each fault; 2 if there is one.")
+@config_group.command(name="check", short_help="Report each mistake in the configuration; exit code 2 if there is one.")
 @_config
 def config_check(config: str | None) -> int:
-    """Read the whole configuration, look up every key, and name each fault with its file and line.
+    """Read the whole configuration, look up every key, and report each mistake with its file and line.
 
-    Exits with 2 where there is one.
+    The exit code is 2 if there is one.
     """
     from .configuration import check_configuration
 
@@ -584,7 +604,7 @@ def config_check(config: str | None) -> int:
 @_json
 @_config
 def config_show(as_json: bool, config: str | None) -> int:
-    """Print the settings that count, and where each was set; of a secret only its kind."""
+    """Print the effective settings, and where each one was set. Of a secret, only its kind is shown."""
     from .configuration import show_configuration
 
     show_configuration(config=config, as_json=as_json)

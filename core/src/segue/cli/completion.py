@@ -1,4 +1,4 @@
-"""What a shell is told when Tab is pressed, and the script that makes it ask."""
+"""The completions that a shell gets when Tab is pressed, and the script that makes it request them."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ _VARIABLE: Final = "_SEGUE_COMPLETE"
 
 
 def completing() -> bool:
-    """Whether it is a shell that asks what could be typed next."""
+    """Whether a shell requests completions."""
     return bool(os.environ.get(_VARIABLE))
 
 
 def complete(command: click.Command) -> int:
-    """Answer the shell."""
+    """Print the completions for the shell."""
     return shell_complete(command, {}, PROGRAM, _VARIABLE, os.environ[_VARIABLE])
 
 
 def print_script(command: click.Command, shell: str) -> None:
-    """The script that the user's shell is to read."""
+    """Print the script that the user's shell must read."""
     shape = get_completion_class(shell)
     if shape is None:
-        raise click.UsageError(f"there is no completion for {shell!r}")
+        raise click.UsageError(f"there is no completion for the shell {shell!r}")
     output().write(shape(command, {}, PROGRAM, _VARIABLE).source() + "\n")
 
 
 def chains(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The configured chains whose names begin so."""
+    """The configured chains whose names begin with this text."""
     return _beginning(incomplete, _read(context, lambda config: list(config.chains)) or ())
 
 
 def models(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The installed providers and their models whose names begin so."""
+    """The installed providers and their models whose names begin with this text."""
     offered = _offered(context)
     if not incomplete:
         return sorted(offered)  # a first look; all the models would be a wall
@@ -59,12 +59,12 @@ def models(context: click.Context, _parameter: click.Parameter, incomplete: str)
 
 
 def providers(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The installed providers whose names begin so."""
+    """The installed providers whose names begin with this text."""
     return _beginning(incomplete, _offered(context))
 
 
 def needs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """What is known of installed models, and the configuration's own needs, after what was typed of other needs."""
+    """The names of facts of installed models, and the configured needs; needs that are already typed stay in front."""
     before, comma, last = incomplete.rpartition(",")
     space = last[: len(last) - len(last.lstrip(" !"))]
     own = [] if comma else _read(context, lambda config: list(config.needs)) or []

@@ -1,4 +1,4 @@
-"""``segue config``: whether the configuration is sound, and what it comes to; no secret is shown."""
+"""``segue config``: whether the configuration is valid, and the settings that it results in; no secret is shown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLAIN: Final = ChainConfig(())  # of which only the targets are shown
 
 
 def check_configuration(*, config: str | None) -> bool:
-    """Read everything, look up every key, print each fault; whether there was none."""
+    """Read everything, look up every key, print each mistake; True if there was none."""
     reading = read(True if config is None else config)
     with reserved(), PROGRESS.during("loading plugins and looking up keys"):
         registry = Registry(rules=reading.config.plugins)
@@ -53,7 +53,7 @@ def _what_was_read(reading: Reading) -> Iterator[str]:
     yield from (f"read: {variable}" for variable in reading.variables)
     if config.keys_file is not None and config.keys_file.exists():
         yield f"read: {config.keys_file}"
-    yield "all is well"
+    yield "no problems found"
 
 
 def _faults(reading: Reading, registry: Registry) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _faults(reading: Reading, registry: Registry) -> Iterator[str]:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(config.ca_file)
         except (OSError, ssl.SSLError) as error:
-            reason = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
+            reason = "it contains no certificates" if isinstance(error, ssl.SSLError) else error.strerror
             yield f"{reading.origins.get(('ca_file',), 'ca_file')}: ca_file cannot be used: {reason}"
 
 
@@ -96,15 +96,15 @@ def _faults_of_store(config: Config) -> Iterator[str]:
 
 def _notes(config: Config) -> Iterator[str]:
     for name, near in unknown_variables(os.environ):
-        yield f"{name} is no variable of Segue" + (f"; did you mean {near}?" if near else "")
+        yield f"{name} is not a variable of Segue" + (f"; did you mean {near}?" if near else "")
     holds_keys = any(one.key is not None and one.key.kind == "given" for one in config.providers.values())
     for source in config.sources:
         # The working directory's own can hold no key: it was refused.
         if holds_keys and _readable_by_others(Path(source)):
-            yield f"{source} holds a key, and others may read it: chmod 600 it, or use `segue keys set`"
+            yield f"{source} contains a key, and other users may read it: run chmod 600, or use `segue keys set`"
     for name, provider in config.providers.items():
         if (provider.base_url or "").startswith("http:") and not is_loopback(provider.base_url):
-            yield f"{provider.where}: {name} is asked without encryption: its key and messages can be read on the way"
+            yield f"{provider.where}: requests to {name} are not encrypted: others can read its key and messages"
 
 
 def _readable_by_others(path: Path) -> bool:
@@ -115,7 +115,7 @@ def _readable_by_others(path: Path) -> bool:
 
 
 def show_configuration(*, config: str | None, as_json: bool) -> None:
-    """Print each setting as it counts, and where it was set; ConfigError where something is wrong."""
+    """Print each effective setting, and where it was set; ConfigError if something is wrong."""
     reading = read(True if config is None else config)
     if reading.faults:
         raise ConfigError("\n".join(map(str, reading.faults)))

@@ -25,7 +25,7 @@ _MARKS = {"passed": "ok", "failed": "FAILED", "expected": "expected", "not appli
 
 
 def list_items(patterns: Sequence[str], *, as_json: bool) -> None:
-    """Every item with its level and its sentence."""
+    """Print every test with its level and its promise."""
     chosen = [one for one in all_items() if one.name in set(_chosen(patterns))]
     if as_json:
         write_json([{"item": one.name, "level": one.level, "sentence": one.sentence} for one in chosen])
@@ -40,7 +40,7 @@ def _chosen(patterns: Sequence[str]) -> list[str]:
 
     names = names_of(patterns)
     if not names:
-        raise ConfigError(f"no item is called {' or '.join(patterns)}: `segue conform --list` names them")
+        raise ConfigError(f"no test is named {' or '.join(patterns)}: `segue conform --list` lists the names")
     return names
 
 
@@ -54,7 +54,7 @@ def try_providers(
     config: str | None,
     as_json: bool,
 ) -> bool:
-    """Try each of the providers, and show what came of it; whether nothing failed."""
+    """Test each of the providers, and show the results; True if nothing failed."""
     _chosen(patterns)
     origins: list[Origin] = []
     if everything:
@@ -86,7 +86,7 @@ def try_providers(
             if result.outcome != "failed" or not result.reason or seen[result.reason] == 1:
                 _line(result, drawn=drawn, alone=len(origins) == 1)
 
-        with PROGRESS.during(f"trying {one_line(origin.name or origin.module)}"):
+        with PROGRESS.during(f"testing {one_line(origin.name or origin.module)}"):
             report = conform(origin, items=patterns, level=level, timeout=timeout, on_result=show)
         reports.append(report)
         if not as_json:
@@ -101,7 +101,7 @@ def try_providers(
 
 
 def configured_rows(config: str | None) -> tuple[Host, ...]:
-    """The hosts that the configuration has as rows of its own."""
+    """The hosts that the configuration describes as rows."""
     tables = load(True if config is None else config).providers
     return tuple(row for name, table in tables.items() if (row := table.host(name)) is not None)
 
@@ -114,7 +114,7 @@ def _fold(report: Report, *, drawn: bool, alone: bool) -> None:
             _say("failed", f"and {count - 1} more for the same reason: {_shortened(reason)}", drawn=drawn)
     count = report.counts["not applicable"]
     if count and alone:
-        _say("not applicable", f"{count} items; `--json` and `--item` say why", drawn=drawn)
+        _say("not applicable", f"{count} tests; `--json` and `--item` show the reasons", drawn=drawn)
 
 
 def _shortened(reason: str) -> str:
@@ -142,7 +142,7 @@ def _say(outcome: Outcome, text: str, *, drawn: bool) -> None:
 
 def _summary(report: Report) -> str:
     counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
-    level: str = report.declared or "none, held to text"
+    level: str = report.declared or "none, tested for text"
     if report.declared and report.level != report.declared:
-        level = f"{report.declared}, held to {report.level}"
+        level = f"{report.declared}, tested for {report.level}"
     return f"{counts} in {report.seconds:.1f} s; level {level}"

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 _PROMPT: Final = "> "
 _COMMANDS: Final = {
     "/help": ("/help", "this list"),
-    "/model": ("/model NAME", "ask this model from here on; without a name: say who is asked"),
-    "/clear": ("/clear", "begin a new conversation"),
-    "/quit": ("/quit", "leave; Ctrl-D does too"),
+    "/model": ("/model NAME", "use this model from now on; without a name: show the current model"),
+    "/clear": ("/clear", "start a new conversation"),
+    "/quit": ("/quit", "end the conversation; Ctrl-D does the same"),
 }
 _OTHER: Final = (
     ("//TEXT", "send a message that begins with a slash"),
-    ("Ctrl-C", "stop the answer; twice at the prompt: leave"),
+    ("Ctrl-C", "stop the answer; twice at the prompt: end the conversation"),
 )
 
 
 class Conversation:
-    """What was said so far, and who is asked next; ``attached`` goes with the first message."""
+    """The messages so far, and the target of the next one; ``attached`` is sent with the first message."""
 
     def __init__(
         self, session: Session, target: Target, history: History, *, system: str | None, attached: tuple[Part, ...]
@@ -45,8 +45,8 @@ class Conversation:
         self._messages = list(self._beginning)
 
     def talk(self) -> None:
-        """Read, ask, show, until the user leaves; KeyboardInterrupt where that is by Ctrl-C."""
-        self._session.page.remark(one_line(f"talking to {self._target.shown}; /help says how"), faint=True)
+        """Read, send and show until the user ends the conversation; KeyboardInterrupt if that is by Ctrl-C."""
+        self._session.page.remark(one_line(f"talking to {self._target.shown}; /help lists the commands"), faint=True)
         while (line := self._next_line()) is not None:
             if line.startswith("/") and not line.startswith("//"):
                 if not self._command(line):
@@ -76,7 +76,7 @@ class Conversation:
                     raise
                 else:
                     was_interrupted = True
-                    say("press Ctrl-C again to leave")
+                    say("press Ctrl-C again to end the conversation")
                 continue
             was_interrupted = False
             PROGRESS.clear()
@@ -94,7 +94,7 @@ class Conversation:
         except KeyboardInterrupt:
             came = self._session.came
             if not came:
-                say("note: stopped; the conversation goes on without this message")
+                say("note: stopped; the conversation continues without this message")
                 return
             # What came was read, and may be talked about.
             messages.append(Message(role="assistant", content=came))
@@ -123,13 +123,13 @@ class Conversation:
                     say(f"  {what:<12}  {meaning}")
             case "/clear":
                 self._messages = list(self._beginning)
-                say("a new conversation")
+                say("new conversation")
             case "/model":
                 self._change_model(argument.strip())
             case _:
                 near = difflib.get_close_matches(name, _COMMANDS, n=1)
                 hint = f"did you mean {near[0]}?" if near else "/help lists them"
-                say(f"error: there is no command {one_line(name)}; {hint}")
+                say(f"error: unknown command {one_line(name)}; {hint}")
         return True
 
     def _change_model(self, name: str) -> None:
@@ -144,7 +144,7 @@ class Conversation:
     def _found(self, name: str) -> Target:
         session = self._session
         if " " in name:
-            raise ConfigError("a model's name has no spaces")
+            raise ConfigError(f"{name!r} is not the name of a model: it contains a space")
         target, _ = find_target(session.client, Choice(models=(name,)), session.page)
         session.check(target, [*self._messages, Message(role="user", content="Hello")])
         return target

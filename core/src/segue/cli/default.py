@@ -1,4 +1,4 @@
-"""``segue models default``: what is asked where nothing is named, shown or written into the user's file."""
+"""``segue models default``: print the default model, or write it into the user's file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def show_default(*, config: str | None, as_json: bool) -> None:
-    """Print the default, and where it comes from; NoCandidateError where there is none."""
+    """Print the default, and where it was set; NoCandidateError if there is none."""
     client = _client(config)
     name, where = client.config.default, client.config.default_origin
     if name is None:
         selection = client.select()
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
-            raise NoCandidateError("nothing is set, and no candidate can be asked", explanation=selection.explain())
+            raise NoCandidateError("no default is set, and there is no candidate", explanation=selection.explain())
     kind = "model" if client.config.default_chain is None else "chain"
     if as_json:
         write_json({"default": name, "kind": kind, "where": where or None})
@@ -32,25 +32,23 @@ def show_default(*, config: str | None, as_json: bool) -> None:
         say(one_line(f"set in {where}"))
         _remark_obstacle(client)
     else:
-        say("not set: this is the first of the order; `segue models default NAME` sets one")
+        say("not set: this is the first candidate; `segue models default NAME` sets one")
 
 
 def set_default(name: str, *, config: str | None) -> None:
     """Write the default into the user's file; ConfigError or NoCandidateError for what cannot be one."""
     if not name or not name.isprintable() or " " in name:
-        raise ConfigError(f"{name!r} is not the name of a model or a chain: it is empty, or has spaces")
+        raise ConfigError(f"{name!r} is not the name of a model or a chain: it is empty, or contains spaces")
     client = _client(config)
     if name not in client.chains or name in client.config.local_chains:
         selection = client.select(model=name)
         if not selection.candidates and not selection.rejected:
             chains = [chain for chain in client.chains if chain not in client.config.local_chains]
-            told = f"{name!r} is not a model that is known" + (
-                f", or one of the chains {', '.join(chains)}" if chains else ""
-            )
+            told = f"{name!r} is not a known model" + (f" or one of the chains {', '.join(chains)}" if chains else "")
             raise NoCandidateError(told, explanation=selection.explain())
     path = writable_file(config, os.environ)
     write_default(path, name)
-    say(one_line(f"{name} is the default now, in {path}"))
+    say(one_line(f"{name} is now the default, in {path}"))
     _remark_obstacle(_client(config))
 
 
@@ -61,7 +59,7 @@ def _remark_obstacle(client: Client) -> None:
         return
     selection = client.select(model=name)
     if reasons := _reasons(selection):
-        say(one_line(f"note: it cannot be asked: {'; '.join(reasons)}"))
+        say(one_line(f"note: it cannot get requests: {'; '.join(reasons)}"))
     for note in selection.candidates[0].notes if selection.candidates else ():
         say(one_line(f"note: {note}"))
 

@@ -1,4 +1,4 @@
-"""``segue doctor``: how this installation stands, with the cause of what is broken."""
+"""``segue doctor``: the state of this installation, with the cause of each problem."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def print_pins(*, config: str | None) -> None:
-    """Each distribution with plugins as `[plugins] allow` takes it, its version and content held."""
+    """Print each distribution with plugins in the form of `[plugins] allow`, with its version and hash."""
     rules = replace(configuration.read(True if config is None else config).config.plugins, allow=None)
     trust = Trust(rules, os.environ)
     pins = {}
@@ -36,17 +36,17 @@ def print_pins(*, config: str | None) -> None:
 
 
 def examine(*, config: str | None) -> bool:
-    """Print what there is; whether all of it is well."""
+    """Print the state of the installation; True if nothing is broken."""
     report = _Report()
     report.line(f"segue {__version__}, Python {platform.python_version()} ({sys.executable})")
     report.line(f"on {platform.platform()}")
     report.head("configuration")
     settings = _configuration(report, config)
-    with reserved(), PROGRESS.during("importing each plugin in a process of its own"):
+    with reserved(), PROGRESS.during("importing each plugin in a separate process"):
         registry = Registry(rules=replace(settings.plugins, strict=False), anew=True)
     report.head("plugins")
     if not registry.plugins:
-        report.line("no plugin is installed, or none is looked at")
+        report.line("no plugin is installed, or plugins are switched off")
     for plugin in registry.plugins:
         _plugin(report, plugin)
     for error in registry.conflicts.values():
@@ -57,17 +57,17 @@ def examine(*, config: str | None) -> bool:
     if all(one.spec.access != "open" for one in registry.installed.values()) and not any(
         configured.wire is not None for configured in settings.providers.values()
     ):
-        report.wrong("; ".join(registry.what_to_install()) or "no provider can be asked: plugins are not looked at")
+        report.wrong("; ".join(registry.what_to_install()) or "there is no provider: plugins are switched off")
     report.head("keys")
     for text in registry.unused_keys():
         report.line(text)
     keyed = [(name, one) for name, one in sorted(registry.installed.items()) if one.spec.env]
     if not keyed:
-        report.line("no provider wants one")
+        report.line("no provider needs one")
     for name, one in keyed:
         _keys(report, name, one, settings)
     report.head("")
-    report.line("all is well" if not report.found else f"{report.found} found broken: see 'broken:' above")
+    report.line("no problems found" if not report.found else f"problems found: {report.found}, see 'broken:' above")
     return not report.found
 
 
@@ -104,21 +104,21 @@ def _configuration(report: _Report, config: str | None) -> Config:
     for source in settings.sources:
         report.line(f"read: {source}")
     if not settings.sources:
-        report.line(f"no file; the user's would be {configuration.user_file(os.environ)}")
+        report.line(f"there is no file; yours would be {configuration.user_file(os.environ)}")
     return settings
 
 
 def _plugin(report: _Report, plugin: Plugin) -> None:
     of = f"{plugin.name} of {plugin.distribution} {plugin.version}".rstrip()
     if plugin.obstacle is not None:
-        report.line(f"{of}: left alone: {plugin.obstacle}")
+        report.line(f"{of}: not loaded: {plugin.obstacle}")
         return
     if plugin.error is None:
         provides = [*plugin.providers, *(name for name in plugin.hooks if name != "segue_providers")]
         report.line(f"{of}: {', '.join(provides) or 'nothing'}")
     else:
         report.wrong(f"{of}: {str(plugin.error).removeprefix(f'plugin {plugin.name!r} of {plugin.distribution}: ')}")
-    report.detail(f"{plugin.file or 'its file is not found'}, imported in {plugin.seconds * 1000:.0f} ms")
+    report.detail(f"{plugin.file or 'file not found'}, imported in {plugin.seconds * 1000:.0f} ms")
     report.trace(plugin.trace)
     if plugin.printed:
         report.detail(f"its import prints {plugin.printed!r}")
@@ -134,7 +134,7 @@ def _keys(report: _Report, name: str, one: Installed, settings: Config) -> None:
     if source is None and one.spec.without_key is not None:
         table = settings.providers.get(name)
         told = one.spec.keyless(os.environ, {} if table is None else table.options)
-        report.line(f"{name}: {told or 'it has credentials of another kind than a key'}")
+        report.line(f"{name}: {told or 'its credentials are not a key'}")
     elif source is None:
         where = f" (get one at {one.spec.key_url})" if one.spec.key_url else ""
         report.line(f"{name}: {' or '.join(one.spec.env)} is not set{where}")
@@ -143,6 +143,6 @@ def _keys(report: _Report, name: str, one: Installed, settings: Config) -> None:
     elif source.kind == "environment":
         report.line(f"{name}: {source.where} is set")
     elif source.kind == "store":
-        report.line(f"{name}: kept in {source.where}")
+        report.line(f"{name}: stored in {source.where}")
     else:
         report.line(f"{name}: set in the configuration")

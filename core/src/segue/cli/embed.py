@@ -1,4 +1,4 @@
-"""``segue embed``: a vector for each text, as JSON, a line each."""
+"""``segue embed``: a vector for each text, one JSON array per line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Embedding:
 
 
 def embed(wish: Embedding, *, config: str | None, as_json: bool) -> None:
-    """Ask for the vectors, and print them as they come; failures are raised."""
+    """Request the vectors, and print them as they arrive; failures are raised."""
     page = Page()
     waiting = Waiting()
     with ExitStack() as opened, asyncio.Runner() as runner:
@@ -99,10 +99,10 @@ class _Embedder:
                 self._given += len(batch)
         except BaseException:  # an interrupt too: what was written can be used
             if self._given:
-                self._page.remark(f"note: {_counted(self._given, 'line')} of output before this")
+                self._page.remark(f"note: {_counted(self._given, 'line')} of output before this error")
             raise
         if empty:
-            self._page.remark(f"note: {_counted(empty, 'empty line')} without a vector: null stands there")
+            self._page.remark(f"note: {_counted(empty, 'empty line')}: null is printed instead of a vector")
 
     def all(self, texts: Iterable[str | None]) -> None:
         """Print one object with every vector and all that is known of them."""
@@ -151,7 +151,7 @@ class _Embedder:
         selection = self._client.select("embeddings")
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
-            raise NoCandidateError("no candidate can be asked", explanation=selection.explain())
+            raise NoCandidateError("there is no candidate", explanation=selection.explain())
         return name
 
     def _note(self, reply: EmbedReply) -> None:
@@ -165,9 +165,9 @@ class _Embedder:
                 self._model, self._needs = name, None
         elif (reply.model, len(reply.vectors[0])) != (first.model, len(first.vectors[0])):
             raise InvalidOutputError(
-                f"from text {self._given + 1:,} on {reply.provider}/{reply.model} answered, before it"
-                f" {first.provider}/{first.model}: the vectors of two models cannot be compared; use one model, or a"
-                " chain of hosts that have the same one"
+                f"{first.provider}/{first.model} answered first, but {reply.provider}/{reply.model} answered from text"
+                f" {self._given + 1:,} on: vectors of different models cannot be compared; use one model, or a chain"
+                " of hosts that have the same model"
             )
         self._usage.append(reply.usage)
         self._costs.append(reply.cost)
@@ -195,16 +195,18 @@ def _texts(wish: Embedding, opened: ExitStack) -> Iterator[str | None]:
     """Each text to embed, None for an empty line; what is wrong with the arguments is told at once."""
     if wish.texts:
         if wish.file is not None:
-            raise click.UsageError("give either texts or --file, not both")
+            raise click.UsageError("give either TEXTS or --file, not both")
         for place, text in enumerate(wish.texts, 1):
             if not text.strip():
                 raise click.UsageError(f"text {place} is empty: it has no vector")
         return iter(wish.texts)
     if wish.file is None and (sys.stdin is None or is_terminal(sys.stdin)):
-        raise click.UsageError("there is no text: give texts as arguments, --file FILE, or pipe in a line for each")
+        raise click.UsageError(
+            "there is no text: give texts as arguments or with --file FILE, or pipe in one text per line"
+        )
     if wish.file in {None, _STDIN}:
         if sys.stdin is None:
-            raise click.UsageError("stdin is closed")
+            raise click.UsageError("stdin is closed: give texts as arguments or with --file FILE")
         return _lines(sys.stdin.buffer, "stdin")
     assert wish.file is not None
     path = Path(wish.file).expanduser()

@@ -1,4 +1,4 @@
-"""How a failure is told: a line that names the fix, what the host said, hints; with ``--debug`` where it happened."""
+"""How a failure is printed: the error, the host's message, hints, and with ``--debug`` where it happened."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _JSON: Final = "segue.as_json"
 
 
 def tell(error: BaseException) -> None:
-    """The failure on stderr, and where JSON is wanted as an object on stdout."""
+    """Print the failure on stderr and, with ``--json``, as an object on stdout."""
     tell_json(error)
     if debugging():
         say(clean("".join(traceback.format_exception(error))).rstrip())
@@ -30,7 +30,7 @@ def tell(error: BaseException) -> None:
 
 
 def told(error: BaseException) -> str:
-    """What went wrong on one line, but where the lines are the message; below it the notes, each on a line."""
+    """The error on one line, unless its lines are the message; below it each note on a line."""
     notes = list(dict.fromkeys(_notes(error)))
     more = len(notes) - _MOST_NOTES
     if more > 0:
@@ -60,20 +60,20 @@ def _message(error: BaseException) -> str:
         return "\n".join(" ".join(clean(line).split()) for line in str(error).splitlines())
     text = " ".join(clean(str(error)).split())
     if not isinstance(error, SegueError):
-        return f"{type(error).__name__}: {text} (a fault of Segue's or of a plugin's: --debug shows where)"
+        return f"{type(error).__name__}: {text} (this is a bug of Segue or of a plugin: --debug shows where)"
     wait = error.retry_after if isinstance(error, ProviderError) else None
-    return text if wait is None else f"{text}; it asks to wait {wait:g} s"
+    return text if wait is None else f"{text}; the host asks to wait {wait:g} s"
 
 
 def is_failure(error: BaseException) -> bool:
-    """Whether it is a provider's failure or a fault of ours, not of an argument or the configuration."""
+    """Whether a provider or Segue failed; False if an argument or the configuration is wrong."""
     if isinstance(error.__cause__, ConfigError):
         return False  # a key that is not to be had
     return isinstance(error, (ProviderError, AllFailedError)) or not isinstance(error, SegueError)
 
 
 def failure_as_json(error: BaseException) -> dict[str, Any]:
-    """What ``--json`` prints of a failure; of several that differ in a field, it is null."""
+    """What ``--json`` prints for a failure; a field in which several failures differ is null."""
     of = leaves(error) if isinstance(error, AllFailedError) else [error]
     status, code, said = (
         _common([getattr(one, name, None) for one in of]) for name in ("status", "code", "host_message")
@@ -95,14 +95,14 @@ def _common(values: Sequence[object]) -> object:
 
 
 def as_json_option(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
-    """The callback of ``--json``: a failure of this command is JSON too."""
+    """The callback of ``--json``: a failure of this command is printed as JSON too."""
     if value:
         context.meta[_JSON] = True
     return value
 
 
 def tell_json(error: BaseException) -> None:
-    """The failure as an object on stdout, where ``--json`` was given."""
+    """Print the failure as an object on stdout, if ``--json`` was given."""
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(_JSON):
         write_json(failure_as_json(error))
@@ -116,7 +116,7 @@ def debugging() -> bool:
 
 @contextlib.contextmanager
 def as_argument(name: str = "") -> Iterator[None]:
-    """Make a wrong value or type a fault of the argument of this name."""
+    """Report a wrong value or type as an error of the argument of this name."""
     try:
         yield
     except SegueError:

@@ -1,4 +1,4 @@
-"""What was typed at the prompt, kept for its arrow keys: one JSON string a line, for its owner's eyes alone."""
+"""The history of the prompt, for its arrow keys: one JSON string per line, in a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEPT: Final = 1000
 
 
 def history_file(environ: Mapping[str, str]) -> Path:
-    """``$XDG_STATE_HOME/segue/history``, else that in ``~/.local/state``."""
+    """``$XDG_STATE_HOME/segue/history``, else ``~/.local/state/segue/history``."""
     folder = Path(environ.get("XDG_STATE_HOME") or "")
     # A relative folder counts as none (XDG base directories): it would be the working directory's.
     home = folder if folder.is_absolute() else Path(environ.get("HOME") or Path.home()) / ".local" / "state"
@@ -25,7 +25,7 @@ def history_file(environ: Mapping[str, str]) -> Path:
 
 
 class History:
-    """The lines before this one; ``path`` None keeps them for this run alone. Without readline there are none."""
+    """The lines before this one; ``path`` None keeps them for this run only. Without readline there are none."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -42,7 +42,7 @@ class History:
             self._remember(line)
 
     def add(self, line: str) -> None:
-        """Keep a line that was typed."""
+        """Save a line that was typed."""
         if line == self._last:
             return
         self._remember(line)
@@ -55,11 +55,11 @@ class History:
                 os.fchmod(descriptor, 0o600)
                 file.write(_written(line))
         except OSError as error:
-            say(f"note: the history cannot be kept: {one_line(str(error))}")
+            say(f"note: the history cannot be saved: {one_line(str(error))}")
             self._path = None
 
     def typed(self) -> bool:
-        """Whether something stands on the line that was being typed."""
+        """Whether the line that is being typed is not empty."""
         return self._readline is not None and bool(self._readline.get_line_buffer())
 
     def _remember(self, line: str) -> None:

@@ -1,4 +1,4 @@
-"""What the command line names as ``module:name``."""
+"""Import what the command line names as ``module:name``."""
 
 from __future__ import annotations
 
@@ -22,41 +22,44 @@ REFERENCE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w
 
 
 def imported(option: str, reference: str) -> object:
-    """The object; ConfigError, in one line, where there is none.
+    """The object; ConfigError, in one line, if there is none.
 
-    The working directory counts only where it has a module of that name, for only then the user meant
-    something in it: what else lies in there cannot stand in for an installed module.
+    The working directory is searched only if it has a module of that name, because only then the user meant it:
+    other files in it cannot replace an installed module.
     """
     if REFERENCE.fullmatch(reference) is None:
-        raise ConfigError(f"{option} {reference!r}: write it as module:name")
+        raise ConfigError(f"{option} {reference!r}: expected module:name")
     module_name, _, path = reference.partition(":")
     look_here(module_name)
     try:
         found: object = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise ConfigError(f"{option} {reference}: {module_name} wants the module {error.name!r}") from error
-        raise ConfigError(f"{option} {reference}: there is no module {error.name!r}, here or installed") from error
+            raise ConfigError(
+                f"{option} {reference}: {module_name} needs the module {error.name!r}, which is not installed"
+            ) from error
+        raise ConfigError(
+            f"{option} {reference}: the module {error.name!r} is not in the working directory and not installed"
+        ) from error
     except (Exception, SystemExit) as error:  # any code may run at an import
         raise ConfigError(f"{option} {reference}: its import failed with {type(error).__name__}: {error}") from error
     for name in path.split("."):
         if not hasattr(found, name):
             near = difflib.get_close_matches(name, [one for one in dir(found) if not one.startswith("_")], n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"{option} {reference}: there is no {name!r} in it{hint}")
+            raise ConfigError(f"{option} {reference}: the module has no {name!r}{hint}")
         found = getattr(found, name)
     return found
 
 
 def check_reference(option: str, reference: str) -> None:
-    """ConfigError, with the nearest name, where there is no such module, or nothing of that name in it.
+    """ConfigError, with the nearest name, if there is no such module, or if it has no such name.
 
-    Nothing is imported: what a module runs at its import is for others to look at. Where its source does not tell
-    which names it has, all is well.
+    Nothing is imported. If the source of the module does not show which names it has, there is no error.
     """
     module_name, _, path = reference.partition(":")
     if path and REFERENCE.fullmatch(reference) is None:
-        raise ConfigError(f"{option} {reference!r}: write it as module:name")
+        raise ConfigError(f"{option} {reference!r}: expected module:name")
     look_here(module_name)
     importlib.invalidate_caches()
     places: Sequence[str] | None = None
@@ -71,13 +74,13 @@ def check_reference(option: str, reference: str) -> None:
             spec = next((one for one in found if one is not None), None)
         if spec is None:
             there = [module.name for module in pkgutil.iter_modules(places)]
-            told = f"there is no module {name!r}, here or installed"
+            told = f"the module {name!r} is not in the working directory and not installed"
             raise ConfigError(f"{option} {reference}: {told}{_near(name, [f'{before}{one}' for one in there])}")
         places, before = spec.submodule_search_locations or [], f"{name}."
     names = None if spec is None else _names_in(spec.origin)
     first = path.partition(".")[0]
     if first and names is not None and first not in names:
-        raise ConfigError(f"{option} {reference}: there is no {first!r} in it{_near(first, sorted(names))}")
+        raise ConfigError(f"{option} {reference}: the module has no {first!r}{_near(first, sorted(names))}")
 
 
 def _near(name: str, names: Sequence[str]) -> str:
@@ -112,7 +115,7 @@ def _names_in(file: str | None) -> set[str] | None:
 
 
 def look_here(module_name: str) -> None:
-    """Let a module of the working directory be found, where it has one of this name."""
+    """Let Python find a module of this name in the working directory, if there is one."""
     here, top = Path.cwd(), module_name.partition(".")[0]
     if top not in sys.stdlib_module_names and ((here / f"{top}.py").is_file() or (here / top).is_dir()):
         sys.path.insert(0, str(here))

@@ -1,4 +1,4 @@
-"""``segue keys``: the key store, and every other place a key comes from; no key is ever shown."""
+"""``segue keys``: the key store, and every other place where a key comes from; a key is never shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 def set_key(name: str, *, in_keyring: bool, force: bool) -> None:
-    """Ask for a key, or read it from stdin, and keep it in the key store or the keyring."""
+    """Ask for a key, or read it from stdin, and store it in the key store or the keyring."""
     reading = _read()
     with reserved():
         registry = Registry(rules=reading.config.plugins)
@@ -40,20 +40,20 @@ def set_key(name: str, *, in_keyring: bool, force: bool) -> None:
         with PROGRESS.during("waiting for the keyring"):
             put_in_keyring(name, key)
         store.set(name, f"keyring:{name}")
-        say(f"{name}: kept in the keyring, which {store.path} names")
+        say(f"{name}: stored in the keyring; {store.path} refers to it")
     else:
         previous = store.get(name)
         store.set(name, key.get_secret_value())
         if previous is not None:
             previous.forget()
-        say(f"{name}: kept in {store.path}")
+        say(f"{name}: stored in {store.path}")
     for source in _sources(reading.config, name, registry):
         if source.kind != "store":
-            say(f"note: {one_line(source.where)} stands above it")
+            say(f"note: {one_line(source.where)} overrides it")
 
 
 def list_keys(*, as_json: bool) -> None:
-    """Each key's name and where it comes from; the first of a name is the one that is used."""
+    """Print the name of each key and where it comes from; the first one of a name is used."""
     config = _read().config
     with reserved():
         registry = Registry(rules=config.plugins)
@@ -69,16 +69,16 @@ def list_keys(*, as_json: bool) -> None:
     for entry in entries:
         text = f"{entry['name']}: {entry['where']} ({entry['source']})"
         if not entry["used"]:
-            text += ", not used: one above it is"
+            text += ", not used: the one above overrides it"
         if entry["fault"] is not None:
             text += f", broken: {entry['fault']}"
         out.write(one_line(text) + "\n")
     if not entries:
-        say("note: no key is known; `segue keys set PROVIDER` keeps one")
+        say("note: there is no key; `segue keys set PROVIDER` stores one")
 
 
 def remove_key(name: str) -> None:
-    """Drop a key from the key store, and from the keyring if it is there."""
+    """Remove a key from the key store, and from the keyring if it is stored there."""
     store = _store(_read().config)
     names = store.names()
     if name not in names:
@@ -95,7 +95,7 @@ def remove_key(name: str) -> None:
 
 
 def variables_of(name: str, config: Config, registry: Registry) -> tuple[str, ...]:
-    """The variables that may hold the key of a provider, installed or a host of the user's own."""
+    """The variables that may contain the key of a provider, either installed or the user's own host."""
     configured = config.providers.get(name)
     if configured is not None and configured.wire is not None:
         return configured.env
@@ -104,43 +104,43 @@ def variables_of(name: str, config: Config, registry: Registry) -> tuple[str, ..
 
 
 def known_providers(config: Config, registry: Registry) -> set[str]:
-    """Every name that a key or a table may be for."""
+    """Every name that a key or a table can refer to."""
     broken = {plugin.name for plugin in registry.broken}
     own = {name for name, provider in config.providers.items() if provider.wire is not None}
     return {*registry.installed, *registry.conflicts, *broken, *own}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence that says that a name is not known."""
+    """The end of a sentence that says that a name is unknown."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names)}" if names else ""
+    return f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(names)}" if names else ""
 
 
 def _read() -> Reading:
     reading = read()
     if reading.faults:
-        say("note: the configuration is not sound, see `segue config check`")
+        say("note: the configuration has mistakes, see `segue config check`")
     return reading
 
 
 def _store(config: Config) -> KeyStore:
     if config.keys_file is None:
-        raise ConfigError("SEGUE_KEYS says that there is no key store")
+        raise ConfigError("there is no key store: SEGUE_KEYS switches it off")
     return KeyStore(config.keys_file)
 
 
 def _check_name(name: str, config: Config, registry: Registry, *, force: bool) -> None:
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} is no name of a provider: lower-case letters, digits, '-', '_' and '.'")
+        raise ConfigError(f"{name!r} is not a provider name: use lower-case letters, digits, '-', '_' and '.'")
     if name not in known_providers(config, registry) and not force:
-        raise ConfigError(f"{registry.not_installed(name)} (--force keeps its key all the same)")
+        raise ConfigError(f"{registry.not_installed(name)} (--force stores its key anyway)")
 
 
 def _ask(name: str) -> Key:
     """The key from a prompt that shows nothing, or from stdin; ConfigError if it can be none."""
     if sys.stdin is None:
-        raise ConfigError("there is no input to read the key from")
+        raise ConfigError("stdin is closed: the key cannot be read")
     text = _prompt(name) if is_terminal(sys.stdin) else _piped()
     try:
         Reference(text)
@@ -148,7 +148,7 @@ def _ask(name: str) -> Key:
         fault = str(error)
     else:
         return Key(text)
-    raise ConfigError(f"what was given {fault}")
+    raise ConfigError(f"the input {fault}")
 
 
 def _prompt(name: str) -> str:
@@ -158,7 +158,7 @@ def _prompt(name: str) -> str:
         try:
             return getpass.getpass(f"The key of {name} (it is not shown): ").strip()
         except getpass.GetPassWarning:
-            fault = "typing cannot be hidden here; pipe the key in"
+            fault = "the terminal cannot hide what you type; pipe the key in"
         except EOFError:
             raise click.Abort from None
     raise ConfigError(fault)
@@ -167,7 +167,7 @@ def _prompt(name: str) -> str:
 def _piped() -> str:
     data = sys.stdin.buffer.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise ConfigError("what was given can be no key: it is too long")
+        raise ConfigError("the input is not a valid key: it is too long")
     return data.decode("utf-8", "replace").strip()
 
 

@@ -1,4 +1,4 @@
-"""``segue providers``, ``models`` and ``explain``: what is there, and what would be chosen."""
+"""``segue providers``, ``models`` and ``explain``: what is installed, and what would be selected."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _client(config: str | None) -> Client:
 
 
 def list_providers(*, config: str | None, as_json: bool) -> None:
-    """Every installed provider and what it lacks; broken and conflicting ones too."""
+    """Print every installed provider and what it lacks, also broken and conflicting ones."""
     client = _client(config)
     registry = client.registry
     consent = {candidate.provider: candidate.consent for candidate in client.models()}
@@ -97,7 +97,7 @@ def list_providers(*, config: str | None, as_json: bool) -> None:
 
 
 def say_what_to_install(client: Client, *, lacking: bool) -> None:
-    """Which provider packages would help, on stderr."""
+    """Print on stderr which provider packages would help."""
     for text in client.registry.what_to_install(lacking=lacking):
         say(f"note: {text}")
 
@@ -159,7 +159,7 @@ def _key(client: Client, name: str) -> str:
 
 
 def list_models(needs: str | None, provider: str | None, *, config: str | None, as_json: bool) -> None:
-    """Every model that meets the needs, with its main facts and what stands in its way."""
+    """Print every model that meets the needs, with its main facts and why it is not ready."""
     client = _client(config)
     found = client.models(needs, provider=provider)
     selection = client.select(needs)
@@ -184,7 +184,7 @@ def list_models(needs: str | None, provider: str | None, *, config: str | None, 
         )
         return
     if not found:
-        say("note: no model meets this; `segue explain --needs …` says why")
+        say("note: no model meets these needs; `segue explain --needs …` shows why")
         say_what_to_install(client, lacking=True)
         return
     drawn = is_terminal(output())
@@ -202,11 +202,11 @@ def list_models(needs: str | None, provider: str | None, *, config: str | None, 
         return
     _draw_table(_HEAD, rows)
     if any(row[-1] in _SHORT.values() for row in rows):
-        say(dim("`segue providers` says which keys are wanted"))
+        say(dim("`segue providers` shows which keys are missing"))
 
 
 def list_live_models(needs: str | None, provider: str | None, *, config: str | None, as_json: bool) -> int:
-    """The models that hosts list just now; the exit code, 1 where one of them failed, 2 where none was asked."""
+    """Print the models that hosts list now; the exit code: 1 if a host failed, 2 if no host got a request."""
     client = _client(config)
 
     async def ask() -> LiveModels:
@@ -233,15 +233,15 @@ def list_live_models(needs: str | None, provider: str | None, *, config: str | N
         return 1
     if not told.answered:
         say_what_to_install(client, lacking=False)
-        say("error: no host could be asked")
+        say("error: no host could get a request")
         return 2
     if not told.models:
-        say("note: no model that is listed meets this")
+        say("note: no listed model meets these needs")
     return 0
 
 
 def _why(skipped: tuple[str, str]) -> str:
-    return f"not asked: {skipped[0]}: {one_line(skipped[1])}"
+    return f"skipped: {skipped[0]}: {one_line(skipped[1])}"
 
 
 def _skipped(client: Client, told: LiveModels) -> list[str]:
@@ -258,7 +258,7 @@ def _skipped(client: Client, told: LiveModels) -> list[str]:
     if keyless:
         # Wrapped between two providers only: a space inside of one is put back afterwards.
         each = ", ".join(one_line(f"{name} ({variable})").replace(" ", _INSIDE) for name, variable in keyless.items())
-        text = f"not asked, without a key: {each}; `segue providers` says where to get one"
+        text = f"skipped, no key: {each}; `segue providers` shows where to get one"
         wrapped = textwrap.wrap(text, _width(), subsequent_indent="  ", break_on_hyphens=False)
         lines += [line.replace(_INSIDE, " ") for line in wrapped]
     return lines
@@ -305,7 +305,7 @@ def _abilities(capabilities: Capabilities) -> str:
 def explain_selection(
     needs: str | None, model: str | None, *, config: str | None, as_json: bool, everything: bool
 ) -> bool:
-    """Print the selection, each model where ``everything`` is wanted; whether there is a candidate."""
+    """Print the selection, with ``everything`` each model of it; True if there is a candidate."""
     selection = _client(config).select(needs, model=model)
     if as_json:
         write_json(
@@ -375,4 +375,4 @@ def _draw_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console.print(table)
     if len(kept) < len(head):
         missing = ", ".join(repr(name) for place, name in enumerate(head) if place not in kept)
-        say(dim(f"{missing}: on a wider terminal, or with --json"))
+        say(dim(f"not shown: {missing}; use a wider terminal, or --json"))

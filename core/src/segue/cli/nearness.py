@@ -1,4 +1,4 @@
-"""Whether a word on the command line was meant as a command: asking a question by mistake costs money."""
+"""Whether a word on the command line was meant as a command: a question that is sent by mistake costs money."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SENTENCE: Final = 3
 
 
 def near_command(words: Sequence[str], names: Sequence[str]) -> str | None:
-    """The command that the first of these words was meant to be; None where it is not near one.
+    """The command that the first of these words was meant to be; None if it is not close to one.
 
-    The beginning of a name is near, and so are a few wrong, missing, doubled or exchanged letters.
+    The beginning of a name is close, and so is a name with a few wrong, missing, doubled or exchanged letters.
     """
     word = words[0].strip().lower().replace("_", "-")
     if not word.replace("-", "").isalnum() or (len(words) >= _SENTENCE and word in _ORDINARY):
@@ -49,7 +49,7 @@ def _distance(word: str, name: str) -> int | None:
 
 
 def edits(one: str, other: str) -> int:
-    """How many letters are wrong, missing, too many, or exchanged with the next one."""
+    """The number of letters that are wrong, missing, superfluous, or exchanged with the next one."""
     before: list[int] = []
     last = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):

@@ -1,4 +1,4 @@
-"""``segue new-provider``: a package for one provider, which passes the conformance kit as it is written."""
+"""``segue new-provider``: write a package for one provider that passes the conformance kit without changes."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from ..registry import Registry
 
 Kind: TypeAlias = Literal["text", "host", "wire"]
-"""A generator of text, a host of a wire that core has, or a wire of its own."""
+"""A generator of text, a host with a known wire, or a host with its own wire."""
 
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
-"""A provider's name that is a distribution's too (of which the packaging standards want letter or digit at the end)."""
+"""A provider name that is also valid in a distribution name, which must end with a letter or a digit."""
 
 _PATHS: Final[Mapping[Kind, str]] = {"text": "", "host": "/v1", "wire": ""}
 _WHAT: Final[Mapping[Kind, str]] = {
-    "text": "a host that answers with the text alone",
-    "host": "a host that speaks the wire {wire}",
-    "wire": "a host that speaks a wire of its own",
+    "text": "a host that answers with plain text",
+    "host": "a host with the wire {wire}",
+    "wire": "a host with its own wire",
 }
 _ENCODE: Final[Mapping[Kind, str]] = {
-    "text": "messages and settings, as the host wants them",
-    "host": "which wire it speaks, and in what it wants it otherwise",
-    "wire": "a request as the host's call; what it has no words for is told or refused",
+    "text": "messages and settings in the form that the host expects",
+    "host": "its wire, and in what the host differs from it",
+    "wire": "the call of a request; what the host does not support becomes a notice or an error",
 }
 _DECODE: Final[Mapping[Kind, str]] = {
     "text": "the bytes of its answer, cut anywhere, into pieces of text",
@@ -55,7 +55,7 @@ _DECODE: Final[Mapping[Kind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class NewProvider:
-    """What is to be written; ``url`` and ``folder`` are None where they follow from the name."""
+    """The package to write; ``url`` and ``folder`` are None if they follow from the name."""
 
     name: str
     kind: Kind = "text"
@@ -65,21 +65,21 @@ class NewProvider:
 
     @property
     def distribution(self) -> str:
-        """What is installed."""
+        """The name of the distribution."""
         return f"segue-{self.name}"
 
     @property
     def module(self) -> str:
-        """What is imported."""
+        """The name of the module."""
         return "segue_" + re.sub("[.-]", "_", self.name)
 
     @property
     def place(self) -> Path:
-        """The folder."""
+        """The folder of the package."""
         return Path(self.folder or self.distribution)
 
     def address(self) -> str:
-        """The host's address, checked; ConfigError for one that is none."""
+        """The host's address, checked; ConfigError if it is not valid."""
         if self.url is None:
             return f"https://{re.sub('[._]', '-', self.name)}.example{_PATHS[self.kind]}"
         try:
@@ -88,13 +88,13 @@ class NewProvider:
         except ValueError:
             parts, whole = urlsplit(""), False
         if not whole or not re.fullmatch(r"[!-~]+", self.url) or set('"\\$') & set(self.url):
-            raise ConfigError("--url is an address like https://llm.acme.example/v1")
+            raise ConfigError("--url must be an address like https://llm.acme.example/v1")
         if parts.username is not None or parts.query or parts.fragment:
-            raise ConfigError("--url is the address alone: no user, password, query or fragment")
+            raise ConfigError("--url must not contain a user, password, query or fragment")
         return self.url.rstrip("/")
 
     def texts(self) -> dict[str, str]:
-        """What stands in the templates by these names."""
+        """The values of the names in the templates."""
         words = [word for word in re.split("[._-]", self.name) if word]
         class_name = "".join(word[0].upper() + word[1:] for word in words)
         variable = f"{re.sub('[.-]', '_', self.name).upper()}_API_KEY"
@@ -120,7 +120,7 @@ class NewProvider:
         }
 
     def files(self) -> dict[str, str]:
-        """The package: each file's text by its path."""
+        """The text of each file of the package, by its path."""
         texts = self.texts()
         source = f"src/{self.module}"
         told = "text" if self.kind != "host" else texts["wire"]
@@ -156,16 +156,18 @@ def _versions(version: str) -> str:
 
 
 def write_provider(new: NewProvider, *, config: str | None) -> None:
-    """Write the package, and say what to do next; nothing that is there is ever changed."""
+    """Write the package, and print what to do next; existing files are never changed."""
     if new.wire is not None and new.kind != "host":
-        raise ConfigError("--wire is of --kind host: a wire that Segue knows")
+        raise ConfigError("--wire needs --kind host")
     _check_name(new)
     registry = Client(config=True if config is None else config).registry
     _check_free(new, registry)
     files = new.files()
     _write(new.place, files)
     for other in _like(new.name, registry.installed):
-        say(f"note: {new.name} is easily taken for {other}, which is installed ({registry.installed[other].origin})")
+        say(
+            f"note: {new.name} is easily confused with {other}, which is installed ({registry.installed[other].origin})"
+        )
     out = output()
     out.write(f"{new.distribution}: {new.texts()['what']}\n\n")
     for path in files:
@@ -176,17 +178,17 @@ def write_provider(new: NewProvider, *, config: str | None) -> None:
         f"  pip install -e {shlex.quote(f'{new.place}[test]')}\n"
         f"  segue conform {new.name}\n"
         f"  python -m pytest {place}\n"
-        f"\nthen the four places in {one_line(str(new.place / f'src/{new.module}/__init__.py'))}\n"
+        f"\nthen edit the four places in {one_line(str(new.place / f'src/{new.module}/__init__.py'))}\n"
     )
 
 
 def _check_name(new: NewProvider) -> None:
     name = new.name
     if name.startswith(("segue-", "segue_")):
-        raise ConfigError(f"give the provider's name alone: {name[len('segue-') :] or 'acme'}")
+        raise ConfigError(f"give the name of the provider without 'segue-': {name[len('segue-') :] or 'acme'}")
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{name!r} is no name of a provider: lower-case letters, digits, and between them '-', '_', '.'"
+            f"{name!r} is not a provider name: use lower-case letters, digits, and between them '-', '_', '.'"
         )
     assert new.module.isidentifier()  # the name's own letters, behind letters
     assert not keyword.iskeyword(new.module)
@@ -197,27 +199,29 @@ def _check_free(new: NewProvider, registry: Registry) -> None:
     name = new.name
     if name in registry.installed:
         origin = registry.installed[name].origin
-        where = "your configuration has it" if origin == "code" else f"it is of {origin}, which is installed"
-        raise ConfigError(f"there is a provider {name!r}: {where}; take another name")
+        where = "it is in your configuration" if origin == "code" else f"it belongs to {origin}, which is installed"
+        raise ConfigError(f"the provider {name!r} already exists: {where}; take another name")
     alike = [other for other in registry.installed if look_of(other) == look_of(name)]
     if alike:
         raise ConfigError(
             f"{name!r} looks like {alike[0]!r} of {registry.installed[alike[0]].origin}, which is installed: "
-            "beside it the name would be nobody's; take another one"
+            "neither of them could be used; take another name"
         )
     if name in registry.conflicts:
-        raise ConfigError(f"there is a provider {name!r}: {registry.conflicts[name]}")
+        raise ConfigError(f"the provider {name!r} already exists: {registry.conflicts[name]}")
     taken = [plugin for plugin in registry.plugins if plugin.name == name]
     if taken:
-        raise ConfigError(f"there is a plugin {name!r}: it is of {taken[0].distribution}, which is installed")
+        raise ConfigError(
+            f"the plugin {name!r} already exists: it belongs to {taken[0].distribution}, which is installed"
+        )
     try:
         importlib.metadata.distribution(new.distribution)
     except importlib.metadata.PackageNotFoundError:
         pass
     else:
-        raise ConfigError(f"there is a distribution {new.distribution!r}, which is installed; take another name")
+        raise ConfigError(f"the distribution {new.distribution!r} is already installed; take another name")
     if importlib.util.find_spec(new.module) is not None:
-        raise ConfigError(f"there is a module {new.module!r} already; take another name")
+        raise ConfigError(f"the module {new.module!r} already exists; take another name")
 
 
 def _like(name: str, names: Iterable[str]) -> list[str]:
@@ -228,7 +232,7 @@ def _like(name: str, names: Iterable[str]) -> list[str]:
 def _write(place: Path, files: Mapping[str, str]) -> None:
     """Put the whole folder there, or nothing."""
     if place.exists() and not (place.is_dir() and not any(place.iterdir())):
-        raise ConfigError(f"{place} is there already: name another one with --folder")
+        raise ConfigError(f"{place} already exists: give another folder with --folder")
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as beside:
         folder = Path(beside) / place.name

@@ -1,4 +1,4 @@
-"""What a command line means: a command of the house, one that a plugin adds, or a question.
+"""What a command line means: a built-in command, a command of a plugin, or a question.
 
 Plugins' commands are found through the entry points ``segue.commands``, and imported when they are run.
 """
@@ -29,13 +29,13 @@ _ENDING: Final = frozenset({"-h", "--help", "--version"})
 _SHOWN: Final = 60
 _LIKE_A_COMMAND: Final = re.compile("[a-z]+(-[a-z]+)+")
 _OPTIONS: Final = {"help": "--help", "version": "--version"}
-"""Words that are commands elsewhere, and what they are here."""
+"""Words that are commands in other programs, and the option that replaces them here."""
 
 
 class Commands(click.Group):
-    """The commands of the house, which no plugin's can stand for, and those of plugins; anything else is a question.
+    """The built-in commands, which a plugin cannot replace, and those of plugins; anything else is a question.
 
-    One that is close to a command is refused: a typing error must never be a question that costs money.
+    A word that is close to a command is refused: a typing error must never become a question that costs money.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -54,7 +54,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command, and what is left for it; a question goes to ``chat``."""
+        """The command and its arguments; a question goes to ``chat``."""
         if not ctx.meta.get(_IS_QUESTION):
             command = self.get_command(ctx, args[0])
             if command is not None:
@@ -82,15 +82,15 @@ class Commands(click.Group):
         first = words[0].strip() if words else ""
         if first and not any(map(str.isspace, first)):
             asked = shlex.join(words) if len(shlex.join(words)) <= _SHOWN else f"{shlex.quote(first)} …"
-            anyway = f"to ask it as a question: segue {_QUESTION} {asked}"
+            anyway = f"to send it as a question: segue {_QUESTION} {asked}"
             names = [*self.commands, *_of_plugins()]
             if first in names and self.get_command(ctx, first) is None:
                 raise click.UsageError(
-                    f"No such command {first!r}: it is a plugin's, and --no-plugins leaves it out", ctx
+                    f"No such command {first!r}: it belongs to a plugin, and plugins are switched off", ctx
                 )
             if first in names:
                 raise click.UsageError(
-                    f"{first!r} is a command, and its options come after it: segue {first} …; or, {anyway}", ctx
+                    f"{first!r} is a command, and its options must follow it: segue {first} …; or, {anyway}", ctx
                 )
             near = near_command(words, names) or (_OPTIONS.get(first.lower()) if len(words) == 1 else None)
             if near is not None:
@@ -102,14 +102,14 @@ class Commands(click.Group):
             owners = [name for name, one in self.commands.items() if any(option in each.opts for each in one.params)]
             if owners and _QUESTION not in owners:
                 shown = " or ".join(f"'segue {name}'" for name in owners)
-                raise click.UsageError(f"a question has no option {option!r}: it is an option of {shown}", ctx)
+                raise click.UsageError(f"segue chat has no option {option!r}: it is an option of {shown}", ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names; nothing of a plugin is imported."""
+        """The names of all commands; no plugin is imported."""
         return [*super().list_commands(ctx), *sorted(_installed().keys() - self.commands.keys())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name; None where there is none."""
+        """The command of this name, or None."""
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
@@ -118,7 +118,7 @@ class Commands(click.Group):
 
 
 def is_only_piped() -> bool:
-    """Whether nothing was typed but ``segue``: what is piped in is the question, if it is anything."""
+    """Whether only ``segue`` was typed: piped input is then the question, if there is any."""
     return click.get_current_context().meta.get(_IS_QUESTION) == "piped"
 
 
@@ -169,14 +169,14 @@ def _imported(entries: list[Entry]) -> click.Command:
     allowed = [entry for entry in entries if trust.allows(entry)]
     if not allowed:
         raise PluginError(
-            f"the command {entries[0]} is left alone: {trust.obstacle(entries[0])}", plugin=entries[0].name
+            f"the command {entries[0]} is not loaded: {trust.obstacle(entries[0])}", plugin=entries[0].name
         )
     preferred = rules.prefer.get(entries[0].name)
     counting = [one for one in allowed if preferred is None or PluginRules.is_same(one.distribution, preferred)]
     if len(counting) != 1:
         origins = " and ".join(entry.distribution for entry in allowed)
         raise PluginError(
-            f"the command {entries[0].name!r} is claimed by {origins}: say which one counts with [plugins] prefer",
+            f"the command {entries[0].name!r} is claimed by {origins}: choose one with [plugins] prefer",
             plugin=entries[0].name,
         )
     try:
@@ -187,6 +187,6 @@ def _imported(entries: list[Entry]) -> click.Command:
         ) from error
     if not isinstance(command, click.Command):
         raise PluginError(
-            f"the command {counting[0]} is no click command but {type(command).__name__}", plugin=entries[0].name
+            f"the command {counting[0]} is not a click command but a {type(command).__name__}", plugin=entries[0].name
         )
     return command

@@ -1,4 +1,4 @@
-"""``segue probe``: how the models of one's own configuration do just now."""
+"""``segue probe``: whether the models of the configuration answer now."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STYLES = {"answered": "green", "failed": "red", "skipped": "red"}
 
 
 def probe(targets: Sequence[str], timeout: float, *, config: str | None, as_json: bool) -> bool:
-    """Ask them all and show how each did; whether all answered."""
+    """Send a request to each, and show the results; True if all answered."""
     waiting = Waiting()
     observers = (waiting,) if is_terminal(sys.stderr) else ()
 
@@ -87,7 +87,7 @@ def _draw(told: Sequence[Attempt]) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("model", "", "first content", "in all", "cost", ""):
+    for heading in ("model", "", "first content", "total", "cost", ""):
         table.add_column(heading, overflow="fold")
     for attempt in told:
         name, outcome, *rest = _cells(attempt)

@@ -1,4 +1,4 @@
-"""The status line: what a command waits for, on stderr, once a person at a terminal has seen nothing for a while."""
+"""The status line on stderr: what a command waits for, if a terminal has shown nothing for a while."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 QUIET: Final = 1.5
 """Seconds without output before the line appears."""
 SETTLED: Final = 0.5
-"""Seconds more that it waits for a state which has only begun: a quick one needs no line."""
+"""Further seconds that it waits if a state has only begun: a short state needs no line."""
 
 _WIDTH: Final = 80
 
 State = tuple["Hashable", str]
-"""What is waited for: what tells it from other states, and the words for it."""
+"""What a command waits for: an identity that separates it from other states, and its words."""
 
 
 def takes_escapes(stream: TextIO | None) -> bool:
@@ -34,10 +34,10 @@ def takes_escapes(stream: TextIO | None) -> bool:
 
 
 class Progress:
-    """One line on stderr that says what is waited for, once nothing was shown for `QUIET` seconds.
+    """One line on stderr that says what the command waits for, after `QUIET` seconds without output.
 
-    It is written over itself, and erased before anything else is written. A terminal without control sequences gets
-    a line of its own for each state instead, and whatever is no terminal gets nothing.
+    It overwrites itself, and is erased before anything else is written. On a terminal without control sequences,
+    each state gets its own line instead. Files and pipes get nothing.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Progress:
 
     @contextlib.contextmanager
     def during(self, state: Callable[[float], State] | str, *, always: bool = False) -> Iterator[None]:
-        """Say what is waited for inside the ``with``: words, or what makes them of the time.
+        """Say what the command waits for inside the ``with``: words, or a function that makes them from the time.
 
-        ``always`` is also where stderr is no terminal, as lines.
+        ``always`` prints lines even if stderr is not a terminal.
         """
         stream = sys.stderr if self._given is None else self._given
         if self._state is not None or stream is None or not (always or stream.isatty()):
@@ -94,7 +94,7 @@ class Progress:
                 thread.join()
 
     def clear(self) -> None:
-        """Something is about to be written, or was typed: erase the line, and wait anew before it comes again."""
+        """Erase the line because something is about to be written, or was typed; show it again only after a wait."""
         if self._state is None:
             self._since = self._clock()
             return
@@ -103,12 +103,12 @@ class Progress:
             self._since = self._clock()
 
     def wrote(self, text: str) -> None:
-        """Note what was written."""
+        """Note that something was written."""
         if text:
             self.in_line = not text.endswith("\n")
 
     def tick(self) -> float:
-        """Draw the line if it is due; the seconds until it is worth another look."""
+        """Draw the line if it is due; return the seconds until the next check."""
         with self._lock:
             if self._state is None:
                 return 0.0
@@ -129,7 +129,7 @@ class Progress:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """What is waited for changes inside the ``with``; the line is looked at after it."""
+        """Change inside the ``with`` what the command waits for; the line is updated after it."""
         with self._lock:
             yield
             self._changed = self._clock()
@@ -220,4 +220,4 @@ def _cells(text: str) -> int:
 
 
 PROGRESS: Final = Progress()
-"""That of this process: there is one stderr."""
+"""The status line of this process, which has one stderr."""

@@ -1,4 +1,4 @@
-"""``segue record``: a cassette of one exchange with a real host, its secrets taken out."""
+"""``segue record``: a cassette of one exchange with a real host, without secrets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OF_THE_CONNECTION: Final = frozenset({"connection", "content-encoding", "conten
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What is to be asked and how, as the command line has it."""
+    """The request that the command line describes."""
 
     message: str
     model: str | None
@@ -54,7 +54,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """Where the cassette goes, and what it may be."""
+    """Where the cassette is written, and what it may contain."""
 
     to: str | None = None
     api: str | None = None
@@ -70,7 +70,7 @@ class _Asked(TypedDict):
 
 
 def record(exchange: Exchange, keeping: Keeping, *, config: str | None) -> None:
-    """Ask, and write the cassette; failures are raised, and leave no file."""
+    """Send the request, and write the cassette; failures are raised, and leave no file."""
     place = _Place(keeping)
     asked = _asked(exchange)
     page = Page()
@@ -90,7 +90,7 @@ def record(exchange: Exchange, keeping: Keeping, *, config: str | None) -> None:
             runner.run(client.aclose())
     provider = name.partition("/")[0]
     if not client.takes:
-        raise ConfigError(f"{provider} made no call that could be recorded: it does not use Segue's transport")
+        raise ConfigError(f"{provider} made no call that can be recorded: it does not use Segue's transport")
     take = client.takes[-1]
     scrubber = client.scrubber(provider, take)
     cassette = cassette_of(
@@ -147,10 +147,10 @@ def _name(client: RecordingClient, exchange: Exchange, page: Page) -> str:
     ready = [candidate for candidate in selections[-1].candidates if candidate.consent or len(selections) > 1]
     if not ready:
         remark_broken(client, page)
-        raise NoCandidateError("no candidate can be asked", explanation=selections[-1].explain())
+        raise NoCandidateError("there is no candidate", explanation=selections[-1].explain())
     name = ready[0].provider
     if client.registry.installed[name].spec.access == "offline":
-        raise ConfigError(f"{name} is offline: there is no exchange with a host to record")
+        raise ConfigError(f"{name} is offline: it has no exchange with a host that could be recorded")
     return ready[0].name
 
 
@@ -187,15 +187,15 @@ class _Place:
         self._folder = given if is_folder else given.parent
         self._file = None if is_folder else given
         if not self._folder.is_dir():
-            raise ConfigError(f"-o {keeping.to}: there is no folder {self._folder}")
+            raise ConfigError(f"-o {keeping.to}: the folder {self._folder} does not exist")
         if not os.access(self._folder, os.W_OK):
-            raise ConfigError(f"-o {keeping.to}: nothing can be written into {self._folder}; check its permissions")
+            raise ConfigError(f"-o {keeping.to}: the folder {self._folder} is not writable; check its permissions")
         if self._file is not None:
             self._refuse_old(self._file)
 
     def _refuse_old(self, path: Path) -> None:
         if not self._force and path.exists():
-            raise ConfigError(f"{path} is there already; --force writes it anew")
+            raise ConfigError(f"{path} already exists; --force overwrites it")
 
     def of(self, cassette: Cassette) -> tuple[Cassette, Path]:
         """The cassette under its own name, and its file."""
@@ -223,7 +223,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
         try:
             os.link(name, path)
         except FileExistsError:
-            raise ConfigError(f"{path} is there already; --force writes it anew") from None
+            raise ConfigError(f"{path} already exists; --force overwrites it") from None
         except OSError:  # a file system without links
             os.replace(name, path)  # noqa: PTH105
     finally:  # an interrupt too must leave nothing
@@ -245,6 +245,6 @@ def _remark_left_out(take: Take, cassette: Cassette, touched: list[str], page: P
     kept = {*cassette.request.headers, *cassette.response.headers, *_OF_THE_CONNECTION}
     dropped = sorted({name for name, _ in (*take.sent, *take.headers)} - kept)
     if dropped:
-        page.remark(one_line(f"left out: the headers {', '.join(dropped)}"))
+        page.remark(one_line(f"removed: the headers {', '.join(dropped)}"))
     if touched:
-        page.remark(one_line(f"replaced: what tells of keys or accounts in {', '.join(dict.fromkeys(touched))}"))
+        page.remark(one_line(f"replaced: keys or accounts in {', '.join(dict.fromkeys(touched))}"))

@@ -1,4 +1,4 @@
-"""What the names in a configuration refer to: chains, models, providers and distributions that exist."""
+"""Check the names in a configuration: chains, models, providers and distributions must exist."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from ..registry import Registry
 
 _NEAR: Final = 0.8
-"""How near a model's name must be to one that is declared, so that it is taken for a slip."""
+"""How close a model's name must be to a declared one to count as a typing error."""
 
 
 class References(NamedTuple):
-    """Names that lead nowhere: ``faults`` are errors of every call that uses them, ``notes`` may be meant."""
+    """Names that do not exist: ``faults`` fail in every call that uses them, ``notes`` may be intended."""
 
     faults: list[str]
     notes: list[str]
 
 
 def check_references(reading: Reading, registry: Registry) -> References:
-    """Look up every name of the configuration."""
+    """Look up every name in the configuration."""
     checking = _Checking(reading, registry)
     checking.chains()
     checking.default()
@@ -56,8 +56,8 @@ class _Checking:
                 where = self._reading.where("chains", name, "targets", place)
                 if target.chain is not None:
                     if target.chain not in self._config.chains:
-                        near = _near(target.chain, self._config.chains, "the chains are")
-                        self.faults.append(f"{where}: no chain {target.chain!r} is configured{near}")
+                        near = _near(target.chain, self._config.chains, "expected one of")
+                        self.faults.append(f"{where}: unknown chain {target.chain!r}{near}")
                 elif isinstance(target.what, str):
                     self._target(target.what, where)
         seen: set[str] = set()
@@ -93,14 +93,16 @@ class _Checking:
             where = self._reading.where("plugins", "prefer", provider)
             self._distribution(distribution, where)
             if provider not in self._providers:
-                self.notes.append(f"{where}: no provider {provider!r} is installed{_near(provider, self._providers)}")
+                self.notes.append(
+                    f"{where}: the provider {provider!r} is not installed{_near(provider, self._providers)}"
+                )
 
     def _distribution(self, name: str, where: str) -> None:
         installed = {one.name for one in distributions()}
         if not any(PluginRules.is_same(name, one) for one in installed):
             with_plugins = {plugin.distribution for plugin in self._registry.plugins}
             near = _near(name, with_plugins) or _near(name, installed)
-            self.notes.append(f"{where}: no distribution {name!r} is installed{near}")
+            self.notes.append(f"{where}: the distribution {name!r} is not installed{near}")
 
     def _target(self, name: str, where: str) -> None:
         """One that is asked: a provider, a model of one, or a model by its bare name."""
@@ -110,12 +112,12 @@ class _Checking:
         if provider in self._providers and model:
             self._model(provider, model, where)
         elif model:
-            told = f"{where}: {name!r} names no installed provider ({provider!r})"
+            told = f"{where}: {name!r} names a provider that is not installed, {provider!r}"
             self.faults.append(f"{told}{_near(provider, self._providers)}")
         else:
             near = _near(name, {*self._every_model, *self._providers, *self._config.chains})
             hint = f'; a chain is written as {{ chain = "{name}" }}' if name in self._config.chains else near
-            self.faults.append(f"{where}: no provider and no model is named {name!r}{hint}")
+            self.faults.append(f"{where}: {name!r} is not the name of a provider or a model{hint}")
 
     def _named(self, name: str, where: str, *, describes: bool = False) -> None:
         """One that is only spoken of: that it does not exist may be meant."""
@@ -126,7 +128,7 @@ class _Checking:
             self._model(provider, model, where, describes=describes)
         else:
             known = self._providers if describes or model else {*self._providers, *self._every_model}
-            self.notes.append(f"{where}: no provider {provider!r} is installed{_near(provider, known)}")
+            self.notes.append(f"{where}: the provider {provider!r} is not installed{_near(provider, known)}")
 
     def _model(self, provider: str, model: str, where: str, *, describes: bool = False) -> None:
         """A model that its provider may have without declaring it: only noted, with the nearest that it declares."""
@@ -135,8 +137,8 @@ class _Checking:
             return
         near = difflib.get_close_matches(model, sorted(known), n=1, cutoff=_NEAR if describes else 0.6)
         if near or not describes:
-            hint = f"; did you mean {near[0]!r}?" if near else "; it is asked with unknown facts"
-            self.notes.append(f"{where}: {provider} declares no model {model!r}{hint}")
+            hint = f"; did you mean {near[0]!r}?" if near else "; its facts are unknown"
+            self.notes.append(f"{where}: {provider} does not declare the model {model!r}{hint}")
 
 
 def _declared(config: Config, registry: Registry) -> dict[str, set[str]]:

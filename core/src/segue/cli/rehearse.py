@@ -1,4 +1,4 @@
-"""``segue rehearse``: a chain of one's own against stand-ins that fail on cue."""
+"""``segue rehearse``: play a configured chain against simulated hosts that fail."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NAME: Final = 34
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """What is to be played, as the command line has it."""
+    """The rehearsal that the command line describes."""
 
     chain: str | None
     models: tuple[str, ...]
@@ -47,7 +47,7 @@ class Play:
 
 
 def list_steps() -> None:
-    """Print every step that a stand-in knows."""
+    """Print every step that a simulated host can do."""
     for name, title in ANSWERS.items():
         click.echo(f"{name:<10}{title}", file=output())
     for name, fault in FAULTS.items():
@@ -55,7 +55,7 @@ def list_steps() -> None:
 
 
 def play(given: Play, *, config: str | None, as_json: bool) -> bool:
-    """Play it and show what happened; whether every caller got a whole answer."""
+    """Play it and show what happened; True if every caller got a whole answer."""
     script = Script() if given.script is None else read_script(Path(given.script))
     script = with_faults(script, _steps_of(given.faults))
     if given.seed is not None:
@@ -83,7 +83,7 @@ def _steps_of(faults: Sequence[str]) -> dict[str, tuple[str, ...]]:
     for said in faults:
         target, separator, names = said.rpartition("=")
         if not separator or not target or not names:
-            raise click.UsageError(f"--fault is TARGET=STEP[,STEP …], not {one_line(said)!r}")
+            raise click.UsageError(f"--fault must be TARGET=STEP[,STEP …], not {one_line(said)!r}")
         steps[target] = tuple(names.split(","))
     return steps
 

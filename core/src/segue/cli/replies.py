@@ -1,4 +1,4 @@
-"""A whole reply as JSON."""
+"""A reply as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reply_as_json(reply: Reply[Any]) -> dict[str, Any]:
-    """All that is known of a reply; what is said without a choice is of the first."""
+    """A reply as JSON; the fields outside of ``choices`` are those of the first choice."""
     return {
         "text": reply.text,
         "parsed": plain(reply.parsed),
@@ -56,12 +56,12 @@ def _tool_calls(choice: Choice) -> list[dict[str, Any]]:
 
 
 def usage_as_json(usage: Usage | None) -> dict[str, Any] | None:
-    """The counts that a host told."""
+    """The token counts that a host reported."""
     return None if usage is None else {**asdict(usage), "cost": rounded(usage.cost)}
 
 
 def attempt_as_json(attempt: Attempt) -> dict[str, Any]:
-    """One attempt of a call."""
+    """One attempt of a call as JSON."""
     error = attempt.error
     return {
         "provider": attempt.provider,

@@ -1,4 +1,4 @@
-"""The form that an answer is to have: a schema in a file, in the argument itself, or a pydantic model."""
+"""The schema of an answer: in a file, in the argument itself, or a pydantic model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def read_schema(given: str) -> SchemaInput:
-    """What ``--schema`` names, as the client takes it; ConfigError names the fix."""
+    """The schema that ``--schema`` names, in the form that the client accepts; ConfigError names the fix."""
     if given.lstrip().startswith("{"):
         return _read("--schema", given)
     path = Path(given).expanduser()
@@ -39,12 +39,12 @@ def read_schema(given: str) -> SchemaInput:
         except UnicodeDecodeError:
             raise ConfigError(f"--schema {given}: it is not UTF-8 text") from None
     if REFERENCE.fullmatch(given) is None:
-        raise ConfigError(f"--schema {given}: there is no such file; give a file, JSON, or module:Model")
+        raise ConfigError(f"--schema {given}: the file does not exist; expected a file, JSON, or module:Model")
     model = imported("--schema", given)
     if isinstance(model, dict):
         return model
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        raise ConfigError(f"--schema {given}: it is no pydantic model and no dictionary with a JSON schema")
+        raise ConfigError(f"--schema {given}: it is not a pydantic model or a dictionary with a JSON schema")
     with describing(f"--schema {given}"):
         Output.of(model)  # not every model has a schema, and here it is known which one is meant
     return model
@@ -57,15 +57,15 @@ def _read(where: str, text: str) -> dict[str, Any]:
         place = f"line {error.lineno}, column {error.colno}"
         raise ConfigError(f"{where}: it is not JSON: {error.msg} at {place}") from None
     except RecursionError:
-        raise ConfigError(f"{where}: it is nested too deep") from None
+        raise ConfigError(f"{where}: it is nested too deeply") from None
     if not isinstance(schema, dict):
-        raise ConfigError(f'{where}: a JSON schema is an object, as {{"type": "object", …}}')
+        raise ConfigError(f'{where}: a JSON schema must be an object, such as {{"type": "object", …}}')
     return schema
 
 
 @contextlib.contextmanager
 def describing(argument: str) -> Iterator[None]:
-    """Make what pydantic cannot describe as a JSON schema a fault of the argument."""
+    """Report a type that pydantic cannot describe as a JSON schema as an error of the argument."""
     try:
         with as_argument(argument):
             yield
@@ -74,5 +74,5 @@ def describing(argument: str) -> Iterator[None]:
 
 
 def plain(parsed: Any) -> Any:
-    """A parsed answer as JSON has it."""
+    """A parsed answer as plain JSON values."""
     return parsed.model_dump(mode="json") if isinstance(parsed, BaseModel) else parsed

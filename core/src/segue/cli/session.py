@@ -1,4 +1,4 @@
-"""Asks and shows: a turn of a conversation, with the tools that are called in it."""
+"""Sends and shows a turn of a conversation, with the tools that are called in it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from .tools import Tools
 
 _MOST_LINES: Final = 14
-"""What a selection takes of a trace at most."""
+"""The largest number of lines of a selection in a trace."""
 _SHORTEST: Final = 1e-8  # USD; less is shown as less
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How answers are asked for and shown; ``rounds`` is how often tools may be called in one turn."""
+    """How answers are requested and shown; ``rounds`` limits the rounds of tool calls in one turn."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     schema: SchemaInput | None = None
@@ -82,9 +82,9 @@ class _Trace(Observer):
 
 
 class Session:
-    """A client with an event loop that runs only while an answer comes.
+    """A client with an event loop that runs only while an answer arrives.
 
-    Questions to the user and tools stand outside of the loop: inside it Ctrl-C would only reach a task
+    Questions to the user and tools run outside of the loop: inside it, Ctrl-C would only reach a task
     that waits for its turn.
     """
 
@@ -113,7 +113,7 @@ class Session:
             self._runner.close()
 
     def turn(self, messages: list[Message], target: Target) -> Reply[Any]:
-        """The answer to the messages, shown and added to them, after the tools that the model calls for it."""
+        """Send the messages, run the tools that the model calls, show the answer and add it to the messages."""
         made = 0
         while True:
             reply = self._round(messages, target)
@@ -122,13 +122,13 @@ class Session:
                 return reply
             if made == self.manner.rounds:
                 raise ProviderError(
-                    f"after {made} rounds of tools the model calls for more; --tool-rounds N allows more of them"
+                    f"the model still calls tools after {made} rounds; --tool-rounds N allows more rounds"
                 )
             made += 1
             messages += [self._tools.answer(call, self.page, self._run) for call in reply.tool_calls]
 
     def check(self, target: Target, messages: Sequence[Message]) -> None:
-        """PluginError or NoCandidateError where nobody can be asked these messages; nothing is sent."""
+        """PluginError or NoCandidateError if no model can get these messages; nothing is sent."""
         client = self.client
         request: Request | None
         with as_argument():
@@ -143,7 +143,7 @@ class Session:
                 client.resolve(model)  # which raises where its plugin is not to be had
             selection = client.select(target.needs, model=model, request=request)
             if selection.reason:
-                raise NoCandidateError("no candidate can be asked", explanation=selection.explain())
+                raise NoCandidateError("there is no candidate", explanation=selection.explain())
             return
         left_out = []
         for one in (client.chain(chain) if isinstance(chain, str) else chain).leaves():
@@ -217,7 +217,7 @@ class Session:
                 self._told.add(event)
             case Handover():
                 self.page.remark(
-                    f"note: {one_line(event.provider)}/{one_line(event.model)} goes on after {event.cause}"
+                    f"note: {one_line(event.provider)}/{one_line(event.model)} continues after {event.cause}"
                 )
             case _:
                 pass  # of the rest the whole reply tells
@@ -244,7 +244,7 @@ class Session:
             for line in _sources(reply.sources):
                 page.remark(line)
             if reply.finish_reason not in {"stop", "tool_calls", "unknown"}:  # of an unknown one a notice has told
-                page.remark(f"note: the answer ended with the reason {reply.finish_reason!r}")
+                page.remark(f"note: the answer ended with finish reason {reply.finish_reason!r}")
         if self.manner.trace:
             page.remark(f"trace: answered by {one_line(f'{reply.provider}/{reply.model}')}")
             page.remark(f"trace: {_used(reply)}")
@@ -265,7 +265,7 @@ def _used(reply: Reply[Any]) -> str:
     usage = reply.usage
     counts = [] if usage is None else [("in", usage.input_tokens), ("out", usage.output_tokens)]
     told = ", ".join(f"{count:,} {name}" for name, count in counts if count is not None)
-    return f"tokens: {told or 'not told'}; cost: {_dollars(reply.cost)}"
+    return f"tokens: {told or 'not reported'}; cost: {_dollars(reply.cost)}"
 
 
 def _dollars(cost: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Whom a question goes to: the choice of the command line as the client's ``stream()`` takes it."""
+"""The target of a question: the command line's choice, in the form that the client's ``stream()`` accepts."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from .terminal import Page
 
 REHEARSAL = (
-    "note: no provider is configured: this is a rehearsal, no model was asked"
-    " (`segue providers` says what each one lacks)"
+    "note: no provider is configured: this is a rehearsal, no model got the request"
+    " (`segue providers` shows what each one lacks)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the command line says of whom to ask."""
+    """The choice of a target on the command line."""
 
     models: tuple[str, ...] = ()
     needs: str | None = None
@@ -39,32 +39,32 @@ class Choice:
 
     @property
     def names_nothing(self) -> bool:
-        """Whether the choice of a model was left open altogether."""
+        """Whether neither model, needs nor chain is given."""
         return not self.models and self.needs is None and self.chain is None
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to ask; ``first`` is who is asked first, ``meeting`` what to say of the many that could be.
+    """The target of a question; ``first`` is the first candidate, ``meeting`` says how many meet the needs.
 
-    ``default`` is that nothing was named, so that the client chooses.
+    ``default`` means that nothing was named, so the client chooses.
     """
 
     model: str | None = None
     needs: NeedsInput | None = None
     chain: Chain | str | None = None
-    first: str = "nobody"
+    first: str = "no model"
     meeting: str | None = None
     default: bool = False
 
     @property
     def names_nothing(self) -> bool:
-        """Whether whom to ask is left to the configured default, or else to the order."""
+        """Whether the configured default, or else the order, decides."""
         return self.model is None and self.needs is None and self.chain is None
 
     @property
     def shown(self) -> str:
-        """Whom, in a few words."""
+        """The target in a few words."""
         match self.chain:
             case None:
                 return self.first if self.meeting is None else f"{self.first} ({self.meeting})"
@@ -75,7 +75,7 @@ class Target:
 
 
 def find_target(client: Client, choice: Choice, page: Page) -> tuple[Target, list[Selection]]:
-    """Whom to ask, and the selections that led there; a person is asked where one has to be."""
+    """The target, and the selections that it comes from; asks the user if necessary."""
     if choice.names_nothing and not choice.choose and client.config.default is not None:
         chain = client.config.default_chain
         configured = Choice(models=() if chain else (client.config.default,), chain=chain)
@@ -108,12 +108,12 @@ def find_target(client: Client, choice: Choice, page: Page) -> tuple[Target, lis
             f"of {len(ready)} that meet {choice.needs}" if len(ready) > 1 else f"the one that meets {choice.needs}"
         )
     model = next(iter(choice.models), None)
-    first = ready[0].name if ready else "nobody"
+    first = ready[0].name if ready else "no model"
     return Target(model, choice.needs, first=first, meeting=meeting, default=choice.names_nothing), selections
 
 
 def remark_broken(client: Client, page: Page) -> None:
-    """Where nobody can be asked, the one that was meant may be broken."""
+    """List broken plugins: if there is no candidate, the intended one may be among them."""
     if broken := [plugin.name for plugin in client.registry.broken]:
         page.remark(f"note: broken plugins: {', '.join(broken)} (see `segue doctor`)")
 
@@ -140,7 +140,7 @@ def _may_send(candidate: Candidate) -> bool:
 
 
 def remark_who(name: str, target: Target, page: Page) -> None:
-    """Where nothing was named, say who answers; where needs chose, say so on a terminal."""
+    """Print the model that answers if nothing was named; on a terminal also if needs selected it."""
     if target.default:
         page.remark(one_line(name), faint=True)
     elif target.meeting is not None and is_terminal(sys.stderr):
@@ -150,9 +150,9 @@ def remark_who(name: str, target: Target, page: Page) -> None:
 def _chosen(selection: Selection) -> str:
     """The name of the candidate that a person picks from a table."""
     if not selection.candidates:
-        raise NoCandidateError("no candidate can be asked", explanation=selection.explain())
+        raise NoCandidateError("there is no candidate", explanation=selection.explain())
     if not can_ask():
-        raise ConfigError("--choose asks on a terminal, and there is none: name one with --model")
+        raise ConfigError("--choose needs a terminal: name a model with --model")
     _print_candidates(selection.candidates)
     while True:
         answer = ask(f"Which one? [1-{len(selection.candidates)}, Enter for 1]")
@@ -162,7 +162,7 @@ def _chosen(selection: Selection) -> str:
             return selection.candidates[0].name
         if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(selection.candidates):
             return selection.candidates[int(answer) - 1].name
-        say(f"a number from 1 to {len(selection.candidates)}, please")
+        say(f"enter a number from 1 to {len(selection.candidates)}")
 
 
 def _print_candidates(candidates: Sequence[Candidate]) -> None:
@@ -187,7 +187,7 @@ def _print_candidates(candidates: Sequence[Candidate]) -> None:
 
 
 def shown_number(capabilities: Capabilities, name: str) -> str:
-    """The number that a fact tells, prices with their cents; ``?`` where it is unknown."""
+    """The number of a fact, a price with its cents; ``?`` if it is unknown."""
     value = capabilities.fact(name).value
     if not isinstance(value, float):
         return "?" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,4 +1,4 @@
-"""What reaches a terminal: text without control sequences, the answer as it comes, remarks beside it."""
+"""What reaches a terminal: text without control sequences, the answer as it arrives, and remarks."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _C1_OPENERS: Final = {"\x9b": _State.CSI} | dict.fromkeys("\x9d\x90\x98\x9e\x9f"
 
 
 class Sanitizer:
-    """Takes control sequences out of text that comes in pieces cut anywhere.
+    """Removes control sequences from text that arrives in pieces cut anywhere.
 
-    Nothing is held back. A newline ends whatever sequence is open, so that an unfinished one hides no
+    Nothing is held back. A newline ends any open sequence, so that an unfinished one hides no
     more than its line; a carriage return becomes a newline, so that no text is overwritten.
     """
 
@@ -53,7 +53,7 @@ class Sanitizer:
         self._state = _State.TEXT
 
     def feed(self, piece: str) -> str:
-        """What may be shown of the next piece."""
+        """The part of the next piece that may be shown."""
         if self._state is _State.TEXT and _SPECIAL.search(piece) is None:
             return piece
         return "".join([self._take(character) for character in piece])
@@ -100,22 +100,22 @@ class Sanitizer:
 
 
 def clean(text: str) -> str:
-    """A text as a terminal may be shown it."""
+    """A text without control sequences."""
     return Sanitizer().feed(text)
 
 
 def one_line(text: str) -> str:
-    """A text as a terminal may be shown it, on one line."""
+    """A text without control sequences, on one line."""
     return " ".join(clean(text).split())
 
 
 def say(text: str) -> None:
-    """A line on stderr; ``text`` is clean already."""
+    """Print a line on stderr; ``text`` is already clean."""
     _to_stderr(f"{text}\n")
 
 
 def tell_interrupt(*, after_prompt: bool = False) -> None:
-    """Say that it was interrupted, in a line of its own: a terminal shows ^C where the cursor is."""
+    """Print that the command was interrupted, on a separate line: a terminal shows ^C at the cursor."""
     beginning = ""
     if is_terminal(sys.stderr):
         beginning = "\r\x1b[K" if takes_escapes(sys.stderr) and not after_prompt else "\n"
@@ -123,18 +123,18 @@ def tell_interrupt(*, after_prompt: bool = False) -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person looks at this stream; None is a stream that was closed."""
+    """Whether this stream is a terminal; None is a closed stream."""
     return stream is not None and stream.isatty()
 
 
 def output() -> TextIO:
-    """Stdout, to be written to at once; a character that its encoding lacks is shown as another.
+    """Stdout; a character that its encoding lacks is replaced.
 
-    OSError where it is closed, as after ``>&-``: what asks hosts calls this first, so that no answer is paid for
-    that nobody can see.
+    OSError if it is closed, such as after ``>&-``. Code that sends requests calls this first, so that no one pays
+    for an answer that cannot be shown.
     """
     if sys.stdout is None:
-        raise OSError("stdout is closed, so nobody would see the output (>/dev/null discards it)")
+        raise OSError("stdout is closed, so the output cannot be shown (>/dev/null discards it)")
     PROGRESS.clear()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -143,13 +143,13 @@ def output() -> TextIO:
 
 @contextlib.contextmanager
 def reserved() -> Iterator[None]:
-    """Keep stdout for us while plugins may be imported: what they print goes to stderr."""
+    """Reserve stdout while plugins may be imported: their output goes to stderr."""
     with contextlib.redirect_stdout(sys.stderr):
         yield
 
 
 def ask(question: str) -> str | None:
-    """What is typed in answer to a question on stderr; None for Ctrl-D, and where nobody can be asked."""
+    """Ask a question on stderr and read a line; None for Ctrl-D, and if there is no terminal."""
     if not can_ask():
         return None
     _to_stderr(f"{question} ")
@@ -167,23 +167,23 @@ def ask(question: str) -> str | None:
 
 
 def can_ask() -> bool:
-    """Whether somebody sees stderr and can type an answer."""
+    """Whether a user sees stderr and can type an answer."""
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def dim(text: str, stream: TextIO | None = None) -> str:
-    """Clean text in a fainter type, where the terminal (stderr, if none is given) has one."""
+    """Clean text in a fainter style, if the terminal (stderr, if none is given) supports it."""
     return click.style(text, dim=True) if takes_escapes(sys.stderr if stream is None else stream) else text
 
 
 def json_line(value: Any, *, ascii_only: bool = False, indent: int | None = None) -> str:
-    """A value as JSON; whatever steers a terminal stands in it as an escape, so that nothing is hidden."""
+    """A value as JSON; control characters are escaped, so that nothing is hidden."""
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     return _JSON_ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def write_json(value: Any) -> None:
-    """A value as JSON on stdout, with no character that steers a terminal or that the encoding lacks."""
+    """Print a value as JSON on stdout, without control characters and characters that the encoding lacks."""
     out = output()
     as_is = (out.encoding or "").lower().replace("-", "") == "utf8"
     out.write(json_line(value, ascii_only=not as_is, indent=2 if is_terminal(out) else None) + "\n")
@@ -191,10 +191,10 @@ def write_json(value: Any) -> None:
 
 
 class Page:
-    """Answers on stdout as they come, and remarks on stderr that never stand inside one of their lines.
+    """Answers on stdout as they arrive, and remarks on stderr that never interrupt a line of an answer.
 
-    On a terminal the text is made clean; into a pipe or file it goes as it is. What a model thinks is
-    dimmed on a terminal, and goes to stderr where stdout is none.
+    On a terminal, control sequences are removed; a pipe or a file gets the text unchanged. Reasoning is
+    dimmed on a terminal, and goes to stderr if stdout is not a terminal.
     """
 
     def __init__(self) -> None:
@@ -206,7 +206,7 @@ class Page:
         self._thinks = False
 
     def write(self, piece: str) -> None:
-        """The next piece of the answer, out at once."""
+        """Print the next piece of the answer immediately."""
         if self._thinks:
             self._end_thinking()
         if self._is_terminal:
@@ -216,7 +216,7 @@ class Page:
             self._in_line = not piece.endswith("\n")
 
     def think(self, piece: str) -> None:
-        """The next piece of what the model thinks."""
+        """Print the next piece of the reasoning."""
         piece = self._thought.feed(piece)
         if not piece:
             return
@@ -243,7 +243,7 @@ class Page:
         PROGRESS.wrote(shown or text)
 
     def end_line(self) -> None:
-        """Begin a new line, unless one has just begun."""
+        """Begin a new line, unless the current one is empty."""
         thinks, self._thinks = self._thinks, False
         if not self._in_line:
             return
@@ -254,12 +254,12 @@ class Page:
             self._put("\n")
 
     def end(self) -> None:
-        """End the answer: the next one begins on a line of its own, with no control sequence open."""
+        """End the answer: the next one begins on a new line, and no control sequence is open."""
         self.end_line()
         self._shown, self._thought = Sanitizer(), Sanitizer()
 
     def remark(self, text: str, *, faint: bool = False) -> None:
-        """Lines on stderr."""
+        """Print lines on stderr."""
         if self._is_terminal or self._thinks:
             self.end_line()
         text = clean(text)

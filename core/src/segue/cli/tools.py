@@ -1,4 +1,4 @@
-"""Python functions that a model may call: named on the command line, asked for before each call."""
+"""Python functions that a model may call: named on the command line, confirmed before each call."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _REFUSED = "The user did not allow this call."
 
 
 class Tools:
-    """The functions by name; each call is shown, and made only if it is allowed.
+    """The functions by name; each call is shown, and runs only if the user allows it.
 
-    They run outside of the event loop, one after the other, as a program would call them; ``run`` waits
-    for the result of one that is async.
+    They run outside of the event loop, one after the other; ``run`` waits for the result of an async
+    function.
     """
 
     def __init__(self, references: Iterable[str], *, ask_first: bool) -> None:
@@ -40,22 +40,22 @@ class Tools:
         self._always: set[str] = set()
         if self.declared and ask_first and not can_ask():
             raise ConfigError(
-                "--tool asks before each call, and there is no terminal to ask on: give --yes to run without asking"
+                "--tool asks you before each call, and there is no terminal: give --yes to run tools without asking"
             )
 
     def _add(self, reference: str) -> None:
         function = imported("--tool", reference)
         if not callable(function) or not hasattr(function, "__name__"):
-            raise ConfigError(f"--tool {reference}: it is no function")
+            raise ConfigError(f"--tool {reference}: it is not a function")
         with describing(f"--tool {reference}"):
             tool = Tool.of(function)
         if tool.name in self._functions:
-            raise ConfigError(f"--tool {reference}: there is a tool {tool.name!r} already")
+            raise ConfigError(f"--tool {reference}: the tool {tool.name!r} is given twice")
         self._functions[tool.name] = validate_call(function)
         self.declared.append(tool)
 
     def answer(self, call: ToolCall, page: Page, run: Callable[[Awaitable[Any]], Any]) -> Message:
-        """Make the call, if it may be made; its result, or why there is none, as the model is told it."""
+        """Run the call if it is allowed; the message for the model with its result, or why there is none."""
         try:
             content = self._made(call, page, run)
         # A tool is anybody's code, and may do anything; the model is told, and may go on without it.
@@ -69,7 +69,7 @@ class Tools:
     def _made(self, call: ToolCall, page: Page, run: Callable[[Awaitable[Any]], Any]) -> str:
         function = self._functions.get(call.name)
         if function is None:
-            raise InvalidOutputError(f"there is no tool {call.name!r}; there are {', '.join(self._functions)}")
+            raise InvalidOutputError(f"unknown tool {call.name!r}; expected one of {', '.join(self._functions)}")
         arguments = call.args
         # What is shown is what is passed, and all of it: whoever allows it must see it.
         given = ", ".join(f"{one_line(name)}={json_line(value)}" for name, value in arguments.items())
@@ -86,7 +86,7 @@ class Tools:
     def _may_run(self, name: str) -> bool:
         if not self._ask_first or name in self._always:
             return True
-        answer = (ask("run it? [y/N, a = always this tool]") or "").lower()
+        answer = (ask("run it? [y/N, a = always run this tool]") or "").lower()
         if answer in {"a", "always"}:
             self._always.add(name)
         return answer in {"a", "always", "y", "yes"}

@@ -1,4 +1,4 @@
-"""Whom the calls of a client wait for, in the words of the status line."""
+"""Which hosts the calls of a client wait for, in the words of the status line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAMED: Final = 2
 
 
 class Waiting(Observer):
-    """What the calls of a client wait for just now, in words."""
+    """What the calls of a client wait for now, in words."""
 
     def __init__(
         self, progress: Progress = PROGRESS, *, clock: Callable[[], float] = time.monotonic, idle: str = "working"
@@ -49,14 +49,14 @@ class Waiting(Observer):
         return (verb, tuple(self._attempts)), f"{verb} {told} … {now - since:.0f} s"
 
     def begin(self) -> None:
-        """Begin anew, as for the next question."""
+        """Start again, for the next question."""
         with self._progress.changing():
             self._began, self._came = self._clock(), None
             self._attempts.clear()
             self._waits.clear()
 
     def came(self, *, reasoning: bool) -> None:
-        """A piece of the answer came, or of what the model thinks, which is not shown."""
+        """A piece of the answer arrived, or of the reasoning, which is not shown."""
         verb = "reading the reasoning of" if reasoning else "waiting for more from"
         if self._came is None or not reasoning or self._came[0] != verb:
             self._came = verb, self._clock()
@@ -90,8 +90,8 @@ def _wait_in_words(wait: Wait, passed: float) -> str:
     left = max(0.0, (wait.seconds or 0.0) - passed)
     match wait.reason:
         case "slot":
-            return f"waiting for a free slot to ask {name} … {passed:.0f} s"
+            return f"waiting for a free slot for {name} … {passed:.0f} s"
         case "retry_after":
             return f"{provider} asked to wait {wait.seconds or 0:.0f} s (Retry-After) … {left:.0f} s left"
         case _:
-            return f"waiting before {name} is asked again … {left:.0f} s left"
+            return f"waiting before a retry of {name} … {left:.0f} s left"

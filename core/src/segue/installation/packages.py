@@ -34,12 +34,13 @@ def how_to_install(distributions: Iterable[str]) -> str:
 def one_of(distributions: Sequence[str]) -> str:
     """The same of many packages, of which anyone may do."""
     *others, last = distributions
-    also = f"; also {', '.join(f'[{_extra(one)}]' for one in others)}" if others else ""
+    also = f"; others: {', '.join(_extra(one) for one in others)}" if others else ""
     return f"install one, for example {last} ({_command(last)}{also})"
 
 
 def _command(distribution: str) -> str:
-    return f'pip install "segue[{_extra(distribution)}]"'
+    # Segue is not on a package index: a bare name could be another project's there. A folder cannot.
+    return f"in a checkout of Segue: pip install ./providers/{_extra(distribution)}"
 
 
 def _extra(distribution: str) -> str:
