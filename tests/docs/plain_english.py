@@ -27,7 +27,12 @@ ROOT = Path(__file__).parents[2]
 IDIOMS = Path(__file__).with_name("idioms.toml")
 
 DOCUMENTATION = ("README.md", "SECURITY.md", "CHANGELOG.md", "core/README.md", "providers/*/README.md", "docs")
-CODE: tuple[str, ...] = ()
+CODE: tuple[str, ...] = (
+    "core/src/segue/testing",
+    "core/src/segue/wire",
+    "providers/*.py",
+    "providers/*/src",
+)
 """Folders and files of code whose user-facing strings are in plain English: add one as soon as its strings are."""
 ROOTS = (*DOCUMENTATION, *CODE)
 """What the tests check: files, folders and patterns below the repository."""
