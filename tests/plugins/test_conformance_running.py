@@ -49,7 +49,7 @@ def test_the_command_reports_each_item(capsys: pytest.CaptureFixture[str]) -> No
     out = capsys.readouterr().out.splitlines()
     assert out[0] == subject("GOOD")
     assert out[1:6] == [f"  ok       secret {what}" for what in ("request", "logs", "output", "errors", "events")]
-    assert out[6].startswith("  n/a      cassettes: it declares none")
+    assert out[6].startswith("  n/a      cassettes: it declares no cassettes")
     assert re.fullmatch(r"  5 passed, 1 not applicable in \d+\.\d s; level full", out[7])
 
 

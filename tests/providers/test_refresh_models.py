@@ -71,7 +71,7 @@ def test_what_is_written_by_hand_stays() -> None:
     old = data(hand={"context": 4, "input_price": None})
     new, changes, remarks = refresh.refreshed(old, table(context=8, input_price=1.0), day=_DAY)
     assert (told_of(new), changes) == (told_of(old), [])
-    assert remarks == ["openai/m: context is 4 by hand, 8 in genai-prices"]
+    assert remarks == ["openai/m: context is 4 in the file, written by hand, but 8 in genai-prices"]
 
 
 def test_a_second_run_changes_nothing() -> None:
