@@ -233,6 +233,23 @@ def tests(session: nox.Session) -> None:
         session.error("no Python to run the tests on")
 
 
+SLOW = (
+    "tests/cli", "tests/docs", "tests/plugins", "tests/providers/test_refresh_models.py", "tests/core/test_sync.py",
+    "tests/core/test_no_network.py", "tests/core/test_testing_fixtures.py",
+)  # fmt: skip
+"""Tests that start many processes; with `HEAVY` they are what `quick` leaves out."""
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Check style and types, and run the tests of one Python without the heavy ones, in a few minutes."""
+    lint(session)
+    types(session)
+    left_out = [f"--ignore={each}" for each in (*HEAVY, *SLOW)]
+    workers = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadfile")
+    session.run(python(), "-m", "pytest", "-q", *workers, *left_out, "tests", *session.posargs, external=True)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run the snippets and recipes of README and docs, and build the site."""

@@ -59,7 +59,8 @@ def bare(tmp_path: Path) -> Bare:
 
 
 _NONE = (
-    "no provider package is installed: install one, for example segue-openai (in a checkout of Segue: pip install ./providers/openai; "
+    "no provider package is installed: install one, for example segue-openai "
+    "(in a checkout of Segue: pip install ./providers/openai; "
     "others: anthropic, bedrock, cohere, google, hosts, mistral, ollama)"
 )
 _OPENAI = "install segue-openai (in a checkout of Segue: pip install ./providers/openai)"

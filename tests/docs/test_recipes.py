@@ -28,6 +28,11 @@ def fences(recipe: str, language: str) -> list[str]:
     return [code for kind, _, code in FENCE.findall((RECIPES / f"{recipe}.md").read_text("utf-8")) if kind == language]
 
 
+def titled(recipe: str) -> list[tuple[str, str]]:
+    """The files of a recipe by their names."""
+    return [(title, code) for _, title, code in FENCE.findall((RECIPES / f"{recipe}.md").read_text("utf-8")) if title]
+
+
 def whole(*events: Event) -> Body:
     collector = Collector()
     for event in (Start("m", "r"), *events, USAGE):
@@ -187,11 +192,10 @@ async def test_a_script_without_a_loop(tmp_path: Path) -> None:
 
 async def test_an_applications_own_tests(tmp_path: Path) -> None:
     """The application of the page passes the tests of the page."""
-    application, tests = fences("testing", "python")
-    (tmp_path / "geography.py").write_text(application)
-    (tmp_path / "test_geography.py").write_text(tests)
+    for title, code in titled("testing"):
+        (tmp_path / title).write_text(code)
     code = "import sys, pytest; sys.exit(pytest.main(['-q', '-p', 'no:asyncio', '-p', 'no:cacheprovider']))"
-    assert "3 passed" in await run(code, tmp_path)
+    assert "4 passed" in await run(code, tmp_path, SEGUE_NO_NETWORK="0")  # the mock answers, not the network
 
 
 async def test_vectors(tmp_path: Path) -> None:

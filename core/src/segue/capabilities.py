@@ -136,6 +136,12 @@ class Capabilities(Mapping[str, Fact]):
         """The fact of that name of each of many, in their order; ``UNKNOWN`` where nothing was stated."""
         return [one._facts.get(name, UNKNOWN) for one in many]  # noqa: SLF001 - its own kind
 
+    @staticmethod
+    def stating(names: frozenset[str], many: Iterable[Capabilities]) -> list[int]:
+        """The places of those that state a fact of one of these names; one look at each, where most state none."""
+        disjoint = names.isdisjoint
+        return [place for place, one in enumerate(many) if not disjoint(one._facts)]  # noqa: SLF001 - as above
+
     def merged(self, other: Capabilities) -> Capabilities:
         """Both; what ``other`` states stands above what this states, also where it states an unknown."""
         merged = Capabilities()

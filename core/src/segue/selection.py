@@ -10,7 +10,7 @@ from itertools import compress, count
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
-from .capabilities import UNKNOWN, Capabilities, Fact, Needs
+from .capabilities import Capabilities, Fact, Needs
 from .constraints import ANY_TEXT, Of, check
 from .observation import HealthSnapshot
 from .provider import Model
@@ -366,10 +366,9 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
     """The offers of these models, which differ from one that is given in nothing but the model."""
     made = _quick_offer() if len(models) >= _MANY else Offer
     # Models that give vectors alone are never meant together with the others, so each kind has a first one.
-    chats = Capabilities.each("chat", [one.capabilities for one in models])
     ranks: Sequence[int] = range(len(models))
-    if chats.count(UNKNOWN) < len(models):
-        kinds = [fact.value is False for fact in chats]
+    if Capabilities.stating(_CHAT, [one.capabilities for one in models]):
+        kinds = [one.capabilities.fact("chat").value is False for one in models]
         places = {True: count(), False: count()}
         ranks = [next(places[kind]) for kind in kinds]
     return [
@@ -380,23 +379,24 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
     ]  # fmt: skip
 
 
+_CHAT: Final = frozenset({"chat"})
+_RETIRES: Final = frozenset({"retires"})
+_ENDS: Final = frozenset({"working", "deprecated", "retires"})
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def as_of(models: Sequence[Model], today: str) -> Sequence[Model]:
     """The models as they are on a day, YYYY-MM-DD: one whose day of retirement has come does not work any more."""
-    days = Capabilities.each("retires", [one.capabilities for one in models])
-    if days.count(UNKNOWN) == len(models):
+    ending = Capabilities.stating(_RETIRES, [one.capabilities for one in models])
+    if not ending:
         return models
-    return [
-        Model(
-            one.name,
-            one.capabilities.merged(Capabilities({"working": False, "deprecated": True}, source=day.source)),
-        )
-        if isinstance(day.value, str) and _DAY.fullmatch(day.value) and day.value <= today
-        else one
-        for one, day in zip(models, days, strict=True)
-    ]
+    changed = list(models)
+    for place in ending:
+        one, day = models[place], models[place].capabilities.fact("retires")
+        if isinstance(day.value, str) and _DAY.fullmatch(day.value) and day.value <= today:
+            gone = Capabilities({"working": False, "deprecated": True}, source=day.source)
+            changed[place] = Model(one.name, one.capabilities.merged(gone))
+    return changed
 
 
 def _is_public(offer: Offer) -> bool:
@@ -530,18 +530,20 @@ class Offers:
                 ranks = [_rank(offer, preferences) for offer in self.all]
                 order.sort(key=ranks.__getitem__)
             else:
-                # What `_rank` comes to without them, in two sorts of plain values, which is quicker than one of tuples.
+                # The order of `_rank` without them, as one number for each offer: numbers sort faster than tuples.
                 tables = {name: place for place, name in enumerate(preferences.tables)}
                 last = len(tables)
-                names = [f"{offer.provider}/{offer.model.name}" for offer in self.all]
+                names = sorted({offer.provider for offer in self.all}, key=lambda name: f"{name}/")
+                tails = {name: tables.get(name, last) << 20 | place for place, name in enumerate(names)}
                 heads = [
-                    (offer.access == "public" and not offer.local) << 48
-                    | ending << 44
-                    | offer.rank << 20
-                    | (tables.get(offer.provider, last) if tables else 0)
+                    (offer.access == "public" and not offer.local) << 68
+                    | ending << 64
+                    | offer.rank << 40
+                    | tails[offer.provider]
                     for offer, ending in zip(self.all, endings, strict=True)
                 ]
-                order.sort(key=names.__getitem__)
+                if len(set(heads)) < len(heads):  # models of one provider with one rank, such as chat and vectors
+                    order.sort(key=[offer.model.name for offer in self.all].__getitem__)
                 order.sort(key=heads.__getitem__)
             # `_candidate` of each, but that what it makes of a provider is not made for each of its models; made in the
             # order of the offers, which lie together in memory, and put into the other one then.
@@ -571,8 +573,8 @@ class Offers:
             if _RETIRED in self._ends:
                 can = [one and ends != _RETIRED for one, ends in zip(can, self._ends, strict=True)]
             if not vectors:
-                chats = Capabilities.each("chat", self._facts)
-                can = [one and fact.value is not False for one, fact in zip(can, chats, strict=True)]
+                for place in Capabilities.stating(_CHAT, self._facts):
+                    can[place] = can[place] and self._facts[place].fact("chat").value is not False
             found = self._open[vectors] = self._number(can)
         return found
 
@@ -661,10 +663,10 @@ def _ending(capabilities: Capabilities) -> int:
 
 def _endings(many: Sequence[Capabilities]) -> list[int]:
     """`_ending` of each."""
-    works, *ends = (Capabilities.each(name, many) for name in ("working", "deprecated", "retires"))
-    if all(facts.count(UNKNOWN) == len(many) for facts in ends):
-        return [fact.value is False for fact in works]
-    return [_ending_of(*state) for state in zip(works, *ends, strict=True)]
+    endings: list[int] = [False] * len(many)
+    for place in Capabilities.stating(_ENDS, many):
+        endings[place] = _ending_of(*map(many[place].fact, ("working", "deprecated", "retires")))
+    return endings
 
 
 def _ending_of(working: Fact, deprecated: Fact, retires: Fact) -> int:

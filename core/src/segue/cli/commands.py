@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -59,7 +59,12 @@ def _text(context: click.Context, parameter: click.Parameter, value: Any) -> Any
             text.encode()
         except UnicodeEncodeError:
             raise click.BadParameter("it is not UTF-8 text", context, parameter) from None
+        if not text and value is not None and parameter.name in _NAMED:
+            raise click.BadParameter("it is empty: give a name", context, parameter)
     return value
+
+
+_NAMED: Final = frozenset({"model", "models", "provider", "chain"})
 
 
 def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -224,9 +229,7 @@ def chat(*, message: tuple[str, ...], config: str | None, **given: Any) -> int:
     "--purpose", type=click.Choice(("query", "document")), help="Purpose of the vectors, for hosts that need it."
 )
 @click.option("--file", type=click.Path(), metavar="FILE", help="File with one text per line; - is stdin.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object at the end, with usage and cost, instead of lines."
-)
+@_json_option("Print one JSON object at the end, with usage and cost, instead of lines.")
 @_config
 def embed(texts: tuple[str, ...], as_json: bool, config: str | None, **given: Any) -> int:
     """Print a vector for each of TEXTS, one JSON array per line.
