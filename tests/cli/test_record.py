@@ -218,7 +218,7 @@ async def test_a_key_that_is_streamed_in_pieces_is_refused(cli: CommandLine) -> 
     async with OpenAIHost(script=[Answer(tokens=tokens)]) as host:
         ended = await cli("record", "-m", "openai/gpt-4o-mini", "Hello", "--config", configured(cli, host.url))
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == ("error: a secret is still in what was recorded, at expected.text: nothing is written\n")
+    assert ended.err == ("error: the recording still contains a secret, at expected.text: nothing was written\n")
     assert not list(cli.folder.glob("*.json"))
 
 
@@ -264,7 +264,7 @@ async def test_an_event_stream_of_aws_is_recorded_as_base64(cli: CommandLine) ->
     text, _ = await replayed(cassette, model, api_key="another-key", options={"region": "eu-central-1"})
     assert text == "Grüße"
     assert refused.code == 2
-    assert "a secret is still in what was recorded, at " in refused.err
+    assert "the recording still contains a secret, at " in refused.err
 
 
 # ── failures ─────────────────────────────────────────────────────────────────────────────────────────
