@@ -202,7 +202,7 @@ async def test_a_history_that_cannot_be_kept_is_a_note(cli: CommandLine) -> None
     (cli.folder / ".local").write_text("in the way")
     ended = await cli.on_terminal("chat", "-m", "rehearsal", steps=[("> ", "one\n"), ("You said: one\r\n", ""), _QUIT])
     assert ended.code == 0
-    assert ended.out.count("note: the history cannot be kept") == 1
+    assert ended.out.count("note: the history cannot be saved") == 1
 
 
 def test_a_relative_state_folder_counts_as_none() -> None:
