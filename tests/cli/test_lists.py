@@ -107,8 +107,8 @@ async def test_a_drawn_list_keeps_one_line_for_each_model(cli: CommandLine) -> N
     assert [row.rstrip().endswith("ready") for row in rows] == sorted(
         (row.rstrip().endswith("ready") for row in rows), reverse=True
     )
-    assert "'output', 'can': on a wider terminal, or with --json" in shown
-    assert "`segue providers` says which keys are wanted" in shown
+    assert "not shown: 'output', 'can'; use a wider terminal, or --json" in shown
+    assert "`segue providers` shows which keys are missing" in shown
 
 
 async def test_a_wide_terminal_shows_what_each_can_do(cli: CommandLine) -> None:
@@ -169,7 +169,7 @@ async def test_explain_shows_the_public_candidate_and_why_the_others_are_out(cli
     assert ended.code == 0
     assert "  1. cromicle/gpt-3.5-turbo  [public" in ended.out
     every = await cli("explain", "--all", "--needs", "working, supports_gpt_35_turbo")
-    out = [line for line in every.out.partition("out:\n")[2].splitlines() if line.startswith("  - ")]
+    out = [line for line in every.out.partition("not candidates:\n")[2].splitlines() if line.startswith("  - ")]
     assert [line.split()[1] for line in out if "OPENAI_API_KEY" in line and "unknown" not in line] == [
         "openai/gpt-3.5-turbo:"
     ]
@@ -180,7 +180,7 @@ async def test_explain_shows_the_public_candidate_and_why_the_others_are_out(cli
 _NO_KEY = """\
 wanted: context>=100m
 candidates: none
-out:
+not candidates:
   - anthropic (18 models): context>=100m not met; no key: set ANTHROPIC_API_KEY; retired (4)
 """
 
@@ -204,7 +204,7 @@ async def test_an_error_without_a_candidate_fits_a_screen(cli: CommandLine) -> N
     """It holds what `explain` prints."""
     explained = await cli("explain", "--needs", "context>=100m")
     ended = await cli("chat", "--needs", "context>=100m", "Hi")
-    assert ended.err == f"error: no candidate can be asked\n{explained.out}"
+    assert ended.err == f"error: there is no candidate\n{explained.out}"
     assert explained.out.startswith(_NO_KEY)
     assert len(ended.err.splitlines()) <= 25
 

@@ -72,16 +72,19 @@ _KEY = f"GROQ_API_KEY is set, but no installed package uses it: {_HOSTS}"
 @pytest.mark.parametrize(
     ("arguments", "code", "out", "err"),
     [
-        (["chat", "Hi"], 2, "", f"error: no candidate can be asked\n{_NOBODY}hint: {_NONE}\n"),
+        (["chat", "Hi"], 2, "", f"error: there is no candidate\n{_NOBODY}hint: {_NONE}\n"),
         (["explain"], 2, f"{_NOBODY}hint: {_NONE}\n", ""),
-        (["models"], 0, "", f"note: no model meets this; `segue explain --needs …` says why\nnote: {_NONE}\n"),
-        (["models", "--live"], 2, "", f"note: {_NONE}\nerror: no host could be asked\n"),
+        (
+            ["models"], 0, "",
+            f"note: no model satisfies these needs; `segue explain --needs …` shows why\nnote: {_NONE}\n",
+        ),
+        (["models", "--live"], 2, "", f"note: {_NONE}\nerror: no host could get a request\n"),
         (["providers"], 0, "provider  access  models  level  state  from\n", f"note: {_NONE}\n"),
         (["models", "--provider", "groq"], 2, "", f"error: no provider 'groq' is installed: {_HOSTS}\n"),
         (["conform", "groq"], 2, "", f"error: no provider 'groq' is installed: {_HOSTS}\n"),
         (
             ["keys", "set", "groq"], 2, "",
-            f"error: no provider 'groq' is installed: {_HOSTS} (--force keeps its key all the same)\n",
+            f"error: no provider 'groq' is installed: {_HOSTS} (--force stores its key anyway)\n",
         ),
         (
             ["explain", "-m", "openai/gpt-5.4-mini"], 2,
@@ -94,7 +97,7 @@ _KEY = f"GROQ_API_KEY is set, but no installed package uses it: {_HOSTS}"
         (
             ["chat", "-m", "openai/gpt-5.4-mini", "-m", "groq/x", "Hi"], 2, "",
             (
-                "error: none of the targets can be asked\n"
+                "error: no target has a candidate\n"
                 f"  1. openai/gpt-5.4-mini: no provider 'openai' is installed: {_OPENAI}\n"
                 f"  2. groq/x: no provider 'groq' is installed: {_HOSTS}\n"
             ),
@@ -137,7 +140,7 @@ async def test_needs_that_no_installed_model_meets_name_other_packages(bare: Bar
     """Those that are not installed."""
     bare.add("segue-cohere")
     ended = await bare("explain", "--needs", "context>=1m")
-    assert "hint: other provider packages may have a model that does: install one, for example segue-" in ended.out
+    assert "hint: another provider package may have a model that fits: install one, for example segue-" in ended.out
     assert "[cohere]" not in ended.out
     some = await bare("explain", "--needs", "tools")  # which a key is enough for
     assert "install" not in some.out

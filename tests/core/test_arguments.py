@@ -662,7 +662,7 @@ WRONG_ALONE = [
     (lambda: Client(api_keys="sk-canary"), "api_keys must be a dict of keys"),  # type: ignore[arg-type]
     (lambda: Client(api_keys={"a": None}), r"api_keys\['a'\] must be text"),  # type: ignore[dict-item]
     (lambda: Client(transport=AiohttpTransport), "transport must be"),  # type: ignore[arg-type]
-    (lambda: Host("x", "127.0.0.1:1"), "url must be an address that starts with http"),
+    (lambda: Host("x", "127.0.0.1:1"), "url must be a URL that starts with http"),
     (lambda: Host("x", "http://127.0.0.1:1", models="m"), "models must be a list of models"),
     (lambda: Client(providers=[Host("x", "http://127.0.0.1:1", quirks=["nope"])]), r"providers\[0\]: .*quirk"),
     (lambda: Chain("a", reject=_async), "reject must be .*not async"),  # type: ignore[arg-type]
@@ -670,9 +670,9 @@ WRONG_ALONE = [
     (lambda: Chain("a", reject=int), "reject must be"),  # type: ignore[arg-type]
     (lambda: Chain("a", reject=["empty", "never"]), r"reject\[1\] must be 'empty'"),  # type: ignore[list-item]
     (lambda: Chain(["a/m"]), r"targets\[0\] must be"),  # type: ignore[arg-type]
-    (lambda: Target("a", settings={"temprature": 1}), "no setting 'temprature'"),
+    (lambda: Target("a", settings={"temprature": 1}), "unknown setting 'temprature'"),
     (lambda: Target("a", settings={"temperature": "hot"}), "temperature: Input should be a valid number"),
-    (lambda: Tool.of(_undefined), "its parameters cannot be read: name 'NoSuchType'"),
+    (lambda: Tool.of(_undefined), "the parameters cannot be read: name 'NoSuchType'"),
     (lambda: Output.of(dict), "schema must be a pydantic model"),  # type: ignore[arg-type]
 ]
 

@@ -276,8 +276,8 @@ async def test_observers_are_told_the_selection_that_was_made() -> None:
         "told: told/gpt-3.5-turbo",
         "nobody: no provider has a model 'nobody'",
         "told: told/gpt-3.5-turbo",
-        "vision, working: no installed model says anything of 'vision'",
-        "embeddings: no installed model says anything of 'embeddings'",
+        "vision, working: no installed model has the fact 'vision'",
+        "embeddings: no installed model has the fact 'embeddings'",
     ]
 
 
@@ -540,7 +540,7 @@ def test_one_name_is_no_list_of_names() -> None:
     class Slip(AsyncGeneratorProvider):
         models = "acme-1"
 
-    with pytest.raises(TypeError, match="models is a list of names"):
+    with pytest.raises(TypeError, match="models must be a list of names"):
         hermetic(Slip)
     for wrong in ({"models": "m"}, {"env": "KEY"}):
         with pytest.raises(TypeError, match="must be a list"):

@@ -172,11 +172,11 @@ def test_needs_that_are_met(need: str, value: Value | None) -> None:
         ("tools", Fact(None), "tools unknown"),
         ("!tools", Fact(None, "vendor page"), "tools unknown (vendor page)"),
         ("context>=8k", UNKNOWN, "context unknown"),
-        ("tools", Fact(False), "tools is not there (declared), must be"),
-        ("tools?", Fact(False, "probed"), "tools is not there (probed), must be"),
-        ("!audio", Fact(True), "audio is there (declared), must not be"),
-        ("!context", Fact(8_000), "context is 8k (declared), must not be"),
-        ("!family", Fact("llama"), "family is llama (declared), must not be"),
+        ("tools", Fact(False), "tools is false (declared), needs true"),
+        ("tools?", Fact(False, "probed"), "tools is false (probed), needs true"),
+        ("!audio", Fact(True), "audio is true (declared), needs false"),
+        ("!context", Fact(8_000), "context is 8k (declared), needs false"),
+        ("!family", Fact("llama"), "family is llama (declared), needs false"),
         ("context>=128k", Fact(8_000), "context is 8k, needs >=128k"),
         ("context>=128k", Fact(8_192, "probed"), "context is 8192 (probed), needs >=128k"),
         ("context>8k", Fact(8_000), "context is 8k, needs >8k"),
@@ -207,7 +207,7 @@ def test_one_reason_for_each_need_that_is_missing() -> None:
     """Reasons come in the order of the terms, and only for what is not met."""
     needs = Needs("vision, tools, context>=128k, !audio")
     assert needs.missing(Capabilities({"tools": True, "context": 8_000, "audio": True})) == (
-        "audio is there (declared), must not be",
+        "audio is true (declared), needs false",
         "context is 8k, needs >=128k",
         "vision unknown",
     )
@@ -258,7 +258,7 @@ def test_keywords() -> None:
 def test_keywords_that_no_text_can_say(value: Any) -> None:
     """A keyword's value that the expression could not say is an error that names the keyword."""
     is_number = isinstance(value, (int, float)) and math.isfinite(value)
-    told = "family: no need can say" if is_number or isinstance(value, str) else "family must be"
+    told = "family: a need cannot be" if is_number or isinstance(value, str) else "family must be"
     with pytest.raises(TypeError if value is None else ValueError, match=told):
         Needs(family=value)
 
@@ -277,7 +277,7 @@ def test_keywords_that_no_text_can_say(value: Any) -> None:
 )
 def test_terms_that_no_text_can_say(op: Any, value: Value, negated: bool) -> None:
     """A term that the expression could not say is a ValueError."""
-    with pytest.raises(ValueError, match="tools: no need can say"):
+    with pytest.raises(ValueError, match="tools: a need cannot be"):
         Need("tools", op, value, negated=negated)
 
 
@@ -398,13 +398,13 @@ RANGE = "a number is 0 or between 1e-18 and 1e+18"
         ("context=>8k", 7, "use '>=', not '=>'"),
         ("context=<8k", 7, "use '<=', not '=<'"),
         ("context==8k", 7, "use '=', not '=='"),
-        ("!context>=8k", 8, "'!' stands before a name alone, not with '>='"),
+        ("!context>=8k", 8, "'!' is only for a name, not for a comparison with '>='"),
         ("context>=128g", 12, "unknown unit 'g' (k = 1,000, m = 1,000,000)"),
         ("context>=1e5", 10, "unknown unit 'e5' (k = 1,000, m = 1,000,000)"),
         ("family=4o", 8, "unknown unit 'o' (k = 1,000, m = 1,000,000)"),
-        ("context>=1_", 10, "'_' stands only between digits"),
-        ("context>=1__0", 10, "'_' stands only between digits"),
-        ("context>=1_k", 10, "'_' stands only between digits"),
+        ("context>=1_", 10, "'_' is only allowed between digits"),
+        ("context>=1__0", 10, "'_' is only allowed between digits"),
+        ("context>=1_k", 10, "'_' is only allowed between digits"),
         ("context>=1.", 11, "expected a digit after '.'"),
         ("context>=1._5", 11, "expected a digit after '.'"),
         ("context>=.5", 9, "expected a number after '>='"),

@@ -339,7 +339,7 @@ async def test_a_generator_provider_refuses_what_it_cannot_say() -> None:
         ({"temperature": "hot"}, "temperature: Input should be a valid number"),
         ({"max_tokens": 0}, "max_tokens: Input should be greater than or equal to 1"),
         ({"tools": [weather, weather]}, "two tools have the same name"),
-        ({"tool_choice": "wether", "tools": [weather]}, "tool_choice names 'wether'"),
+        ({"tool_choice": "wether", "tools": [weather]}, "tool_choice is 'wether'"),
         ({"tool_choice": "required"}, "there are no tools"),
         ({"reasoning_effort": "much"}, "reasoning_effort: Input should be"),
     ],
@@ -365,7 +365,7 @@ async def test_a_wrong_message_is_one_line_that_names_its_place() -> None:
 
 
 async def test_a_tool_whose_arguments_are_no_json_is_not_called_by_accident() -> None:
-    """Arguments that are no JSON object raise InvalidOutputError where they are read."""
+    """Arguments that are not a JSON object raise InvalidOutputError where they are read."""
     broken = whole(ToolCallDelta(0, "c", "weather", '{"city":'), Finish("length", "length"))
     async with OpenAIHost(script=[broken]) as host, client_of(row(host)) as client:
         reply: Reply[None] = await client.chat("x", model="acme/m", tools=[weather])

@@ -252,7 +252,7 @@ async def test_a_notice_names_the_others_that_could_be_asked() -> None:
     reply = await asked(says("ant", "m"), says("bee", "m"), says("cow", env=("COW_KEY",)))
     assert (reply.provider, reply.model) == ("ant", "m")
     (notice,) = reply.notices
-    assert str(notice).startswith("default: ant/m is asked; also configured: bee; ")
+    assert str(notice).startswith("default: ant/m is used; also configured: bee; ")
     assert (await asked(says("ant", "m"))).notices == ()
 
 
@@ -313,7 +313,7 @@ async def test_the_default_is_not_read_from_the_working_directory(tmp_path: Path
     here.mkdir()
     (here / "segue.toml").write_text('[default]\nmodel = "ant/m"\n')
     environ = {"XDG_CONFIG_HOME": str(home)}
-    with pytest.raises(ConfigError, match="'default' may not stand in a file of the working directory"):
+    with pytest.raises(ConfigError, match="'default' is not allowed in a file in the working directory"):
         load(True, environ=environ, directory=here)
     (here / "segue.toml").write_text('[chains]\nmain = ["ant/m"]\n')
     (home / "segue" / "segue.toml").write_text('[default]\nmodel = "main"\n')
@@ -376,7 +376,7 @@ async def test_an_ambient_credential_is_used_only_by_name_or_table(
         assert (await one.chat("hi", model="hub")).text == "hub/m"
         assert (await one.chat("hi", model="hub/m")).text == "hub/m"
         assert (await one.chat("hi", chain=Chain("hub/m"))).text == "hub/m"
-        assert "only where it is named" in (await one.live_models()).skipped["hub"]
+        assert "used only if it is named" in (await one.live_models()).skipped["hub"]
     reply = await asked(made(), environ=environ, config={"providers": {"hub": {}}})
     assert reply.text == "hub/m"
 
@@ -430,7 +430,7 @@ def test_a_provider_without_models_says_how_to_name_one(name: str) -> None:
     for needs in (None, "tools"):
         selection = one.select(needs, model=name)
         assert selection.candidates == ()
-        assert f"{name} declares no models: name one as {name}/MODEL; `segue models --live --provider {name}`" in (
+        assert f"{name} does not declare models: name one as {name}/MODEL; `segue models --live --provider {name}`" in (
             selection.explain()
         )
 

@@ -121,7 +121,7 @@ def test_a_dumped_answer_of_the_sdk_is_a_message() -> None:
         ({"role": "user", "content": [{"type": "image_url", "image_url": 7}]}, "must be a table"),
         ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:a;base64,?"}}]}, "not base64"),
         ({"role": "user", "content": [{"type": "image", "data": b"?"}]}, "media_type"),
-        ({"role": "user", "content": [{"type": "file", "file": {"file_data": "JVBERi0="}}]}, "an address is data:"),
+        ({"role": "user", "content": [{"type": "file", "file": {"file_data": "JVBERi0="}}]}, "a URL starts with data:"),
         ({"role": "user", "content": [{"type": "file", "data": b"?", "name": "a"}]}, "media_type"),
         ({"role": "user", "content": [{"type": "file"}]}, "either data or url or id"),
         ({"role": "user", "content": [{"type": "film"}]}, "content"),

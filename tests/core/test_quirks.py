@@ -152,7 +152,7 @@ def test_an_address_is_sent_to_hosts_that_take_it(
     messages = (Message(role="user", content=(TextPart(text="x"), part)),)
     assert takes_address(part, dialect(quirks)) is (written is not None)
     if written is None:
-        with pytest.raises(UnsupportedError, match=r"give them, or let them be downloaded") as caught:
+        with pytest.raises(UnsupportedError, match=r"give the bytes, or allow downloads") as caught:
             sent(Request(messages=messages), *quirks)
         assert caught.value.subject == part.type
     for meaning in ("notice", "send"):

@@ -122,7 +122,7 @@ def test_a_hook_that_forgets_its_return_is_broken(plugin: Any) -> None:
     """To pluggy None is no answer; here its author meant one. An empty list provides nothing, and says so."""
     registry = Registry(entries=[plugin("mute", lambda: None), plugin("none", list)])
     (broken,) = registry.broken
-    assert "segue_providers gives None, not a list" in str(broken.error)
+    assert "segue_providers returned None, not a list" in str(broken.error)
     assert (broken.name, dict(registry.installed)) == ("mute", {})
 
 
@@ -130,7 +130,7 @@ def test_a_hook_that_forgets_its_return_is_broken(plugin: Any) -> None:
 def test_a_name_that_could_not_be_asked_for_breaks_its_plugin(name: str, plugin: Any) -> None:
     """A provider's name has to be one that ``provider/model`` can hold."""
     registry = Registry(entries=[plugin("bad", lambda: [ProviderSpec(name, load="a:b")])])
-    told = "is no provider name" if name else "name must be the name of a provider, not empty"
+    told = "is not a valid provider name" if name else "name must be the name of a provider, not empty"
     assert told in str(registry.broken[0].error)
 
 
@@ -138,7 +138,7 @@ def test_a_name_that_could_not_be_asked_for_breaks_its_plugin(name: str, plugin:
 def test_another_api_version_is_refused(version: object, plugin: Any) -> None:
     """Only the version that is served is loaded, and the error names both."""
     registry = Registry(entries=[plugin("other", lambda: [Good], segue_api=version)])
-    assert f"segue_api {version!r}, this is 1" in str(registry.broken[0].error)
+    assert f"segue_api {version!r}, but this is 1" in str(registry.broken[0].error)
     assert Registry(entries=[plugin("same", lambda: [Good], segue_api=1)]).installed
 
 
@@ -200,7 +200,7 @@ async def test_an_implementation_is_imported_when_it_is_first_asked(written: Cal
     [
         ("import sys; sys.exit(3)", "SystemExit: 3"),
         ("", "AttributeError"),
-        ("Lazy = 3", "is no provider"),
+        ("Lazy = 3", "is not a provider"),
         ("class Lazy:\n    def __init__(self): raise OSError('disk')", "OSError: disk"),
     ],
 )

@@ -155,13 +155,13 @@ def test_a_selection_is_explained_by_provider_and_reason() -> None:
     selection = select(offers, needs=Needs("tools, context>=128k"))
     assert selection.explain().splitlines() == [
         "wanted: context>=128k, tools",
-        "candidates, in the order in which they are asked:",
+        "candidates, in order:",
         "  1. bee/m",
-        "out:",
+        "not candidates:",
         "  - zoo (5 models): no key: set ZOO_KEY; context>=128k not met (3); retired (1); tools unknown (1)",
         "  - ant/m: context>=128k not met",
         *(f"  - {name}/m: context>=128k not met" for name in "cdefg"),
-        "each model: `segue explain --all`",
+        "to list each model: `segue explain --all`",
     ]
     full = selection.explain(full=True).splitlines()
     assert len(full) == 4 + len(offers) - 1
@@ -198,7 +198,7 @@ def test_what_a_provider_that_can_be_asked_leaves_out_is_told_first() -> None:
     offers = [*_many(30, 2, obstacle="no key"), offer("zoo/m"), offer("zoo/n", **without), offer("zoo/o", **without)]
     lines = select(offers, needs=Needs("tools?")).explain().splitlines()
     assert lines[2] == "  1. zoo/m"
-    assert lines[lines.index("out:") + 1] == "  - zoo (2 models): tools? not met"
+    assert lines[lines.index("not candidates:") + 1] == "  - zoo (2 models): tools? not met"
 
 
 def test_the_reason_is_one_line() -> None:
@@ -211,5 +211,5 @@ def test_the_reason_is_one_line() -> None:
         "p000 (2 models): no key; and 8 more providers: p001, p002, p003, p004, p005, p006, p007, p008"
     )
     assert select([offer("pub/m", access="public", consent=False)]).reason.startswith(
-        "nothing is sent to a public host"
+        "a public host gets a request only if you name it"
     )

@@ -107,7 +107,7 @@ async def test_what_is_said_beside_the_call_is_left_out_and_told() -> None:
         TextDelta("Let me see."), ToolCallDelta(0, "a", "City"), ToolCallDelta(0, arguments="{}"), Finish("tool_calls")
     ) == [
         TextDelta("{}"),
-        Notice("text", "what the model said beside its structured answer is left out"),
+        Notice("text", "the model's text next to its structured answer is left out"),
         Finish("stop"),
     ]
 

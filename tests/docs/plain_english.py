@@ -28,6 +28,23 @@ IDIOMS = Path(__file__).with_name("idioms.toml")
 
 DOCUMENTATION = ("README.md", "SECURITY.md", "CHANGELOG.md", "core/README.md", "providers/*/README.md", "docs")
 CODE: tuple[str, ...] = (
+    "core/src/segue/cli",
+    "core/src/segue/config",
+    "core/src/segue/rehearsal",
+    "core/src/segue/hints.py",
+    "core/src/segue/secrets.py",
+    "core/src/segue/sync.py",
+    "core/src/segue/telemetry.py",
+    "noxfile.py",
+    "core/src/segue/[!hst]*.py",
+    "core/src/segue/hook*.py",
+    "core/src/segue/host.py",
+    "core/src/segue/selection.py",
+    "core/src/segue/structured.py",
+    "core/src/segue/transport.py",
+    "core/src/segue/generator",
+    "core/src/segue/installation",
+    "core/src/segue/resilience",
     "core/src/segue/testing",
     "core/src/segue/wire",
     "providers/*.py",

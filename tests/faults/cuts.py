@@ -293,7 +293,7 @@ class _Answer:
         if self.body:
             yield self.body
         if self.is_broken:
-            raise StreamBrokenError("the connection broke inside the answer")
+            raise StreamBrokenError("the connection broke in the middle of the answer")
 
 
 def client_of(wire: Wire, port: int, transport: InProcess | None = None) -> Client:

@@ -117,7 +117,7 @@ async def test_starting_over_is_told_and_its_text_refused() -> None:
                 reply = await stream.reply()
             assert text == reply.text == "another"
             async with client.stream("hi", chain=chain) as stream:
-                with pytest.raises(TypeError, match="read the events"):
+                with pytest.raises(TypeError, match="iterate over the events"):
                     await anext(stream.text())
 
 
@@ -126,7 +126,7 @@ def test_starting_over_is_no_text_in_sync_either() -> None:
     rows = {"a": {"wire": "openai_chat", "base_url": "http://127.0.0.1:9/v1", "models": ["m"]}}
     with sync.Client(config={"providers": rows}, plugins=False, environ={}) as client:
         with client.stream("hi", model="a/m", mid_stream="restart") as stream:
-            with pytest.raises(TypeError, match="read the events"):
+            with pytest.raises(TypeError, match="iterate over the events"):
                 next(stream.text())
 
 
@@ -193,7 +193,7 @@ async def test_a_host_that_fails_is_left_alone() -> None:
             assert isinstance(error, OverloadedError)
             assert (error.phase, error.next_may_help) == ("skipped", True)
             assert client.health.of("faulty", "m") is not None
-            with pytest.raises(OverloadedError, match="not asked for another"):
+            with pytest.raises(OverloadedError, match="not tried for another"):
                 await client.chat("hi", chain=Chain("faulty/m"))
     assert (len(first.requests), len(second.requests)) == (2, 3)
 
@@ -288,7 +288,7 @@ async def test_who_goes_on_without_a_word(reject: Any) -> None:
     assert WHOLE.startswith(text)
     assert told[1:] == [("faulty", "answered", "continue")]
     assert [notice.message for notice in reply.notices if notice.subject == "continue"] == [
-        "who was asked to go on said nothing more: the text may not be whole"
+        "the next model added no text: the answer may not be whole"
     ]
 
 

@@ -91,15 +91,18 @@ def test_the_list_of_items(capsys: pytest.CaptureFixture[str]) -> None:
     ("argv", "told"),
     [
         (["nobody"], "no provider 'nobody' is installed"),
-        (["nope:Nope"], "error: conform nope:Nope: there is no module 'nope', here or installed\n"),
-        (["conformance_subject:GOOD"], "here or installed; did you mean 'conformance_subjects'?\n"),
-        (["me=segue_openai.provider:OpenAy"], "there is no 'OpenAy' in it; did you mean 'OpenAI'?\n"),
+        (
+            ["nope:Nope"],
+            "error: conform nope:Nope: the module 'nope' is not in the working directory and not installed\n",
+        ),
+        (["conformance_subject:GOOD"], "and not installed; did you mean 'conformance_subjects'?\n"),
+        (["me=segue_openai.provider:OpenAy"], "the module has no 'OpenAy'; did you mean 'OpenAI'?\n"),
         (["segue_openai.provder:OpenAI"], "did you mean 'segue_openai.provider'?\n"),
-        (["a b:c"], "error: conform 'a b:c': write it as module:name\n"),
+        (["a b:c"], "error: conform 'a b:c': expected module:name\n"),
         (["openia"], "did you mean 'openai'?"),
-        ([], "name one provider at least"),
-        (["openai", "--all"], "name one provider at least"),
-        (["openai", "--item", "nothing"], "no item is called nothing"),
+        ([], "give either TARGETS or --all"),
+        (["openai", "--all"], "give either TARGETS or --all"),
+        (["openai", "--item", "nothing"], "no test is named nothing"),
         (["openai", "--level", "gold"], "'gold' is not one of"),
     ],
 )
@@ -133,7 +136,7 @@ def test_what_does_not_apply_is_one_line(capsys: pytest.CaptureFixture[str], mon
         "  FAILED   wire 0: not tested: it cannot be imported",
         "  ok       address",
         "  FAILED   and 8 more for the same reason: not tested: it cannot be imported",
-        "  n/a      7 items; `--json` and `--item` say why",
+        "  n/a      7 tests; `--json` and `--item` show the reasons",
         "  1 passed, 10 failed, 7 not applicable in 1.0 s; level full",
     ]
     assert run(subject("GOOD"), "--item", "capability *") == 1

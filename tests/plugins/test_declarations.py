@@ -152,7 +152,9 @@ def test_what_it_does_not_give_any_more_is_an_error_of_the_plugin(site: Site) ->
     vars(sys.modules["zoo_late"])["GIVEN"][:] = ["zoo-row"]
     assert late.spec("zoo-row").url == "https://acme.example/v1"
     assert late.obstacle("zoo-row", {}, {}) is None
-    with pytest.raises(PluginError, match="plugin 'zoo-late' of zoo-late-dist gives no provider 'zoo-late' any more"):
+    with pytest.raises(
+        PluginError, match="plugin 'zoo-late' of zoo-late-dist does not have the provider 'zoo-late' any more"
+    ):
         late.implementation("zoo-late")
 
 

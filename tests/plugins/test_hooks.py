@@ -311,18 +311,18 @@ def _raises(candidates: object) -> object:
     [
         (_raises, "raised ValueError"),
         (lambda candidates: sys.exit(3), "raised SystemExit"),
-        (lambda candidates: 7, "gave int, not candidates and vetoes"),
-        (lambda candidates: "a/m", "gave str, not candidates and vetoes"),
-        (lambda candidates: [*candidates, "b/m"], "gave str among candidates and vetoes"),
-        (lambda candidates: candidates[:0], "lost a/m: who is not to be asked is put out by a Veto, with the reason"),
-        (lambda candidates: [*candidates, *candidates], "gave a/m twice, or without having been given it"),
+        (lambda candidates: 7, "returned int, not candidates and vetoes"),
+        (lambda candidates: "a/m", "returned str, not candidates and vetoes"),
+        (lambda candidates: [*candidates, "b/m"], "returned str among candidates and vetoes"),
+        (lambda candidates: candidates[:0], "omitted a/m: to reject a candidate, return a Veto with the reason"),
+        (lambda candidates: [*candidates, *candidates], "returned a/m twice, or it was not among the candidates"),
         (
             lambda candidates: [*candidates, replace(candidates[0], model="x")],
-            "gave a/x twice, or without having been given it",
+            "returned a/x twice, or it was not among the candidates",
         ),
         (lambda candidates: [replace(one, consent=not one.consent) for one in candidates], "changed a/m"),
-        (lambda candidates: [Veto(one, " ") for one in candidates], "gave no reason for its veto of a/m"),
-        (lambda candidates: [Veto(one, None) for one in candidates], "gave Veto among candidates and vetoes"),
+        (lambda candidates: [Veto(one, " ") for one in candidates], "returned a veto of a/m without a reason"),
+        (lambda candidates: [Veto(one, None) for one in candidates], "returned Veto among candidates and vetoes"),
     ],
 )
 async def test_segue_candidates_that_fails_lets_nobody_be_asked(
@@ -369,7 +369,7 @@ async def test_segue_candidates_of_one_that_never_ends_is_cut(install: Install) 
 
     install("endless", segue_candidates=endless)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
-        with pytest.raises(PluginError, match="gave a/m twice"):
+        with pytest.raises(PluginError, match="returned a/m twice"):
             await client.chat("Hello", model="a/m")
 
 
@@ -455,12 +455,12 @@ def _cannot() -> object:
     ("hook", "told"),
     [
         (_cannot, "raised LookupError: no such file"),
-        (lambda: [1], "gave list, not facts by the names of models"),
-        (lambda: {"m": 3}, "gave something else than facts by the names of models"),
-        (lambda: {3: {}}, "gave something else than facts by the names of models"),
-        (lambda: {"m": {"Tools": True}}, "gave a wrong fact of 'm'"),
-        (lambda: {"m": {"tools": ["yes"]}}, "gave a wrong fact of 'm'"),
-        (lambda: {"m": {"context": float("inf")}}, "gave a wrong fact of 'm' (context is inf)"),
+        (lambda: [1], "returned list, not facts by the names of models"),
+        (lambda: {"m": 3}, "returned a value that is not facts by the names of models"),
+        (lambda: {3: {}}, "returned a value that is not facts by the names of models"),
+        (lambda: {"m": {"Tools": True}}, "returned a wrong fact of 'm'"),
+        (lambda: {"m": {"tools": ["yes"]}}, "returned a wrong fact of 'm'"),
+        (lambda: {"m": {"context": float("inf")}}, "returned a wrong fact of 'm' (context is inf)"),
     ],
 )
 async def test_segue_facts_that_fail_are_not_known(
@@ -475,7 +475,7 @@ async def test_segue_facts_that_fail_are_not_known(
     (notice,) = reply.notices
     assert notice.subject == "plugin"
     assert f"plugin 'atlas' of unknown distribution: its hook segue_facts {told}" in notice.message
-    assert notice.message.endswith(": its facts of a are not known")
+    assert notice.message.endswith(": its facts of a are not used")
     assert "its hook segue_facts" in caplog.text
 
 
@@ -488,7 +488,7 @@ async def test_segue_facts_that_hang_cost_one_wait(install: Install, blocked: An
             reply = await client.chat("Hello", model="host3/m")
     assert len(blocked.begun) == 1
     (notice,) = reply.notices
-    assert notice.message.endswith("took more than 0.05 s: its facts of host0, host1, host2 and 6 more are not known")
+    assert notice.message.endswith("took more than 0.05 s: its facts of host0, host1, host2 and 6 more are not used")
 
 
 # ── middleware ───────────────────────────────────────────────────────────────────────────────────────
@@ -636,7 +636,7 @@ async def test_segue_middleware_that_breaks_the_form_is_told() -> None:
         async with client_of({"a": host}, middleware=[Marking("!")]) as client:
             with pytest.raises(InvalidOutputError) as caught:
                 await client.chat("Where?", model="a/m", schema=City)
-    assert caught.value.__notes__ == ["it did as its host gave it; it went through the middleware Marking"]
+    assert caught.value.__notes__ == ["the host's own output fits; middleware changed it: the middleware Marking"]
 
 
 async def test_segue_middleware_lets_an_answer_go_on_in_the_hosts_own_words(install: Install) -> None:
@@ -774,18 +774,18 @@ async def _hanging_on(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        (_nothing, "left out the Finish"),
-        (_more, "gave TextDelta after the Finish"),
-        (_twice, "gave Finish after the Finish"),
-        (_at_once, "gave a Finish before the answer was whole"),
-        (_early, "gave a Finish before the answer was whole"),
-        (_words, "gave str, which is no event"),
-        (_bytes, "gave a text of type bytes"),
+        (_nothing, "did not yield the Finish"),
+        (_more, "yielded TextDelta after the Finish"),
+        (_twice, "yielded Finish after the Finish"),
+        (_at_once, "yielded a Finish before the answer was whole"),
+        (_early, "yielded a Finish before the answer was whole"),
+        (_words, "yielded str, which is not an event"),
+        (_bytes, "yielded a text of type bytes"),
         (_raising, "raised KeyError in events"),
         (_cancelled, "was cancelled from within"),
         (_hanging, "took more than 0.05 s in events"),
         (_hanging_on, "took more than 0.05 s in events"),
-        (lambda events: [1], "gave list for events, not an async generator"),
+        (lambda events: [1], "returned list for events, not an async generator"),
     ],
 )
 @pytest.mark.parametrize("whole", [True, False])
@@ -935,11 +935,11 @@ class Making(Middleware):
 @pytest.mark.parametrize(
     ("makes", "told"),
     [
-        (lambda request: None, "gave NoneType, not a Request"),
-        (lambda request: {"messages": []}, "gave dict, not a Request"),
+        (lambda request: None, "returned NoneType, not a Request"),
+        (lambda request: {"messages": []}, "returned dict, not a Request"),
         (lambda request: request.model_copy(update={"stream": not request.stream}), "changed stream"),
-        (lambda request: request.model_copy(update={"messages": "Hello"}), "gave a wrong Request (messages"),
-        (lambda request: request.model_copy(update={"settings": 3}), "gave a wrong Request (settings"),
+        (lambda request: request.model_copy(update={"messages": "Hello"}), "returned a wrong Request (messages"),
+        (lambda request: request.model_copy(update={"settings": 3}), "returned a wrong Request (settings"),
         (lambda request: 1 / 0, "raised ZeroDivisionError in request"),
         (lambda request: sys.exit(1), "raised SystemExit in request"),
     ],
@@ -970,10 +970,10 @@ async def test_segue_middleware_that_hangs_in_a_request_is_called_once(install: 
 @pytest.mark.parametrize(
     ("give", "told"),
     [
-        (lambda: [object()], "which is no middleware: it has no request (inherit from segue.Middleware)"),
-        (lambda: [Shouting], "which is no middleware"),
+        (lambda: [object()], "which is not middleware: it has no request (inherit from segue.Middleware)"),
+        (lambda: [Shouting], "which is not middleware"),
         (lambda: 3, "raised TypeError"),
-        (lambda: None, "gave None, not a list of middleware"),
+        (lambda: None, "returned None, not a list of middleware"),
         (lambda: 1 / 0, "raised ZeroDivisionError: division by zero"),
     ],
 )

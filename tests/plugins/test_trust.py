@@ -77,7 +77,7 @@ def test_what_is_no_rule_is_refused(text: str) -> None:
         (PluginRules(allow=(PluginRule("Acme_Dist"),)), {}, None),
         (PluginRules(allow=(PluginRule("acme-dist", "1.0"),)), {}, None),
         (PluginRules(allow=(PluginRule("acme-dist", "1.1"),)), {}, "another version"),
-        (PluginRules(allow=(PluginRule("acme-dist", None, "0" * 64),)), {}, "another content"),
+        (PluginRules(allow=(PluginRule("acme-dist", None, "0" * 64),)), {}, "other contents"),
         (PluginRules(deny=(PluginRule("acme.dist"),)), {}, "deny names it"),
         (PluginRules(allow=(PluginRule("acme-dist"),), deny=(PluginRule("acme-dist"),)), {}, "deny names it"),
         (PluginRules(deny=(PluginRule("acme-dist", "2.0"),)), {}, None),
@@ -130,7 +130,7 @@ def test_a_file_of_the_working_directory_has_no_say(tmp_path: Path) -> None:
     (tmp_path / "segue.toml").write_text('[plugins]\nprefer = { openai = "evil" }\n')
     reading = read(environ={"HOME": str(tmp_path / "home")}, directory=tmp_path)
     assert reading.config.plugins == PluginRules()
-    assert "'plugins' may not stand in a file of the working directory" in str(reading.faults[0])
+    assert "'plugins' is not allowed in a file in the working directory" in str(reading.faults[0])
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ async def test_what_is_denied_is_imported_nowhere(cli: CommandLine) -> None:
     looked = await cli("doctor", "--config", config)
     assert "acme" not in listed.out
     assert "other" in listed.out
-    assert "acme of acme-dist 1.0: left alone: [plugins] deny names it" in looked.out
+    assert "acme of acme-dist 1.0: not loaded: [plugins] deny names it" in looked.out
     assert (acme.exists(), other.exists()) == (False, True)
 
 
@@ -196,7 +196,7 @@ async def test_a_pin_holds_the_content(cli: CommandLine) -> None:
     assert "acme" in (await cli("providers", "--config", config)).out
     record.write_text("acme.py,sha256=abd,1\n")
     assert "acme" not in (await cli("providers", "--config", config)).out
-    assert "another version or another content" in (await cli("doctor", "--config", config)).out
+    assert "another version or other contents" in (await cli("doctor", "--config", config)).out
 
 
 async def test_a_name_that_two_claim_goes_to_the_preferred(cli: CommandLine) -> None:

@@ -280,7 +280,7 @@ async def test_what_cannot_tell_whether_it_wants_a_key_is_not_asked(beside: Comm
     told = json.loads((await beside("providers", "--json")).out)["providers"]
     (one,) = [one for one in told if one["name"] == "cannot-tell-whether-it-wants-a-key"]
     assert one["ready"] is False
-    assert one["missing"] == "no key, and whether it can do without one cannot be told (LookupError)"
+    assert one["missing"] == "no key, and the check for other credentials failed (LookupError)"
 
 
 async def test_options_that_cannot_be_loaded_fail_the_call_that_has_some(beside: CommandLine) -> None:

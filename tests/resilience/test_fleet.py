@@ -142,7 +142,7 @@ def test_what_is_left_alone_says_its_own_error_again() -> None:
     error = fleet.refusal(HERE, 5.0)
     assert isinstance(error, ServerError)
     assert error is not DOWN
-    assert (str(error), error.phase, error.retry_after) == ("not asked for another 10 s: down", "skipped", 10.0)
+    assert (str(error), error.phase, error.retry_after) == ("not tried for another 10 s: down", "skipped", 10.0)
     assert (error.next_may_help, error.retryable) == (True, False)
     assert fleet.refusal(THERE, 5.0) is None
     assert fleet.refusal(HERE, 15.0) is None
@@ -205,7 +205,7 @@ def test_the_snapshot_names_who_is_left_alone() -> None:
     health = fleet.snapshot(1.0).of("a", "m")
     assert health is not None
     assert not health.working
-    assert health.source == "1 failures in a row, the last ServerError; asked again in 14 s"
+    assert health.source == "1 failures in a row, the last ServerError; tried again in 14 s"
     fleet.asked(other, 1.0)
     fleet.answered(other, 1.0, first=0.1, duration=0.1, whole=True)
     observed = fleet.snapshot(3.0).of("a", "m")

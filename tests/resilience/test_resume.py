@@ -113,11 +113,11 @@ def test_without_words_it_is_asked_the_same(text: str) -> None:
 @pytest.mark.parametrize(
     ("limit", "text", "told", "left", "notice"),
     [
-        (10, "x" * 20, Usage(output_tokens=3), 7, "3 of 10 were used; 7 are left"),
-        (10, "x" * 20, Usage(output_tokens=0), 10, "0 of 10 were used; 10 are left"),
-        (10, "x" * 20, Usage(output_tokens=10), 1, "10 of 10 were used; 1 are left"),
-        (10, "x" * 20, None, 5, "5 of 10 were used (estimated from its length); 5 are left"),
-        (10, "x" * 21, Usage(), 4, "6 of 10 were used (estimated from its length); 4 are left"),
+        (10, "x" * 20, Usage(output_tokens=3), 7, "3 of 10 tokens were used; 7 are left"),
+        (10, "x" * 20, Usage(output_tokens=0), 10, "0 of 10 tokens were used; 10 are left"),
+        (10, "x" * 20, Usage(output_tokens=10), 1, "10 of 10 tokens were used; 1 are left"),
+        (10, "x" * 20, None, 5, "5 of 10 tokens were used (estimated from its length); 5 are left"),
+        (10, "x" * 21, Usage(), 4, "6 of 10 tokens were used (estimated from its length); 4 are left"),
     ],
 )
 def test_the_limit_is_what_is_left(limit: int, text: str, told: Usage | None, left: int, notice: str) -> None:
@@ -159,9 +159,7 @@ def test_nothing_empty_is_handed_on() -> None:
 
 def test_another_echo_is_an_error() -> None:
     """A host that says other words than those it was to repeat is not gone on with."""
-    with pytest.raises(
-        ProtocolError, match=r"^the host was to say the words again that it goes on from, and said othe"
-    ):
+    with pytest.raises(ProtocolError, match=r"^the host was expected to repeat the text before continuing it"):
         text_of(resumption("one", takes="echoes"), "onx")
 
 
@@ -208,7 +206,7 @@ def begun(*events: Event) -> Collector:
 )
 def test_only_plain_text_is_gone_on_with(event: Event) -> None:
     """Reasoning, refusals, tool calls and further choices are known to their own model alone."""
-    assert obstacle(ASKED, begun(event)) == "more than plain text was given"
+    assert obstacle(ASKED, begun(event)) == "the answer has more than plain text"
 
 
 @pytest.mark.parametrize(
@@ -216,15 +214,15 @@ def test_only_plain_text_is_gone_on_with(event: Event) -> None:
     [
         (ASKED, None),
         (Request(messages=()), None),
-        (ASKED.model_copy(update={"output": Output()}), "it is to be of a form"),
+        (ASKED.model_copy(update={"output": Output()}), "the answer has a schema"),
         (ASKED.model_copy(update={"settings": Settings(n=1, logprobs=False)}), None),
         (
             ASKED.model_copy(update={"settings": Settings(n=2)}),
-            "it has several choices, or probabilities of its tokens",
+            "the answer has several choices, or log probabilities",
         ),
         (
             ASKED.model_copy(update={"settings": Settings(logprobs=True)}),
-            "it has several choices, or probabilities of its tokens",
+            "the answer has several choices, or log probabilities",
         ),
         (Request(messages=(*ASKED.messages, Message(role="assistant", content="x"))), None),
         (
@@ -236,11 +234,11 @@ def test_only_plain_text_is_gone_on_with(event: Event) -> None:
         (
             Request(messages=(Message.model_validate(
                 {"role": "assistant", "content": [{"type": "text", "text": "x"}]}),)),
-            "the conversation ends in more than plain text already",
+            "the last message of the conversation has more than plain text",
         ),
         (
             Request(messages=(Message(role="assistant", tool_calls=(ToolCall(id="1", name="f", arguments="{}"),)),)),
-            "the conversation ends in more than plain text already",
+            "the last message of the conversation has more than plain text",
         ),
     ],
 )  # fmt: skip
@@ -252,7 +250,7 @@ def test_what_stands_in_the_way(request_: Request, reason: str | None) -> None:
 @pytest.mark.parametrize("said", ["abc", "abe"])
 def test_an_echo_that_differs_is_refused_whichever_way(said: str) -> None:
     """Other words are others, whether the alphabet has them before or after those that were to be said again."""
-    with pytest.raises(ProtocolError, match="said others"):
+    with pytest.raises(ProtocolError, match="returned another text"):
         text_of(resumption("abd", takes="echoes"), said)
 
 
@@ -262,7 +260,7 @@ def test_it_is_the_last_turn_that_is_looked_at() -> None:
     acted = Message(role="assistant", content="one", tool_calls=(call,))
     told = Message(role="tool", content="done", tool_call_id="a")
     asked = Message(role="user", content="x")
-    reason = "the conversation ends in more than plain text already"
+    reason = "the last message of the conversation has more than plain text"
     assert obstacle(Request(messages=(asked, acted)), begun()) == reason
     assert obstacle(Request(messages=(asked, acted, told, asked)), begun()) is None
 

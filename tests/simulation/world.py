@@ -128,10 +128,10 @@ class Host:
         for place, piece in enumerate(rest):
             if place == deed.after and deed.kind in {"cut", "hangs", "thinks"}:
                 if deed.kind == "cut":
-                    raise StreamBrokenError("the connection broke inside the answer")
+                    raise StreamBrokenError("the connection broke in the middle of the answer")
                 if deed.kind == "thinks":
                     yield ReasoningDelta("hm", "opaque")
-                    raise StreamBrokenError("the connection broke inside the answer")
+                    raise StreamBrokenError("the connection broke in the middle of the answer")
                 await asyncio.sleep(EVER)
             yield TextDelta(piece)
             await asyncio.sleep(deed.gap)

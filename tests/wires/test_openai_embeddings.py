@@ -123,7 +123,7 @@ class Talker(AsyncGeneratorProvider):
 async def test_a_provider_without_vectors_says_so() -> None:
     """Named all the same it is UnsupportedError; in a chain the next one is asked."""
     async with OpenAIHost(script=[answer([1.0])]) as host, client_of(Talker, row(host)) as client:
-        with pytest.raises(UnsupportedError, match="no vectors"):
+        with pytest.raises(UnsupportedError, match="does not support embeddings"):
             await client.embed("a", model="talker/m")
         assert (await client.embed("a", chain=Chain("talker/m", "acme/e"))).provider == "acme"
 

@@ -1,4 +1,4 @@
-"""Talk to language models through many providers: select by capability, add your own, fall back."""
+"""Use language models of many providers: select by capability, add your own, fall back."""
 
 from __future__ import annotations
 

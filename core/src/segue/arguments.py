@@ -1,4 +1,4 @@
-"""What the arguments of `Client` and of its methods may be, and what plain values among them mean."""
+"""The constraints of the arguments of `Client` and its methods, and the meaning of plain values."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ CLIENT: Final[Mapping[str, Constraint]] = {
 _SECRET: Final = frozenset({
     "config", "api_keys", "proxy", "environ", "extra_body", "extra_headers", "options", "messages", "inputs",
 })  # fmt: skip
-"""Arguments that may hold keys, or what is said."""
+"""Arguments that may hold keys or messages."""
 
 EMBED: Final[Mapping[str, Constraint]] = {
     "inputs": Either(ANY_TEXT, Items(ANY_TEXT, empty=False), wanted="text or a list of texts, not empty"),
@@ -154,7 +154,7 @@ def check_provider(where: str, provider: str | None) -> None:
 
 
 def needs_given(where: str, given: NeedsInput | None, configured: Mapping[str, Needs]) -> Needs:
-    """The needs that the argument ``needs`` says; text may be the name of configured ones."""
+    """The needs of the argument ``needs``; text may be the name of configured needs."""
     if given is None:
         return NO_NEEDS
     if isinstance(given, Needs):
@@ -170,7 +170,7 @@ def needs_given(where: str, given: NeedsInput | None, configured: Mapping[str, N
 
 
 def direct(where: str, run: Run, chain: Chain | None, asking: Asking) -> None:
-    """How the walk is to be made: as the call says, else the chain, else the client."""
+    """Set how the candidates are tried: by the call, or else the chain, or else the client."""
     if chain is not None:
         run.mid_stream, run.hedge, run.reject = chain.mid_stream, chain.hedge, chain.reject
         run.timeout = limits_with(chain.timeout, run.timeout)
@@ -191,6 +191,6 @@ def direct(where: str, run: Run, chain: Chain | None, asking: Asking) -> None:
 
 
 def limits_given(where: str, given: Timeout | float | None, usual: Timeout) -> Timeout:
-    """The limits of time that the argument ``timeout`` and the usual ones make."""
+    """The timeout from the argument ``timeout`` and the default one."""
     check(where, "timeout", given, TIMEOUT)
     return limits_with(given, usual)

@@ -1,4 +1,4 @@
-"""What a call may say: the arguments of `Client.chat` and its kin, read and checked."""
+"""Reads and checks the arguments of `Client.chat`, `Client.stream` and the other calls."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SchemaInput: TypeAlias = "type[BaseModel] | Mapping[str, Any] | Literal['json']"
 
 NO_NEEDS: Final = Needs()
 NO_REQUEST: Final = request_with((), NO_SETTINGS, stream=True)
-"""What a call for vectors carries through a chain."""
+"""The request that an embedding call passes through a chain."""
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _CHOSEN: Final = ("model", "needs", "chain", "schema")
@@ -48,15 +48,15 @@ _SAID: Final = ("tools", "tool_choice", "options", "extra_body", "extra_headers"
 
 
 class Asking(TypedDict, total=False):
-    """What else a call may say; the settings are those of `Settings`.
+    """The other arguments of a call; the settings are those of `Settings`.
 
-    ``tools`` are declarations, Python functions or dictionaries in the OpenAI form. ``tool_choice`` is
-    ``"auto"``, ``"none"``, ``"required"`` or a tool's name. ``options`` are settings of one provider
-    alone, by its name. ``extra_body`` and ``extra_headers`` are added to the call as they are.
+    ``tools`` are `Tool` values, Python functions or dictionaries in the OpenAI form. ``tool_choice`` is
+    ``"auto"``, ``"none"``, ``"required"`` or a tool's name. ``options`` are settings for single providers, by the
+    provider's name. ``extra_body`` and ``extra_headers`` are added to the HTTP request unchanged.
 
-    How it is made overrides what its chain and the client say: ``timeout`` (a number is the total), ``mid_stream``,
-    ``hedge`` (a number is the delay), ``reject`` as in `Chain`; ``hold_back`` is how many characters a stream keeps
-    back, so that ``reject`` can look at them.
+    These override the chain and the client: ``timeout`` (a number is the total in seconds), ``mid_stream``, ``hedge``
+    (a number is the delay in seconds) and ``reject``, as in `Chain`. ``hold_back`` is the number of characters that a
+    stream holds back, so that ``reject`` can check them.
     """
 
     tools: Sequence[ToolInput]
@@ -86,7 +86,7 @@ class Asking(TypedDict, total=False):
 
 
 def request_of(messages: MessagesInput, schema: SchemaInput | None, asking: Asking, *, stream: bool) -> Request:
-    """The request that the arguments make; TypeError for an unknown one, TypeError or ValueError for a wrong one."""
+    """The request from the arguments; TypeError for an unknown one, TypeError or ValueError for a wrong one."""
     where = "stream" if stream else "chat"
     settings, said = _read(where, asking, schema) if asking or schema is not None else (NO_SETTINGS, _NOTHING)
     turns = read_messages(messages, where=where)
@@ -126,7 +126,7 @@ TABLES: Final = {
     "extra_body": Table(Anything(), "a dict"),
     "extra_headers": Table(ANY_TEXT, "a dict of text by name"),
 }
-"""The arguments that are tables, and may hold secrets."""
+"""The arguments that are dicts and may hold secrets."""
 
 _MESSAGES: Final = "give it as a message: messages=[{'role': 'system', 'content': …}, …]"
 _INSTEAD: Final[Mapping[str, str]] = {
@@ -140,7 +140,7 @@ _INSTEAD: Final[Mapping[str, str]] = {
     "developer": "give it as a message: messages=[{'role': 'developer', 'content': …}, …]",
     "prompt": "use messages=, the first argument",
     "input": "use messages=, the first argument",
-    "stream": "call client.stream(…) for an answer as it comes",
+    "stream": "call client.stream(…) to get a stream",
     "stream_options": "usage is always in reply.usage",
     "max_completion_tokens": "use max_tokens=",
     "max_output_tokens": "use max_tokens=",
@@ -168,7 +168,7 @@ _INSTEAD: Final[Mapping[str, str]] = {
     "base_url": "set it in the configuration: [providers.NAME] base_url",
     "api_base": "set it in the configuration: [providers.NAME] base_url",
     "balance": "set it for the chain: Chain(…, balance=…)",
-    "dimensions": "call client.embed(…) for vectors",
+    "dimensions": "call client.embed(…) for embeddings",
 }
 """Names from other libraries, and what to write instead."""
 
@@ -176,8 +176,8 @@ _INSTEAD: Final[Mapping[str, str]] = {
 def _unknown(where: str, name: str) -> str:
     instead = _INSTEAD.get(name)
     if instead is not None:
-        return f"{where}({name}=…): there is no argument {name!r}; {instead}"
-    return f"{where}({name}=…): there is no setting {name!r}{nearest(name, (*SETTING_NAMES, *_SAID, *_HOW, *_CHOSEN))}"
+        return f"{where}({name}=…): unknown argument {name!r}; {instead}"
+    return f"{where}({name}=…): unknown argument {name!r}{nearest(name, (*SETTING_NAMES, *_SAID, *_HOW, *_CHOSEN))}"
 
 
 def _output(where: str, schema: SchemaInput) -> Output:
@@ -200,7 +200,7 @@ def _output(where: str, schema: SchemaInput) -> Output:
 
 @contextlib.contextmanager
 def named(where: str) -> Iterator[None]:
-    """Turn pydantic's page of errors into a ValueError of one line."""
+    """Turn pydantic's error of several lines into a ValueError of one line."""
     try:
         yield
     except ValueError as error:
@@ -211,9 +211,9 @@ def named(where: str) -> Iterator[None]:
 
 
 def with_implied(needs: Needs, implied: Sequence[Need], *, lenient: bool) -> Needs:
-    """The needs, and those that the request implies.
+    """The needs, together with the needs that the request implies.
 
-    Of a model that was named what is unknown will do, and a schema that it does not take is asked for in another form.
+    For a named model an unknown fact is enough, and a schema that it does not support is requested in another way.
     """
     if lenient:
         implied = [replace(need, unknown_ok=True) for need in implied if need.name != "json_schema"]
@@ -221,10 +221,10 @@ def with_implied(needs: Needs, implied: Sequence[Need], *, lenient: bool) -> Nee
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """What may have been meant, as the end of a sentence; or what there is."""
+    """A suggestion of the nearest name, as the end of a sentence; or the list of known names."""
     import difflib  # slow to import: only where something is wrong
 
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; there are {', '.join(known)}" if known else ""
+    return f"; known are {', '.join(known)}" if known else ""

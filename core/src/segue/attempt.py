@@ -1,4 +1,4 @@
-"""One try at one candidate: from asking to its end, which is always put on record."""
+"""One attempt at one candidate, from the request to its end, which is always recorded."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ _calls: Final = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A candidate with all that it takes to ask it; ``stream`` is given the loop time of the deadline, or None.
+    """A candidate with everything to call it; ``stream`` gets the loop time of the deadline, or None.
 
-    ``endpoint()`` is that under which its health is kept, just now: a key may change. ``timeout``, where it is set,
-    stands in place of the call's, but for ``connect``; ``settings`` and ``options`` fill in what the call left open.
-    ``explain`` adds to an error of it what its user can do about it.
-    ``limits`` are those of its provider and of targets, of each of which an attempt keeps a slot to its end.
+    ``endpoint()`` is the current endpoint for its health: the key may change. ``timeout``, if it is set, overrides the
+    call's, except for ``connect``; ``settings`` and ``options`` apply if the call does not set them.
+    ``explain`` adds advice for the user to its errors. ``limits`` are those of its provider and targets; an attempt
+    holds a slot of each until it ends.
     """
 
     provider: str
@@ -71,19 +71,19 @@ class Ready:
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     secrets: Callable[[Request], Sequence[str]] | None = field(default=None, repr=False)
-    """The credentials that it is asked with, which no error may show."""
+    """The credentials for its requests, which no error may show."""
     explain: Callable[[ProviderError], object] | None = field(default=None, repr=False)
-    """Adds to an error what the user can do about it."""
+    """Adds to an error how the user can fix it."""
     limits: tuple[Concurrency, ...] = ()
 
     def endpoint(self) -> Endpoint:
-        """Under what its health is kept."""
+        """The endpoint under which its health is kept."""
         return Endpoint(self.provider, "", "", self.model) if self.endpoint_now is None else self.endpoint_now()
 
     def asked(self, request: Request, *, shared: bool) -> Request:
-        """The request as this target is asked it.
+        """The request for this target.
 
-        One that is ``shared`` with others comes with tables of its own: another would send what this one writes there.
+        If it is ``shared`` with other attempts, it gets its own dicts, so that changes do not reach the other ones.
         """
         changed: dict[str, Any] = {}
         if shared:
@@ -100,7 +100,7 @@ class Ready:
 
 
 def limited(stream: Ask, limit: Concurrency, waits: Callable[[], AbstractContextManager[None]]) -> Ask:
-    """What asks a candidate, once a slot is free, which it keeps to the end; the wait is inside ``waits()``."""
+    """A ``stream`` that first waits for a slot, and holds it until the end; the wait is inside ``waits()``."""
 
     async def events(request: Request, deadline: float | None) -> AsyncGenerator[Event, None]:
         with await limit.slot(math.inf if deadline is None else deadline, waits):
@@ -117,12 +117,12 @@ def limited(stream: Ask, limit: Concurrency, waits: Callable[[], AbstractContext
 
 @dataclass(slots=True)
 class Run:
-    """One walk down a chain: how it is to be made, and what happened.
+    """The settings and the results of one call through a chain.
 
-    ``hold_back`` is how many characters of text are kept back before the first event is given, so that any failure
-    until then may be followed by the next candidate; infinite for a whole answer. ``parse`` reads the whole answer
-    into ``parsed``; an answer that it cannot read is a failed attempt. ``sleep`` and ``random`` (0 to 1) are
-    what the waits of ``retry`` are made of.
+    ``hold_back`` is how many characters of text are held back before the first event is delivered, so that after any
+    failure until then the next candidate can answer; infinite for a whole answer. ``parse`` parses the whole answer
+    into ``parsed``; an answer that it cannot parse is a failed attempt. ``sleep`` and ``random`` (0 to 1) are for the
+    waits of ``retry``.
     """
 
     timeout: Timeout = field(default_factory=Timeout)
@@ -139,14 +139,14 @@ class Run:
     parse: Parse | None = None
     parsed: Any = None
     attempts: list[Attempt] = field(default_factory=list)
-    """Those that have ended, as they began."""
+    """The attempts that have ended, in the order in which they began."""
     answering: Ready | None = None
     collector: Collector | None = None
     parts: list[Attempt] = field(default_factory=list)
-    """Those that wrote something of the answer, in order."""
+    """The attempts that wrote a part of the answer, in order."""
     call: int = field(default_factory=lambda: next(_calls))
     begun: int = 0
-    """How many attempts have begun."""
+    """The number of attempts that have begun."""
 
     def reply(self) -> Reply[Any]:
         """The whole answer; ValueError before its end."""
@@ -165,10 +165,10 @@ class Run:
 
 
 class Attempting(Flow):
-    """One try at one candidate, while it is made: its events.
+    """A running attempt at one candidate: its events.
 
-    ``until`` is the loop time of the call's deadline. ``resumption`` is given where it goes on with a text,
-    ``collector`` then holds what was given of it, and ``handover`` is what tells of it.
+    ``until`` is the loop time of the call's deadline. If the attempt continues a text, ``resumption`` is set,
+    ``collector`` holds the text that was delivered, and ``handover`` is the event that announces it.
     """
 
     __slots__ = (
@@ -205,13 +205,13 @@ class Attempting(Flow):
         self.collector: Collector = Collector() if collector is None else collector
         self.endpoint: Endpoint = endpoint
         self.probe: bool = False
-        """Whether this is the one call that tries an endpoint which was left alone."""
+        """Whether this call is the probe of an endpoint whose breaker is open."""
         run.begun += 1
         self.number: int = run.begun
         self.first: float | None = None
         self.failure: ProviderError | None = None
         self.is_late: bool | None = None
-        """Set before it is left for a faster one: whether that is because it came late itself."""
+        """Set before it is stopped for a faster attempt: whether it was slow itself."""
         self.on_content: Callable[[], object] | None = None
         self.record: Attempt | None = None
         self._timeout: Timeout = run.timeout
@@ -227,7 +227,7 @@ class Attempting(Flow):
         self._is_over = False
 
     def events(self) -> Flow:
-        """The candidate's events, given from its first content event on, or once what is held back has come."""
+        """The candidate's events, delivered from its first content event on, or after the text that is held back."""
         return self
 
     async def batch(self) -> Sequence[Event]:  # noqa: C901, PLR0912 - every way in which a try can end
@@ -385,7 +385,7 @@ class Attempting(Flow):
         return [*self._held, end]
 
     async def close(self) -> None:
-        """Give up; what it came to is on record then."""
+        """Stop it, and record its end."""
         if self._is_over:
             return
         self._is_over = True
@@ -397,7 +397,9 @@ class Attempting(Flow):
             if self._source is not None:
                 await self._source.aclose()
         except Exception as error:  # a provider's clean-up may raise anything; what the try came to is known
-            _log.warning("%s/%s raised %s as it closed", candidate.provider, candidate.model, type(error).__name__)
+            _log.warning(
+                "%s/%s raised %s when it was closed", candidate.provider, candidate.model, type(error).__name__
+            )
         finally:
             if self.record is None and self._is_asked:
                 self._recorded(self._outcome(), asyncio.get_running_loop().time() - self._started)
@@ -413,8 +415,8 @@ class Attempting(Flow):
     def _doubt(self, held: list[Event]) -> None:
         """Of who was asked to go on and said nothing more nobody can tell whether the text was whole."""
         if "empty" in self._run.reject:
-            raise RejectedError("who was asked to go on said nothing more (empty)", reason="empty")
-        notice = Notice("continue", "who was asked to go on said nothing more: the text may not be whole")
+            raise RejectedError("the next model added no text to the answer (empty)", reason="empty")
+        notice = Notice("continue", "the next model added no text: the answer may not be whole")
         self.collector.add(notice)
         held.append(notice)
 
@@ -423,7 +425,7 @@ class Attempting(Flow):
         reply = self.collector.reply() if whole else self.collector.beginning()
         reason = rejected_by(self._run.reject, reply, whole=whole)
         if reason is not None:
-            raise RejectedError(f"the answer was turned down ({reason})", reason=reason, text=reply.text)
+            raise RejectedError(f"the answer was rejected ({reason})", reason=reason, text=reply.text)
 
     def _start(self) -> AttemptStart:
         one = self.candidate
@@ -484,6 +486,6 @@ class Attempting(Flow):
 def _timed_out(watchdog: Watchdog, timeout: Timeout, *, is_last: bool) -> PhaseTimeoutError:
     phase = watchdog.phase
     limit = {"first_event": timeout.first_event, "idle": timeout.idle}.get(phase, timeout.total)
-    what = {"first_event": "no content", "idle": "silence in the middle of the answer"}.get(phase, "no whole answer")
+    what = {"first_event": "no content", "idle": "no data in the middle of the answer"}.get(phase, "no whole answer")
     shown = "" if limit is None else f" for {limit:g} s"
     return PhaseTimeoutError(f"{what}{shown} ({phase} timeout)", phase=phase, next_may_help=not is_last)

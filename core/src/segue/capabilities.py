@@ -1,14 +1,14 @@
-"""What a model can do and what a call needs: facts in three states, needs as text, and the match between them.
+"""Facts of models and needs of calls: facts with three states, needs as text, and how they are compared.
 
 ::
 
     needs  = "" | term { ("," | newline) term }
     term   = ["!"] name ["?"]  |  name op number ["?"]  |  name ("=" | "!=") word ["?"]
     op     = ">=" | "<=" | ">" | "<" | "=" | "!="
-    number = digits ["." digits] ["k" | "m"]          k = 1,000; m = 1,000,000; "_" may stand between digits
+    number = digits ["." digits] ["k" | "m"]          k = 1,000; m = 1,000,000; "_" is allowed between digits
 
-Spaces may stand between any two of these, a newline only between terms. A fact that is unknown meets
-no need, unless the need ends in ``?``. Prices are in USD per million tokens.
+Spaces are allowed between all of these, a newline only between terms. An unknown fact does not satisfy a need,
+unless the need ends in ``?``. Prices are in USD per million tokens.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from .constraints import Constraint
 
 Value: TypeAlias = bool | int | float | str
-"""What a fact or a need says: a flag, a number, or a word."""
+"""The value of a fact or a need: a flag, a number, or a word."""
 
 Op: TypeAlias = Literal["is", ">=", "<=", ">", "<", "=", "!="]
-"""How a need compares; ``is`` is the flag alone."""
+"""The comparison of a need; ``is`` is for flags."""
 
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _DIGITS: Final = frozenset("0123456789")
@@ -52,7 +52,7 @@ _VALUE: Final = Either(
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that is known of a model, or known to be unknown (``value`` None), and who says so."""
+    """One property of a model (``value`` None: unknown), and its source."""
 
     value: Value | None
     source: str = "declared"
@@ -64,24 +64,24 @@ class Fact:
 
     @property
     def state(self) -> Literal["yes", "no", "unknown"]:
-        """``no`` is False alone: every number, 0 too, and every word is ``yes``."""
+        """``no`` only for False: every number, also 0, and every word is ``yes``."""
         if self.value is None:
             return "unknown"
         return "no" if self.value is False else "yes"
 
 
 known_fact: Final = maker(Fact)
-"""A fact of data that was checked before, of which there are thousands: its value and its source."""
+"""Makes a fact from a value and a source that are already checked; there are thousands of these."""
 
 UNKNOWN: Final[Fact] = Fact(None, "")
-"""The fact of which nobody said anything."""
+"""A fact without a value and without a source."""
 
 
 class Capabilities(Mapping[str, Fact]):
     """The facts of one model, by name; immutable and hashable.
 
-    Plain values become facts of ``source``, None an unknown one. Names are lower-case letters, digits
-    and ``_``, a letter first; any other is a ValueError.
+    Plain values become facts with this ``source``; None becomes an unknown fact. Names have lower-case letters, digits
+    and ``_``, and begin with a letter; any other name is a ValueError.
     """
 
     __slots__ = ("_facts",)
@@ -128,12 +128,12 @@ class Capabilities(Mapping[str, Fact]):
         return f"Capabilities({', '.join(shown)})"
 
     def fact(self, name: str) -> Fact:
-        """The fact of that name; ``UNKNOWN`` where nothing was stated."""
+        """The fact with this name; ``UNKNOWN`` if there is none."""
         return self._facts.get(name, UNKNOWN)
 
     @staticmethod
     def each(name: str, many: Iterable[Capabilities]) -> list[Fact]:
-        """The fact of that name of each of many, in their order; ``UNKNOWN`` where nothing was stated."""
+        """The fact with this name of each model, in order; ``UNKNOWN`` if there is none."""
         return [one._facts.get(name, UNKNOWN) for one in many]  # noqa: SLF001 - its own kind
 
     @staticmethod
@@ -143,7 +143,7 @@ class Capabilities(Mapping[str, Fact]):
         return [place for place, one in enumerate(many) if not disjoint(one._facts)]  # noqa: SLF001 - as above
 
     def merged(self, other: Capabilities) -> Capabilities:
-        """Both; what ``other`` states stands above what this states, also where it states an unknown."""
+        """The facts of both; a fact of ``other`` overrides a fact of this one, even if it is unknown."""
         merged = Capabilities()
         merged._facts = self._facts | other._facts
         return merged
@@ -154,7 +154,7 @@ class Capabilities(Mapping[str, Fact]):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One term of a needs expression; its ``str`` is the canonical text."""
+    """One term of a needs expression; ``str()`` returns its canonical text."""
 
     name: str
     op: Op = "is"
@@ -174,7 +174,7 @@ class Need:
             case _:
                 fits = self.op != "is" and _is_in_range(self.value)
         if not fits or (self.negated and self.op != "is"):
-            raise ValueError(f"{self.name}: no need can say {'not ' if self.negated else ''}{self.op} {self.value!r}")
+            raise ValueError(f"{self.name}: a need cannot be {'not ' if self.negated else ''}{self.op} {self.value!r}")
         if isinstance(self.value, float) and self.value.is_integer():
             object.__setattr__(self, "value", int(self.value))
 
@@ -185,7 +185,7 @@ class Need:
         return f"{text}?" if self.unknown_ok else text
 
     def judge(self, fact: Fact) -> str | None:
-        """None where the fact meets this need, or else the reason in a few words."""
+        """None if the fact satisfies this need, or else the reason in a few words."""
         told = fact.value
         told_by = f" ({fact.source})" if fact.source not in {"", "declared"} else ""
         if told is None:
@@ -193,7 +193,7 @@ class Need:
         if self.op == "is":
             if (fact.state == "yes") is not self.negated:
                 return None
-            return f"{self.name} is {_show(told)} ({fact.source}), must {'not be' if self.negated else 'be'}"
+            return f"{self.name} is {_show(told)} ({fact.source}), needs {'false' if self.negated else 'true'}"
         wanted = f"needs {self.op}{_show(self.value)}"
         if isinstance(self.value, str):
             if not isinstance(told, str):
@@ -208,12 +208,13 @@ class Need:
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Needs:
-    """What a call needs of a model: ``Needs("tools, context>=128k", working=True)``.
+    """Conditions on the facts of a model: ``Needs("tools, context>=128k", working=True)``.
 
-    A list has an expression or a `Need` in each place, a dict is read as keywords are. As a keyword a bool is a flag
-    (``audio=False`` is ``!audio``), a word is ``=``, and a number is "at least", or "at most" for ``latency`` and names
-    that end in ``_price``. Text that cannot be read is a NeedsSyntaxError, a keyword that cannot be a need a
-    ValueError. Equal with the same terms in any order; no terms are met by everything, and false.
+    A list contains expressions and `Need` values; a dict is read like keywords. In a keyword a bool is a flag
+    (``audio=False`` is ``!audio``), a word means ``=``, and a number means "at least", or "at most" for ``latency`` and
+    names that end in ``_price``. Text that cannot be parsed is a NeedsSyntaxError; a keyword that is not a valid need
+    is a ValueError. Needs with the same terms in any order are equal. Needs without terms are satisfied by every model;
+    their truth value is False.
     """
 
     terms: tuple[Need, ...]
@@ -251,11 +252,11 @@ class Needs:
         return Needs((*self.terms, *other.terms)) if isinstance(other, Needs) else NotImplemented
 
     def with_(self, other: NeedsInput) -> Needs:
-        """These needs and the other ones."""
+        """These needs together with the others."""
         return self & needs_of("with_", "other", other)
 
     def missing(self, capabilities: Capabilities) -> tuple[str, ...]:
-        """Why these capabilities do not do, a reason for each need that is not met; empty when all are."""
+        """A reason for each need that these capabilities do not satisfy; empty if they satisfy all."""
         if capabilities.__class__ is not Capabilities:
             check("missing", "capabilities", capabilities, CAPABILITIES)
         reasons = (term.judge(capabilities.fact(term.name)) for term in self.terms)
@@ -263,7 +264,7 @@ class Needs:
 
 
 NeedsInput: TypeAlias = "str | Needs | Iterable[str | Need] | Mapping[str, Value]"
-"""Needs, or what they are made of: an expression, a list of them, or flags and values by name."""
+"""Needs, or a value to make them from: an expression, a list of expressions, or flags and values by name."""
 
 _FACTS: Final = Table(Anything(), "a dict of facts by name", key=ANY_TEXT)
 _NEED: Final[Mapping[str, Constraint]] = {
@@ -287,7 +288,7 @@ _SIZE: Final = Number(ge=1, whole=True)
 
 
 def fact_fault(name: str, value: object) -> str | None:
-    """What a fact of a well-known name must be, where this value is not; None where it may be so, or is unknown."""
+    """The expected type of a well-known fact if this value does not have it; None if it is valid or unknown."""
     if value is None:
         return None
     constraint: Constraint
@@ -309,11 +310,11 @@ NEEDS: Final = Either(
     Items(Either(Of(Need), ANY_TEXT, wanted=_EXPRESSION)),
     wanted=f"a Needs, {_EXPRESSION}, a list of these, or a dict such as {{'tools': True}}",
 )
-"""What an argument ``needs`` may be."""
+"""The allowed values of an argument ``needs``."""
 
 
 def needs_of(where: str, name: str, given: NeedsInput) -> Needs:
-    """The needs that an argument says; TypeError or ValueError for what cannot be needs."""
+    """The needs of an argument; TypeError or ValueError if it is not valid."""
     if isinstance(given, Needs):
         return given
     check(where, name, given, NEEDS)
@@ -360,7 +361,7 @@ class _Parser:
         if op is None:
             return Need(name, negated=negated, unknown_ok=self.take("?"))
         if negated:
-            self.fail(f"'!' stands before a name alone, not with {op!r}")
+            self.fail(f"'!' is only for a name, not for a comparison with {op!r}")
         start = self.at
         self.at += len(op)
         if op == "=" and self.here in {"=", ">", "<"}:
@@ -413,14 +414,14 @@ class _Parser:
         groups = [digits]
         while self.here == "_":
             if self.text[self.at + 1 : self.at + 2] not in _DIGITS:
-                self.fail("'_' stands only between digits")
+                self.fail("'_' is only allowed between digits")
             self.at += 1
             groups.append(self.run(_DIGITS))
         return "".join(groups)
 
     @property
     def here(self) -> str:
-        """The next character; empty at the end of the text, and then in none of the sets."""
+        """The next character; empty at the end of the text."""
         return self.text[self.at : self.at + 1]
 
     def take(self, character: str) -> bool:
@@ -508,7 +509,7 @@ def _short(name: str, fact: Fact) -> str:
 
 def _show(value: Value) -> str:
     if isinstance(value, bool):
-        return "there" if value else "not there"
+        return "true" if value else "false"
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not value.is_integer():

@@ -1,4 +1,4 @@
-"""Tries candidates in order, until one has answered whole."""
+"""Tries candidates in order, until one returns a whole answer."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ _MOST_TOLD: Final = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """One target of a chain, with what is true of it alone.
+    """One target of a chain, with settings for this target only.
 
     ``what`` is ``"provider/model"``, a model's name, `Needs`, or another chain. ``weight`` is for
-    ``balance="weight"``. ``timeout`` replaces the call's, except for ``connect``; its ``total``, or a number,
-    is for one attempt. ``settings`` and ``options`` (of its provider) fill in what a call leaves open.
-    ``concurrency`` is how many calls of this target one client makes at the same time, also where each call has a
-    chain of its own.
+    ``balance="weight"``. ``timeout`` overrides the call's timeout, except for ``connect``; its ``total``, or a number,
+    limits one attempt. ``settings`` and ``options`` (for its provider) apply if the call does not set them.
+    ``concurrency`` limits how many calls to this target one client makes at the same time, even if each call has a
+    new chain.
     """
 
     what: str | Needs | Chain
@@ -89,7 +89,7 @@ class Target:
     def _check_settings(self) -> None:
         for name in self.settings:
             if name not in SETTING_NAMES:
-                raise ValueError(f"Target(settings=<dict>): there is no setting {name!r}; {_settings_there_are()}")
+                raise ValueError(f"Target(settings=<dict>): unknown setting {name!r}; {_settings_there_are()}")
         try:
             Settings(**self.settings)
         except ValueError as error:
@@ -100,11 +100,11 @@ class Target:
 
     @property
     def key(self) -> Hashable:
-        """What it names, the same for all targets that name the same."""
+        """A key for what it names; equal for all targets that name the same."""
         return self.what.key if isinstance(self.what, Chain) else self.what
 
     def asked(self, one: Ready, run: Run) -> Ready:
-        """The candidate as this target has it."""
+        """The candidate with this target's own settings."""
         if not (self.options or self.settings) and self.timeout is None and self.concurrency is None:
             return one
         options = self.options
@@ -136,10 +136,10 @@ def _settings_there_are() -> str:
 class Chain:
     """Targets to try one after the other: ``"provider/model"``, a model's name, `Needs`, a `Target` or another chain.
 
-    ``balance`` is the order in which they are asked, each time anew; of a chain inside another it is its own.
-    ``mid_stream``, ``hedge`` (a number is the delay, True the default one), ``reject`` and ``timeout`` (which replaces
-    the client's, except for ``connect``; a number is the total) are those of the call and are not looked at in a chain
-    inside another, except for ``timeout``, which is then that of its targets.
+    ``balance`` decides the order of the targets for each call; a chain inside another chain has its own.
+    ``mid_stream``, ``hedge`` (a number is the delay in seconds, True is the default delay), ``reject`` and ``timeout``
+    (a number is the total) apply to the call. ``timeout`` overrides the client's, except for ``connect``. In a chain
+    inside another chain only ``timeout`` is used; it then applies to the targets of the inner chain.
     """
 
     __slots__ = ("__weakref__", "_key", "balance", "hedge", "mid_stream", "permitted", "reject", "targets", "timeout")
@@ -168,12 +168,12 @@ class Chain:
         self.reject: tuple[Rejection, ...] = rejections("Chain", reject)
         self.timeout: Timeout | float | None = timeout
         self.permitted: Callable[[Resolution], Resolution] | None = None
-        """What may be asked of that which its own targets come to; None is all."""
+        """Removes the candidates that must not get a request from those of a target; None keeps all."""
         self._key: Hashable = None
 
     @property
     def key(self) -> Hashable:
-        """Its targets, the same for all chains of the same ones: a chain may be made anew for each call."""
+        """A key for its targets; equal for all chains with the same targets, as each call may make a new chain."""
         if self._key is None:
             self._key = tuple(target.key for target in self.targets)
         return self._key
@@ -182,14 +182,14 @@ class Chain:
         return f"Chain({', '.join(repr(target.what) for target in self.targets)})"
 
     def leaves(self) -> list[str | Needs]:
-        """The targets that are no chains, in order, those of chains inside this one among them."""
+        """The targets that are not chains, in order, including those of chains inside this one."""
         found: list[str | Needs] = []
         for target in self.targets:
             found += target.what.leaves() if isinstance(target.what, Chain) else [target.what]
         return found
 
     def lineup(self, *, resolve: Resolve, run: Run) -> Lineup:
-        """The candidates that its targets come to, in the order in which they are to be asked now."""
+        """The candidates of its targets, in the order for this call."""
         resolving = _Resolving(resolve, run)
         ready: dict[tuple[str, str], Ready] = {}
         for one in resolving.chain(self):
@@ -198,7 +198,7 @@ class Chain:
         return Lineup(tuple(ready.values()), tuple(resolving.left_out), tuple(resolving.broken))
 
     def stream(self, request: Request, *, resolve: Resolve, run: Run | None = None) -> Flow:
-        """The events of the first target that answers; ``run`` is told what happened on the way."""
+        """The events of the first target that answers; ``run`` records what happens on the way."""
         check("Chain.stream", "request", request, _REQUEST)
         run = Run() if run is None else run
         lineup = self.lineup(resolve=resolve, run=run).checked()
@@ -217,7 +217,7 @@ _TARGET: Final[Mapping[str, Constraint]] = {
 _EACH: Final = "'provider/model', a model's name, a Needs, a Target or a Chain"
 _TARGETS: Final = Items(Either(NAME, Of((Target, Needs, Chain)), wanted=_EACH), f"one or more of: {_EACH}", empty=False)
 PROBED: Final = Items(Either(NAME, Of((Target, Needs, Chain)), wanted=_EACH), f"any of: {_EACH}")
-"""What the targets of a probe may be."""
+"""The allowed targets of a probe."""
 _BALANCE: Final = Word(*get_args(Balance))
 _REQUEST: Final = Of(Request)
 MID_STREAM: Final = Word(*get_args(MidStream))
@@ -227,7 +227,7 @@ _CHAIN: Final = Either(
 
 
 def chain_of(where: str, given: Chain | str | Sequence[str | Needs | Target | Chain]) -> Chain | str:
-    """What an argument ``chain`` says: a list is a chain of its targets, text the name of a configured one.
+    """Read an argument ``chain``: a list becomes a chain of its targets, text is the name of a configured chain.
 
     TypeError or ValueError for anything else.
     """
@@ -239,7 +239,7 @@ def chain_of(where: str, given: Chain | str | Sequence[str | Needs | Target | Ch
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A target that came to nobody: why, and the same in one line."""
+    """A target without candidates: the explanation, and the reason in one line."""
 
     name: str
     explanation: str
@@ -248,14 +248,14 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Lineup:
-    """Who is to be asked, and which targets came to nobody, each with the explanation; ``broken`` are its plugins."""
+    """The candidates of a call, and the targets without candidates; ``broken`` are plugins that cannot be used."""
 
     ready: tuple[Ready, ...]
     left_out: tuple[LeftOut, ...] = ()
     broken: tuple[PluginError, ...] = ()
 
     def checked(self) -> Lineup:
-        """Itself; PluginError or NoCandidateError where nobody is there."""
+        """Itself; PluginError or NoCandidateError if there is no candidate."""
         if self.ready:
             return self
         if len(self.left_out) == len(self.broken) == 1:
@@ -267,19 +267,19 @@ class Lineup:
             told = [f"  {place}. {name}: {reason}" for place, (name, reason) in enumerate(reasons[:_MOST_TOLD], 1)]
             more = len(reasons) - len(told)
             explanation = "\n".join([*told, *([f"  and {more} more targets"] if more else [])])
-        raise NoCandidateError("none of the targets can be asked", explanation=explanation)
+        raise NoCandidateError("no target has a candidate", explanation=explanation)
 
     def notices(self) -> list[Notice]:
-        """What the caller is told of the targets that were left out."""
+        """A notice for each target that was left out."""
         return [Notice("chain", f"target {name!r} was left out: {reason}") for name, reason in self.reasons()]
 
     def reasons(self) -> list[tuple[str, str]]:
-        """The targets that were left out, each with the reason in one line."""
+        """The targets that were left out, each with its reason in one line."""
         return [(one.name, one.reason) for one in self.left_out]
 
 
 def joined(lineups: Sequence[Lineup]) -> Lineup:
-    """Those of all, each once."""
+    """The candidates of all, each once."""
     ready: dict[tuple[str, str], Ready] = {}
     for lineup in lineups:
         for one in lineup.ready:
@@ -290,9 +290,9 @@ def joined(lineups: Sequence[Lineup]) -> Lineup:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a target comes to: candidates in order, or else why there is none, at length and in one line.
+    """The candidates of a target, in order; or, if there are none, the explanation and the reason in one line.
 
-    ``selection`` is the choice that led there, where there was one.
+    ``selection`` is the selection that was made for it, if any.
     """
 
     ready: tuple[Ready, ...]
@@ -312,7 +312,7 @@ class _Resolving:
         self._run = run
         self.left_out: list[LeftOut] = []
         self.broken: list[PluginError] = []
-        """Those of them whose plugin is not to be had."""
+        """The errors of plugins that cannot be used."""
 
     def chain(self, chain: Chain) -> list[Ready]:
         each = [self._target(target, chain) for target in chain.targets]
@@ -364,11 +364,11 @@ class _Resolving:
 def in_turn(candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice] = ()) -> Flow:
     """The events of the first candidate that answers.
 
-    Each is asked once, in order; then, where ``run.retry`` has it so and the budget has something left, those that
-    another try may help are asked again, in rounds with a wait before each. Once a credential was refused, or its
-    account is out of money, no other candidate is asked with it. One candidate on its own raises its own
-    last error; from two on it is AllFailedError, with the last error of each. After something was given, what
-    follows is ``run.mid_stream``. What every attempt came to is in ``attempts``.
+    Each candidate gets one request, in order. Then, if ``run.retry`` and the budget allow it, the candidates whose
+    error is retryable are tried again, in rounds with a wait before each. After a credential was refused, or its
+    account has no credit left, no other candidate is tried with it. A single candidate raises its own last error;
+    two or more raise AllFailedError, with the last error of each. If an answer breaks off after the caller got a
+    part of it, ``run.mid_stream`` decides what follows. ``attempts`` holds the result of every attempt.
     """
     return _Walk(candidates, request, run, notices)
 
@@ -434,7 +434,7 @@ class _Walk(Flow):
                 await self.close()
 
     async def close(self) -> None:
-        """Leave whoever is asked, and give the slot back."""
+        """Stop the current attempt, and release the slot."""
         self._is_over = True
         events, self._events = self._events, None
         try:
@@ -521,7 +521,7 @@ class _Walk(Flow):
         candidate = self._candidates[index]
         refusal = self._refusal_of(candidate)
         if refusal is not None:
-            told = f"not asked: its key was refused for {refusal.model} ({refusal.args[0]})"
+            told = f"not tried: its key was refused for {refusal.model} ({refusal.args[0]})"
             error = ProviderError(told, phase="skipped")
             error.refused_for = refusal.model
             self._skip(candidate, error)
@@ -530,7 +530,7 @@ class _Walk(Flow):
         passed = self._passed_by(candidate)
         if passed is not None:
             # It cannot help, which is no failure of its own.
-            self._skip(candidate, ProviderError(f"not asked: {passed}", phase="skipped"))
+            self._skip(candidate, ProviderError(f"not tried: {passed}", phase="skipped"))
             return None
         endpoint, now = candidate.endpoint(), _now()
         late = self._too_late(endpoint, now) or self._run.fleet.refusal(endpoint, now)
@@ -551,11 +551,11 @@ class _Walk(Flow):
 
     def _passed_by(self, candidate: Ready) -> str | None:
         if self._window > -math.inf and _number(candidate, "context") <= self._window:
-            return "its context is not known to be larger than the one that was too small"
+            return "we do not know that its context is larger than the one that was too small"
         if self._given is not None and self._run.mid_stream == "continue" and self._given.text.strip():
             takes = candidate.facts.fact("prefill").value
             if takes is not True and takes != "echoes":
-                return "it is not known to go on with a text that another one began (prefill)"
+                return "we do not know that it can continue the text of another model (prefill)"
         return None
 
     def _too_late(self, endpoint: Endpoint, now: float) -> PhaseTimeoutError | None:
@@ -566,8 +566,8 @@ class _Walk(Flow):
         left = self._until - now
         if left > least:
             return None
-        told = f"{max(0.0, left):.3g} s are left, and its fastest recent answer took {least:.3g} s"
-        return PhaseTimeoutError(f"not asked: {told}", phase="total", next_may_help=True)
+        told = f"only {max(0.0, left):.3g} s are left, and its fastest recent answer took {least:.3g} s"
+        return PhaseTimeoutError(f"not tried: {told}", phase="total", next_may_help=True)
 
     def _skip(self, candidate: Ready, error: ProviderError) -> None:
         run = self._run
@@ -716,7 +716,7 @@ class _Walk(Flow):
         elif run.mid_stream == "continue":
             reason = obstacle(self._request, self._given)
             if reason is not None:
-                error.add_note(f"nobody could go on with it: {reason}")
+                error.add_note(f"no candidate could continue the answer: {reason}")
                 self._stop(error)
 
     def _stop(self, error: ProviderError) -> None:

@@ -1,4 +1,4 @@
-"""The front door: ask, stream, select, list."""
+"""`Client`: send requests, stream answers, select candidates, list models."""
 
 from __future__ import annotations
 
@@ -90,20 +90,20 @@ _MOST_RESOLUTIONS = 1024
 
 
 class Client:
-    """Finds plugins, reads configuration and environment, and asks.
+    """Finds plugins, reads the configuration and the environment, and sends requests to models.
 
-    ``config`` is True (the usual files), False (none), a path, or a mapping of the file's form.
-    ``providers`` are given in code, beside or (``plugins=False``) instead of installed ones; with
-    ``config=False, plugins=False`` nothing outside is looked at but the environment's keys.
-    All else stands above what is configured: ``api_keys`` by provider, ``timeout``, ``retry``,
-    ``breaker`` (None: no host is ever left alone), ``budget`` (of retries and hedges), ``concurrency`` (calls at
-    the same time in each loop, None is no limit), ``proxy`` and ``ca_file``. ``health`` is where it is kept how
-    hosts do, in memory if not given.
-    Proxies of the environment are used only where ``environment_proxies`` says so. ``downloads`` allows, or
-    forbids, that images and files are downloaded for hosts that take no addresses: never through a proxy or the
-    ``transport``, so that it is a ConfigError beside ``proxy``. ``host_messages=False`` leaves what hosts say out of
-    errors and their notes: it may quote a prompt. ``middleware`` stands around that of plugins, the
-    first outermost.
+    ``config`` is True (the default files), False (no file), a path, or a mapping with the contents of a file.
+    ``providers`` are added to the installed ones, or replace them with ``plugins=False``. With
+    ``config=False, plugins=False`` the client reads only the keys in the environment.
+    All other arguments override the configuration: ``api_keys`` by provider, ``timeout``, ``retry``,
+    ``breaker`` (None: no circuit breaker), ``budget`` (for retries and hedges), ``concurrency`` (calls at the same
+    time in each event loop, None: no limit), ``proxy`` and ``ca_file``. ``health`` is the store for the state of
+    hosts; the default is in memory.
+    Proxies from the environment are used only with ``environment_proxies=True``. ``downloads`` allows or forbids
+    downloading images and files for hosts that do not accept URLs. Downloads never use a proxy or the ``transport``,
+    so ``downloads`` together with ``proxy`` is a ConfigError. With ``host_messages=False`` errors and their notes do
+    not contain the host's message, which may quote a prompt. ``middleware`` runs outside the middleware of plugins;
+    the first one is the outermost.
     """
 
     @forgetful
@@ -198,7 +198,7 @@ class Client:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close all connections."""
         for transport in self._transports.values():
             await transport.aclose()
 
@@ -213,7 +213,7 @@ class Client:
             return None
         if self._proxy is not None:
             # Behind a proxy a name is resolved where it cannot be checked; past it, the user's wish is ignored.
-            raise ConfigError("downloads go through no proxy: switch them off, or take the proxy away")
+            raise ConfigError("downloads cannot use a proxy: switch downloads off, or remove the proxy")
         from .downloads import Downloads, Fetcher  # only where they are allowed
 
         return Fetcher(
@@ -238,12 +238,12 @@ class Client:
 
     @property
     def registry(self) -> Registry:
-        """What is installed, and what is broken."""
+        """The installed providers and plugins, and the ones that cannot be loaded."""
         return self._registry
 
     @property
     def config(self) -> Config:
-        """The settings as they were read."""
+        """The settings from the configuration and the environment."""
         return self._config
 
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────
@@ -294,13 +294,14 @@ class Client:
         schema: SchemaInput | None = None,
         **asking: Unpack[Asking],
     ) -> Reply[Any]:
-        """The whole answer; as nothing of it was seen before, a cut one is simply asked of the next candidate.
+        """Return the whole answer; if an answer breaks off, the next candidate gets the request.
 
-        With neither ``model``, ``needs`` nor ``chain`` one model is asked: the configured default, or else the first
-        candidate of the order.
-        ``schema`` is the form of the answer, read into ``reply.parsed``: a pydantic model, a JSON schema
-        (whose answer is only read as JSON, not checked), or ``"json"`` for any JSON object.
-        Raises the error of a single candidate, AllFailedError from two on, NoCandidateError where there is none.
+        Without ``model``, ``needs`` and ``chain`` only one model gets the request: the configured default, or else the
+        first candidate.
+        ``schema`` is the required form of the answer: a pydantic model, a JSON schema (the answer is parsed as JSON,
+        but not validated), or ``"json"`` for any JSON object. The parsed answer is in ``reply.parsed``.
+        Raises the candidate's error if there is only one candidate, AllFailedError if two or more fail,
+        NoCandidateError if there is no candidate.
         """
         try:
             stream = self._ask(messages, model, needs, chain, schema, asking, whole=True)
@@ -360,9 +361,9 @@ class Client:
         schema: SchemaInput | None = None,
         **asking: Unpack[Asking],
     ) -> Stream[Any]:
-        """The answer as it comes: ``async with client.stream(…) as stream``, then iterate it.
+        """Return a stream of events: ``async with client.stream(…) as stream``, then iterate over it.
 
-        Errors come while it is iterated; those of the arguments at once.
+        Wrong arguments raise at once; all other errors are raised during the iteration.
         """
         try:
             return self._ask(messages, model, needs, chain, schema, asking, whole=False)
@@ -424,7 +425,7 @@ class Client:
         if resolution.selection is not None:
             self._observers.selected(resolution.selection)
         if not resolution.ready:
-            raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
+            raise NoCandidateError("there is no candidate", explanation=resolution.explanation)
         return self._seen(in_turn(resolution.ready, request, run), run, crossing)
 
     @staticmethod
@@ -438,7 +439,7 @@ class Client:
                 try:
                     run.parsed = run.parse(collector.reply().choices[0])
                 except InvalidOutputError as error:
-                    error.add_note(f"it did as its host gave it; it went through {crossing.names}")
+                    error.add_note(f"the host's own output fits; middleware changed it: {crossing.names}")
                     raise
             run.collector = collector
 
@@ -474,11 +475,11 @@ class Client:
         policy: Policy | None = None,
         timeout: Timeout | float | None = None,  # noqa: ASYNC109 - as in chat(): by phase, and over several hosts
     ) -> EmbedReply:
-        """A vector for each input, in their order, from the first candidate that gives them.
+        """Return an embedding (a vector) for each input, in order, from the first candidate that answers.
 
-        Vectors of two models cannot be compared: name one model, or a chain of hosts of the same one. With neither
-        ``model``, ``needs`` nor ``chain`` the first model of the order that gives vectors is asked alone.
-        ``timeout`` overrides what the chain and the client say; a number is the total.
+        Embeddings of two models cannot be compared: name one model, or a chain of hosts with the same model. Without
+        ``model``, ``needs`` and ``chain`` only the first model that supports embeddings gets the request.
+        ``timeout`` overrides the chain's and the client's; a number is the total in seconds.
         """
         check_arguments("embed", locals(), EMBED)
         check_model("embed", model)
@@ -510,7 +511,7 @@ class Client:
             if resolution.selection is not None:
                 self._observers.selected(resolution.selection)
             if not resolution.ready:
-                raise NoCandidateError("no candidate can be asked", explanation=resolution.explanation)
+                raise NoCandidateError("there is no candidate", explanation=resolution.explanation)
             lineup = Lineup(resolution.ready[:1] if model is None and needs is None else resolution.ready)
         else:
             lineup = chosen.lineup(resolve=resolve, run=run).checked()
@@ -560,7 +561,7 @@ class Client:
         return tuple(self._config.chains)
 
     def chain(self, name: str) -> Chain:
-        """The configured chain of this name; ConfigError where there is none."""
+        """The configured chain with this name; ConfigError if it does not exist."""
         check("chain", "name", name, NAME)
         return self._configured_chain(name, ())
 
@@ -603,11 +604,11 @@ class Client:
     def select(
         self, needs: NeedsInput | None = None, *, model: str | None = None, request: Request | None = None
     ) -> Selection:
-        """Which candidates would be asked for this, in which order, and why the others would not. No I/O.
+        """Return the candidates for a call, in order, and the reason for each model that is not a candidate. No I/O.
 
-        With a ``request`` the needs that it implies count too, as an image needs ``vision``. Models that are known to
-        give vectors alone (the fact ``chat`` is no) are looked at only where the needs name ``embeddings``.
-        A plugin that chooses candidates and fails puts all of them out.
+        With a ``request`` its implied needs count too: an image implies ``vision``. Models that only support
+        embeddings (the fact ``chat`` is false) are considered only if the needs contain ``embeddings``.
+        If a plugin that chooses candidates fails, all candidates are rejected.
         """
         check_model("select", model)
         wanted = needs_given("select", needs, self._config.needs)
@@ -673,7 +674,7 @@ class Client:
 
     @property
     def health(self) -> HealthSnapshot:
-        """What was observed of models: which answered last, and which are left alone because their hosts fail."""
+        """The observed state of models: which one answered last, and which ones are skipped because they fail."""
         try:
             now = asyncio.get_running_loop().time()
         except RuntimeError:
@@ -682,9 +683,9 @@ class Client:
 
     @forgetful
     def models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> list[Candidate]:
-        """Every model on offer, or of this provider, that meets the needs, ready to be asked or not.
+        """Every model (of this provider) that satisfies the needs, whether it can be called now or not.
 
-        ConfigError for a provider that is not installed.
+        ConfigError if the provider is not installed.
         """
         check_provider("models", provider)
         wanted = needs_given("models", needs, self._config.needs)
@@ -702,10 +703,10 @@ class Client:
 
     @forgetful_async
     async def live_models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> LiveModels:
-        """The models that hosts list just now and that meet the needs; every host that can be asked, or this one.
+        """Request the current model lists of all hosts (or of this provider); return models that satisfy the needs.
 
-        A host's failure is kept beside the others' models. Public hosts are asked only where they are named
-        or configured. ConfigError for a provider that is not installed.
+        If a host fails, its error is in the result, next to the models of the other hosts. Public hosts get a request
+        only if they are named or configured. ConfigError if the provider is not installed.
         """
         from .live import LiveModels
 
@@ -730,12 +731,13 @@ class Client:
 
     @forgetful_async
     async def probe(self, *targets: str | Needs | Chain, within: float = 30.0) -> tuple[Attempt, ...]:
-        """Ask every candidate of these targets a question of a few tokens, side by side, and say how each did.
+        """Send a short question to every candidate of these targets, in parallel, and return how each attempt ended.
 
-        Without targets: those of the configured chains; without chains the first candidate of each provider that is
-        ready. Each is asked once, also where its breaker would have it left alone, and an answer closes that. It
-        costs what a short answer costs. ``within`` are the seconds until each begins to answer, and again until it
-        has ended. A target that comes to nobody is ``skipped``, with the reason; NoCandidateError where all do.
+        Without targets the targets of the configured chains are used; without chains the first candidate of each
+        provider that is ready. Each candidate gets one request, even if its breaker is open; an answer closes the
+        breaker. The cost is that of a short answer. ``within`` is the limit in seconds for the first event, and again
+        for the rest of the answer. A target without candidates is ``skipped``, with the reason; NoCandidateError if
+        no target has a candidate.
         """
         from .probing import probed
 
@@ -776,12 +778,12 @@ class Client:
             return str(error)
         except ConnectError as error:
             if offer.local and not (named or name in self._config.providers):
-                return f"nothing answers at {self._base_url(name) or spec.url}"
+                return f"no server answers at {self._base_url(name) or spec.url}"
             return error
         except SegueError as error:
             return error
         if listed is None:
-            return "it lists no models"
+            return "it does not list models"
         from .live import merged
 
         source = f"listed by {name}, {dt.datetime.now(dt.UTC).date()}"
@@ -816,7 +818,7 @@ class Client:
             raise
         except Exception as error:  # a provider's code may raise anything; the caller is promised our types
             if isinstance(error, TimeoutError) and clock.expired():
-                message = f"no list of models for {limit:g} s"
+                message = f"the list of models did not arrive within {limit:g} s"
                 raise PhaseTimeoutError(message, phase="first_event", provider=name) from None
             message = f"the provider raised {type(error).__name__}"
             raise ProviderError(message, phase="plugin", provider=name) from error
@@ -869,7 +871,7 @@ class Client:
         return Offer(name, model, spec.access, obstacle, local, consent, ambient=ambient, short=short)
 
     def is_ambient(self, provider: str) -> bool:
-        """Whether this provider's credential may be set for another purpose, so that it is asked only when named."""
+        """Whether this provider's credential may be set for another purpose; then it is used only when named."""
         return self._offer(self._installed(provider), Model("")).ambient is not None
 
     def _ambient(self, name: str, key: KeySource | None) -> str | None:
@@ -878,7 +880,7 @@ class Client:
         if name in self._config.providers:
             return None
         if key is None:
-            return None if spec.without_key is None else "the credentials of this machine"
+            return None if spec.without_key is None else "the credentials on this machine"
         if not _is_ambient(spec, key):
             return None
         every = key_sources(self._config, name, spec.env, environ=self._environ)
@@ -933,7 +935,7 @@ class Client:
     # ── what a chain asks of us ───────────────────────────────────────────────────────────────────────
 
     def resolve(self, target: str | Needs) -> Resolution:
-        """The candidates of a chain's target, ready to be asked."""
+        """The candidates of a chain's target, ready to be called."""
         check("resolve", "target", target, TARGET)
         return self._target(target, ())
 
@@ -990,10 +992,10 @@ class Client:
             return _resolution((), selection)
         told = []
         if instead_of:
-            told.append(f"{instead_of} lacks {needs}, so {first.name} is asked")
+            told.append(f"{instead_of} does not support {needs}, so {first.name} is used")
         elif others := self._configured(besides=first.provider):
             told.append(
-                f"{first.name} is asked; also configured: {', '.join(others)}; "
+                f"{first.name} is used; also configured: {', '.join(others)}; "
                 f"`segue models default NAME` sets the default"
             )
         notices = [Notice("default", text) for text in told]
@@ -1028,7 +1030,7 @@ class Client:
         ready = tuple(one for one in resolution.ready if self._offer(one.provider, Model("")).consent)
         if len(ready) == len(resolution.ready):
             return resolution
-        told = "a chain of the working directory's file is no consent to send something to a public host"
+        told = "a chain from a file in the working directory does not permit requests to a public host"
         return replace(resolution, ready=ready, explanation=f"{resolution.explanation}\n{told}".strip(), reason=told)
 
     def _may_change(self, needs: Needs) -> bool:
@@ -1170,7 +1172,7 @@ class Client:
         if configured is not None and configured.base_url is not None:
             place = f"base_url of [providers.{name}] in {configured.where}"
         elif base_url is not None:
-            place = f"{spec.base_url_env} of the environment"
+            place = f"{spec.base_url_env} in the environment"
         elif self._registry.installed[name].origin == "code":
             base_url, place = spec.url, f"the address of {name!r} in code"
         add_hints(error, Asked(name, spec, self._key(name), base_url, place, is_configured))
@@ -1219,7 +1221,7 @@ class _Wish:
 async def _vectors(provider: Provider, wish: _Wish, context: Context) -> AsyncGenerator[Event, None]:
     """The events of a call for vectors; the vectors themselves go beside them."""
     if not isinstance(provider, Embedder):
-        raise UnsupportedError("this provider gives no vectors", subject="embeddings")
+        raise UnsupportedError("this provider does not support embeddings", subject="embeddings")
     given = wish.given = await provider.embed(wish.request, context)
     for notice in given.notices:
         yield notice
@@ -1254,7 +1256,7 @@ async def _after(notices: Sequence[Notice], events: AsyncIterator[Event]) -> Asy
 
 
 class Stream(Generic[T]):
-    """One answer on its way; leaving the ``async with`` early closes the connection to the host first."""
+    """A streamed answer; leaving the ``async with`` block early closes the connection to the host."""
 
     def __init__(self, events: Flow, run: Run) -> None:
         self._events = events
@@ -1267,7 +1269,7 @@ class Stream(Generic[T]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop here; what was not read yet is not asked for."""
+        """Stop the stream; the rest of the answer is not read."""
         await self._events.aclose()
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -1283,21 +1285,23 @@ class Stream(Generic[T]):
     def _refuse_text(self) -> None:
         """TypeError where the text alone would not be the answer: what starts over would stand there twice."""
         if self._run.mid_stream == "restart":
-            raise TypeError('mid_stream="restart" throws text away that was given: read the events, not the text')
+            raise TypeError(
+                'mid_stream="restart" can discard text that you already have: iterate over the events, not the text'
+            )
 
     async def reply(self) -> Reply[T]:
-        """The whole answer; reads what was not read yet."""
+        """Read the rest of the stream and return the whole answer."""
         await self._events.rest()
         return cast("Reply[T]", self._run.reply())
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """The attempts that have ended, as they began."""
+        """The attempts that have ended, in the order in which they began."""
         return tuple(self._run.attempts)
 
     @property
     def provider(self) -> str | None:
-        """Who is answering; None before the first attempt."""
+        """The provider that is answering; None before the first attempt."""
         return None if self._run.answering is None else self._run.answering.provider
 
     @property
@@ -1316,11 +1320,11 @@ def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
     if ended.value is False and not named:
         return ended.source
     if offer.access == "offline":
-        return "offline: it has no host"
+        return "offline: it does not have a host"
     if not (offer.consent or named):
-        return "a public host, asked only where it is named or configured"
+        return "a public host, used only if it is named or configured"
     if offer.ambient is not None and not named:
-        return f"{offer.ambient} may be set for another purpose: asked only where it is named or configured"
+        return f"{offer.ambient} may be set for another purpose: used only if it is named or configured"
     return offer.obstacle
 
 

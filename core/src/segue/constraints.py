@@ -1,4 +1,4 @@
-"""What an argument may be: said once, and checked where the argument is given.
+"""The constraints of arguments: declared once, and checked when an argument is given.
 
 A setting's type has its constraints in ``Annotated``. `check_fields` reads them when a value is made in code, without
 pydantic; pydantic reads the same ones for the file.
@@ -25,7 +25,7 @@ _FUNCTIONS: Final = (types.FunctionType, types.MethodType, types.BuiltinFunction
 
 
 class Fault(NamedTuple):
-    """Why a value is refused: the kind of error, what is wanted, and which part of the value is wrong."""
+    """Why a value is wrong: the type of the error, what is expected, and which part of the value is wrong."""
 
     kind: type[TypeError | ValueError]
     wanted: str
@@ -34,15 +34,15 @@ class Fault(NamedTuple):
 
 
 class Constraint(Protocol):
-    """Says what a value may be."""
+    """Decides whether a value is allowed."""
 
     @property
     def wanted(self) -> str:
-        """What is wanted, as the end of the sentence "it must be …"."""
+        """What is expected, as the end of the sentence "it must be …"."""
         ...
 
     def fault(self, value: object) -> Fault | None:
-        """Why the value is refused, or None."""
+        """Why the value is wrong, or None."""
         ...
 
 
@@ -50,14 +50,14 @@ class Constraint(Protocol):
 
 
 def check(where: str, name: str, value: object, constraint: Constraint, *, secret: bool = False) -> None:
-    """Raise a TypeError or ValueError of one line unless the argument is right; a ``secret`` one is not shown."""
+    """Raise a TypeError or ValueError of one line if the argument is wrong; a ``secret`` value is not shown."""
     fault = constraint.fault(value)
     if fault is not None:
         refuse(where, name, value, fault, secret=secret)
 
 
 def refuse(where: str, name: str, value: object, fault: Fault, *, secret: bool = False) -> NoReturn:
-    """Raise the error of an argument that is wrong."""
+    """Raise the error for a wrong argument."""
     told = f"{where}({name}={shown(value, secret=secret)}): {name}{fault.place} must be {fault.wanted}"
     if fault.place:
         told += f", not {shown(fault.value, secret=secret)}"
@@ -65,7 +65,7 @@ def refuse(where: str, name: str, value: object, fault: Fault, *, secret: bool =
 
 
 def check_fields(value: object) -> None:
-    """Check every field of a dataclass that has just been made, by the annotations of its class."""
+    """Check every field of a new dataclass value, by the annotations of its class."""
     kind = type(value)
     checks = _checks.get(kind)
     if checks is None:
@@ -78,7 +78,7 @@ def check_fields(value: object) -> None:
 
 
 def shown(value: object, *, secret: bool = False) -> str:
-    """A value in a few words; of what may be long or secret only its type."""
+    """A value in a few words; if it may be long or secret, only its type."""
     match value:
         case None | bool() | float():
             return repr(value)
@@ -96,7 +96,7 @@ def shown(value: object, *, secret: bool = False) -> str:
 
 
 def is_async(function: object) -> bool:
-    """Whether a call of it gives a coroutine or an async generator instead of a result."""
+    """Whether a call of it returns a coroutine or an async generator instead of a result."""
     return any(
         inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one)
         for one in (function, getattr(type(function), "__call__", None))  # noqa: B004 - its code is looked at
@@ -127,7 +127,7 @@ class Flag:
 class Number:
     """A finite number within its limits; a bool is not a number, and neither is text.
 
-    With ``unit`` it is a number of these. In ``Annotated`` pydantic reads it too.
+    ``unit`` is the unit of the number. In ``Annotated`` pydantic reads it too.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class Number:
 
 
 class Text:
-    """Text that is not empty; or with ``empty`` any."""
+    """Text that is not empty; with ``empty`` any text."""
 
     def __init__(self, wanted: str = "text", *, empty: bool = False, fits: Callable[[str], bool] | None = None) -> None:
         self.wanted: Final[str] = wanted if empty else f"{wanted}, not empty"
@@ -214,7 +214,7 @@ class Word:
 
 
 class Of:
-    """A value of this class, not the class itself."""
+    """An instance of this class, not the class itself."""
 
     def __init__(self, kind: type[Any] | tuple[type[Any], ...], wanted: str = "") -> None:
         self._kind = kind
@@ -226,9 +226,9 @@ class Of:
 
 
 class Function:
-    """A function, or an object that can be called like one, that is neither async nor a class.
+    """A function or callable object that is neither async nor a class.
 
-    ``takes`` is how many arguments it is called with by place.
+    ``takes`` is the number of positional arguments that it gets.
     """
 
     def __init__(self, wanted: str, *, takes: int = 1) -> None:
@@ -260,9 +260,9 @@ class _Callable:
 
 
 class Methods:
-    """An object with these methods, or with ``any_of`` at least one of these; not a class.
+    """An object with these methods, or with at least one of ``any_of``; not a class.
 
-    None of them may be a coroutine function, but those in ``generators`` may be async generators.
+    None of them may be a coroutine function; those in ``generators`` may be async generators.
     """
 
     def __init__(
@@ -296,9 +296,9 @@ class Methods:
 
 
 class Items:
-    """A list, a tuple or the like of such values; neither text nor a mapping.
+    """A list, a tuple or another sequence of such values; neither text nor a mapping.
 
-    ``once`` also takes what can be read only once, such as a generator: its values are not looked at here.
+    ``once`` also accepts an iterator, such as a generator; its values are not checked here.
     """
 
     def __init__(self, each: Constraint, wanted: str = "", *, empty: bool = True, once: bool = False) -> None:
@@ -322,7 +322,7 @@ class Items:
 
 
 class Table:
-    """A mapping with text for keys and such values."""
+    """A mapping with text as keys, and such values."""
 
     def __init__(self, each: Constraint, wanted: str = "", *, key: Constraint | None = None) -> None:
         self._each = each
@@ -352,7 +352,7 @@ class Anything:
 
 
 class Either:
-    """What any of these allow."""
+    """A value that at least one of these constraints allows."""
 
     def __init__(self, *constraints: Constraint, wanted: str = "") -> None:
         self._constraints = constraints
@@ -384,7 +384,7 @@ def _with_article(name: str) -> str:
 
 Seconds: TypeAlias = Annotated[float, Number(gt=0, unit="seconds")]
 Pause: TypeAlias = Annotated[float, Number(ge=0, unit="seconds")]
-"""Seconds that may be none."""
+"""A number of seconds; 0 is allowed."""
 Count: TypeAlias = Annotated[int, Number(ge=0, whole=True)]
 Positive: TypeAlias = Annotated[int, Number(ge=1, whole=True)]
 Share: TypeAlias = Annotated[float, Number(ge=0)]
@@ -420,7 +420,7 @@ def _checks_of(kind: type[Any]) -> tuple[tuple[str, Constraint], ...]:
 
 
 def constraint_of(annotation: Any) -> Constraint:
-    """The constraint that an annotation says."""
+    """The constraint of an annotation."""
     if typing.get_origin(annotation) is Annotated:
         return next(one for one in annotation.__metadata__ if hasattr(one, "fault"))  # type: ignore[no-any-return]
     arguments = typing.get_args(annotation)
@@ -439,4 +439,4 @@ def constraint_of(annotation: Any) -> Constraint:
         return FLAG
     if annotation is str:
         return ANY_TEXT
-    raise TypeError(f"no constraint is known for {annotation!r}")
+    raise TypeError(f"there is no constraint for {annotation!r}")

@@ -1,4 +1,4 @@
-"""What others wrote, as a person may be shown it: one line without control characters, an address without secrets."""
+"""Text from others, made safe to show: one line without control characters, an address without secrets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _without_controls(text: str) -> str:
 
 
 def shown_address(url: str | None) -> str | None:
-    """Scheme, host, port and path of an address, without its user and query; None where it cannot be read."""
+    """Scheme, host, port and path of a URL, without its user and query; None if it cannot be parsed."""
     from urllib.parse import urlsplit  # as above
 
     try:
@@ -57,5 +57,5 @@ def shown_address(url: str | None) -> str | None:
 
 
 def origin(address: str) -> str:
-    """Scheme, host and port of an address."""
+    """Scheme, host and port of a URL."""
     return "/".join(address.split("/")[:3])

@@ -1,9 +1,9 @@
-"""Downloads images and files for hosts that take no addresses; off unless the caller allows it.
+"""Downloads images and files for hosts that do not accept URLs; off unless the caller allows it.
 
-An address may come from anybody whose words are in a conversation, and this machine may reach what they
-may not. So a download goes over https, to public addresses alone, and connects to the very addresses that
-were checked: `checked` reads an address once, in the way that aiohttp will, and what it wrote down is what is
-asked for; each hop of a redirect is checked anew. No proxy, cookie, key or referrer goes along.
+A URL may come from anyone who can add text to a conversation, and this machine may reach hosts that they cannot
+reach. So a download uses https, goes only to public addresses, and connects to exactly the addresses that were
+checked: `checked` parses a URL once, in the same way as aiohttp, and its result is what is requested. Each redirect
+is checked again. A download sends no cookie, key or referrer, and uses no proxy.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
 Addressed: TypeAlias = ImagePart | FilePart
-"""A part that may have an address."""
+"""A part that may have a URL."""
 
 MEBIBYTE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Downloads:
-    """What downloads may cost: ``max_bytes`` each and ``total_bytes`` a call, both decoded.
+    """Limits of downloads: ``max_bytes`` for each and ``total_bytes`` for a call, both decoded.
 
-    ``timeout`` is in seconds, for all that one candidate needs; ``hops`` how many redirects are followed;
-    ``ports`` which ones may be asked. ValueError for what is no limit.
+    ``timeout`` is in seconds, for all downloads of one candidate; ``hops`` is how many redirects are followed;
+    ``ports`` are the allowed ports. ValueError if a limit is not valid.
     """
 
     max_bytes: Positive = 20 * MEBIBYTE
@@ -88,7 +88,7 @@ _NAME: Final = re.compile(
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether anybody's machine may be there: nothing local, reserved or internal, in whatever it is wrapped."""
+    """Whether the address is public: not local, reserved or internal, also if it is embedded in another address."""
     match address:
         case IPv4Address():
             return address.is_global and not address.is_multicast and not any(address in net for net in _NOT_V4)
@@ -103,30 +103,30 @@ def is_public(address: IPAddress) -> bool:
 
 
 def checked(address: str, limits: Downloads, allowed: Callable[[IPAddress], bool] = is_public) -> URL:
-    """An address that may be asked, as it will be; DownloadError for any other.
+    """The URL to request for an allowed address; DownloadError for any other.
 
-    Where its host is a name, what that resolves to is still to be checked.
+    If its host is a name, the addresses of that name still have to be checked.
     """
     if len(address) > _MOST_CHARACTERS:
         raise DownloadError(f"the address to download is longer than {_MOST_CHARACTERS} characters")
     if _AMBIGUOUS.search(address):
-        raise DownloadError("the address to download holds blanks, control characters or backslashes")
+        raise DownloadError("the address to download contains spaces, control characters or backslashes")
     url = _read(address)
     host, port = url.raw_host, url.port
     if url.scheme != "https" or not host:
-        raise DownloadError("the address to download is no https one")
+        raise DownloadError("the address to download does not start with https://")
     if url.raw_user is not None or url.raw_password is not None or "@" in url.raw_authority:
-        raise DownloadError("the address to download holds a user or password")
+        raise DownloadError("the address to download contains a user or a password")
     if port not in limits.ports:
         raise DownloadError(f"the address to download has a port other than {', '.join(map(str, limits.ports))}")
     again = _read(str(url))
     if (again.scheme, again.raw_host, again.port) != (url.scheme, host, port):
-        raise DownloadError("the address to download can be read in two ways")
+        raise DownloadError("the address to download is ambiguous")
     try:
         literal = ip_address(host)
     except ValueError:
         if not _NAME.fullmatch(host):
-            raise DownloadError("the address to download has no public name as its host") from None
+            raise DownloadError("the address to download does not have a public host name") from None
     else:
         _check_all([literal], allowed)
     return url
@@ -140,7 +140,7 @@ def _read(address: str) -> URL:
         pass
     else:
         return url
-    raise DownloadError("the address to download is none")
+    raise DownloadError("the address to download is not valid")
 
 
 def _check_all(addresses: Sequence[IPAddress], allowed: Callable[[IPAddress], bool]) -> None:
@@ -150,7 +150,7 @@ def _check_all(addresses: Sequence[IPAddress], allowed: Callable[[IPAddress], bo
 
 
 async def system_addresses(host: str) -> Sequence[str]:
-    """All IPv4 and IPv6 addresses of a name, as the system knows them; OSError where there is none."""
+    """All IPv4 and IPv6 addresses of a name, from the system; OSError if there are none."""
     found = await asyncio.get_running_loop().getaddrinfo(host, 443, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
@@ -173,7 +173,7 @@ _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 def sniffed(data: bytes) -> str | None:
-    """The media type that the content itself shows; None where it shows none."""
+    """The media type by the content; None if it is unknown."""
     image = image_type(data)
     if image is not None:
         return image
@@ -192,10 +192,10 @@ def sniffed(data: bytes) -> str | None:
 
 
 def file_type(data: bytes, declared: str | None) -> str:
-    """The media type of a file, in which its content and what was said of it agree; else DownloadError."""
+    """The media type of a file; DownloadError if its content and the ``declared`` type do not agree."""
     shown = sniffed(data)
     if shown is None:
-        raise DownloadError("what was downloaded is of no kind that can be told by its content")
+        raise DownloadError("the type of the downloaded file is unknown by its content")
     said = (declared or "").partition(";")[0].strip().lower()
     if said in _NOTHING_SAID or said == shown:
         return shown
@@ -207,7 +207,7 @@ def file_type(data: bytes, declared: str | None) -> str:
         case _ if shown.startswith("audio/") and said.startswith("audio/"):
             return shown
         case _:
-            raise DownloadError(f"what was downloaded is {shown}, and was said to be something else")
+            raise DownloadError(f"the downloaded file is {shown}, but it was declared as another type")
 
 
 # ── fetching ─────────────────────────────────────────────────────────────────────────────────────────
@@ -220,16 +220,16 @@ _AT_ONCE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What was at an address, and the media type that its host said it has."""
+    """A downloaded file, and the media type that its host declared."""
 
     data: bytes
     declared: str | None
 
 
 class Fetcher:
-    """Fetches what is at addresses, within the limits.
+    """Downloads files within the limits.
 
-    ``addresses_of`` gives the addresses of a name; ``allowed`` says which of them may be connected to.
+    ``addresses_of`` resolves a name; ``allowed`` decides which of the addresses it may connect to.
     """
 
     def __init__(
@@ -248,12 +248,12 @@ class Fetcher:
         self._allowed = allowed
 
     def downloading(self, request: Request) -> Downloading | None:
-        """The downloads of one call; None where no part of it is given by its address."""
+        """The downloads of one call; None if no part of it has a URL."""
         addressed = any(_is_addressed(part) for message in request.messages for part in message.parts)
         return Downloading(self) if addressed else None
 
     def transport(self) -> AiohttpTransport:
-        """A transport without a proxy, which connects to addresses that were checked and to no other."""
+        """A transport without a proxy, which connects only to checked addresses."""
         return AiohttpTransport(
             timeout=NO_TIMEOUT,  # one limit stands above all of it
             ca_file=self._ca_file,
@@ -262,7 +262,7 @@ class Fetcher:
         )
 
     async def fetch(self, transport: AiohttpTransport, address: str, budget: Budget) -> File:
-        """What is at an address, after up to ``hops`` redirects; DownloadError where it cannot or may not be had."""
+        """Download a file, with up to ``hops`` redirects; DownloadError if that fails or is not allowed."""
         for _ in range(self.limits.hops + 1):
             url = checked(address, self.limits, self._allowed)
             try:
@@ -277,7 +277,7 @@ class Fetcher:
             else:
                 continue
             raise failure
-        raise DownloadError(f"a download was redirected more than {self.limits.hops} times")
+        raise DownloadError(f"the download was redirected more than {self.limits.hops} times")
 
     async def _looked_up(self, host: str) -> Sequence[str]:
         """The addresses of a name, each of them allowed: a name that leads to one that is not is none to trust."""
@@ -290,19 +290,19 @@ class Fetcher:
         if response.status != 200:
             raise DownloadError(f"HTTP {response.status}", status=response.status)
         if headers.get("content-encoding", "").strip().lower() not in _CODINGS:
-            raise DownloadError("the answer has a content coding other than gzip", status=200)
+            raise DownloadError("the response has a content encoding other than gzip", status=200)
         length = headers.get("content-length")
         if length is None and "transfer-encoding" not in headers:
-            raise DownloadError("the answer does not say where it ends", status=200)
+            raise DownloadError("the response has neither a length nor chunks", status=200)
         most = self.limits.max_bytes
         if length is not None and length.isdecimal() and int(length[:20]) > most:
-            raise DownloadError(f"it is larger than {most} bytes", status=200)
+            raise DownloadError(f"the file is larger than {most} bytes", status=200)
         body = bytearray()
         async with contextlib.aclosing(response.chunks()) as chunks:
             async for data in chunks:
                 body += data
                 if len(body) > most:
-                    raise DownloadError(f"it is larger than {most} bytes", status=200)
+                    raise DownloadError(f"the file is larger than {most} bytes", status=200)
                 budget.take(len(data))
         return File(bytes(body), headers.get("content-type"))
 
@@ -311,11 +311,11 @@ def _onward(url: URL, response: Response) -> str:
     """Where a redirect leads."""
     location = response.headers.get("location")
     if location is None or _AMBIGUOUS.search(location):
-        raise DownloadError("it is redirected to no address", status=response.status)
+        raise DownloadError("the redirect does not have an address", status=response.status)
     try:
         return str(url.join(URL(location)))
     except ValueError:
-        raise DownloadError("it is redirected to no address", status=response.status) from None
+        raise DownloadError("the redirect does not have a valid address", status=response.status) from None
 
 
 class Budget:
@@ -327,10 +327,10 @@ class Budget:
         self._left = self._total = total
 
     def take(self, size: int) -> None:
-        """Count these; DownloadError where they are too many."""
+        """Count these bytes; DownloadError if they are too many."""
         self._left -= size
         if self._left < 0:
-            raise DownloadError(f"the downloads of one call are larger than {self._total} bytes")
+            raise DownloadError(f"the downloads of one call are larger than {self._total} bytes in total")
 
 
 # ── for a call ───────────────────────────────────────────────────────────────────────────────────────
@@ -341,7 +341,7 @@ def _is_addressed(part: Part) -> bool:
 
 
 class Downloading:
-    """The downloads of one call: each address is fetched once, however many candidates need it, and fails once."""
+    """The downloads of one call: each URL is downloaded once for all candidates, even if it fails."""
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
@@ -351,9 +351,9 @@ class Downloading:
         self._lock = asyncio.Lock()
 
     async def filled(self, request: Request, wanted: Callable[[Addressed], bool]) -> Request:
-        """The request with the bytes of those parts that are wanted in place of their addresses.
+        """The request with bytes in place of the URLs of the ``wanted`` parts.
 
-        DownloadError where they cannot or may not be had.
+        DownloadError if a download fails or is not allowed.
         """
         parts = [
             part
@@ -415,7 +415,7 @@ def _with(part: Addressed, file: File) -> Addressed:
         case ImagePart():
             shown = image_type(file.data)
             if shown is None:
-                raise DownloadError("what was downloaded is no PNG, JPEG, GIF or WebP")
+                raise DownloadError("the downloaded file is not a PNG, JPEG, GIF or WebP image")
             return part.model_copy(update={"url": None, "data": file.data, "media_type": shown})
         case FilePart():
             kind = file_type(file.data, part.media_type or file.declared)

@@ -1,24 +1,24 @@
-"""Everything that can go wrong, as types.
+"""The errors of Segue.
 
 ::
 
     SegueError
-    ├── ConfigError                     a file, variable or argument of the user's is wrong
+    ├── ConfigError                     a configuration file, variable or argument is wrong
     ├── PluginError                     an installed plugin cannot be used
     ├── NeedsSyntaxError                a needs expression cannot be read (also a ValueError)
-    ├── NoCandidateError                no installed model meets the call; the explanation is inside
+    ├── NoCandidateError                no installed model fits the call; it has the explanation
     ├── ProviderError                   one attempt at one provider failed
     │   ├── ConnectError                no connection to the host
-    │   │   ├── DNSError                its name did not resolve
+    │   │   ├── DNSError                the host's name did not resolve
     │   │   ├── TLSError                no trusted, encrypted connection
-    │   │   └── ProxyError              the proxy refused or failed
+    │   │   └── ProxyError              the proxy refused the connection, or failed
     │   ├── PhaseTimeoutError           a phase took too long (also a TimeoutError)
-    │   ├── StreamBrokenError           the answer ended before its end marker; its text so far is inside
-    │   ├── ProtocolError               what came is not what the wire allows
-    │   ├── InvalidOutputError          the answer does not fit the schema that was asked for
-    │   ├── RejectedError               the answer is whole, and the caller's `reject` turned it down
-    │   ├── UnsupportedError            the model or its wire lacks what was asked for; nothing was sent
-    │   ├── DownloadError               an image or file could not, or may not, be downloaded; nothing was sent
+    │   ├── StreamBrokenError           the answer ended before its end marker; it has the text so far
+    │   ├── ProtocolError               the response is not valid for the wire
+    │   ├── InvalidOutputError          the answer does not match the requested schema
+    │   ├── RejectedError               the caller's `reject` function rejected the answer
+    │   ├── UnsupportedError            the model or its wire does not support the request; nothing was sent
+    │   ├── DownloadError               an image or file could not, or must not, be downloaded; nothing was sent
     │   └── HTTPError                   the host answered with an error
     │       ├── BadRequestError
     │       │   ├── ContextLengthError
@@ -33,11 +33,10 @@
     │       └── ServerError
     └── AllFailedError                  two or more candidates failed (also an ExceptionGroup)
 
-The joints are a caller's questions: is it mine to mend (``ConfigError``, ``BadRequestError``), will
-the same call work later (``retryable``), may another provider answer it (``next_may_help``). Both
-are decided by type, status and body fields, never by the text of a message. ``str()``, ``repr()``
-and ``args`` hold no header, body or query; what the host said of the failure is ``host_message``, and a note of the
-error, which a traceback shows.
+The types answer a caller's questions: do I have to change something (``ConfigError``, ``BadRequestError``), can
+the same call succeed later (``retryable``), can another provider answer it (``next_may_help``)? Type, status and
+body fields decide this, never the text of a message. ``str()``, ``repr()`` and ``args`` contain no header, body or
+query. The host's own message is in ``host_message``, and in a note of the error, which a traceback shows.
 """
 
 from __future__ import annotations
@@ -61,13 +60,13 @@ T = TypeVar("T")
 Phase: TypeAlias = Literal[
     "connect", "send", "headers", "first_event", "stream", "decode", "idle", "total", "plugin", "download", "skipped"
 ]
-"""Where in an attempt it happened; of a ``PhaseTimeoutError``: connect, first_event, idle or total."""
+"""The part of an attempt in which it failed; for a ``PhaseTimeoutError``: connect, first_event, idle or total."""
 
 
 class SegueError(Exception):
-    """Whatever Segue itself raises.
+    """The base class of all errors that Segue raises.
 
-    A pickle leaves out what cannot be pickled: attributes of your own, and a cause that is not one of these errors.
+    A pickle omits what cannot be pickled: attributes that you added, and a cause that is not a SegueError.
     """
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -148,13 +147,13 @@ _PLAIN: Final = (str, bytes, bool, int, float, type(None))
 
 
 class ConfigError(SegueError):
-    """A setting, file, variable or argument of the user's is wrong; the message names the fix."""
+    """A setting, file, variable or argument is wrong; the message says how to fix it."""
 
 
 class PluginError(SegueError):
-    """An installed plugin cannot be used; ``plugin`` names its entry point, ``__cause__`` is the reason.
+    """An installed plugin cannot be used; ``plugin`` is the name of its entry point, ``__cause__`` is the reason.
 
-    ``hook`` is that of its hooks which failed, empty where it is none of them.
+    ``hook`` is the hook that failed; it is empty if no hook failed.
     """
 
     def __init__(self, message: str, *, plugin: str = "", hook: str = "") -> None:
@@ -164,7 +163,7 @@ class PluginError(SegueError):
 
 
 class NeedsSyntaxError(SegueError, ValueError):
-    """A needs expression that cannot be read; ``text`` and ``position`` (0-based) point at the place."""
+    """A needs expression cannot be parsed; ``text`` and ``position`` (0-based) give the place."""
 
     def __init__(self, reason: str, *, text: str, position: int) -> None:
         super().__init__(f"{reason}\n  {text}\n  {' ' * position}^")
@@ -174,7 +173,7 @@ class NeedsSyntaxError(SegueError, ValueError):
 
 
 class NoCandidateError(SegueError):
-    """No candidate is left; ``explanation`` says of each one why it is out."""
+    """There is no candidate; ``explanation`` gives the reason for each model."""
 
     def __init__(self, message: str, *, explanation: str = "") -> None:
         super().__init__(f"{message}\n{explanation}" if explanation else message)
@@ -184,15 +183,15 @@ class NoCandidateError(SegueError):
 class ProviderError(SegueError):
     """One attempt at one provider failed.
 
-    ``retry_after`` is in seconds, or None where the host gave no hint. ``attempts`` has every attempt
-    of the call, in order, this one last. ``text`` is exactly what the caller of a stream had of the answer's text.
-    Of a candidate that was not asked at all the phase is ``skipped``. ``address`` is where the request went: scheme,
-    host, port and path, or None where that is not known. It is part of ``str()`` where it may be the cause.
+    ``retry_after`` is in seconds, or None if the host did not send it. ``attempts`` has every attempt of the call, in
+    order; this one is the last. ``text`` is exactly the text that the caller of a stream already got. If the candidate
+    was not tried at all, the phase is ``skipped``. ``address`` is the address of the request (scheme, host, port and
+    path), or None if it is unknown. It is part of ``str()`` if it may be the cause.
     """
 
     address: str | None = None
     refused_for: str | None = None
-    """Of a candidate that was skipped because its key had been refused: the model that it was refused for."""
+    """If the candidate was skipped because its key had been refused: the model that refused the key."""
     shows_address: ClassVar[bool] = False
     default_phase: ClassVar[Phase] = "stream"
     default_retryable: ClassVar[bool] = False
@@ -223,9 +222,9 @@ class ProviderError(SegueError):
 
     @property
     def host_message(self) -> str | None:
-        """The host's own sentence, on one line of at most 300 characters; None where it said nothing.
+        """The host's own message, on one line of at most 300 characters; None if the host did not send one.
 
-        It may quote the request. Setting it replaces the note that shows it; None removes the note.
+        It may quote the request. Setting it also changes the note that shows it; None removes the note.
         """
         return getattr(self, "_host_message", None)
 
@@ -240,7 +239,7 @@ class ProviderError(SegueError):
 
     @property
     def refuses_credential(self) -> bool:
-        """Whether it is about the key or the account: another model of the same host would refuse as well."""
+        """Whether the cause is the key or the account: other models of the same host would refuse it too."""
         return False
 
     def __str__(self) -> str:
@@ -251,7 +250,7 @@ _HOST_SAYS: Final = "the host says: "
 
 
 def message_of(error: ProviderError, *, address: str | None = None) -> str:
-    """What went wrong, without the provider's name, and with the address where that may be the cause.
+    """The message without the provider's name, and with the address if that may be the cause.
 
     ``address`` is shown in place of the error's own.
     """
@@ -268,10 +267,10 @@ def message_of(error: ProviderError, *, address: str | None = None) -> str:
 
 
 class ConnectError(ProviderError):
-    """No connection to the host: refused, unreachable, reset; nothing of the request was answered.
+    """No connection to the host: it was refused, unreachable or reset before a response began.
 
-    ``is_local`` says that it is this machine that has run out of something (descriptors, memory, ports),
-    ``is_refused`` that nothing listens at the address.
+    ``is_local`` means that this machine has no file descriptors, memory or ports left;
+    ``is_refused`` means that no server listens at the address.
     """
 
     is_local: bool = False
@@ -286,13 +285,13 @@ class DNSError(ConnectError):
 
 
 class TLSError(ConnectError):
-    """The host showed no certificate that is trusted here, or no TLS at all."""
+    """The host's certificate is not trusted on this machine, or the host does not use TLS."""
 
     default_retryable: ClassVar[bool] = False
 
 
 class ProxyError(ConnectError):
-    """The proxy could not be used, or refused."""
+    """The proxy could not be used, or it refused the connection."""
 
 
 class PhaseTimeoutError(ProviderError, TimeoutError):
@@ -304,7 +303,7 @@ class PhaseTimeoutError(ProviderError, TimeoutError):
 
 
 class StreamBrokenError(ProviderError):
-    """The answer ended before its end marker; ``text`` is exactly what had come."""
+    """The answer ended before its end marker; ``text`` is exactly the text that arrived."""
 
     shows_address: ClassVar[bool] = True
     default_retryable: ClassVar[bool] = True
@@ -317,16 +316,16 @@ class StreamBrokenError(ProviderError):
 
 
 class ProtocolError(ProviderError):
-    """What came is not what the wire allows: a wrong coding, wrong JSON, too much of it."""
+    """The response is not valid for the wire: a wrong encoding, invalid JSON, or too much data."""
 
     shows_address: ClassVar[bool] = True
     default_phase: ClassVar[Phase] = "decode"
 
 
 class InvalidOutputError(ProviderError):
-    """The answer is whole, but it does not fit the schema that was asked for; ``text`` is the answer.
+    """The answer is whole, but it does not match the requested schema; ``text`` is the answer.
 
-    ``finish_reason`` tells why it ended: after ``length`` it is only the beginning of one.
+    ``finish_reason`` is the reason why it ended: with ``length`` the answer was cut off by a limit.
     """
 
     default_phase: ClassVar[Phase] = "decode"
@@ -338,9 +337,9 @@ class InvalidOutputError(ProviderError):
 
 
 class RejectedError(ProviderError):
-    """The answer is whole, or begun, and the caller's `reject` turned it down; ``text`` is what there was of it.
+    """The caller's `reject` function rejected the answer, or its beginning; ``text`` is the text that was rejected.
 
-    ``reason`` is the name of the test that did.
+    ``reason`` is the name of the function.
     """
 
     default_phase: ClassVar[Phase] = "decode"
@@ -352,7 +351,7 @@ class RejectedError(ProviderError):
 
 
 class UnsupportedError(ProviderError):
-    """The model or its wire lacks what the request asks for, and the policy is to refuse; nothing was sent."""
+    """The model or its wire does not support a part of the request, and the policy is ``error``; nothing was sent."""
 
     default_phase: ClassVar[Phase] = "send"
 
@@ -362,10 +361,10 @@ class UnsupportedError(ProviderError):
 
 
 class DownloadError(ProviderError):
-    """An image or file could not be downloaded for a host that takes no addresses, or may not be; nothing was sent.
+    """An image or file could not, or must not, be downloaded for a host that does not accept URLs; nothing was sent.
 
-    ``status`` is that of the answer, where there was one. A download is tried once a call: the next candidate
-    may help if its host takes the address itself.
+    ``status`` is the HTTP status of the download, if there was a response. A download is tried once per call: the next
+    candidate may help if its host accepts the URL.
     """
 
     default_phase: ClassVar[Phase] = "download"
@@ -378,9 +377,9 @@ class DownloadError(ProviderError):
 class HTTPError(ProviderError):
     """The host answered with an error.
 
-    ``status`` is the HTTP status (200 where the error came inside a stream); ``code`` the body's own
-    code or type; ``body`` at most 2,000 characters of the body, with what looks like a key blotted out. Raised without
-    a status, as by a plugin, it has the one that its type stands for.
+    ``status`` is the HTTP status (200 if the error came inside a stream); ``code`` is the code or type in the body;
+    ``body`` is at most 2,000 characters of the body, with everything that looks like a key redacted. If a plugin
+    raises it without a status, it has the usual status of its type.
     """
 
     default_phase: ClassVar[Phase] = "headers"
@@ -416,14 +415,14 @@ class HTTPError(ProviderError):
 
 
 class BadRequestError(HTTPError):
-    """The host says the request is wrong (400, 422); another provider would be sent the same."""
+    """The host says that the request is wrong (400, 422); another provider would get the same request."""
 
     default_next_may_help: ClassVar[bool] = False
     default_status: ClassVar[int] = 400
 
 
 class ContextLengthError(BadRequestError):
-    """The request is longer than the model's context; a model with a larger one may take it."""
+    """The request is longer than the model's context; a model with a larger context may accept it."""
 
     default_next_may_help: ClassVar[bool] = True
 
@@ -433,14 +432,14 @@ class ContentFilterError(BadRequestError):
 
 
 class RequestTooLargeError(BadRequestError):
-    """The request body is larger than the host takes (413)."""
+    """The request body is larger than the host accepts (413)."""
 
     default_next_may_help: ClassVar[bool] = True
     default_status: ClassVar[int] = 413
 
 
 class AuthenticationError(HTTPError):
-    """The host does not know the key (401)."""
+    """The host does not accept the key (401)."""
 
     default_status: ClassVar[int] = 401
 
@@ -450,26 +449,26 @@ class AuthenticationError(HTTPError):
 
 
 class PermissionDeniedError(HTTPError):
-    """The key may not do this (403)."""
+    """The key does not have permission for this request (403)."""
 
     default_status: ClassVar[int] = 403
 
 
 class ModelNotFoundError(HTTPError):
-    """The host has no such model, or retired it (404, 410)."""
+    """The host does not have this model, or retired it (404, 410)."""
 
     default_status: ClassVar[int] = 404
 
 
 class RateLimitError(HTTPError):
-    """Too many requests (429); ``retry_after`` says how long to wait where the host did."""
+    """Too many requests (429); ``retry_after`` is the time to wait, if the host sent it."""
 
     default_retryable: ClassVar[bool] = True
     default_status: ClassVar[int] = 429
 
 
 class QuotaExhaustedError(RateLimitError):
-    """The account's quota or credit is used up; waiting a moment does not help."""
+    """The account's quota or credit is used up; a short wait does not help."""
 
     default_retryable: ClassVar[bool] = False
     default_status: ClassVar[int] = 402
@@ -494,11 +493,11 @@ class ServerError(HTTPError):
 
 
 class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
-    """Two or more candidates failed; the group holds the last error of each, ``attempts`` every attempt's record.
+    """Two or more candidates failed; the group holds the last error of each, ``attempts`` has every attempt.
 
-    A candidate that was skipped because its key had been refused is among the attempts alone. ``str()`` tells equal
+    A candidate that was skipped because its key had been refused is only in ``attempts``. ``str()`` gives equal
     causes once: ``all 20 candidates failed: openai (20 models): HTTP 401 (invalid_api_key)``.
-    ``text`` is exactly what the caller of a stream had of the answer's text.
+    ``text`` is exactly the text that the caller of a stream already got.
     """
 
     attempts: tuple[Attempt, ...] = ()
@@ -509,7 +508,7 @@ class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """What went wrong and where, equal causes of one provider once."""
+        """The provider and the message of each error; equal causes of one provider once."""
         alike: dict[tuple[str | None, type[ProviderError], str], list[ProviderError]] = {}
         for error in leaves(self):
             alike.setdefault((error.provider, type(error), message_of(error, address="")), []).append(error)
@@ -545,7 +544,7 @@ class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
 
 
 def leaves(group: ExceptionGroup[ProviderError]) -> list[ProviderError]:
-    """The errors of a group, those of groups inside it among them."""
+    """The errors of a group, including those of groups inside it."""
     found: list[ProviderError] = []
     for error in group.exceptions:
         found += leaves(error) if isinstance(error, ExceptionGroup) else [error]
@@ -640,18 +639,18 @@ _RETRYABLE_4XX: Final[frozenset[int]] = frozenset({408, 409, 425})
 
 @dataclass(frozen=True, slots=True)
 class ErrorFields:
-    """What an error body says, by field."""
+    """The fields of an error body."""
 
     code: str | None = None
     type: str | None = None
     status: int | None = None
-    """A status told in the body itself, as some hosts do inside a 200 stream."""
+    """The status in the body itself; some hosts send one inside a stream with status 200."""
     reason: str | None = None
-    """A finer word beside the code, as Google has one in ``details``."""
+    """A more specific reason next to the code; Google sends one in ``details``."""
     message: str | None = None
-    """The host's own sentence, without what is or looks like a key."""
+    """The host's own message, without keys and text that looks like a key."""
     context_length: bool = False
-    """Whether the body says so in one of the phrases of `segue.wire.error_body`, for want of a field."""
+    """Whether the body contains one of the phrases of `segue.wire.error_body`; some hosts send no field for this."""
 
 
 def http_error(
@@ -663,7 +662,7 @@ def http_error(
     retry_after: float | None = None,
     request_id: str | None = None,
 ) -> HTTPError:
-    """The error of an answered failure, typed by status and body fields; 200 means inside a stream."""
+    """The error for an HTTP error response; status and body fields decide its type; 200 means inside a stream."""
     told = fields.status if status == 200 and fields.status is not None else status
     names = [name for name in (fields.reason, fields.code, fields.type) if name]
     cls: type[HTTPError] | None = next((_BY_CODE[name] for name in names if name in _NARROWING), None)

@@ -1,4 +1,4 @@
-"""What comes back: a closed union of events, and the reply that they fold into."""
+"""The events of a streamed answer, and the reply that they form."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ T = TypeVar("T", default=None)
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """What the host says is left of a key's limits; times are in seconds from the answer, None is not said."""
+    """The rest of a key's rate limits, from the host; times are in seconds from the response; None is unknown."""
 
     requests: int | None = None
     requests_left: int | None = None
@@ -40,7 +40,7 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The host began to answer; each field is None where it did not say."""
+    """The host began to answer; a field is None if the host did not send it."""
 
     model: str | None = None
     response_id: str | None = None
@@ -50,7 +50,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next piece of the answer's text; never empty. ``choice`` is which of several answers."""
+    """The next piece of the answer's text; never empty. ``choice`` is the number of the answer if there are several."""
 
     text: str
     choice: int = 0
@@ -58,7 +58,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """The next piece of what the model thinks; ``opaque`` is what its host wants back, and ends a part."""
+    """The next piece of the model's reasoning; ``opaque`` is data that its host needs back, and ends a part."""
 
     text: str
     opaque: str | None = field(default=None, repr=False)
@@ -67,7 +67,7 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class RefusalDelta:
-    """The next piece of the model's words for why it does not answer."""
+    """The next piece of the model's refusal: the text that says why it does not answer."""
 
     text: str
     choice: int = 0
@@ -75,10 +75,10 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """The next piece of a tool call, told from others by ``index``.
+    """The next piece of a tool call; ``index`` is the number of the call.
 
-    A call's first piece has its ``id`` and ``name``; ``arguments`` of all its pieces, joined, are its JSON text.
-    ``opaque`` is what its host wants back with it.
+    The first piece of a call has its ``id`` and ``name``; the ``arguments`` of all pieces, joined, are its JSON text.
+    ``opaque`` is data that its host needs back with the call.
     """
 
     index: int
@@ -92,7 +92,7 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class AudioDelta:
-    """The next piece of spoken answer: its bytes, and the words in them."""
+    """The next piece of a spoken answer: its bytes, and their transcript."""
 
     data: bytes = field(default=b"", repr=False)
     transcript: str = ""
@@ -102,9 +102,9 @@ class AudioDelta:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Something that the answer rests on; ``start`` and ``end`` are places in its text, in characters.
+    """A source of the answer; ``start`` and ``end`` are positions in the answer's text, in characters.
 
-    ``url`` is its address, or its host's id of a file.
+    ``url`` is the address of the source, or the host's id of a file.
     """
 
     url: str
@@ -116,7 +116,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token and its natural log probability; ``top`` are the likeliest in its place."""
+    """A token and its natural log probability; ``top`` are the most likely tokens at its position."""
 
     token: str
     logprob: float
@@ -125,7 +125,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Logprobs:
-    """The log probabilities of the tokens of the text just given."""
+    """The log probabilities of the tokens of the text before this event."""
 
     tokens: tuple[TokenLogprob, ...]
     choice: int = 0
@@ -133,7 +133,7 @@ class Logprobs:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something was left out or could not be known; ``subject`` is the setting or field it is about."""
+    """Something was left out or is unknown; ``subject`` is the setting or field."""
 
     subject: str
     message: str
@@ -144,10 +144,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """The host before failed in the middle of its answer, and this one takes over.
+    """The previous host failed in the middle of its answer, and this one takes over.
 
-    ``continue``: what comes next goes on where the text stopped, ``text_length`` characters in. ``restart``: all
-    that came before, of every kind, is to be thrown away. ``cause`` is the type of what went wrong.
+    ``continue``: the next text continues the text so far, which has ``text_length`` characters. ``restart``: discard
+    all earlier events, of every type. ``cause`` is the type of the error.
     """
 
     mode: Literal["continue", "restart"]
@@ -159,11 +159,11 @@ class Handover:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the host counts them; None where it did not say. The last one of a stream holds.
+    """The token counts of the host; None if the host did not send one. The last one of a stream counts.
 
-    The same of every wire: ``input_tokens`` are all of the input, with ``cached_tokens`` and
-    ``cache_write_tokens`` among them; ``output_tokens`` all of the output, with ``reasoning_tokens`` among them.
-    ``cost`` is in USD, where the host itself tells it.
+    The same for every wire: ``input_tokens`` are all tokens of the input, including ``cached_tokens`` and
+    ``cache_write_tokens``; ``output_tokens`` are all tokens of the output, including ``reasoning_tokens``.
+    ``cost`` is in USD, if the host itself sends it.
     """
 
     input_tokens: int | None = None
@@ -177,7 +177,7 @@ class Usage:
     cost: float | None = None
 
     def plus(self, other: Usage) -> Usage:
-        """Both together; what only one of them tells is taken as it is."""
+        """The sum of both; a count that only one of them has is used unchanged."""
         sums: dict[str, Any] = {}
         for each in fields(Usage):
             one, another = getattr(self, each.name), getattr(other, each.name)
@@ -189,7 +189,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceFinish:
-    """One of several answers is whole, one beside the first."""
+    """One answer, other than the first of several, is whole."""
 
     choice: int
     reason: FinishReason
@@ -198,7 +198,7 @@ class ChoiceFinish:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The answer is whole; ``raw`` is the host's own word for the reason, None where it gave none."""
+    """The answer is whole; ``raw`` is the host's own name for the reason, or None."""
 
     reason: FinishReason
     raw: str | None = None
@@ -224,13 +224,13 @@ _CONTENT = (TextDelta, ReasoningDelta, ToolCallDelta, RefusalDelta, AudioDelta)
 
 
 def is_content(event: Event) -> bool:
-    """Whether a caller has seen something of the answer with this event: the commit point."""
+    """Whether this event contains a part of the answer; the first such event is the commit point."""
     return isinstance(event, _CONTENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """A piece of what the model thought, with what its host wants back of it."""
+    """A piece of the model's reasoning, with the data that its host needs back."""
 
     text: str
     opaque: str | None = field(default=None, repr=False)
@@ -238,7 +238,7 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A spoken answer, in the format that was asked for."""
+    """A spoken answer, in the requested format."""
 
     data: bytes = field(repr=False)
     transcript: str
@@ -247,7 +247,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One answer; there is more than one only where the setting ``n`` asked for it."""
+    """One answer; there is more than one only if the setting ``n`` is more than 1."""
 
     text: str
     finish_reason: FinishReason
@@ -260,7 +260,7 @@ class Choice:
 
     @property
     def reasoning(self) -> str:
-        """What the model thought, as one text."""
+        """The model's reasoning, as one text."""
         return "".join(part.text for part in self.reasoning_parts)
 
 
@@ -268,10 +268,10 @@ class Choice:
 class Reply(Generic[T]):
     """A whole answer.
 
-    What is asked of it without saying of which choice is of the first. ``parsed`` is the answer in the
-    form of the schema that was asked for, None without one. ``model`` is the model that was asked,
-    ``response_model`` the one that the host says answered. Where several hosts wrote it, ``handovers`` says where
-    one took over from another, ``provider`` and ``model`` are of the last, and ``usage`` and ``cost`` of all of them.
+    ``text``, ``tool_calls`` and the other properties are those of the first choice. ``parsed`` is the answer parsed
+    with the requested schema, None without one. ``model`` is the requested model, ``response_model`` is the model that
+    answered, as reported by the host. If several hosts wrote the answer, ``handovers`` says where one took over from
+    another, ``provider`` and ``model`` are those of the last host, and ``usage`` and ``cost`` are sums.
     """
 
     choices: tuple[Choice, ...]
@@ -291,7 +291,7 @@ class Reply(Generic[T]):
 
     @property
     def cost(self) -> float | None:
-        """What it cost in USD; None where that is not known, never 0 for it."""
+        """The cost in USD; None if it is unknown (never 0 in that case)."""
         if self.pricing is not None:
             return self.pricing.cost(self.usage)
         return None if self.usage is None else self.usage.cost
@@ -303,17 +303,17 @@ class Reply(Generic[T]):
 
     @property
     def reasoning(self) -> str:
-        """What the model thought, as far as the host shows it."""
+        """The model's reasoning, if the host shows it."""
         return self.choices[0].reasoning
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The tools that the model wishes to be called, in order."""
+        """The tool calls that the model requests, in order."""
         return self.choices[0].tool_calls
 
     @property
     def refusal(self) -> str | None:
-        """The model's words for why it does not answer."""
+        """The text in which the model says why it does not answer; None if it answered."""
         return self.choices[0].refusal
 
     @property
@@ -328,17 +328,17 @@ class Reply(Generic[T]):
 
     @property
     def finish_reason(self) -> FinishReason:
-        """Why the answer ended, in our words."""
+        """The reason why the answer ended; the same names for all hosts."""
         return self.choices[0].finish_reason
 
     @property
     def raw_finish_reason(self) -> str | None:
-        """Why the answer ended, in the host's own word."""
+        """The reason why the answer ended, as sent by the host."""
         return self.choices[0].raw_finish_reason
 
     @property
     def message(self) -> Message:
-        """The answer as a message, to go on with."""
+        """The answer as a message, for the next request of the conversation."""
         from .messages import Message, Part, ReasoningPart, RefusalPart, TextPart, said  # not for events alone
 
         choice = self.choices[0]
@@ -364,7 +364,7 @@ class Reply(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """What a host answers to a wish for vectors: one for each input, in their order."""
+    """A host's response to an embedding request: one vector for each input, in order."""
 
     vectors: list[list[float]] = field(repr=False)
     usage: Usage | None = None
@@ -375,7 +375,7 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class EmbedReply:
-    """The vectors of the inputs, in their order, with who gave them."""
+    """The embeddings of the inputs, in order, with the provider and model that returned them."""
 
     vectors: list[list[float]] = field(repr=False)
     usage: Usage | None = None
@@ -389,7 +389,7 @@ class EmbedReply:
 
     @property
     def cost(self) -> float | None:
-        """What it cost in USD; None where that is not known."""
+        """The cost in USD; None if it is unknown."""
         if self.pricing is not None:
             return self.pricing.cost(self.usage)
         return None if self.usage is None else self.usage.cost
@@ -480,14 +480,14 @@ class _Choice:
 
 def _no_event(event: Never) -> ProtocolError:
     """Of what a plugin yields against all types."""
-    return ProtocolError(f"the provider yielded {type(event).__name__}, which is no event", phase="plugin")
+    return ProtocolError(f"the provider yielded {type(event).__name__}, which is not an event", phase="plugin")
 
 
 _NO_START: Final = Start()
 
 
 class Collector:
-    """Folds events into a reply, one by one."""
+    """Builds a reply from events, one by one."""
 
     __slots__ = ("_choices", "_finish", "_first", "_handovers", "_notices", "_sources", "_start", "_usage")
 
@@ -502,7 +502,7 @@ class Collector:
         self._finish: Finish | None = None
 
     def add(self, event: Event) -> None:
-        """Take the next event."""
+        """Add the next event."""
         match event:
             case TextDelta():
                 (self._first if event.choice == 0 else self._choice(event.choice)).text.append(event.text)
@@ -535,7 +535,7 @@ class Collector:
                 raise _no_event(event)
 
     def take(self, events: Sequence[Event]) -> int:
-        """Take the next events, up to the end if it is among them; how many those are."""
+        """Add the next events, up to the finish; return how many were added."""
         text = self._first.text
         for place, event in enumerate(events, 1):
             if type(event) is TextDelta and event.choice == 0:
@@ -548,7 +548,7 @@ class Collector:
         return len(events)
 
     def resumed(self) -> Collector:
-        """Another one that goes on from here, while this one stays as it is."""
+        """A copy that continues from here; this one stays unchanged."""
         other = Collector()
         other._first.text = ["".join(self._first.text)]
         other._notices = list(self._notices)
@@ -579,19 +579,19 @@ class Collector:
 
     @property
     def is_plain_text(self) -> bool:
-        """Whether nothing but text of the first choice has come."""
+        """Whether only text of the first choice has arrived."""
         first = self._first
         other = first.reasoning or first.refusal or first.calls or first.audio or first.logprobs
         return len(self._choices) == 1 and not other
 
     @property
     def usage(self) -> Usage | None:
-        """The usage as last told."""
+        """The last usage that arrived."""
         return self._usage
 
     @property
     def finish(self) -> Finish | None:
-        """The end, once it came."""
+        """The finish; None before it arrived."""
         return self._finish
 
     def reply(
@@ -603,14 +603,14 @@ class Collector:
         parsed: Any = None,
         pricing: Pricing | SharedPricing | None = None,
     ) -> Reply[Any]:
-        """The whole answer; ValueError where no ``Finish`` came, for then it is not whole."""
+        """The whole answer; ValueError if no ``Finish`` arrived, because then it is not whole."""
         if self._finish is None:
-            raise ValueError("the answer has not ended: no Finish event came")
+            raise ValueError("the answer is not whole: no Finish event arrived")
         self._first.finish = (self._finish.reason, self._finish.raw)
         return self._reply(provider, model, attempts, parsed, pricing)
 
     def beginning(self) -> Reply[Any]:
-        """What there is of an answer that has not ended; its reason to end is ``unknown``."""
+        """The part of the answer so far; its ``finish_reason`` is ``unknown``."""
         return self._reply("", "", (), None, None)
 
     def _reply(
@@ -643,7 +643,7 @@ class Collector:
 
 
 async def collect(events: AsyncIterable[Event]) -> Reply[None]:
-    """Fold a stream of events into a reply; ValueError where it ends without a ``Finish``."""
+    """Read a stream of events into a reply; ValueError if it ends without a ``Finish``."""
     collector = Collector()
     async for event in events:
         collector.add(event)
@@ -654,10 +654,10 @@ async def collect(events: AsyncIterable[Event]) -> Reply[None]:
 
 
 class Flow(AsyncGenerator[Event, None]):
-    """Events on their way, to be taken one by one as of any generator, or all that are there at once.
+    """A stream of events; read them one by one like any generator, or in batches.
 
-    What one read of a socket brings is handed up in one list through every layer that may stand between, so that an
-    event costs what is done with it and no more. Who takes one by one gets the same events.
+    All events from one read of the socket pass through every layer in one list, so that the cost of an event does not
+    grow with the number of layers. Reading one by one returns the same events.
     """
 
     __slots__ = ("_one_by_one",)
@@ -666,11 +666,11 @@ class Flow(AsyncGenerator[Event, None]):
         self._one_by_one: AsyncGenerator[Event, None] | None = None
 
     async def batch(self) -> Sequence[Event]:
-        """The next events, as many as are there; none at the end."""
+        """The next events that are available; an empty sequence at the end."""
         raise NotImplementedError
 
     async def close(self) -> None:
-        """Give up what is held; what was not taken yet is not asked for."""
+        """Release all resources; the rest of the events is not read."""
         raise NotImplementedError
 
     async def _singly(self) -> AsyncGenerator[Event, None]:
@@ -707,7 +707,7 @@ class Flow(AsyncGenerator[Event, None]):
         return single.athrow(typ) if val is None and tb is None else single.athrow(typ, val, tb)
 
     async def rest(self) -> None:
-        """Take all that is left, of which only the end is of interest."""
+        """Read and discard the remaining events."""
         if self._one_by_one is None:
             try:
                 while await self.batch():
@@ -720,7 +720,7 @@ class Flow(AsyncGenerator[Event, None]):
                 pass
 
     async def aclose(self) -> None:
-        """Give up, also what one by one was taken of it."""
+        """Close the stream, also while it is read one by one."""
         if self._one_by_one is not None:
             await self._one_by_one.aclose()
         await self.close()

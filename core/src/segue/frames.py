@@ -1,7 +1,7 @@
-"""Takes the local variables out of the frames that an error keeps alive.
+"""Removes the local variables from the frames that an error keeps alive.
 
-Error trackers and ``pytest -l`` print the local variables of every frame of a traceback. In ours there are keys,
-headers and messages. So whatever lets an error out to a caller empties the frames that are over; the lines of the
+Error trackers and ``pytest -l`` print the local variables of every frame of a traceback. Our frames hold keys, headers
+and messages. So the code that raises an error to a caller clears the frames that have ended; the lines of the
 traceback stay.
 """
 
@@ -20,10 +20,10 @@ R = TypeVar("R")
 
 
 def forget_locals(error: BaseException, *, of_all: bool = False) -> None:
-    """Empty the frames of ours, of this error and of those that hang on it; ``of_all``: everybody's below the caller.
+    """Clear our frames, of this error and of its causes and contexts; with ``of_all`` all frames below the caller.
 
-    Frames that still run keep what they hold, so whoever calls this deletes its own secrets. An error that somebody
-    further up is handling is not ours: of its frames only ours are emptied.
+    Frames that still run keep their variables, so the caller must delete its own secrets. If code further up is
+    handling an error, that error is not ours: only our frames in it are cleared.
     """
     pending, seen = [(error, of_all)], set[int]()
     while pending:
@@ -62,9 +62,9 @@ def _is_over(frame: FrameType) -> bool:
 
 
 def forgetful(function: Callable[P, R]) -> Callable[P, R]:
-    """A function whose errors keep no local variable of it, nor of what it called of ours.
+    """A function whose errors do not keep its local variables, or those of our functions that it called.
 
-    It costs one more call; where that counts, what it does is written out instead.
+    It costs one more call; in fast paths the same code is written out instead.
     """
 
     @functools.wraps(function)

@@ -1,7 +1,7 @@
-"""What plugins have a say in: each hook called by itself, for a limited time, and told by its name where it fails.
+"""Calls the hooks of plugins: each hook by itself, with a time limit; an error names the hook.
 
-What decides where something is sent, or what is (candidates, middleware), fails closed: nothing is sent without it.
-What only tells or looks on (facts, observers) fails open, with a word in the log and in the replies.
+Hooks that decide where a request goes, or what it contains (candidates, middleware), fail closed: if one fails, no
+request is sent. Hooks that only add facts or observe fail open, with a log line and a notice in the replies.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _Hook:
         self._name = name
         self._limit = limit
         self.hangs: bool = False
-        """Whether it once took too long; then it is not called again, for it may still run."""
+        """Whether it once took too long; then it is not called again, because it may still be running."""
 
     @property
     def plugin(self) -> str:
@@ -67,9 +67,9 @@ class _Hook:
         return self._late.entry.name
 
     def __call__(self, read: Callable[[Any], T], *, tells: bool = True, **arguments: object) -> T:
-        """What ``read`` makes of what it gives, both in its time; PluginError else.
+        """Call the hook and ``read`` its result, both within the time limit; PluginError if one fails.
 
-        ``tells`` is whether the words of its own errors are told: they may hold what it was given.
+        ``tells`` is whether the messages of its own errors are shown: they may contain its arguments.
         """
         late, name = self._late, self._name
 
@@ -119,13 +119,13 @@ class Hooks:
         self._facts = self._of("segue_facts")
         self._unknown: dict[str, tuple[PluginError, list[str]]] = {}  # by plugin, with the providers
         self.errors: dict[Late, PluginError] = {}
-        """The plugins whose observers or middleware are not to be had."""
+        """The plugins whose observers or middleware cannot be used."""
         self.refusal: PluginError | None = None
-        """Why no call can be made; None where one can."""
+        """Why no call can be made; None if calls can be made."""
         self.observers: tuple[tuple[str, Observer], ...] = tuple(self._given("segue_observers", _observer))
-        """Those that they give, each with the plugin's name."""
+        """The observers of plugins, each with the plugin's name."""
         self.middleware: tuple[tuple[str, Middleware], ...] = tuple(self._given("segue_middleware", _middleware))
-        """The same of middleware."""
+        """The middleware of plugins, each with the plugin's name."""
 
     def _of(self, name: str) -> tuple[_Hook, ...]:
         return tuple(_Hook(one.late, name, self._time_limit) for one in self._sorted if name in one.hooks)
@@ -146,7 +146,7 @@ class Hooks:
     # ── facts ─────────────────────────────────────────────────────────────────────────────────────────
 
     def facts(self, provider: str, models: Sequence[Model]) -> Mapping[str, Capabilities]:
-        """What plugins know of these models, by name; of two that know the same the later one stands above."""
+        """The facts that plugins have of these models, by name; the later plugin overrides the earlier one."""
         told: dict[str, Capabilities] = {}
         for hook in self._facts:
             read = functools.partial(_facts, source=f"plugin {hook.plugin}")
@@ -154,7 +154,7 @@ class Hooks:
                 given = hook(read, provider=provider, models=tuple(models))
             except PluginError as error:
                 if hook.plugin not in self._unknown:
-                    _log.warning("%s: its facts of %s are not known", error, provider)
+                    _log.warning("%s: its facts of %s are not used", error, provider)
                 self._unknown.setdefault(hook.plugin, (error, []))[1].append(provider)
                 continue
             for model, facts in given.items():
@@ -162,9 +162,9 @@ class Hooks:
         return told
 
     def notices(self) -> list[Notice]:
-        """What callers are told of hooks that failed and without which it goes on, one for each plugin."""
+        """A notice for each plugin whose hook failed, if calls continue without it."""
         return [
-            Notice("plugin", f"{error}: its facts of {_some(providers)} are not known")
+            Notice("plugin", f"{error}: its facts of {_some(providers)} are not used")
             for error, providers in self._unknown.values()
         ]
 
@@ -172,11 +172,11 @@ class Hooks:
 
     @property
     def choose(self) -> bool:
-        """Whether any has a say in who is asked."""
+        """Whether any plugin can change the candidates."""
         return bool(self._candidates)
 
     def chosen(self, matched: Matched, needs: Needs, request: Request | None) -> Selection:
-        """The selection as plugins leave it, each given what the one before it left; PluginError where one fails."""
+        """The selection after all plugins, each given the result of the one before; PluginError if one fails."""
         candidates = matched.candidates
         vetoed: list[Rejection] = []
         for hook in self._candidates:
@@ -194,7 +194,7 @@ class Hooks:
 def _each(given: Any, check: Callable[[object], T]) -> list[T]:
     """What a hook gave one by one; of several implementations all."""
     if not given and check is _middleware:
-        raise _WrongResultError("gave None, not a list of middleware")  # a return that was forgotten, maybe
+        raise _WrongResultError("returned None, not a list of middleware")  # a return that was forgotten, maybe
     return [check(one) for one in itertools.islice(itertools.chain.from_iterable(given), _MOST)]
 
 
@@ -211,18 +211,18 @@ def _facts(given: object, source: str) -> dict[str, Capabilities]:
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise _WrongResultError(f"gave {type(given).__name__}, not facts by the names of models")
+        raise _WrongResultError(f"returned {type(given).__name__}, not facts by the names of models")
     read: dict[str, Capabilities] = {}
     for model, facts in given.items():
         if not isinstance(model, str) or not isinstance(facts, Mapping):
-            raise _WrongResultError("gave something else than facts by the names of models")
+            raise _WrongResultError("returned a value that is not facts by the names of models")
         try:
             plain = Capabilities(facts, source="")
         except (TypeError, ValueError) as error:
-            raise _WrongResultError(f"gave a wrong fact of {model!r:.100} ({error!s:.200})") from None
+            raise _WrongResultError(f"returned a wrong fact of {model!r:.100} ({error!s:.200})") from None
         for name, fact in plain.items():
             if isinstance(fact.value, float) and not math.isfinite(fact.value):
-                raise _WrongResultError(f"gave a wrong fact of {model!r:.100} ({name} is {fact.value})")
+                raise _WrongResultError(f"returned a wrong fact of {model!r:.100} ({name} is {fact.value})")
         read[model] = Capabilities(
             {
                 name: Fact(fact.value, f"{source}: {fact.source}" if fact.source else source)
@@ -236,7 +236,7 @@ def _arranged(given: Any, candidates: Sequence[Candidate]) -> tuple[tuple[Candid
     if given is None:
         return tuple(candidates), []
     if isinstance(given, (str, bytes, Mapping)) or not hasattr(given, "__iter__"):
-        raise _WrongResultError(f"gave {type(given).__name__}, not candidates and vetoes")
+        raise _WrongResultError(f"returned {type(given).__name__}, not candidates and vetoes")
     left = {candidate.name: candidate for candidate in candidates}
     kept: list[Candidate] = []
     vetoes: list[Veto] = []
@@ -246,22 +246,20 @@ def _arranged(given: Any, candidates: Sequence[Candidate]) -> tuple[tuple[Candid
                 kept.append(_own(one, left))
             case Veto(candidate=Candidate() as candidate, reason=str() as reason):
                 if not reason.strip():
-                    raise _WrongResultError(f"gave no reason for its veto of {candidate.name:.100}")
+                    raise _WrongResultError(f"returned a veto of {candidate.name:.100} without a reason")
                 _own(candidate, left)
                 vetoes.append(one)
             case _:
-                raise _WrongResultError(f"gave {type(one).__name__} among candidates and vetoes")
+                raise _WrongResultError(f"returned {type(one).__name__} among candidates and vetoes")
     if left:
-        raise _WrongResultError(
-            f"lost {next(iter(left))}: who is not to be asked is put out by a Veto, with the reason"
-        )
+        raise _WrongResultError(f"omitted {next(iter(left))}: to reject a candidate, return a Veto with the reason")
     return tuple(kept), vetoes
 
 
 def _own(candidate: Candidate, left: dict[str, Candidate]) -> Candidate:
     own = left.pop(candidate.name, None)
     if own is None:
-        raise _WrongResultError(f"gave {candidate.name:.100} twice, or without having been given it")
+        raise _WrongResultError(f"returned {candidate.name:.100} twice, or it was not among the candidates")
     if own is not candidate and own != candidate:
         raise _WrongResultError(f"changed {candidate.name:.100}")
     return own
@@ -269,7 +267,7 @@ def _own(candidate: Candidate, left: dict[str, Candidate]) -> Candidate:
 
 def _observer(given: object) -> Any:
     """What was given, if it can be told everything."""
-    _has(given, _TOLD, "observer", "Observer")
+    _has(given, _TOLD, "an observer", "Observer")
     return given
 
 
@@ -283,5 +281,5 @@ def _has(given: object, methods: Iterable[str], kind: str, parent: str) -> None:
     for name in methods:
         if isinstance(given, type) or not callable(getattr(given, name, None)):
             raise _WrongResultError(
-                f"gave {given!r:.80}, which is no {kind}: it has no {name} (inherit from segue.{parent})"
+                f"returned {given!r:.80}, which is not {kind}: it has no {name} (inherit from segue.{parent})"
             )

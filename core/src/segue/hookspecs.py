@@ -1,6 +1,6 @@
-"""What a plugin may implement.
+"""The hooks that a plugin can implement.
 
-`docs/hooks.md` has a chapter for each: when it is called, why it is there, what follows when it fails, an example.
+`docs/hooks.md` has a section for each hook: when it is called, its purpose, what happens if it fails, and an example.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PROJECT = "segue"
 API_VERSION = 1
-"""The version that a plugin may state as ``segue_api``; absent means 1."""
+"""The version that a plugin may declare as ``segue_api``; the default is 1."""
 
 hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker(PROJECT)
 hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker(PROJECT)
@@ -31,11 +31,11 @@ hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def segue_providers() -> Sequence[type[AsyncGeneratorProvider | Provider] | ProviderSpec | Host | Provider]:
-    """The providers of this plugin; called once, when providers are first listed.
+    """Return the providers of this plugin; called once, when providers are first listed.
 
-    Give `ProviderSpec` values where the implementation is costly to import: nothing of it is imported
-    until it is asked. A `Host` is a host of a known wire. An `AsyncGeneratorProvider` class, a `Provider`
-    class or an object will do too.
+    Return a `ProviderSpec` if the implementation is slow to import: it is imported only for the first request.
+    A `Host` describes a host of a known wire. An `AsyncGeneratorProvider` class, a `Provider` class or a `Provider`
+    object is accepted too.
     """
     raise NotImplementedError  # a specification; pluggy never calls it
 
@@ -44,10 +44,10 @@ def segue_providers() -> Sequence[type[AsyncGeneratorProvider | Provider] | Prov
 def segue_facts(
     provider: str, models: Sequence[Model]
 ) -> Mapping[str, Capabilities | Mapping[str, Fact | Value | None]] | None:
-    """What this plugin knows of another one's models, by their names; called once for each provider of a client.
+    """Return facts of another plugin's models, by the models' names; called once for each provider of a client.
 
-    It stands above what the provider declares, and below what its host lists, what the user configured and what was
-    observed. Names that are not among the ``models`` are passed over.
+    They override the facts that the provider declares. Facts from the host's list, from the configuration and from
+    observation override them. Names that are not among the ``models`` are ignored.
     """
     raise NotImplementedError  # as above
 
@@ -56,29 +56,29 @@ def segue_facts(
 def segue_candidates(
     candidates: Sequence[Candidate], needs: Needs, request: Request | None
 ) -> Iterable[Candidate | Veto] | None:
-    """The candidates in the order in which they are to be asked, with a `Veto` in place of each that may not be.
+    """Return the candidates in the order that you want, with a `Veto` in place of each one to reject.
 
-    Called with each selection, after our own order. Each candidate has to come back, once and unchanged, itself or
-    in a veto; None leaves them as they are. ``request`` is None where somebody only looks, or wants vectors. Where it
-    fails nobody is asked.
+    Called for each selection, after Segue has ordered the candidates. Return each candidate exactly once and unchanged,
+    itself or in a veto; None means no change. ``request`` is None if there is only a selection, or for embeddings. If
+    the hook fails, no candidate gets the request.
     """
     raise NotImplementedError  # as above
 
 
 @hookspec
 def segue_middleware() -> Sequence[Middleware]:
-    """What changes requests and answers; called once for each client, when it is made.
+    """Return middleware, which changes requests and answers; called once for each client, when it is made.
 
-    The first is the outermost. Where it fails the client makes no calls.
+    The first one is the outermost. If the hook fails, the client makes no calls.
     """
     raise NotImplementedError  # as above
 
 
 @hookspec
 def segue_observers() -> Sequence[Observer]:
-    """Who is told what calls come to; called once for each client, when it is made.
+    """Return observers, which get the attempts of calls; called once for each client, when it is made.
 
-    An `Observer` is called in the loop and must not block. One that raises is told in the log and costs nobody the
-    answer; one that takes too long is told there too, and not called any more.
+    An `Observer` is called in the event loop and must not block. If an observer raises, the exception is logged and the
+    call continues; if it takes too long, that is logged too, and it is not called again.
     """
     raise NotImplementedError  # as above

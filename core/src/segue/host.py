@@ -1,4 +1,4 @@
-"""A host that speaks a known wire, as a row of data: where it is, who may ask, what its models can do."""
+"""A host of a known wire, described as a row of data: its address, its keys, its models and their facts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .wire.openai_chat import Dialect
 
 Wire: TypeAlias = Literal["openai_chat", "openai_responses"]
-"""The wires that a row may name."""
+"""The wires that a row can have."""
 
 # The wires by the word that the option ``wire`` has for each, as of OpenAI's own.
 _BY_WORD: Final[Mapping[str, Wire]] = {"chat": "openai_chat", "responses": "openai_responses"}
@@ -35,18 +35,18 @@ def _nothing() -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host of a known wire; ``url`` is its base address, ending in ``/v1`` or the like.
+    """A host of a known wire; ``url`` is its base URL, which usually ends in ``/v1``.
 
-    A name in braces in it, such as ``{account}``, is for the user to fill: it then wants a ``base_url``. ``wire`` is
-    what it is asked on, ``wires`` are others that it speaks: ``options={name: {"wire": "responses"}}`` chooses.
+    A name in braces in the URL, such as ``{account}``, is a placeholder: the user must then configure a ``base_url``.
+    ``wire`` is the default wire, ``wires`` are others that the host supports; ``options={name: {"wire": "responses"}}``
+    selects one.
 
-    ``env`` names the variables that may hold its key; without any it needs none. ``start`` is the command that starts
-    a host of this machine. ``quirks`` say in what
-    it differs from the wire as its maker has it (for ``openai_chat`` the names of
-    ``segue.wire.openai_chat.QUIRKS``). ``options`` is the import string of the pydantic model of
-    what it takes in ``options={name: {…}}``. ``source`` and ``checked`` (YYYY-MM-DD) say who says so, and when.
-    ``expected_failures`` are those of `Conformance`. ``models`` are in the order of recommendation, and ``ambient``
-    are variables of ``env`` that are usually set for another purpose, as in `ProviderSpec`.
+    ``env`` are the environment variables that may hold its key; a host without them needs no key. ``start`` is the
+    command that starts a host on this machine. ``quirks`` are the differences from the original API of the wire (for
+    ``openai_chat`` the names of ``segue.wire.openai_chat.QUIRKS``). ``options`` is the import string of the pydantic
+    model for ``options={name: {…}}``. ``source`` and ``checked`` (YYYY-MM-DD) are the source of these data and its
+    date. ``expected_failures`` are those of `Conformance`. ``models`` are in the recommended order, and ``ambient`` are
+    variables of ``env`` that are usually set for another purpose, as in `ProviderSpec`.
     """
 
     name: str
@@ -72,14 +72,14 @@ class Host:
             check("Host", name, getattr(self, name), constraint, secret=name == "headers")
 
     def check_quirks(self) -> None:
-        """ValueError for a quirk that the wire does not know; apart, for it imports the wire."""
+        """Raise ValueError for a quirk that the wire does not have; separate, because it imports the wire."""
         if self.quirks:
             from .wire import openai_chat
 
             openai_chat.dialect(self.quirks)
 
     def spec(self) -> ProviderSpec:
-        """The provider that asks this host."""
+        """The provider for this host."""
         return ProviderSpec(
             name=self.name,
             load=lambda: HostProvider(self),
@@ -105,7 +105,7 @@ def _is_address(url: str) -> bool:
 _WIRE: Final = Word(*get_args(Wire))
 _HOST: Final[Mapping[str, Constraint]] = {
     "name": PROVIDER_NAME,
-    "url": Text("an address that starts with http:// or https://", fits=_is_address),
+    "url": Text("a URL that starts with http:// or https://", fits=_is_address),
     "env": NAMES,
     "models": MODELS,
     "capabilities": FACTS,
@@ -123,7 +123,7 @@ _HOST: Final[Mapping[str, Constraint]] = {
 
 
 class HostProvider:
-    """Asks the host of a row; ValueError for a quirk that the wire does not know."""
+    """Sends requests to the host of a row; ValueError for a quirk that the wire does not have."""
 
     def __init__(self, host: Host) -> None:
         from .wire import openai_chat  # the codec: only where the host is asked
@@ -159,14 +159,14 @@ class HostProvider:
         return exchange(context.transport, call, openai_chat.Decoder())
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
-        """Whether the host fetches it: on the Responses wire all, on the other what its quirks say."""
+        """Whether the host fetches the URL: always on the Responses wire, otherwise as its quirks say."""
         from .wire import openai_chat
 
         wire = self._wire(self._options(request, context).get("wire"))
         return wire == "openai_responses" or openai_chat.takes_address(part, self._dialect)
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
-        """The vectors of the inputs."""
+        """The embeddings of the inputs."""
         from .transport import fetch
         from .wire import openai_embeddings
 
@@ -193,7 +193,7 @@ class HostProvider:
         wire = _BY_WORD.get(word) if isinstance(word, str) else None
         if wire not in {self._host.wire, *self._host.wires}:
             spoken = [name for name, known in _BY_WORD.items() if known in {self._host.wire, *self._host.wires}]
-            raise ConfigError(f"{self._host.name}: wire is {' or '.join(spoken)}")
+            raise ConfigError(f"{self._host.name}: the option wire must be {' or '.join(spoken)}")
         assert wire is not None
         return wire
 
@@ -201,7 +201,7 @@ class HostProvider:
         url = context.settings.base_url or self._host.url
         if "{" in url:
             name = self._host.name
-            raise ConfigError(f'{name} wants an address of yours: base_url = "{url}" in [providers.{name}]')
+            raise ConfigError(f'{name} needs your own address: set base_url = "{url}" in [providers.{name}]')
         return url
 
     def _headers(self, context: Context) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""JSON schemas of Python functions and pydantic models, in the form that hosts take."""
+"""JSON schemas of Python functions and pydantic models, in the form that hosts accept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def parameters_of(function: Callable[..., object]) -> dict[str, Any]:
-    """The schema of a function's parameters; TypeError for one without a type, or that is not passed by name."""
+    """The schema of a function's parameters; TypeError for one without a type, or one that has no keyword."""
     from pydantic import ConfigDict, create_model
     from pydantic.errors import PydanticUserError
 
@@ -20,11 +20,11 @@ def parameters_of(function: Callable[..., object]) -> dict[str, Any]:
     try:
         signature = inspect.signature(function, eval_str=True)
     except (NameError, ValueError) as error:  # a type that is not defined, a function of C without a signature
-        raise TypeError(f"{name}: its parameters cannot be read: {error}") from None
+        raise TypeError(f"{name}: the parameters cannot be read: {error}") from None
     fields: dict[str, Any] = {}
     for parameter in signature.parameters.values():
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY}:
-            raise TypeError(f"{name}: a tool's parameters have names, {parameter.name!r} is not passed by one")
+            raise TypeError(f"{name}: a tool's parameters must be keywords, but {parameter.name!r} is not")
         if parameter.annotation is parameter.empty:
             raise TypeError(f"{name}: the parameter {parameter.name!r} has no type")
         default = ... if parameter.default is parameter.empty else parameter.default
@@ -38,10 +38,10 @@ def parameters_of(function: Callable[..., object]) -> dict[str, Any]:
 
 
 def closed_schema_of(model: type[BaseModel]) -> tuple[dict[str, Any], bool]:
-    """A model's schema, and whether it is closed: every field required and no other allowed.
+    """A model's schema, and whether it is closed: every field is required and no other field is allowed.
 
-    That is what OpenAI's strict mode asks for (platform.openai.com/docs/guides/structured-outputs,
-    "Supported schemas"). A model that has a table with free keys cannot be closed.
+    OpenAI's strict mode requires this (platform.openai.com/docs/guides/structured-outputs, "Supported schemas"). A
+    model that has a dict with any keys cannot be closed.
     """
     from pydantic.errors import PydanticUserError
 
@@ -58,7 +58,7 @@ def _first_line(error: Exception) -> str:
 
 
 def identifier(text: str) -> str:
-    """A name as hosts take it: letters, digits, ``_`` and ``-``, at most 64."""
+    """A name that hosts accept: letters, digits, ``_`` and ``-``, at most 64 characters."""
     kept = (letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_" for letter in text)
     return "".join(kept)[:64] or "answer"
 

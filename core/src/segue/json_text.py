@@ -1,7 +1,7 @@
 """JSON text → values, and back.
 
-jiter is what pydantic reads JSON with, without the rest of it; it keeps whole numbers of any length, which orjson
-makes into floats. orjson writes at a quarter of pydantic's cost, and gives way to it for what it does not take.
+jiter is pydantic's JSON parser; it keeps whole numbers of any length, which orjson turns into floats. orjson writes
+JSON at a quarter of pydantic's cost; pydantic writes the values that orjson does not support.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["check_json", "from_json", "to_json"]
 
 
 def from_json(text: bytes | str, *, allow_inf_nan: bool = True) -> Any:
-    """The value of a JSON text; ValueError where it is none."""
+    """The value of a JSON text; ValueError if it is not JSON."""
     return jiter.from_json(text.encode() if isinstance(text, str) else text, allow_inf_nan=allow_inf_nan)
 
 
 def to_json(value: object) -> bytes:
-    """The value as JSON text, without white space; ValueError for what JSON has no words for.
+    """The value as JSON text, without white space; ValueError for a value that JSON cannot express.
 
-    Dates, UUIDs, enumerations, dataclasses and pydantic's models are written too.
+    Dates, UUIDs, enumerations, dataclasses and pydantic models are accepted too.
     """
     try:
         written = orjson.dumps(value)
@@ -42,7 +42,7 @@ def to_json(value: object) -> bytes:
 
 
 def check_json(where: str, name: str, value: object) -> None:
-    """TypeError or ValueError of one line for an argument that cannot be written as JSON; it may hold secrets."""
+    """Raise a TypeError or ValueError of one line if an argument is not JSON; its value is not shown."""
     try:
         to_json(value)
     except (TypeError, ValueError) as error:  # pydantic's own error is a ValueError
@@ -55,7 +55,7 @@ def check_json(where: str, name: str, value: object) -> None:
 def _check(value: object) -> None:
     match value:
         case float() if not isfinite(value):
-            raise ValueError("JSON has no words for a number that is not finite")
+            raise ValueError("JSON cannot express a number that is not finite")
         case dict():
             for item in value.values():
                 _check(item)

@@ -1,8 +1,8 @@
-"""The layers of middleware that requests and answers go through, around the whole call.
+"""The layers of middleware that requests and answers pass through, around the whole call.
 
-Inside of them is all that `Client` does: selection, the chain, its attempts and what goes on mid-stream work with the
-request as the innermost layer left it, and with the hosts' own words. So an answer that is gone on with is handed over
-as its host said it, and a layer sees one answer, whoever wrote it.
+Everything that `Client` does is inside these layers: selection, the chain, its attempts and continuing an answer
+mid-stream work with the request from the innermost layer, and with the hosts' original text. So a host that continues
+an answer gets the original text, and a layer sees one answer, even if several hosts wrote it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _EVENTS: Final = get_args(Event)
 
 @dataclass(slots=True, eq=False)
 class Layer:
-    """One middleware and whose it is: ``plugin`` is empty where the client was given it.
+    """One middleware and its ``plugin``, which is empty if the middleware was passed to the client.
 
-    ``time_limit`` is in seconds, for each stretch of its own work; None is no limit.
+    ``time_limit`` is in seconds, for each piece of its own work; None means that it is unlimited.
     """
 
     middleware: Middleware
@@ -45,21 +45,21 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """It in a few words."""
+        """The middleware in a few words."""
         kind = type(self.middleware).__name__
         return f"the middleware {kind} of plugin {self.plugin!r}" if self.plugin else f"the middleware {kind}"
 
     def failed(self, what: str) -> PluginError:
-        """The error of it."""
+        """The error that says how it failed."""
         return PluginError(f"{self.name} {what}", plugin=self.plugin, hook="segue_middleware")
 
     def changes(self, method: str) -> bool:
-        """Whether it has a method of its own."""
+        """Whether it overrides this method."""
         own = getattr(self.middleware, method, None)  # one of both is enough
         return own is not None and getattr(own, "__func__", None) is not getattr(Middleware, method)
 
     def asked(self, view: Request) -> object:
-        """What it makes of a request; PluginError of a plugin's that fails, whatever it raises of the caller's own."""
+        """Its request; PluginError if a plugin's middleware fails; the caller's own can raise anything."""
         if not self.plugin or self.time_limit is None:
             return self.middleware.request(view)
         if self.hangs:
@@ -82,7 +82,7 @@ class Layer:
 
 
 class Layers:
-    """The middleware of a client, the outermost first; ``refusal`` is why there can be no call without some of it."""
+    """The middleware of a client, the outermost first; ``refusal`` is the reason why no call can be made, or None."""
 
     def __init__(self, layers: Sequence[Layer], refusal: PluginError | None = None) -> None:
         self._layers = tuple(layers)
@@ -92,7 +92,7 @@ class Layers:
         return bool(self._layers) or self._refusal is not None
 
     def asked(self, request: Request) -> tuple[Request, Crossing | None]:
-        """The request as it is to be asked, and what the answer goes through; None where nothing changes answers."""
+        """The request to send, and the layers for its answer; None if no middleware changes answers."""
         if self._refusal is not None:
             raise PluginError(str(self._refusal), plugin=self._refusal.plugin, hook=self._refusal.hook)
         crossed: list[tuple[Layer, Request]] = []
@@ -112,21 +112,21 @@ class Layers:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """The layers that one answer goes through, the outermost first, each with the request that it was shown."""
+    """The layers that one answer passes through, the outermost first, each with the request that it got."""
 
     layers: tuple[tuple[Layer, Request], ...]
 
     @property
     def names(self) -> str:
-        """Them in a few words."""
+        """The layers in a few words."""
         return ", ".join(layer.name for layer, _ in self.layers)
 
     async def events(
         self, source: AsyncGenerator[Event, None], ended: Callable[[Collector], None], *, given: bool
     ) -> AsyncGenerator[Event, None]:
-        """The events as the caller sees them; ``ended`` is told the whole answer before its `Finish` is given.
+        """The events for the caller; ``ended`` is called with the whole answer before its `Finish` is delivered.
 
-        ``given`` is whether they are given as they come: then an error's text is what came through.
+        ``given`` is whether events are delivered as they arrive: then an error's text is the text that was delivered.
         """
         collector = Collector()
         async with contextlib.AsyncExitStack() as opened:
@@ -157,9 +157,9 @@ class _Border:
         self._reading = 0
         self._failure: PluginError | None = None
         self.raised: BaseException | None = None
-        """What came out of what is inside of it."""
+        """The error that the inner layer raised."""
         self.is_whole: bool = False
-        """Whether the answer inside of it is."""
+        """Whether the answer of the inner layer is whole."""
 
     # ── its time ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -183,12 +183,12 @@ class _Border:
                 self.fail(f"took more than {limit:g} s in events")
 
     def close(self) -> None:
-        """Nothing is watched any more."""
+        """Stop watching."""
         if self._watchdog is not None:
             self._watchdog.close()
 
     def fail(self, what: str) -> PluginError:
-        """It failed, if it has not before."""
+        """Record that it failed, if it has not failed before."""
         if self._failure is None:
             self._failure = self._layer.failed(what)
         return self._failure
@@ -196,7 +196,7 @@ class _Border:
     # ── both of its sides ─────────────────────────────────────────────────────────────────────────────
 
     async def inside(self, source: AsyncGenerator[Event, None]) -> Event:
-        """The next event for it to read."""
+        """The next event from the inner layer."""
         self._leave()
         if self._failure is not None:
             raise self._failure
@@ -215,7 +215,7 @@ class _Border:
         return event
 
     async def outside(self, read: Callable[[], Awaitable[Event]]) -> Event | None:
-        """The next event that it gives, None after the last; what failed inside of it, or PluginError where it did."""
+        """The next event that it yields, or None; raises the inner error, or PluginError if it failed itself."""
         event: Event | None = None
         self._task = task = asyncio.current_task()
         self._enter()
@@ -258,7 +258,7 @@ class _Inside(AsyncIterator[Event]):
         return await self._border.inside(self._source)
 
     async def aclose(self) -> None:
-        """For those that close what they read, as all should."""
+        """Close it, for readers that close their source."""
         await self._source.aclose()
 
 
@@ -273,21 +273,21 @@ async def _crossed(layer: Layer, request: Request, source: AsyncGenerator[Event,
         if changed is None:
             changed = layer.middleware.events(_Inside(source, border), request)
             if not hasattr(changed, "__anext__"):
-                raise border.fail(f"gave {type(changed).__name__} for events, not an async generator")
+                raise border.fail(f"returned {type(changed).__name__} for events, not an async generator")
         return await changed.__anext__()
 
     try:
         while (event := await border.outside(read)) is not None:
             if finish is not None:
-                raise layer.failed(f"gave {type(event).__name__} after the Finish")
+                raise layer.failed(f"yielded {type(event).__name__} after the Finish")
             if isinstance(event, Finish):
                 if not border.is_whole:
-                    raise layer.failed("gave a Finish before the answer was whole")
+                    raise layer.failed("yielded a Finish before the answer was whole")
                 finish = event  # given once it is known to be the last
             elif _is_event(layer, event):
                 yield event
         if finish is None:
-            raise layer.failed("left out the Finish") from border.raised
+            raise layer.failed("did not yield the Finish") from border.raised
         yield finish
     finally:
         border.close()
@@ -298,10 +298,10 @@ def _is_event(layer: Layer, event: object) -> bool:
     """Whether it is to be given: a text of which nothing is left is not; PluginError where it is no event."""
     if isinstance(event, TextDelta):
         if not isinstance(event.text, str):
-            raise layer.failed(f"gave a text of type {type(event.text).__name__}")
+            raise layer.failed(f"yielded a text of type {type(event.text).__name__}")
         return bool(event.text)
     if not isinstance(event, _EVENTS):
-        raise layer.failed(f"gave {type(event).__name__}, which is no event")
+        raise layer.failed(f"yielded {type(event).__name__}, which is not an event")
     return True
 
 
@@ -314,4 +314,4 @@ async def _close(layer: Layer, changed: object) -> None:
         async with asyncio.timeout(layer.time_limit):
             await close()
     except Exception as error:  # its clean-up may raise anything; what the answer came to is known
-        _log.warning("%s raised %s as it closed", layer.name, type(error).__name__)
+        _log.warning("%s raised %s when it was closed", layer.name, type(error).__name__)

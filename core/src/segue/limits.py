@@ -1,4 +1,4 @@
-"""A limit of time for code that may not return by itself."""
+"""A time limit for code that may not return."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ T = TypeVar("T")
 
 
 class TimeIsUpError(Exception):
-    """The code has not returned in its time; it still runs in the thread that was left behind."""
+    """The code did not return within its time limit; it is still running in its thread."""
 
 
 def within(seconds: float, function: Callable[[], T], *, name: str) -> T:
-    """What the function gives or raises; TimeIsUpError after so many seconds.
+    """Call the function in a thread; TimeIsUpError after this number of seconds.
 
-    No thread can be ended from outside: the one that it runs in is left behind then, and whoever calls this must not
-    call the same function again. It is a daemon, so that it does not hold up the interpreter's end, and has a copy of
-    the caller's context.
+    A thread cannot be stopped from outside: it then continues to run, and the caller must not call the same function
+    again. It is a daemon thread, so that the interpreter can exit, and has a copy of the caller's context.
     """
     context = contextvars.copy_context()
     given: list[T] = []

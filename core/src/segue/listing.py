@@ -1,4 +1,4 @@
-"""Lists of models: those that a provider has in a file beside its code, and those that its host gives."""
+"""Lists of models: from a provider's data file, and from its host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .wire.model_lists import Page
 
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
-"""The largest page that is read; that of OpenRouter, with a thousand models, has about 1 MB."""
+"""The largest page that is read; OpenRouter's, with a thousand models, has about 1 MB."""
 
 MAX_PAGES: Final = 50
 MAX_MODELS: Final = 20_000
@@ -28,16 +28,16 @@ MAX_MODELS: Final = 20_000
 
 
 def declared_models(package: str, file: str = "models.json") -> dict[str, tuple[Model, ...]]:
-    """The models of a data file of a package, by provider: the recommended ones first, the others in the file's order.
+    """The models of a package's data file, by provider: the recommended ones first, the others in the file's order.
 
-    ``sources`` of the file are by name what its tables are and when they were read; each of ``models`` has
-    ``at`` (names of providers), ``name`` and ``facts``: by the name of a source, or by a text that is one.
-    ``recommended`` has by provider the ``models`` that are asked first where none is named, with ``why`` and
+    ``sources`` in the file are, by name, where its facts come from and when they were read. Each of ``models`` has
+    ``at`` (names of providers), ``name``, and ``facts`` by the name of a source, or by the text of a source.
+    ``recommended`` has, by provider, the ``models`` that are used first if no model is named, with ``why`` and
     ``checked`` (YYYY-MM-DD). ValueError for a recommended model that the provider does not have.
     """
     data = pkgutil.get_data(package, file)
     if data is None:
-        raise FileNotFoundError(f"{package} has no {file}")
+        raise FileNotFoundError(f"{package} does not contain {file}")
     told: dict[str, Any] = json.loads(data)
     sources: dict[str, str] = told["sources"]
     models: dict[str, dict[str, Model]] = {}
@@ -71,9 +71,9 @@ def _in_order(listed: Mapping[str, Model], first: Sequence[str], where: str) -> 
 async def list_pages(
     context: Context, url: str, headers: Mapping[str, str], read: Callable[[bytes], Page], *, token: str = ""
 ) -> tuple[Model, ...]:
-    """The models of every page at an address; ``token`` is the parameter that names the next one.
+    """The models of every page at a URL; ``token`` is the parameter for the next page.
 
-    Raises a ProviderError, also for a list of more than 50 pages, 20,000 models, or a page of more than 16 MiB.
+    Raises a ProviderError, also for more than 50 pages, more than 20,000 models, or a page larger than 16 MiB.
     """
     from urllib.parse import quote
 
@@ -96,7 +96,7 @@ async def list_pages(
 
 
 async def list_openai_models(context: Context, base_url: str, headers: Mapping[str, str]) -> tuple[Model, ...]:
-    """The models that a host of OpenAI's wires lists at this base address."""
+    """The models that a host of one of OpenAI's wires lists at this base URL."""
     from .wire.model_lists import openai_models
 
     return await list_pages(context, f"{base_url.rstrip('/')}/models", headers, openai_models)

@@ -1,4 +1,4 @@
-"""What hosts list just now, merged with what is declared. Pure."""
+"""The current model lists of hosts, merged with the declared models. Pure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from .errors import SegueError
     from .selection import Candidate
 
-UNLISTED: Final = "not in the host's list, where aliases may be missing"
-UNDECLARED: Final = "listed, not declared: of its facts only those are known that the host tells"
+UNLISTED: Final = "not in the host's list (a list may omit aliases)"
+UNDECLARED: Final = "listed, but not declared: only the facts in the host's list are known"
 
 
 @dataclass(frozen=True, slots=True)
 class LiveModels:
-    """The models of the hosts that answered, and of the others why they are not there.
+    """The models of the hosts that answered, and the reasons why the other hosts did not.
 
-    ``models`` have the host's facts above the declared ones, and a note where they stand on one side alone.
-    ``answered`` are the providers whose hosts gave a list. ``skipped`` says by provider why it was not asked,
-    ``failures`` which error ended the asking.
+    In ``models`` the host's facts override the declared ones; a model that is only listed, or only declared, has a
+    note. ``answered`` are the providers whose hosts returned a list. ``skipped`` has, by provider, the reason why it
+    got no request; ``failures`` has the error of each request that failed.
     """
 
     models: tuple[Candidate, ...]
@@ -34,7 +34,7 @@ class LiveModels:
 
 
 def stamped(model: Model, source: str) -> Model:
-    """The model with this source of each of its facts."""
+    """The model with this source for each of its facts."""
     return Model(
         model.name, Capabilities({name: Fact(fact.value, source) for name, fact in model.capabilities.items()})
     )
@@ -43,9 +43,9 @@ def stamped(model: Model, source: str) -> Model:
 def merged(
     declared: Sequence[Model], listed: Sequence[Model], *, shared: Capabilities, source: str
 ) -> list[tuple[Model, tuple[str, ...]]]:
-    """Every model of both with its notes: the declared ones in their order, then those that only the host has.
+    """Every model of both, with its notes: the declared ones in order, then those that only the host lists.
 
-    What the host tells stands above what is declared; ``shared`` is what is declared of every model.
+    The host's facts override the declared ones; ``shared`` are the declared facts of every model.
     """
     told = {model.name: stamped(model, source) for model in listed}
     both: list[tuple[Model, tuple[str, ...]]] = []

@@ -1,6 +1,6 @@
-"""What is said: messages and their parts, tools, settings, and the request that carries them to a provider.
+"""Messages and their parts, tools, settings, and the request that a provider gets.
 
-Dictionaries in the OpenAI form are read wherever a value of this module is wanted.
+Dictionaries in the OpenAI form are accepted in place of every value of this module.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ class TextPart(Value):
 
 
 class ImagePart(Value):
-    """An image: its bytes with their media type, or an address that the host fetches itself.
+    """An image: its bytes with their media type, or a URL that the host fetches itself.
 
-    A ``data:`` address is read into bytes. ``detail`` is how closely OpenAI's models look at it.
+    A ``data:`` URL is read into bytes. ``detail`` is the level of detail for OpenAI's models.
     """
 
     _bytes: ClassVar[tuple[str, ...]] = ("data",)
@@ -92,19 +92,19 @@ class ImagePart(Value):
         if self.data is not None and self.media_type is None:
             media_type = image_type(self.data)
             if media_type is None:
-                raise ValueError("the data is no PNG, JPEG, GIF or WebP: give its media_type")
+                raise ValueError("the data is not a PNG, JPEG, GIF or WebP image: give its media_type")
             object.__setattr__(self, "media_type", media_type)
         return self
 
     @classmethod
     def from_file(cls, path: str | PathLike[str], *, detail: Detail | None = None) -> ImagePart:
-        """The image in a file; its kind is told by its first bytes."""
+        """The image in a file; its first bytes decide its media type."""
         check("ImagePart.from_file", "path", path, _PATH)
         return cls(data=Path(path).read_bytes(), detail=detail)
 
 
 class AudioPart(Value):
-    """Recorded sound; ``format`` is the name of its file format, such as ``wav`` or ``mp3``."""
+    """Recorded audio; ``format`` is the name of its file format, such as ``wav`` or ``mp3``."""
 
     _bytes: ClassVar[tuple[str, ...]] = ("data",)
     type: Literal["audio"] = "audio"
@@ -120,17 +120,17 @@ class AudioPart(Value):
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> AudioPart:
-        """The sound in a file; its format is the file's suffix."""
+        """The audio in a file; its format is the file's suffix."""
         check("AudioPart.from_file", "path", path, _PATH)
         path = Path(path)
         return cls(data=path.read_bytes(), format=path.suffix.lower().removeprefix("."))
 
 
 class FilePart(Value):
-    """A document: its bytes with their media type and a name, an address, or the id of one that the host has.
+    """A document: its bytes with their media type and a name, a URL, or the id of a file at the host.
 
-    An address is one that the host fetches itself, as of an `ImagePart`. ``citations`` asks the answer to say
-    which places of it it rests on, in ``reply.sources``.
+    The host fetches the URL itself, like that of an `ImagePart`. ``citations`` requests that the answer cites places
+    of the document; they are in ``reply.sources``.
     """
 
     _bytes: ClassVar[tuple[str, ...]] = ("data",)
@@ -151,27 +151,27 @@ class FilePart(Value):
     def _check(self) -> Self:
         _either(self, "data", "url", "id")
         if self.url is not None and "://" not in self.url:
-            raise ValueError("an address is data:…, or has a scheme as https://… has")  # and no bare base64
+            raise ValueError("a URL starts with data: or with a scheme such as https://")  # and no bare base64
         if self.data is not None and self.media_type is None:
             guessed = mimetypes.guess_type(self.name or "")[0]
             if guessed is None:
-                raise ValueError("media_type is missing, and the name tells none")
+                raise ValueError("media_type is missing, and the suffix of the name is unknown")
             object.__setattr__(self, "media_type", guessed)
         return self
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> FilePart:
-        """The document in a file; its media type is that of the file's suffix."""
+        """The document in a file; the file's suffix decides its media type."""
         check("FilePart.from_file", "path", path, _PATH)
         path = Path(path)
         return cls(data=path.read_bytes(), name=path.name)
 
 
 class ReasoningPart(Value):
-    """What a model thought before it answered.
+    """A model's reasoning before its answer.
 
-    ``opaque`` is what its host wants back unchanged (a signature, encrypted reasoning), in the form
-    of its wire; ``origin`` is the provider that gave it, and the only one that it is ever sent to.
+    ``opaque`` is data that its host needs back unchanged (a signature, encrypted reasoning), in the form
+    of its wire; ``origin`` is the provider that it came from, and the only one that it is sent to.
     """
 
     type: Literal["reasoning"] = "reasoning"
@@ -181,17 +181,17 @@ class ReasoningPart(Value):
 
 
 class RefusalPart(Value):
-    """A model's words for why it does not answer."""
+    """The text in which a model says why it does not answer."""
 
     type: Literal["refusal"] = "refusal"
     refusal: _Text
 
 
 class CachePart(Value):
-    """A mark: the host may keep what stands before it, tools and system text included, and bill it for less.
+    """A cache mark: the host may cache the prompt up to this place, with tools and system text, and charge less for it.
 
-    ``ttl`` is how long it is kept, where the host leaves a choice. A host that keeps by itself, or not at all, is
-    sent no mark.
+    ``ttl`` is how long it is cached, if the host supports that. Hosts that cache by themselves, or not at all, do not
+    get the mark.
     """
 
     type: Literal["cache"] = "cache"
@@ -199,7 +199,7 @@ class CachePart(Value):
 
 
 class NativePart(Value):
-    """A block of one wire that no other part stands for; hosts of that wire are sent it as it is, others are not.
+    """A block of one wire for which there is no other part; it is sent unchanged, and only to hosts of that wire.
 
     ``wire`` is the wire's name: ``anthropic_messages``, ``openai_chat``, ``openai_responses``.
     """
@@ -225,9 +225,9 @@ Part: TypeAlias = Annotated[_Part, OneOf({kind.type: kind for kind in get_args(_
 
 
 class ToolCall(Value):
-    """A model's wish that a tool be called; ``arguments`` is its JSON text, or the input of a custom tool.
+    """A model's request to call a tool; ``arguments`` is JSON text, or the input of a custom tool.
 
-    ``opaque`` and ``origin`` are as of a `ReasoningPart`: what its host wants back with the call, and whose it is.
+    ``opaque`` and ``origin`` are as in a `ReasoningPart`: data that its host needs back, and the provider it came from.
     """
 
     id: _Text
@@ -245,7 +245,7 @@ class ToolCall(Value):
         kind = value["type"]
         inner = value.get(kind) if isinstance(kind, str) else None
         if kind not in {"function", "custom"} or not isinstance(inner, Mapping):
-            raise ValueError("a tool call is of type function or custom, with a table of that name")
+            raise ValueError("the type of a tool call must be function or custom, with a dict of that name")
         return {
             "id": value.get("id"),
             "name": inner.get("name"),
@@ -255,7 +255,7 @@ class ToolCall(Value):
 
     @property
     def args(self) -> dict[str, Any]:
-        """The arguments by name; InvalidOutputError where the model wrote no JSON object."""
+        """The arguments by name; InvalidOutputError if the model did not write a JSON object."""
         if not self.arguments.strip():
             return {}
         try:
@@ -264,15 +264,15 @@ class ToolCall(Value):
             value = None
         if not isinstance(value, dict):
             raise InvalidOutputError(
-                f"the arguments for the tool {self.name!r} are no JSON object", text=self.arguments
+                f"the arguments for the tool {self.name!r} are not a JSON object", text=self.arguments
             )
         return value
 
 
 class Tool(Value):
-    """A function that a model may ask to be called; ``parameters`` is a JSON schema of an object.
+    """A function that a model can call; ``parameters`` is the JSON schema of an object.
 
-    ``strict`` asks the host to hold the model to the schema; None leaves it to the host.
+    ``strict`` requests that the host enforces the schema; None is the host's default.
     """
 
     name: Annotated[str, Limits(strict=True, min_length=1)]
@@ -305,22 +305,22 @@ class Tool(Value):
 
 
 class ToolName(Value):
-    """The one tool that must be called."""
+    """The name of the tool that the model must call."""
 
     name: _Text
 
 
 ToolChoice: TypeAlias = Literal["auto", "none", "required"] | ToolName
-"""Whether tools are called: as the model likes, not at all, at least one, or this one."""
+"""Whether the model calls tools: it decides, none, at least one, or this one."""
 
 
 # ── structured output ────────────────────────────────────────────────────────────────────────────────
 
 
 class Output(Value):
-    """The form that the answer must have: a JSON schema, or any JSON object where ``json_schema`` is None.
+    """The required form of the answer: a JSON schema, or any JSON object if ``json_schema`` is None.
 
-    ``strict`` asks the host to hold the model to the schema.
+    ``strict`` requests that the host enforces the schema.
     """
 
     name: Annotated[str, Limits(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "answer"
@@ -332,8 +332,8 @@ class Output(Value):
     def of(cls, schema: type[BaseModel] | Mapping[str, Any]) -> Output:
         """The form that a pydantic model or a JSON schema describes.
 
-        Of a model every field is asked for and no other allowed, as strict hosts want it, unless the
-        model has tables with free keys. A schema is sent as it is; its ``title`` is its name.
+        For a pydantic model every field is required and no other field is allowed, because strict hosts need that;
+        except if the model has dicts with any keys. A JSON schema is sent unchanged; its ``title`` is its name.
         """
         if isinstance(schema, Mapping):
             title = schema.get("title")
@@ -348,10 +348,11 @@ class Output(Value):
 
 
 class Message(Value):
-    """One turn: who speaks, and what; the field names are those of the OpenAI form.
+    """One message of a conversation: its role and content; the field names are those of the OpenAI form.
 
-    Only an assistant's turn has ``tool_calls``; only a tool's has ``tool_call_id``, the call that it answers, and
-    ``is_error``, where the tool failed and its content says how. ``cache_control`` of a part is a `CachePart` after it.
+    Only an assistant's message has ``tool_calls``. Only a tool's message has ``tool_call_id`` (the call that it
+    answers) and ``is_error`` (the tool failed; the content is the error). ``cache_control`` of a part becomes a
+    `CachePart` after it.
     """
 
     role: Role
@@ -384,16 +385,18 @@ class Message(Value):
 
     def _check(self) -> Self:
         if self.tool_calls and self.role != "assistant":
-            raise ValueError("only an assistant's message has tool_calls")
+            raise ValueError("only an assistant's message can have tool_calls")
         if (self.tool_call_id is not None) is not (self.role == "tool"):
-            raise ValueError("a tool's message, and no other, has the tool_call_id that it answers")
+            raise ValueError(
+                "a tool's message must have the tool_call_id that it answers; other messages must not have one"
+            )
         if self.is_error and self.role != "tool":
-            raise ValueError("only a tool's message has is_error")
+            raise ValueError("only a tool's message can have is_error")
         return self
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The content as parts; no text is no part."""
+        """The content as parts; an empty text is omitted."""
         return self.content if isinstance(self.content, tuple) else _text_parts(self.content)
 
     @property
@@ -420,9 +423,9 @@ def _with_marks(parts: tuple[object, ...]) -> Iterator[object]:
 
 
 def cache_mark(told: object) -> CachePart:
-    """The mark that a ``cache_control`` is; ValueError where it is none."""
+    """The mark for a ``cache_control``; ValueError if it is not valid."""
     if not isinstance(told, Mapping) or told.get("type") != "ephemeral" or not told.keys() <= {"type", "ttl"}:
-        raise ValueError('cache_control is {"type": "ephemeral"}, with a ttl where one is wanted')
+        raise ValueError('cache_control must be {"type": "ephemeral"}; a ttl is optional')
     return CachePart.model_validate({"ttl": told.get("ttl")})
 
 
@@ -444,34 +447,34 @@ _Finite: TypeAlias = Annotated[float, Limits(allow_inf_nan=False, strict=True)]
 
 
 class Settings(Value):
-    """How to answer; None leaves it to the model."""
+    """Settings of the answer; None is the model's default."""
 
     temperature: _Finite | None = None
-    """0 is the most predictable; most hosts take up to 2."""
+    """Randomness: 0 is the most predictable; most hosts accept up to 2."""
     top_p: _Finite | None = None
-    """Only the likeliest tokens that together have this probability."""
+    """Sample from the most likely tokens that together have this probability."""
     top_k: _Whole | None = None
-    """Only so many of the likeliest tokens."""
+    """Sample from this number of the most likely tokens."""
     max_tokens: _Positive | None = None
-    """The longest answer, its reasoning included."""
+    """The maximum length of the answer, including its reasoning."""
     stop: Annotated[tuple[_Text, ...] | None, Before(_as_sequence)] = None
-    """End the answer before any of these."""
+    """End the answer before any of these texts."""
     seed: _Whole | None = None
-    """The same seed, as far as the host can, the same answer."""
+    """With the same seed the host tries to return the same answer."""
     frequency_penalty: _Finite | None = None
-    """Against tokens by how often they came, -2 to 2."""
+    """Reduces the probability of tokens by how often they occurred, -2 to 2."""
     presence_penalty: _Finite | None = None
-    """Against tokens that came at all, -2 to 2."""
+    """Reduces the probability of tokens that occurred, -2 to 2."""
     n: _Positive | None = None
-    """How many answers to give, in ``reply.choices``."""
+    """The number of answers, in ``reply.choices``."""
     logprobs: _Flag | None = None
-    """Tell the log probability of each token."""
+    """Return the log probability of each token."""
     top_logprobs: Annotated[int, Limits(ge=0, strict=True)] | None = None
-    """And of so many others in its place."""
+    """And of this number of alternative tokens at its position."""
     parallel_tool_calls: _Flag | None = None
-    """Whether several tools may be called at once."""
+    """Whether the model may call several tools at once."""
     reasoning_effort: ReasoningEffort | None = None
-    """How much a reasoning model thinks."""
+    """How much reasoning a model does before it answers."""
 
     def given(self) -> dict[str, Any]:
         """The settings that were set, by name."""
@@ -485,11 +488,11 @@ SETTING_NAMES: Final = tuple(each.name for each in fields(Settings))
 
 
 class Policy(Value):
-    """What to do where a model or its wire lacks what a request asks for.
+    """What to do if a model or its wire does not support a part of a request.
 
-    ``tuning`` is about settings that only steer the answer; ``meaning`` about what makes it another
-    answer: tools, a schema, images, stop, several choices. ``notice`` leaves it out and says so, ``error``
-    refuses the candidate before anything is sent, ``send`` sends it where the wire has words for it.
+    ``tuning`` is for settings that only tune the answer; ``meaning`` is for parts that change its meaning:
+    tools, a schema, images, stop, several choices. ``notice`` leaves the part out and adds a notice, ``error``
+    rejects the candidate before anything is sent, ``send`` sends the part if the wire can express it.
     """
 
     tuning: Literal["notice", "error", "send"] = "notice"
@@ -505,11 +508,11 @@ def _tool_choice(value: object) -> object:
 
 
 class Request(Value):
-    """All that a provider is told of a call.
+    """The request that a provider gets.
 
-    ``stream`` is whether the answer is wanted as it comes; a wire without streaming may ignore it.
-    ``options`` are settings of one provider alone, by its name, checked by its own model;
-    ``extra_body`` and ``extra_headers`` are added to the call as they are, above all else.
+    ``stream`` is whether the answer is streamed; a wire without streaming may ignore it. ``options`` are settings for
+    single providers, by the provider's name; the provider's own model validates them. ``extra_body`` and
+    ``extra_headers`` are added to the HTTP request unchanged, and override everything else.
     """
 
     messages: tuple[Message, ...]
@@ -529,13 +532,13 @@ class Request(Value):
         if len(names) < len(self.tools):
             raise ValueError("two tools have the same name")
         if isinstance(self.tool_choice, ToolName) and self.tool_choice.name not in names:
-            raise ValueError(f"tool_choice names {self.tool_choice.name!r}, which is none of the tools")
+            raise ValueError(f"tool_choice is {self.tool_choice.name!r}, but there is no tool with this name")
         if self.tool_choice == "required" and not names:
             raise ValueError("tool_choice is 'required', but there are no tools")
         return self
 
     def implied_needs(self) -> tuple[Need, ...]:
-        """What a model must be able to do for this request, by what it contains."""
+        """The needs that follow from the contents of this request."""
         implied: dict[str, None] = {}
         for message in self.messages:
             if not isinstance(message.content, str):
@@ -557,7 +560,7 @@ class Request(Value):
 
 
 class EmbedRequest(Value):
-    """A wish for vectors; ``purpose`` is what they are for, where a host makes a difference."""
+    """An embedding request; ``purpose`` is the use of the embeddings, for hosts that distinguish it."""
 
     inputs: Annotated[tuple[_Text, ...], Limits(min_length=1)]
     dimensions: _Positive | None = None
@@ -573,7 +576,7 @@ _REQUEST: Final = defaults(Request)
 
 
 def said(role: Role, text: str) -> Message:
-    """A turn of plain text, which is all that there is to check; ValueError where it is none, a lone surrogate."""
+    """A message of plain text; ValueError if the text contains a lone surrogate."""
     if text.__class__ is str and (text.isascii() or _is_text(text)):
         return filled(Message, {**_TURN, "role": role, "content": text})
     return Message(role=role, content=text)
@@ -588,7 +591,7 @@ def _is_text(text: str) -> bool:
 
 
 def request_with(messages: tuple[Message, ...], settings: Settings, *, stream: bool) -> Request:
-    """The request of nothing but messages and settings, both of which were checked when they were made."""
+    """A request with only messages and settings; both were checked when they were made."""
     told = {"messages": messages, **_REQUEST, "settings": settings, "stream": stream}
     told["options"], told["extra_body"], told["extra_headers"] = {}, {}, {}
     return filled(Request, told)
@@ -610,7 +613,7 @@ _TOOLS: Final = Items(
 def read_messages(value: MessagesInput, *, where: str = "read_messages") -> tuple[Message, ...]:
     """Messages from a string, dictionaries in the OpenAI form, or messages.
 
-    TypeError or ValueError for none or wrong ones, with the argument of ``where``.
+    TypeError or ValueError if there is none or one is wrong; the error names the function ``where``.
     """
     if isinstance(value, str):
         return (said("user", value),)
@@ -631,7 +634,7 @@ def read_messages(value: MessagesInput, *, where: str = "read_messages") -> tupl
 
 
 def read_tools(tools: Sequence[ToolInput], *, where: str = "read_tools") -> tuple[Tool, ...]:
-    """Tools from declarations, Python functions, or dictionaries in the OpenAI form."""
+    """Tools from `Tool` values, Python functions, or dictionaries in the OpenAI form."""
     check(where, "tools", tools, _TOOLS)
     read: list[Tool] = []
     for place, tool in enumerate(tools):
@@ -663,7 +666,7 @@ def _own_form(value: object, kind: str, names: Mapping[str, str]) -> object:
     if isinstance(inner, str):  # some clients write the address alone
         inner = {"url": inner}
     if not isinstance(inner, Mapping):
-        raise ValueError(f"{kind} must be a table")
+        raise ValueError(f"{kind} must be a dict")
     unknown = [name for name in inner if name not in names]
     if unknown:
         raise ValueError(f"{kind} has the unknown field {unknown[0]!r}")
@@ -680,7 +683,7 @@ def _with_data(value: object) -> object:
     head, comma, body = url.removeprefix("data:").partition(",")
     media_type, semicolon, coding = head.rpartition(";")
     if not comma or not semicolon or coding != "base64" or not media_type:
-        raise ValueError("a data: address is data:MEDIA-TYPE;base64,DATA")
+        raise ValueError("a data: URL has the form data:MEDIA-TYPE;base64,DATA")
     return {
         **{name: item for name, item in value.items() if name != "url"},
         "data": _from_base64(body),
@@ -710,7 +713,7 @@ _SIGNATURES: Final = (
 
 
 def image_type(data: bytes) -> str | None:
-    """The media type of a PNG, JPEG, GIF or WebP, told by its first bytes; None for anything else."""
+    """The media type of a PNG, JPEG, GIF or WebP image, from its first bytes; None for anything else."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     for signature, media_type in _SIGNATURES:

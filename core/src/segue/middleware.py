@@ -1,4 +1,4 @@
-"""What changes requests before they are asked, and answers before they are seen."""
+"""Middleware: it changes requests before they are sent, and answers before the caller gets them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ CHANGES: Final = ("request", "events")
 
 
 class Middleware(Protocol):
-    """Changes what is asked and what is answered; one object for all calls of a client, which may run side by side.
+    """Changes requests and answers; one object serves all calls of a client, which may run in parallel.
 
-    Inherit from it and write what is wanted: the rest changes nothing. What it is given is read-only and without
-    ``options``, ``extra_body`` and ``extra_headers``, which are put back afterwards; what it adds to them stands below
-    what the caller gave.
+    Inherit from it and override the methods that you need; the others change nothing. The request is read-only and does
+    not contain ``options``, ``extra_body`` and ``extra_headers``, which are restored afterwards; the caller's values in
+    them override those that a middleware adds.
     """
 
     def request(self, request: Request, /) -> Request:
-        """The request as it is to be asked; called once a call, before anything is chosen. No I/O."""
+        """Return the request to send; called once per call, before the selection. No I/O."""
         return request
 
     def events(self, events: AsyncIterator[Event], request: Request, /) -> AsyncIterator[Event]:  # noqa: ARG002 - for those who inherit
-        """The answer as it is to be seen: an async generator over ``events``, the one `Finish` last.
+        """Return the events for the caller: an async generator over ``events``, with the one `Finish` at the end.
 
-        ``request`` is as its own `request` was given it.
+        ``request`` is the same request that its own method `request` got.
         """
         return events

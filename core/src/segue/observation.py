@@ -1,4 +1,4 @@
-"""What happened and how things stand: plain values that others look at."""
+"""Attempts, waits and the state of hosts as plain values, and observers, which get them."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ if TYPE_CHECKING:
 _log = logging.getLogger("segue")
 
 Outcome: TypeAlias = Literal["answered", "failed", "abandoned", "lost", "skipped"]
-"""``abandoned``: the caller left before the end; no fault of the provider. ``lost``: another one was faster.
-``skipped``: it was not asked, for what is known of it."""
+"""``abandoned``: the caller left before the end; the provider did not fail. ``lost``: another attempt was faster.
+``skipped``: no request was sent; the error gives the reason."""
 
 Way: TypeAlias = Literal["next", "continue", "restart", "hedge", "retry"]
-"""How one attempt follows another: at the next target, after text that was delivered (gone on with, or all over
-again), beside one that is late, or at the same target once more."""
+"""How an attempt follows another one. ``next``: the next target. ``continue``: it continues the text of a broken
+answer. ``restart``: it begins a broken answer again. ``hedge``: next to a slow attempt. ``retry``: the same target
+again."""
 
 MidStream: TypeAlias = Literal["continue", "fail", "restart"]
-"""What follows when an answer breaks off after something of it was given. ``continue``: the next target that takes
-a prefill goes on in the same stream, where only plain text was given; else as ``fail``. ``fail``: the error, with
-the text so far. ``restart``: the next target answers from the start, after a `Handover` that says so."""
+"""What follows if an answer breaks off after the caller got a part of it. ``continue``: the next target that supports
+prefill continues in the same stream, if only plain text was delivered; otherwise the same as ``fail``. ``fail``: an
+error, with the text so far. ``restart``: the next target answers from the start, after a `Handover` event."""
 
 CircuitState: TypeAlias = Literal["closed", "open", "half_open"]
 
 WaitReason: TypeAlias = Literal["retry", "retry_after", "slot"]
-"""What a call waits for before it asks: the pause before a retry, the time that a host asked for (Retry-After), or a
-slot, as ``concurrency`` limits the calls."""
+"""What a call waits for before it sends a request: the pause before a retry, the time from the host's Retry-After
+header, or a slot, because ``concurrency`` limits the calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one candidate; times are in seconds.
+    """One request to one candidate; times are in seconds.
 
-    ``number`` counts the attempts of a call from 1, ``call`` the calls of the process.
+    ``number`` counts the attempts of a call from 1, ``call`` counts the calls of the process.
     """
 
     provider: str
@@ -56,18 +57,18 @@ class Attempt:
     outcome: Outcome
     duration: float
     first_event: float | None = None
-    """Time until the first content event, None where none came."""
+    """Time until the first content event; None if there was none."""
     error: ProviderError | None = None
     usage: Usage | None = None
     number: int = 1
     call: int = 0
     way: Way | None = None
-    """How it came after the one before; None of the first."""
+    """How it follows the attempt before; None for the first one."""
     pricing: Pricing | None = field(default=None, repr=False, compare=False)
 
     @property
     def cost(self) -> float | None:
-        """What it cost in USD, as far as the host told its usage; None where that is not known."""
+        """The cost in USD, from the usage that the host sent; None if it is unknown."""
         if self.pricing is not None:
             return self.pricing.cost(self.usage)
         return None if self.usage is None else self.usage.cost
@@ -83,10 +84,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStart:
-    """An attempt begins; ``call`` and ``number`` are those of the `Attempt` that will tell its end.
+    """The start of an attempt; ``call`` and ``number`` are the same as in the `Attempt` at its end.
 
-    ``address`` is that of the host, without a query, None where the provider declares none. ``request`` is without
-    ``options``, ``extra_body`` and ``extra_headers``, which may hold credentials.
+    ``address`` is the host's address without a query; None if the provider does not declare one. ``request`` does not
+    contain ``options``, ``extra_body`` and ``extra_headers``, because they may hold credentials.
     """
 
     call: int
@@ -100,9 +101,9 @@ class AttemptStart:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """One attempt follows another: from which candidate to which, how, and why.
+    """One attempt follows another: from which candidate, to which candidate, how, and why.
 
-    ``error`` is what became of the first; None where it is only late (``way`` is ``hedge``).
+    ``error`` is the error of the first one; None if it is only slow (``way`` is ``hedge``).
     """
 
     call: int
@@ -113,15 +114,15 @@ class Fallback:
     to_model: str
     error: ProviderError | None = None
     text_length: int = 0
-    """How many characters of the answer the caller already has."""
+    """The number of characters of the answer that the caller already has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A call waits before it asks ``provider`` and ``model``.
+    """A call waits before it sends a request to this ``provider`` and ``model``.
 
-    ``seconds`` is how long, None for a slot, which nobody can know. A slot of one provider or target is waited for
-    inside its attempt, every other wait between attempts.
+    ``seconds`` is the time to wait; None for a slot, because it is unknown. The wait for a slot of a provider or target
+    is inside its attempt; every other wait is between attempts.
     """
 
     call: int
@@ -133,7 +134,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class CircuitChange:
-    """A breaker opened, let a probe through, or closed; ``wait`` is in seconds, until the next probe."""
+    """A breaker opened, allowed a probe, or closed; ``wait`` is the time in seconds until the next probe."""
 
     provider: str
     model: str
@@ -145,14 +146,14 @@ class CircuitChange:
 
 
 class Observer(Protocol):
-    """Is told what calls come to; called in the loop, so it must not block.
+    """Gets attempts, waits and other steps of calls; it is called in the event loop, so it must not block.
 
-    Inherit from it and write the methods of interest: the others do nothing. An observer that raises is told in
-    the log, and never costs a caller the answer.
+    Inherit from it and override the methods that you need; the others do nothing. If an observer raises, the exception
+    is logged, and the call continues.
     """
 
     def selected(self, selection: Selection, /) -> None:  # noqa: ARG002 - for those who inherit
-        """It is settled whom a call may ask; of a chain once for each target, also where nobody is left."""
+        """The candidates of a call are selected; called once for each target of a chain, even without a candidate."""
         return
 
     def attempt_started(self, start: AttemptStart, /) -> None:  # noqa: ARG002 - for those who inherit
@@ -160,7 +161,7 @@ class Observer(Protocol):
         return
 
     def attempt_ended(self, attempt: Attempt, /) -> None:  # noqa: ARG002 - for those who inherit
-        """An attempt is over, or a candidate was skipped, which had no beginning."""
+        """An attempt ended, or a candidate was skipped; a skipped one did not start."""
         return
 
     def fell_back(self, fallback: Fallback, /) -> None:  # noqa: ARG002 - for those who inherit
@@ -168,11 +169,11 @@ class Observer(Protocol):
         return
 
     def wait_started(self, wait: Wait, /) -> None:  # noqa: ARG002 - for those who inherit
-        """A call begins to wait before it asks."""
+        """A call begins to wait before it sends a request."""
         return
 
     def wait_ended(self, wait: Wait, /) -> None:  # noqa: ARG002 - for those who inherit
-        """The wait is over, or was cancelled."""
+        """The wait ended, or was cancelled."""
         return
 
     def circuit_changed(self, change: CircuitChange, /) -> None:  # noqa: ARG002 - for those who inherit
@@ -186,7 +187,7 @@ TOLD: Final = tuple(name for name in vars(Observer) if not name.startswith("_"))
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What was observed of one provider's model; it stands above what is advertised."""
+    """The observed state of one model; it overrides what the provider declares."""
 
     working: bool
     source: str
@@ -194,19 +195,19 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class HealthSnapshot:
-    """Observed state by (provider, model); a provider's name alone as model ``*`` speaks for all its models."""
+    """Observed state by (provider, model); the model ``*`` is for all models of the provider."""
 
     states: Mapping[tuple[str, str], Health] = field(default_factory=lambda: MappingProxyType({}))
 
     def of(self, provider: str, model: str) -> Health | None:
-        """The observation of this model, or else of its provider, or None."""
+        """The observed state of this model, or else of its provider, or None."""
         return self.states.get((provider, model)) or self.states.get((provider, "*"))
 
 
 class Observers:
-    """Tells observers, and the log ``segue``, which holds no word of what was asked or answered.
+    """Notifies observers, and writes to the log ``segue``, without any text of requests or answers.
 
-    A failed attempt and what follows it are told at INFO, a breaker's change at WARNING where it opens.
+    A failed attempt and the next one are logged at INFO, the opening of a breaker at WARNING.
     """
 
     __slots__ = ("_observers", "_plugins", "_time_limit")
@@ -223,18 +224,18 @@ class Observers:
         self._time_limit = time_limit
 
     def selected(self, selection: Selection) -> None:
-        """It is settled whom a call may ask."""
+        """The candidates of a call are selected."""
         if self._observers:
             self._tell("selected", selection)
 
     def started(self, start: Callable[[], AttemptStart]) -> None:
-        """An attempt begins; the value is made only where somebody is told."""
+        """An attempt begins; the value is made only if there is an observer."""
         if self._observers:
             value = start()
             self._tell("attempt_started", value)
 
     def ended(self, attempt: Attempt) -> None:
-        """An attempt is over."""
+        """An attempt ended."""
         if attempt.error is not None:
             _log.info("call %d: attempt %d: %s", attempt.call, attempt.number, attempt)
         self._tell("attempt_ended", attempt)
@@ -247,7 +248,7 @@ class Observers:
 
     @contextlib.contextmanager
     def waiting(self, wait: Callable[[], Wait]) -> Iterator[None]:
-        """A call waits inside the ``with``; the value is made only where somebody is told."""
+        """A call waits inside the ``with`` block; the value is made only if there is an observer."""
         value = wait() if self._observers else None
         if value is not None:
             self._tell("wait_started", value)

@@ -1,4 +1,4 @@
-"""What a request asks for and a model or its wire lacks: left out with a notice, or refused."""
+"""Parts of a request that a model or its wire does not support: left out with a notice, or refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FACT_OF: Final = {
 
 
 class Omissions:
-    """Decides, by the policy of a request, what becomes of each thing that is lacking; collects the notices."""
+    """Decides by the policy of a request about each part that is not supported; collects the notices."""
 
     __slots__ = ("notices", "policy")
 
@@ -35,21 +35,21 @@ class Omissions:
         self.notices: list[Notice] = []
 
     def tuning(self, subject: str, reason: str) -> bool:
-        """Whether to leave out something that only tunes the answer; UnsupportedError where that is refused."""
+        """Whether to leave out a part that only tunes the answer; UnsupportedError if the policy is ``error``."""
         return self._decide(self.policy.tuning, subject, reason)
 
     def meaning(self, subject: str, reason: str) -> bool:
-        """Whether to leave out something that makes it another answer; UnsupportedError where that is refused."""
+        """Whether to leave out a part that changes the meaning; UnsupportedError if the policy is ``error``."""
         return self._decide(self.policy.meaning, subject, reason)
 
     def setting(self, name: str, reason: str) -> bool:
-        """Whether to leave out a setting; UnsupportedError where that is refused."""
+        """Whether to leave out a setting; UnsupportedError if the policy is ``error``."""
         return (self.meaning if name in _MEANINGFUL else self.tuning)(name, reason)
 
     def no_address(self, subject: str, host: str) -> None:
-        """Leave out what is given by an address that the host does not take; or UnsupportedError."""
+        """Leave out a part with a URL that the host does not accept; or raise UnsupportedError."""
         reason = (
-            f"{host} takes the bytes, not this address: give them, or let them be downloaded "
+            f"{host} does not accept this URL, only bytes: give the bytes, or allow downloads "
             "(Client(downloads=True), or enabled = true in [downloads])"
         )
         if not self.meaning(subject, reason):
@@ -57,31 +57,31 @@ class Omissions:
             self.notices.append(Notice(subject, f"{reason}; it was not sent"))
 
     def no_words(self, part: CachePart | NativePart) -> None:
-        """Leave out a part that this wire has no words for: a mark of the cache, or a block of another wire."""
+        """Leave out a part that this wire does not support: a cache mark, or a block of another wire."""
         if part.type == "cache":
             if all(notice.subject != "cache" for notice in self.notices):
-                self.tuning("cache", "this wire has no marks of what is kept")
+                self.tuning("cache", "this wire does not support cache marks")
             return
-        reason = f"it is a block of the wire {part.wire}"
+        reason = f"it is a block for the wire {part.wire}"
         if not self.meaning(str(part.block.get("type")), reason):
             self.notices.append(Notice(str(part.block.get("type")), f"{reason}; it was not sent"))
 
     def no_citations(self, part: Part) -> None:
-        """Say, once, that a document is sent without the wish that it be cited."""
+        """Add one notice that documents are sent without the request to cite them."""
         wanted = isinstance(part, FilePart) and part.citations
         if wanted and all(notice.subject != "citations" for notice in self.notices):
-            self.tuning("citations", "this wire has no words for the wish that a document be cited")
+            self.tuning("citations", "this wire does not support citations of documents")
 
     def no_mark(self, message: Message) -> None:
-        """Say, once, that a result is not marked as that of a tool that failed."""
+        """Add one notice that a tool result is sent without the mark that the tool failed."""
         if message.is_error and all(notice.subject != "is_error" for notice in self.notices):
             self.tuning(
-                "is_error", "this wire has no mark for the result of a tool that failed: its text alone says so"
+                "is_error", "this wire does not support a mark for a failed tool: only the text says that it failed"
             )
 
     def without_reasoning(self, reason: str) -> None:
-        """Say that earlier reasoning is not sent; no policy refuses that, for it is what hosts expect."""
-        self.notices.append(Notice("reasoning", f"what was thought in earlier turns is not sent: {reason}"))
+        """Add a notice that earlier reasoning is not sent; hosts expect that, so no policy refuses it."""
+        self.notices.append(Notice("reasoning", f"the reasoning of earlier messages is not sent: {reason}"))
 
     def without_reasoning_once(self, told: set[str], reason: str) -> None:
         """The same, once for all messages."""
@@ -98,9 +98,9 @@ class Omissions:
 
 
 def plain_messages(
-    request: Request, omissions: Omissions, reason: str = "this provider takes text alone"
+    request: Request, omissions: Omissions, reason: str = "this provider supports only text"
 ) -> list[dict[str, str]]:
-    """The messages as ``role`` and ``content``; tools, a schema and what is no text are left out, or refused."""
+    """The messages as ``role`` and ``content``; tools, a schema and parts that are not text are left out or refused."""
     lacking = {
         "tools": bool(request.tools) and request.tool_choice != "none",
         "schema": request.output is not None,
@@ -124,7 +124,7 @@ def plain_messages(
 
 
 class Adapted(NamedTuple):
-    """A request as a model may be sent it; ``answer_tool`` is the tool that takes its structured answer, if any."""
+    """A request adapted to a model; ``answer_tool`` is the tool that receives the structured answer, if any."""
 
     request: Request
     notices: tuple[Notice, ...]
@@ -132,10 +132,11 @@ class Adapted(NamedTuple):
 
 
 def adapt(request: Request, capabilities: Capabilities, *, provider: str) -> Adapted:
-    """The request as this model may be sent it, with notices of what was left out or is asked for in another way.
+    """The request adapted to this model, with notices about parts that were left out or are requested in another way.
 
-    Only what a fact denies is lacking: what is unknown is sent. Reasoning that another provider gave is
-    taken out whatever the policy is: it is of no use there, and nobody else's to read.
+    A part is left out only if a fact says that the model does not support it; if the fact is unknown, it is sent.
+    Reasoning from another provider is always removed, with any policy: it is useless there, and no other provider
+    should read it.
     """
     given = request.settings.given()
     if not given and not request.tools and request.output is None and _is_text(request.messages):
@@ -147,11 +148,15 @@ def adapt(request: Request, capabilities: Capabilities, *, provider: str) -> Ada
         for name in lacking:
             if name == "n" and given["n"] == 1:
                 continue
-            if omissions.setting(name, "the model does not take this setting"):
+            if omissions.setting(name, "the model does not support this setting"):
                 del kept[name]
         if len(kept) < len(given):
             changes["settings"] = type(request.settings)(**kept)
-    if request.tools and _denied(capabilities, "tools") and omissions.meaning("tools", "the model calls no tools"):
+    if (
+        request.tools
+        and _denied(capabilities, "tools")
+        and omissions.meaning("tools", "the model does not support tools")
+    ):
         changes |= {"tools": (), "tool_choice": None}
     messages = _messages(request.messages, capabilities, provider, omissions)
     if messages is not None:
@@ -173,9 +178,13 @@ def _structured(request: Request, capabilities: Capabilities, omissions: Omissio
         return request, None
     can_force = capabilities.fact("tools").value is True and capabilities.fact("reasoning").value is not True
     if can_force and not request.tools:
-        omissions.notices.append(Notice("schema", "the model takes no JSON schema: a tool takes its answer"))
+        omissions.notices.append(
+            Notice("schema", "the model does not support JSON schemas: a tool call is used for the answer")
+        )
         return by_tool(request), output.name
-    omissions.notices.append(Notice("schema", "the model takes no JSON schema: it is asked in words to keep to it"))
+    omissions.notices.append(
+        Notice("schema", "the model does not support JSON schemas: the schema is added to the prompt")
+    )
     return in_words(request, json_mode=not _denied(capabilities, "json_object")), None
 
 
@@ -210,7 +219,7 @@ def _messages(
                 message = message.model_copy(update={"content": parts or ""})  # noqa: PLW2901 - the one that is kept
         if any(call.opaque is not None and call.origin not in {None, provider} for call in message.tool_calls):
             changed = True
-            omissions.without_reasoning_once(told, f"it is not {provider}'s")
+            omissions.without_reasoning_once(told, f"it is not from {provider}")
             calls = tuple(call.model_copy(update={"opaque": None, "origin": None}) for call in message.tool_calls)
             message = message.model_copy(update={"tool_calls": calls})  # noqa: PLW2901 - as above
         adapted.append(message)
@@ -220,14 +229,14 @@ def _messages(
 def _lacking(part: Part, capabilities: Capabilities, provider: str, omissions: Omissions, told: set[str]) -> bool:
     match part:
         case ReasoningPart() if part.origin is not None and part.origin != provider:
-            omissions.without_reasoning_once(told, f"it is {part.origin}'s, not {provider}'s")
+            omissions.without_reasoning_once(told, f"it is from {part.origin}, not from {provider}")
             return True
         case ImagePart():
-            fact, what = "vision", "the model sees no images"
+            fact, what = "vision", "the model does not support images"
         case AudioPart():
-            fact, what = "audio", "the model hears no audio"
+            fact, what = "audio", "the model does not support audio"
         case FilePart():
-            fact, what = "files", "the model reads no files"
+            fact, what = "files", "the model does not support files"
         case _:
             return False
     return _denied(capabilities, fact) and omissions.meaning(part.type, what)

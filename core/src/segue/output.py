@@ -1,4 +1,4 @@
-"""The answer in the form that was asked for: JSON text → a pydantic model's object, or plain JSON."""
+"""The answer in the requested form: JSON text → a pydantic model's object, or plain JSON."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from .events import Choice
 
 Parse: TypeAlias = "Callable[[Choice], Any]"
-"""Reads an answer; InvalidOutputError where it does not fit."""
+"""Parses an answer; InvalidOutputError if it does not match."""
 
 
 def parser(schema: type[BaseModel] | Mapping[str, Any] | str) -> Parse:
-    """What reads answers that were asked for in this form; tool calls, which come before one, are read as None."""
+    """A parser for answers in this form; an answer with tool calls, which come before the final answer, gives None."""
     read = _json if isinstance(schema, (Mapping, str)) else _of(schema)
 
     def parse(choice: Choice) -> Any:
@@ -32,9 +32,9 @@ def parser(schema: type[BaseModel] | Mapping[str, Any] | str) -> Parse:
             return read(_unfenced(choice.text))
         except ValueError as error:
             told = "it is not JSON" if read is _json else _told(error)
-        cut = ", for it is longer than max_tokens" if choice.finish_reason == "length" else ""
+        cut = ", because it is longer than max_tokens" if choice.finish_reason == "length" else ""
         raise InvalidOutputError(
-            f"the answer does not fit the schema{cut} ({told})", text=choice.text, finish_reason=choice.finish_reason
+            f"the answer does not match the schema{cut} ({told})", text=choice.text, finish_reason=choice.finish_reason
         )
 
     return parse

@@ -1,4 +1,4 @@
-"""Everything that a provider author imports."""
+"""Everything that the author of a provider imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer cost, in USD; None where that is not known."""
+"""The cost of an answer in USD; None if it is unknown."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _DIGITS: Final = 12
 
 
 def rounded(cost: float | None) -> float | None:
-    """A cost without the digits that binary arithmetic adds to it: 0.00012, not 0.00012000000000000002."""
+    """A cost without the digits that binary arithmetic adds: 0.00012, not 0.00012000000000000002."""
     return None if cost is None else float(f"{cost:.{_DIGITS}g}")
 
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """What answers of one model cost, asked only where somebody wants to know.
+    """Calculates the cost of one model's answers, only when it is needed.
 
     ``url`` is the address of its host; ``declared`` is whether the user declared its prices.
     """
@@ -34,10 +34,10 @@ class Pricing:
     declared: bool = False
 
     def cost(self, usage: Usage | None) -> float | None:
-        """What an answer of this usage cost.
+        """The cost of an answer with this usage.
 
-        What the host itself tells stands first; then the prices that the user declared; then those of the
-        package ``genai-prices``, where it is installed and knows the host; then the prices that the provider
+        It uses the first of these that exists: the cost that the host sent; the prices that the user configured; the
+        prices of the package ``genai-prices``, if it is installed and knows the host; the prices that the provider
         declares. Token prices are USD per million.
         """
         if usage is None:
@@ -53,12 +53,12 @@ class Pricing:
 
 @dataclass(frozen=True, slots=True)
 class SharedPricing:
-    """What an answer cost that several attempts wrote, each its own part."""
+    """The cost of an answer that several attempts wrote, each a part of it."""
 
     parts: tuple[Attempt, ...]
 
     def cost(self, usage: Usage | None) -> float | None:  # noqa: ARG002 - as Pricing has it; the parts have their own
-        """All parts together; None where one is not known."""
+        """The sum of all parts; None if one is unknown."""
         costs = [attempt.cost for attempt in self.parts]
         return None if None in costs else rounded(sum(cost for cost in costs if cost is not None))
 

@@ -1,4 +1,4 @@
-"""Asking candidates a small question, to see how they do."""
+"""Sends a short question to candidates, to see whether they work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QUESTION: Final = request_with(
 
 
 async def probed(lineup: Lineup, run_of: Callable[[], Run], *, within: float) -> tuple[Attempt, ...]:
-    """How each did, in their order, and then those that could not be asked; ``within`` as in `Client.probe`."""
+    """The attempt of each candidate, in order, then the skipped targets; ``within`` as in `Client.probe`."""
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(candidate: Ready) -> Attempt:

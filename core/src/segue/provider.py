@@ -1,4 +1,4 @@
-"""The page a provider author reads: what a provider is, what it declares, what it is given."""
+"""The interface of a provider: what it implements, what it declares, what it gets."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 Access: TypeAlias = Literal["open", "public", "offline"]
-"""Who may be sent something, and when.
+"""When a host can get a request.
 
-``open``: once its key is there, or at once where it needs none. ``public``: a host that takes
-anonymous calls from anybody; it is sent something only when it was named, configured or is on this
-machine. ``offline``: no model at all; never selected, only named.
+``open``: if its key is set, or if it needs no key. ``public``: a host that accepts calls from anyone, without a key;
+it gets a request only if it is named, configured, or on this machine. ``offline``: not a model; never selected, used
+only if it is named.
 """
 
 
@@ -53,7 +53,7 @@ def _nothing() -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model on offer and what is known of it."""
+    """One model of a provider, and its facts."""
 
     name: str
     capabilities: Capabilities = field(default_factory=Capabilities)
@@ -65,16 +65,16 @@ class Model:
 
 
 class Secret(Protocol):
-    """A key as a provider is given it: shown nowhere, as pydantic's SecretStr, which is one too."""
+    """A key as a provider gets it: it is never shown; pydantic's ``SecretStr`` is one too."""
 
     def get_secret_value(self) -> str:
-        """The key in clear."""
+        """The key in plain text."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """What the user configured for one provider; None and empty where nothing was. It is not pickled: it holds keys."""
+    """The user's configuration of one provider; None or empty if not set. It holds keys, so it cannot be pickled."""
 
     api_key: Secret | None = None
     base_url: str | None = None
@@ -83,14 +83,14 @@ class ProviderSettings:
     headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("settings are not pickled: the pickle could hold a key in clear")
+        raise TypeError("settings cannot be pickled: the pickle could contain a key in plain text")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a provider is given beside the request; ``deadline`` is a time of the running loop, or None.
+    """What a provider gets next to the request; ``deadline`` is a time of the running event loop, or None.
 
-    ``provider`` is the name under which it was asked.
+    ``provider`` is the name under which it was called.
     """
 
     model: str
@@ -102,13 +102,13 @@ class Context:
 
 @runtime_checkable
 class Provider(Protocol):
-    """Anything that can be asked."""
+    """Anything that answers requests."""
 
     @property
     def name(self) -> str: ...
 
     def models(self) -> Sequence[Model]:
-        """The models on offer; facts only, no I/O."""
+        """The models and their facts; no I/O."""
         ...
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
@@ -118,23 +118,22 @@ class Provider(Protocol):
 
 @runtime_checkable
 class Embedder(Protocol):
-    """A provider that gives vectors too."""
+    """A provider that also supports embeddings."""
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
-        """A vector for each input, in their order; or raises a ProviderError."""
+        """An embedding for each input, in order; or raises a ProviderError."""
         ...
 
 
 @runtime_checkable
 class TakesAddresses(Protocol):
-    """A provider that says which addresses of images and files its host fetches itself.
+    """A provider that says which URLs of images and files its host fetches itself.
 
-    Of the others the bytes are downloaded first, where the caller allows that; for a provider that does not say,
-    none are.
+    The other URLs are downloaded first, if the caller allows that. Without this method no URL is downloaded.
     """
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
-        """Whether this part, which has an address, is sent as such."""
+        """Whether this part is sent with its URL."""
         ...
 
 
@@ -143,7 +142,7 @@ class ModelLister(Protocol):
     """A provider whose host lists its models."""
 
     async def list_models(self, context: Context) -> Sequence[Model]:
-        """The models that the host has now, with the facts that it tells of them; or raises a ProviderError.
+        """The current models of the host, with the facts that the host sends; or raises a ProviderError.
 
         ``context.model`` is empty.
         """
@@ -151,23 +150,23 @@ class ModelLister(Protocol):
 
 
 Level: TypeAlias = Literal["text", "wire", "full"]
-"""What a provider claims before the conformance kit; each holds what stands before it.
+"""The level that a provider claims for the conformance kit; each level includes the ones before it.
 
-``text``: its declaration, its import and the life of its streams are sound, nothing leaks and no key shows.
-``wire``: every fault of a host becomes the right error, and the same bytes the same events however they are cut.
-``full``: every capability that it advertises was tried.
+``text``: its declaration, its import and its streams are correct; no resource leaks and no key is shown.
+``wire``: every fault of a host becomes the right error, and the same bytes give the same events, however they are cut.
+``full``: every capability that it declares is tested.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Conformance:
-    """What a provider claims before ``segue conform``, and what the kit needs to try it.
+    """What a provider claims for ``segue conform``, and what the kit needs to test it.
 
-    ``wire`` is the wire that its host speaks, where `segue.testing` has a scripted host for it
-    (``openai_chat``, ``openai_responses``, ``anthropic_messages``); for any other wire ``cassettes`` names the package
-    in whose folder ``cassettes`` exchanges of its own are kept. ``options`` are its own options, as in
-    ``[providers.NAME] options``, without which it cannot be asked. ``expected_failures`` are items of the kit that it
-    does not pass, each with the reason, which the report shows.
+    ``wire`` is the wire of its host, if `segue.testing` has a scripted host for it (``openai_chat``,
+    ``openai_responses``, ``anthropic_messages``); for any other wire ``cassettes`` is the package whose folder
+    ``cassettes`` has recorded exchanges. ``options`` are the options that it requires, as in
+    ``[providers.NAME] options``. ``expected_failures`` are items of the kit that it does not pass, each with the
+    reason, which the report shows.
     """
 
     level: Level = "text"
@@ -183,20 +182,20 @@ class Conformance:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
-    """A provider declared as cheap data; its implementation is imported when it is first used.
+    """The declaration of a provider; its implementation is imported for the first request.
 
-    ``load`` is ``"module:attribute"``: a class or object that is a `Provider`. ``capabilities`` hold
-    for every model; a model's own stand above them. ``env`` names the variables that may hold its
-    key, the first one set wins; without any it needs none. ``key_url`` is where to get a key. ``start`` is, of a host
-    on this machine, the command that starts it, which a person is told when nothing listens there. ``options``
-    is the pydantic model, its import string, or what gives it, of what it takes in ``options={name: {…}}``.
-    ``without_key`` is of a host that takes other credentials too: by the environment and the configured options it
-    tells why it cannot be asked without a key, or None where it can; it looks at files at most. ``conformance`` is
-    what it claims before ``segue conform``.
+    ``load`` is ``"module:attribute"``: a class or object that is a `Provider`. ``capabilities`` are facts of every
+    model; a model's own facts override them. ``env`` are the environment variables that may hold its key; the first
+    one that is set is used; a provider without them needs no key. ``key_url`` is where to get a key. ``start`` is the
+    command that starts a host on this machine; errors show it if no server listens there. ``options`` is the pydantic
+    model for ``options={name: {…}}``, its import string, or a function that returns it. ``without_key`` is for a host
+    that also accepts other credentials: a function of the environment and the configured options that returns the
+    reason why the host cannot be called without a key, or None if it can; it may read files, but do nothing slower.
+    ``conformance`` is what it claims for ``segue conform``.
 
-    The order of ``models`` is the provider's recommendation: where several will do, the first is asked. ``ambient``
-    are those variables of ``env`` that are usually set for another purpose, such as ``GITHUB_TOKEN``: with one of
-    them, or with what ``without_key`` finds, the provider is asked only where it is named, or configured with a
+    The order of ``models`` is the recommended order: if several satisfy the needs, the first one is used. ``ambient``
+    are the variables of ``env`` that are usually set for another purpose, such as ``GITHUB_TOKEN``: with one of them,
+    or with credentials that ``without_key`` finds, the provider is used only if it is named, or configured with a
     ``[providers.NAME]`` table.
     """
 
@@ -220,19 +219,19 @@ class ProviderSpec:
             check("ProviderSpec", name, getattr(self, name), constraint)
 
     def shared(self) -> Capabilities:
-        """What is known of every model."""
+        """The facts of every model."""
         return self.capabilities if isinstance(self.capabilities, Capabilities) else Capabilities(self.capabilities)
 
     def keyless(self, environ: Mapping[str, str], options: Mapping[str, object]) -> str | None:
-        """What ``without_key`` tells; where that fails, so much, as a reason not to ask it."""
+        """The result of ``without_key``; if that fails, a reason that says so."""
         assert self.without_key is not None
         try:
             return self.without_key(environ, options)
         except Exception as error:  # a plugin's code may raise anything, and its text may hold a secret
-            return f"no key, and whether it can do without one cannot be told ({type(error).__name__})"
+            return f"no key, and the check for other credentials failed ({type(error).__name__})"
 
     def offers(self) -> tuple[Model, ...]:
-        """Its models, each with all that is known of it."""
+        """Its models, each with all its facts."""
         shared = self.shared()
         if not shared:
             return tuple(Model(model, shared) if isinstance(model, str) else model for model in self.models)
@@ -310,7 +309,7 @@ _SPEC: Final[Mapping[str, Constraint]] = {
 
 
 def options_model(spec: ProviderSpec) -> type[BaseModel] | None:
-    """The model of a provider's own options, imported now; None where it declares none."""
+    """The pydantic model of a provider's own options, imported now; None if it does not declare one."""
     if not isinstance(spec.options, str):
         return spec.options if spec.options is None or isinstance(spec.options, type) else spec.options()
     module, _, attribute = spec.options.partition(":")

@@ -1,4 +1,4 @@
-"""Two attempts side by side, of which the one that has its first content sooner is kept."""
+"""Two parallel attempts; the one with the first content is kept."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class _Racer:
             self._events.put_nowait(end)
 
     async def next(self) -> Event | None:
-        """The next event, None after the last; what ended it before, raised."""
+        """The next event; None after the last one; raises the error that ended it."""
         event = await self._events.get()
         if isinstance(event, BaseException):
             raise event
@@ -81,7 +81,7 @@ async def _stop(racers: Sequence[_Racer]) -> None:
 
 
 class Race:
-    """Attempts side by side; leaving the ``async with`` ends those that still run."""
+    """Parallel attempts; leaving the ``async with`` block stops those that still run."""
 
     def __init__(self, first: Attempting) -> None:
         self._first = _Racer(first)
@@ -94,21 +94,21 @@ class Race:
         await _stop(self._racers)
 
     def add(self, attempt: Attempting) -> None:
-        """Let this one run too."""
+        """Start another attempt."""
         self._racers.append(_Racer(attempt))
 
     async def decided(self, *, within: float) -> bool:
-        """Whether one has its first content, or has failed, within so many seconds."""
+        """Whether an attempt got its first content, or failed, ``within`` this number of seconds."""
         done, _ = await asyncio.wait({racer.decided for racer in self._racers}, timeout=within)
         return bool(done)
 
     @property
     def is_over(self) -> bool:
-        """Whether none is left."""
+        """Whether no attempt is left."""
         return not self._racers
 
     async def failure(self) -> tuple[Attempting, ProviderError] | None:
-        """The next that failed before its first content, who is then out of the race; None once one has content."""
+        """The next attempt that failed before its first content, and is removed; None if one has content."""
         await asyncio.wait({racer.decided for racer in self._racers}, return_when=asyncio.FIRST_COMPLETED)
         decided = [racer for racer in self._racers if racer.decided.done()]
         if any(racer.error is None for racer in decided):
@@ -121,7 +121,7 @@ class Race:
         return failed.attempt, failed.error
 
     async def winner(self) -> Attempting:
-        """The one that has content; the others are left."""
+        """The attempt that has content; the others are stopped."""
         won = next(racer for racer in self._racers if racer.decided.done() and racer.error is None)
         others = [racer for racer in self._racers if racer is not won]
         for racer in others:
@@ -132,7 +132,7 @@ class Race:
         return won.attempt
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """The events of the one that is left."""
+        """The events of the remaining attempt."""
         (racer,) = self._racers
         while (event := await racer.next()) is not None:
             yield event

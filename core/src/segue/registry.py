@@ -1,4 +1,4 @@
-"""What is there: the providers of installed plugins and of code, a broken plugin kept as an error under its name."""
+"""The providers of installed plugins and of code; the error of a broken plugin is kept under its name."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 class Installed:
-    """A provider and where it comes from: ``origin`` is the distribution, or ``code`` where the client was given it."""
+    """A provider and its ``origin``: the distribution, or ``code`` if it was passed to the client."""
 
     __slots__ = ("_read", "_spec", "origin")
 
     replacement: ClassVar[Callable[[ProviderSpec], ProviderSpec] | None] = None
-    """What takes the place of each declaration while an application is tested."""
+    """Replaces each declaration while an application is tested."""
 
     def __init__(self, spec: ProviderSpec | Callable[[], ProviderSpec], origin: str, *, is_own: bool = False) -> None:
         self.origin: str = origin
@@ -47,7 +47,7 @@ class Installed:
 
     @property
     def spec(self) -> ProviderSpec:
-        """Its declaration, read when it is first looked at."""
+        """Its declaration, read on first use."""
         if self._spec is None:
             assert not isinstance(self._read, ProviderSpec)
             self._spec = self._read()
@@ -56,11 +56,11 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """An entry point as it was found: what it provides, why it is broken, or why it was left alone (``obstacle``).
+    """An installed entry point: what it provides, why it is broken, or why it is not loaded (``obstacle``).
 
-    ``hooks`` are those that it implements, ``file`` is where its module is, ``seconds`` what its import and its
-    declaration took when they were last read, ``trace`` the traceback of what broke it, ``printed`` what it wrote to
-    stdout or stderr meanwhile; ``replaced`` and ``unloadable`` as in `segue.installation.Declared`.
+    ``hooks`` are the hooks that it implements, ``file`` is the path of its module, ``seconds`` is how long its import
+    and its declaration took the last time, ``trace`` is the traceback of its error, ``printed`` is what it wrote to
+    stdout or stderr meanwhile; ``replaced`` and ``unloadable`` are as in `segue.installation.Declared`.
     """
 
     name: str
@@ -79,12 +79,12 @@ class Plugin:
 
 
 class Registry:
-    """The providers that are there; made once, read often.
+    """The available providers; made once, read often.
 
-    ``plugins=False`` looks at no entry point; ``providers`` given in code stand above installed ones. ``rules`` say
-    which plugins are imported; ``anew`` reads the declarations of all again, and looks whether what they declare can
-    be loaded. ``entries`` are imported in this process, in place of what is installed. PluginError where the rules
-    are strict and something is broken.
+    With ``plugins=False`` no entry points are read; ``providers`` from code override installed ones. ``rules`` decide
+    which plugins are imported; ``anew`` reads all declarations again, and checks whether their implementations can be
+    imported. ``entries`` are imported in this process, in place of the installed ones. PluginError if the rules are
+    strict and a plugin is broken.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Registry:
         if self._looks:
             declared = _declared(entries, rules, environ, left_alone, anew=anew)
         self.hooks: Hooks = Hooks(declared, time_limit=rules.hook_time_limit)
-        """What plugins have a say in."""
+        """The hooks of the plugins."""
         self.plugins: tuple[Plugin, ...] = _taken(declared, left_alone, self.hooks)
         self.conflicts: dict[str, PluginError] = {}
         self._installed: dict[str, Installed] = {}
@@ -124,7 +124,7 @@ class Registry:
         errors = [*(plugin.error for plugin in self.plugins if plugin.error is not None), *self.conflicts.values()]
         if errors:
             told = "\n".join(map(str, errors))
-            raise PluginError(f"[plugins] strict: nothing starts with a broken plugin\n{told}", plugin=errors[0].plugin)
+            raise PluginError(f"[plugins] strict: a plugin is broken\n{told}", plugin=errors[0].plugin)
 
     def _settle(self, declared: Iterable[Declared], prefer: Mapping[str, str]) -> None:
         """Who has each name: of several that claim it, or one that looks like it, who is preferred, else nobody."""
@@ -151,7 +151,7 @@ class Registry:
             else:
                 told = f"the provider name {name!r} is claimed by {origins}"
             self.conflicts[name] = PluginError(
-                f'{told}: uninstall one of them, or say which one counts with [plugins] prefer = {{ "{name}" = "…" }}',
+                f'{told}: uninstall one of them, or choose one with [plugins] prefer = {{ "{name}" = "…" }}',
                 plugin=name,
             )
 
@@ -162,18 +162,18 @@ class Registry:
 
     @property
     def broken(self) -> Sequence[Plugin]:
-        """The plugins that could not be used, each with its error."""
+        """The plugins that cannot be used, each with its error."""
         return [plugin for plugin in self.plugins if plugin.error is not None]
 
     def provider(self, name: str) -> Provider:
-        """The provider of this name, its implementation imported now; PluginError where that fails."""
+        """The provider with this name; its implementation is imported now; PluginError if that fails."""
         provider = self._loaded.get(name)
         if provider is None:
             provider = self._loaded[name] = self._load(name)
         return provider
 
     def options(self, name: str) -> type[BaseModel] | None:
-        """The model of the options of a provider that is installed, imported now; PluginError where that fails."""
+        """The pydantic model of an installed provider's options, imported now; PluginError if that fails."""
         try:
             return options_model(self._installed[name].spec)
         except Exception as error:  # as in _load
@@ -182,9 +182,9 @@ class Registry:
     # ── what is not there ─────────────────────────────────────────────────────────────────────────────
 
     def not_installed(self, name: str, known: Iterable[str] = ()) -> str:
-        """That there is no provider of this name, and what helps: a package to install, or the name that was meant.
+        """A message that this provider is not installed, with the package to install, or the nearest name.
 
-        ``known`` are further names that there are.
+        ``known`` are other known names.
         """
         told = f"no provider {name!r} is installed"
         package = packages.package_of(name)
@@ -194,9 +194,9 @@ class Registry:
         return told + nearest(name, names)
 
     def what_to_install(self, model: str | None = None, *, lacking: bool = True) -> list[str]:
-        """Which provider packages would help where nobody can be asked, each as a sentence.
+        """Sentences that say which provider packages to install if there is no candidate.
 
-        ``model`` is what was asked for. ``lacking`` is whether no installed model is what was asked for, key or not.
+        ``model`` is the requested model. ``lacking`` is whether no installed model fits, with or without a key.
         """
         if not self._looks:
             return []
@@ -208,7 +208,7 @@ class Registry:
             return [_NONE, *keys] if keys or not others else [f"{_NONE}: {packages.one_of(others)}"]
         if keys or not lacking or not others:
             return keys
-        return [f"other provider packages may have a model that does: {packages.one_of(others)}"]
+        return [f"another provider package may have a model that fits: {packages.one_of(others)}"]
 
     def _with_model(self, model: str) -> list[str]:
         """The package that has a model, or the provider that its name begins with."""
@@ -225,7 +225,7 @@ class Registry:
         return [f"{model} is a model of {names}: {packages.how_to_install(found)}"]
 
     def unused_keys(self) -> list[str]:
-        """Of each key in the environment that no installed package uses, which package does."""
+        """For each key in the environment that no installed package uses: which package uses it."""
         return [
             f"{variable} is set, but no installed package uses it: {packages.how_to_install(those)}"
             for variable, those in packages.unused_keys(self._environ, self._installed).items()
@@ -275,7 +275,7 @@ _CONFUSED: Final = str.maketrans("015i", "olsl", "-_.")
 
 
 def look_of(name: str) -> str:
-    """A name as a hurried reader sees it: without what stands between its parts, and what looks alike the same."""
+    """A key that is equal for names that look alike: without separators, and with similar characters made equal."""
     return name.translate(_CONFUSED).replace("rn", "m").replace("vv", "w")
 
 

@@ -1,4 +1,4 @@
-"""Needs, offers and what was observed → ordered candidates, and why each of the others is out. Pure."""
+"""Selects and orders candidates by needs, offers and observed health; gives a reason for each other model. Pure."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ OrderBy: TypeAlias = Literal["price", "latency", "context", "weight"]
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One model of one installed provider, as things stand for this user.
+    """One model of one installed provider, with what decides whether this user can call it.
 
-    ``obstacle`` is why it cannot be asked at all (no key), None where it can; ``short`` says the same in a few words.
-    ``local`` is an address on this machine. ``consent`` is whether something may be sent to it without its being named.
-    ``rank`` is its place in its provider's own recommendation, from 0. ``ambient`` is the credential that may be set
-    for another purpose, with which it is asked only where it is named; None where its key is meant for it.
+    ``obstacle`` is the reason why it cannot be called at all (no key), or None; ``short`` is the same in a few words.
+    ``local`` is whether its address is on this machine. ``consent`` is whether it may get a request without being
+    named. ``rank`` is its place in its provider's own recommended order, from 0. ``ambient`` is the credential that may
+    be set for another purpose, so that the model is used only if it is named; None if its key is meant for it.
     """
 
     provider: str
@@ -48,7 +48,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that can be asked; ``notes`` say what a caller should know of it."""
+    """A model that can get a request now; ``notes`` are remarks about it for the caller."""
 
     provider: str
     model: str
@@ -59,15 +59,15 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """``provider/model``, the name that asks it alone."""
+        """``provider/model``, its full name."""
         return f"{self.provider}/{self.model}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A model that is out, and every reason why.
+    """A model that is not a candidate, with every reason.
 
-    ``short`` has for each reason a few words, which are the same for all models that are out for the same cause.
+    ``short`` has each reason in a few words, which are equal for all models with the same reason.
     """
 
     provider: str
@@ -83,7 +83,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Veto:
-    """A candidate that a plugin puts out, and why: `segue_candidates` gives it in the candidate's place."""
+    """A candidate that a plugin rejects, and the reason: `segue_candidates` returns it in place of the candidate."""
 
     candidate: Candidate
     reason: str
@@ -98,7 +98,7 @@ _CANDIDATE: Final = Of(Candidate)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The candidates in the order in which they would be asked, and the rest with their reasons."""
+    """The candidates in order, and the other models with the reasons why they are not candidates."""
 
     wanted: str
     candidates: tuple[Candidate, ...]
@@ -106,14 +106,14 @@ class Selection:
     hints: tuple[str, ...] = ()
 
     def explain(self, *, full: bool = False, lines: int = 24) -> str:
-        """The whole decision in plain words, which fits a screen: a line for each provider that is out.
+        """The selection as text that fits a screen, with a line for each provider without a candidate.
 
-        ``full`` is a line for each model, however many there are; without it there are at most so many ``lines``.
+        ``full`` gives a line for each model; without it there are at most this number of ``lines``.
         """
         told = [f"wanted: {self.wanted}", *self._asked(full=full), *(f"hint: {hint}" for hint in self.hints)]
         if not self.rejected:
             return "\n".join(told)
-        told.append("out:")
+        told.append("not candidates:")
         if full or len(self.rejected) <= _FEW:
             return "\n".join([*told, *(f"  - {_told(rejection)}" for rejection in self.rejected)])
         room = max(2, lines - len(told) - 1)
@@ -130,7 +130,7 @@ class Selection:
         if not count:
             return ["candidates: none"]
         first = self.candidates if full or count <= _FIRST + 1 else self.candidates[:_FIRST]
-        told = ["candidates, in the order in which they are asked:"]
+        told = ["candidates, in order:"]
         told += [
             f"  {place}. {candidate.name}" + "".join(f"  [{note}]" for note in candidate.notes)
             for place, candidate in enumerate(first, 1)
@@ -139,7 +139,7 @@ class Selection:
 
     @property
     def reason(self) -> str:
-        """Why nothing is asked, in one line; empty where something is."""
+        """The reason why there is no candidate, in one line; empty if there is one."""
         if any(candidate.consent for candidate in self.candidates):
             return ""
         if self.hints:
@@ -150,11 +150,11 @@ class Selection:
 
 
 _FEW: Final = 4
-"""Up to so many models are explained one by one, with all that is said of each."""
+"""Up to this many models are explained one by one, each with all its reasons."""
 _FIRST: Final = 5
 _NAMED: Final = 8
-_MORE: Final = "each model: `segue explain --all`"
-_KEYS: Final = "where to get a key: `segue providers`; to store one: `segue keys set NAME`"
+_MORE: Final = "to list each model: `segue explain --all`"
+_KEYS: Final = "to find where to get a key: `segue providers`; to store a key: `segue keys set NAME`"
 
 
 def _told(rejection: Rejection) -> str:
@@ -198,10 +198,10 @@ def _group(provider: str, rejections: Sequence[Rejection], *, full: bool) -> str
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """The user's own order: names of providers or of ``provider/model``, then what to order the rest by.
+    """The user's own order: names of providers or ``provider/model``, then the key to sort the others by.
 
-    ``price`` is input and output together, ``weight`` the heavier first of ``weights`` by those names. ``tables`` are
-    the providers in the order in which the user configured them, which decides between models of one rank.
+    ``price`` is the sum of the input and output price; ``weight`` puts the highest of ``weights`` first. ``tables`` are
+    the providers in the order of the configuration; it decides between models with the same rank.
     """
 
     order: tuple[str, ...] = ()
@@ -219,7 +219,7 @@ def select(
     preferences: Preferences = Preferences(),  # noqa: B008 - frozen
     undeclared: Sequence[Offer] = (),
 ) -> Selection:
-    """Order the offers that meet the needs; ``model`` is ``provider/model``, a provider's or a bare model's name."""
+    """Order the offers that satisfy the needs; ``model`` is ``provider/model``, a provider's or a model's name."""
     return matched(
         offers, needs=needs, model=model, health=health, preferences=preferences, undeclared=undeclared
     ).selection()
@@ -227,9 +227,9 @@ def select(
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The offers that meet the needs, in order, and the others, before anybody else has a say.
+    """The offers that satisfy the needs, in order, and the others, before plugins can change them.
 
-    ``alone`` is that only the first of the candidates is meant: of a provider's name, its first model that will do.
+    ``alone`` keeps only the first candidate: for a provider's name, its first model that satisfies the needs.
     """
 
     wanted: str
@@ -239,7 +239,7 @@ class Matched:
     alone: bool
 
     def selection(self, candidates: Sequence[Candidate] | None = None, vetoed: Sequence[Rejection] = ()) -> Selection:
-        """What comes of it; ``candidates`` are those that are left, in their order, all of them where it is None."""
+        """The selection; ``candidates`` are those that are left, in order; None keeps all."""
         left = self.candidates if candidates is None else tuple(candidates)
         if self.alone:
             left = left[:1]
@@ -247,7 +247,7 @@ class Matched:
         if left and not any(candidate.consent for candidate in left):
             first = left[0]
             consent = (
-                f"nothing is sent to a public host unless you name it ({first.name}) "
+                f"a public host gets a request only if you name it ({first.name}) "
                 f"or add [providers.{first.provider}] to segue.toml"
             )
             hints = (consent, *hints)
@@ -263,7 +263,7 @@ def matched(
     preferences: Preferences,
     undeclared: Sequence[Offer],
 ) -> Matched:
-    """The first half of `select`, which is the same for every call of this model and these needs."""
+    """The first half of `select`, which is the same for every call with this model and these needs."""
     provider, bare = _read_name(model, [*offers, *undeclared])
     named = provider is not None
     if provider is not None and bare is not None and not any(_is(offer, provider, bare) for offer in offers):
@@ -348,7 +348,7 @@ def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unliste
     return Candidate(offer.provider, offer.model.name, capabilities, public, consent, notes)
 
 
-_OFFLINE: Final = "offline: answers only when named"
+_OFFLINE: Final = "offline: used only if it is named"
 _MANY = 50  # from which it pays to write a function that makes them
 
 
@@ -363,7 +363,7 @@ def _quick_candidate() -> Callable[..., Candidate]:
 
 
 def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
-    """The offers of these models, which differ from one that is given in nothing but the model."""
+    """The offers of these models, which differ from ``like`` only in the model."""
     made = _quick_offer() if len(models) >= _MANY else Offer
     # Models that give vectors alone are never meant together with the others, so each kind has a first one.
     ranks: Sequence[int] = range(len(models))
@@ -386,7 +386,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def as_of(models: Sequence[Model], today: str) -> Sequence[Model]:
-    """The models as they are on a day, YYYY-MM-DD: one whose day of retirement has come does not work any more."""
+    """The models on a day, YYYY-MM-DD: a model whose retirement date has passed does not work any more."""
     ending = Capabilities.stating(_RETIRES, [one.capabilities for one in models])
     if not ending:
         return models
@@ -446,16 +446,16 @@ class _Later(Sequence[Rejection]):
 
 
 class Offers:
-    """Offers that are chosen from again and again, made ready once: what `select` gives of them, in less time.
+    """Offers prepared for many selections: the same results as `select`, in less time.
 
-    Of each need it is kept, once it was asked for, which offers meet it, as a number with a byte for each offer in the
-    order in which they are asked: needs together are an ``&``.
+    For each need that was used once, the offers that satisfy it are kept as a number with a byte for each offer, in
+    order: several needs together are an ``&``.
     """
 
     def __init__(self, offers: Sequence[Offer], preferences: Preferences) -> None:
         self.all: tuple[Offer, ...] = tuple(offers)
         self.providers: frozenset[str] = frozenset(offer.provider for offer in self.all)
-        """Who offers something."""
+        """The providers with at least one offer."""
         self._preferences = preferences
         self._names: tuple[dict[str, list[Offer]], dict[str, list[Offer]]] | None = None
         self._ranked: tuple[list[Offer], list[Candidate]] | None = None
@@ -469,7 +469,7 @@ class Offers:
     def matched(
         self, needs: Needs, model: str | None, *, health: HealthSnapshot, undeclared: Sequence[Offer]
     ) -> Matched:
-        """What the function of this name gives, of those that talk, or of all where the needs name ``embeddings``."""
+        """Like the function `matched`, for chat models; or for all models if the needs contain ``embeddings``."""
         vectors = any(need.name == "embeddings" for need in needs)
         if model is None:
             match = self._unnamed(needs, health, vectors=vectors)
@@ -696,7 +696,7 @@ def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
 def _notes(public: bool, consent: bool, unlisted: bool) -> tuple[str, ...]:
     notes = []
     if public:
-        notes.append("public" if consent else "public: nothing is sent unless it is named or configured")
+        notes.append("public" if consent else "public: used only if it is named or configured")
     if unlisted:
         notes.append("not a declared model: its facts are unknown")
     return tuple(notes)
@@ -745,8 +745,8 @@ def _by_fact(offer: Offer, name: str, preferences: Preferences) -> float:
 def _hints_without_models(provider: str | None, undeclared: Sequence[Offer]) -> list[str]:
     """How to ask a provider that declares no models, and what else it lacks; nothing where it declares some."""
     return [
-        f"{provider} declares no models: name one as {provider}/MODEL; "
-        f"`segue models --live --provider {provider}` asks its host for a list, if it gives one"
+        f"{provider} does not declare models: name one as {provider}/MODEL; "
+        f"`segue models --live --provider {provider}` lists the models of its host, if the host supports that"
         + ("" if offer.obstacle is None else f"; {offer.obstacle}")
         for offer in undeclared
         if offer.provider == provider
@@ -771,6 +771,6 @@ def _hints(
         if need.name not in known:
             near = difflib.get_close_matches(need.name, sorted(known), n=1, cutoff=0.7)
             hints.append(
-                f"no installed model says anything of {need.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                f"no installed model has the fact {need.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
             )
     return hints

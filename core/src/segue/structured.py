@@ -1,4 +1,4 @@
-"""Structured output from a model that takes no JSON schema: through a tool that it must call, or asked for in words."""
+"""Structured output from a model that does not support JSON schemas: with a tool call, or with a text in the prompt."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WORDS: Final = "Answer with JSON alone, without any other text, that fits this 
 
 
 def by_tool(request: Request) -> Request:
-    """The request with its schema as that of a tool that must be called; `answered` undoes it in the answer."""
+    """The request with its schema as a tool that the model must call; `answered` turns the call into the answer."""
     output = request.output
     assert output is not None
     assert output.json_schema is not None
@@ -34,7 +34,7 @@ def by_tool(request: Request) -> Request:
 
 
 def in_words(request: Request, *, json_mode: bool) -> Request:
-    """The request with its schema in a turn of the system; ``json_mode`` where the model at least has that."""
+    """The request with its schema in a system message; ``json_mode`` is whether the model supports JSON mode."""
     output = request.output
     assert output is not None
     said = Message(role="system", content=_WORDS + to_json(output.json_schema).decode())
@@ -44,9 +44,9 @@ def in_words(request: Request, *, json_mode: bool) -> Request:
 
 
 async def answered(events: AsyncIterator[Event], tool: str) -> AsyncGenerator[Event, None]:
-    """The events of an answer that came through this tool, with the call's arguments as the answer's text.
+    """The events of an answer through this tool; the arguments of the call become the answer's text.
 
-    What the model said beside the call is left out with a notice; where it did not call at all, it is the answer.
+    Other text of the model is left out with a notice; if the model did not call the tool, the text is the answer.
     """
     choices: dict[int, _Choice] = {}
     try:
@@ -97,9 +97,9 @@ class _Choice:
         if self._call is None and text:
             yield TextDelta(text, number)
         elif text.strip():
-            yield Notice("text", "what the model said beside its structured answer is left out")
+            yield Notice("text", "the model's text next to its structured answer is left out")
         if self._other:
-            yield Notice("tool_calls", "the model called more than the tool that takes its answer; that is left out")
+            yield Notice("tool_calls", "the model's other tool calls next to its structured answer are left out")
 
     def finish(self, event: Finish | ChoiceFinish) -> Finish | ChoiceFinish:
         if event.reason != "tool_calls" or self._call is None:

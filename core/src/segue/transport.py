@@ -1,7 +1,7 @@
-"""Sends a `Call` and gives bytes back; the only module that knows aiohttp.
+"""Sends a `Call` and returns the bytes of the response; the only module that uses aiohttp.
 
-Every error of the network becomes one of `segue.errors` here. aiohttp's own exceptions never
-pass, not even as a context: their ``repr`` holds the headers of the request, and so its key.
+It turns every network error into one of `segue.errors`. aiohttp's own exceptions never reach the caller, not even as
+``__context__``: their ``repr`` contains the headers of the request, and so its key.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ __all__ = [
 ]
 
 MAX_ERROR_BYTES: Final = 64 * 1024
-"""How much of an error's body is read; the fields of a longer one are not known."""
+"""How much of an error's body is read; the fields of a longer body are unknown."""
 
 _CODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
 _OUT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
@@ -125,14 +125,14 @@ _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """Limits in seconds, one a phase; None is no limit.
+    """Limits in seconds, one for each phase; None means no limit.
 
-    ``connect``: name, socket and TLS. ``first_event``: from sending until the answer's first content
-    (in ``chat()``, where the answer comes as a whole, that is all of it).
-    ``idle``: the longest silence after it. ``total``: the whole call, every attempt included.
+    ``connect``: name resolution, socket and TLS. ``first_event``: from the request to the first content of the answer
+    (``chat()`` gets the answer in one piece, so there it is the time until the whole answer).
+    ``idle``: the longest time without data after that. ``total``: the whole call, with all its attempts.
 
     A limit ends a wait for the host, never the code that reads the answer. The time that a reader takes between two
-    events counts only for ``total``, which is checked at the next wait: what the host sent by then is still given.
+    events counts only for ``total``, which is checked at the next wait: data that arrived before is still delivered.
     """
 
     connect: Seconds | None = 10.0
@@ -147,11 +147,11 @@ class Timeout:
 _TIMEOUT: Final = Of(Timeout)
 _MAX_BYTES: Final = Number(ge=1, whole=True)
 TIMEOUT: Final = Either(_TIMEOUT, SECONDS, NOTHING)
-"""What an argument ``timeout`` may be."""
+"""The allowed values of an argument ``timeout``."""
 
 
 def limits_with(timeout: Timeout | float | None, usual: Timeout) -> Timeout:
-    """The limits of time that apply: a number changes the total of the usual ones, None nothing."""
+    """The timeout that applies: a number changes the total of the default one, None changes nothing."""
     if timeout is None:
         return usual
     return timeout if isinstance(timeout, Timeout) else replace(usual, total=timeout)
@@ -164,7 +164,7 @@ AddressesOf: TypeAlias = "Callable[[str], Awaitable[Sequence[str]]]"
 
 
 class Response(Protocol):
-    """The answer to a call, its body not yet read."""
+    """The response to a call; its body is not read yet."""
 
     @property
     def status(self) -> int: ...
@@ -174,16 +174,16 @@ class Response(Protocol):
 
     @property
     def delimited(self) -> bool:
-        """Whether HTTP's framing will prove the body whole (a length or chunks), or only the connection's end."""
+        """Whether a length or chunks show the end of the body, and not only the end of the connection."""
         ...
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The body as it comes, decoded; StreamBrokenError where HTTP's framing shows it cut."""
+        """The decoded body in pieces, as they arrive; StreamBrokenError if it is cut off."""
         ...
 
 
 class Transport(Protocol):
-    """Anything that can carry a call: aiohttp, a recording, a fake."""
+    """Anything that can send a call: aiohttp, a recording, a fake."""
 
     def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
         """Send the call; entered once the answer's headers are there, whatever its status."""
@@ -219,7 +219,7 @@ class _Clock:
         return clock
 
     def watch(self, watchdog: Watchdog) -> None:
-        """Look after this one, whose time is more than a tick away."""
+        """Watch this one; its deadline is more than a tick away."""
         self.watched.add(watchdog)
         if self._handle is None:
             self._handle = self._loop.call_later(self.TICK, self._tick)
@@ -243,9 +243,9 @@ _clocks: Final[WeakValueDictionary[int, _Clock]] = WeakValueDictionary()
 class Watchdog:
     """One watch over a whole stream: moving its deadline is an assignment, not a new timer.
 
-    Between `arm` and `disarm` the current task is cancelled when the time is up; whoever armed it
-    turns that one cancellation into a timeout with `expired`. Both stand around one await, in the task that waits:
-    the next event may be read in another task, and until then the task is the reader's.
+    Between `arm` and `disarm` the current task is cancelled when the time is up; the code that armed it
+    turns that cancellation into a timeout with `expired`. Both belong around one await, in the task that waits:
+    the next event may be read in another task, and until then the task belongs to the reader.
     """
 
     __slots__ = ("__weakref__", "_cancelling", "_clock", "_handle", "_loop", "_task", "deadline", "fired", "phase")
@@ -261,7 +261,7 @@ class Watchdog:
         self.phase: Phase = "total"
 
     def arm(self, phase: Phase, seconds: float | None, *, until: float = math.inf) -> None:
-        """Watch the current task for so long, but not beyond the loop time ``until`` (phase total)."""
+        """Watch the current task for this number of seconds, but not after the loop time ``until`` (phase total)."""
         now = self._loop.time()
         deadline = math.inf if seconds is None else now + seconds
         if until < deadline:
@@ -279,7 +279,7 @@ class Watchdog:
             self._clock.watch(self)
 
     def resume(self) -> None:
-        """Watch the current task until the deadline as it was armed."""
+        """Watch the current task until the deadline that was set before."""
         if self.deadline == math.inf:
             return
         self.see(asyncio.current_task(self._loop))
@@ -292,13 +292,13 @@ class Watchdog:
         return self._task is not None
 
     def see(self, task: asyncio.Task[object] | None) -> None:
-        """Watch this task until the deadline as it was armed."""
+        """Watch this task until the deadline that was set before."""
         assert task is not None
         self._task = task
         self._cancelling = task.cancelling()
 
     def be_exact(self) -> None:
-        """Have a timer that rings at the deadline, or before it."""
+        """Use a timer for the deadline, or for a time before it."""
         handle = self._handle
         if handle is not None:
             if handle.when() <= self.deadline:
@@ -307,7 +307,7 @@ class Watchdog:
         self._handle = self._loop.call_at(self.deadline, self._ring)
 
     def disarm(self) -> None:
-        """The wait is over; the timer stays for the next one."""
+        """End the watch; the timer stays for the next one."""
         if self.fired and self._task is not None:
             # What was waited for kept the cancellation to itself; the task goes on as one that nobody cancelled.
             self.fired = False
@@ -330,14 +330,14 @@ class Watchdog:
             task.cancel()
 
     def expired(self, task: asyncio.Task[object] | None) -> bool:
-        """Whether the CancelledError just caught is this watchdog's own; if so the task is no longer cancelled."""
+        """Whether the last CancelledError came from this watchdog; if so, the task is no longer cancelled."""
         if not self.fired:
             return False
         self.fired = False
         return task is not None and task.uncancel() <= self._cancelling
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._task = None
         if self._clock is not None:
             self._clock.watched.discard(self)
@@ -421,7 +421,7 @@ class _Given(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -451,7 +451,7 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
     async def kept(self, key: ConnectionKey, use: _Use) -> Connection | None:
-        """A connection that is there already, where there is one and no new one is asked for."""
+        """An open connection, if there is one and ``use`` does not require a new one."""
         if use.fresh:
             return None
         connection = await super()._get(key, [])
@@ -472,13 +472,13 @@ def _taken(connection: Connection, use: _Use) -> None:
 
 
 class AiohttpTransport:
-    """One aiohttp session a loop, made on first use: keep-alive, redirects and environment proxies off.
+    """One aiohttp session per event loop, made on first use: with keep-alive, without redirects.
 
-    ``proxy`` is a URL; without one, ``environment_proxies`` takes those of ``HTTP_PROXY``, ``HTTPS_PROXY``
-    and ``NO_PROXY``. ``ca_file`` is a PEM file of certificates to trust instead of the system's;
-    ``max_bytes`` limits the decoded size of one answer. With ``loopback_only``, or while the environment has
-    ``SEGUE_NO_NETWORK=1``, a call goes to 127.0.0.0/8, ::1 or localhost, proxy included, or is a ConfigError.
-    ``addresses_of`` gives the addresses of a name in place of the system; OSError where it has none.
+    ``proxy`` is a URL; without it, ``environment_proxies=True`` uses ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY``.
+    ``ca_file`` is a PEM file of certificates to trust instead of the system's; ``max_bytes`` limits the decoded size
+    of one response. With ``loopback_only``, or if the environment has ``SEGUE_NO_NETWORK=1``, calls may only go to
+    127.0.0.0/8, ::1 or localhost (the proxy too); others are a ConfigError. ``addresses_of`` resolves a name in place
+    of the system; OSError if it has no address.
     """
 
     def __init__(
@@ -542,7 +542,7 @@ class AiohttpTransport:
         return session
 
     def route(self, url: str) -> URL | None:
-        """The proxy that the environment names for an address, where it is asked; ConfigError for a forbidden way."""
+        """The proxy of the environment for this address, if it is used; ConfigError if the address is not allowed."""
         proxy = self._environment_proxy(url)
         # Read at each call: a test that sets the variable means the clients that were there before as well.
         if _environment_has(_NO_NETWORK):
@@ -568,7 +568,9 @@ class AiohttpTransport:
         try:
             return ssl.create_default_context(cafile=self._ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"ca_file {self._ca_file}: {type(error).__name__}: no certificates can be read") from None
+            raise ConfigError(
+                f"ca_file {self._ca_file}: {type(error).__name__}: the certificates cannot be read"
+            ) from None
 
 
 def _is_proxy(proxy: str) -> bool:
@@ -580,7 +582,7 @@ def _is_proxy(proxy: str) -> bool:
 
 
 PROXY: Final = Text("an address such as http://127.0.0.1:3128", fits=_is_proxy)
-"""What an argument ``proxy`` may be."""
+"""The allowed values of an argument ``proxy``."""
 
 
 def _proxy_url(proxy: str | None) -> URL | None:
@@ -647,15 +649,15 @@ class _Prepared(NamedTuple):
         return "_Prepared(…)"  # the head holds a key
 
     def message(self, body: bytes) -> bytes:
-        """All that is sent of a call: the head, with the length of this body in it, and the body."""
+        """The bytes of the request: the head, with the length of this body, and the body."""
         return b"%b%d%b%b" % (self.before, len(body), self.after, body)
 
 
 def prepared(call: Call, session: aiohttp.ClientSession) -> _Prepared | None:
-    """A call made ready to be sent past aiohttp's session; None where only the session can send it.
+    """A call prepared for sending without aiohttp's session; None if only the session can send it.
 
-    That is what it would make of the call, so that the bytes are the same: without a body, with a key in the address,
-    or with headers of the framing it has ways of its own.
+    The bytes are the same as those of the session. Calls without a body, with a key in the address, or with headers
+    that control the framing, need the session.
     """
     names = {name.lower() for name in call.headers}
     if len(names) < len(call.headers) or not _OWN_WAYS.isdisjoint(names):
@@ -705,7 +707,7 @@ class _Answer:
             connection.release()
 
     def release(self) -> None:
-        """Done with it: a connection that is still in use is of no use to another."""
+        """Release it: a connection that is still in use cannot be used for another call."""
         self.close()
 
     def close(self) -> None:
@@ -742,7 +744,7 @@ class _Session:
         self._prepared: dict[str, _Prepared] = {}
 
     def prepared(self, call: Call) -> _Prepared | None:
-        """The call made ready for the shorter way; None where it is to go through aiohttp's session."""
+        """The call prepared for the shorter way; None if it must go through aiohttp's session."""
         if not (self._is_open and call.method == "POST" and 0 < len(call.body) < _LARGE_BODY):
             return None
         if not _is_genuine(aiohttp.ClientSession._request):  # noqa: SLF001 - a mock: it answers, not the network
@@ -757,7 +759,7 @@ class _Session:
         return ready
 
     async def answer(self, ready: _Prepared, body: bytes, use: _Use) -> _Answer:
-        """The answer to a call that was made ready, once its headers are there."""
+        """The response to a prepared call, after its headers arrived."""
         connector = self._connector
         connection = await connector.kept(ready.key, use) or await connector.connect(ready.request, [], self._timeout)
         try:
@@ -889,9 +891,9 @@ class _Response:
         )
 
     async def read(self) -> bytes:
-        """What is there of the body, decoded, once there is something; nothing at its end."""
+        """The next decoded bytes of the body; empty at its end."""
         if self._coding not in _CODINGS:
-            raise ProtocolError(f"the answer has a content coding that was not asked for: {self._coding[:40]!r}")
+            raise ProtocolError(f"the answer has a content encoding that was not requested: {self._coding[:40]!r}")
         watchdog = self._watchdog
         if watchdog is not None:
             watchdog.arm(self._phase, self._limit)
@@ -953,7 +955,7 @@ async def _all_there(content: aiohttp.StreamReader) -> bytes:
 
 
 def _too_late(phase: Phase, limit: float | None) -> PhaseTimeoutError:
-    what = {"first_event": "no answer", "idle": "silence in the middle of the answer", "connect": "no connection"}
+    what = {"first_event": "no answer", "idle": "no data in the middle of the answer", "connect": "no connection"}
     return PhaseTimeoutError(f"{what[phase]} for {limit:g} s ({phase} timeout)", phase=phase)
 
 
@@ -995,9 +997,9 @@ def _translated(error: Exception, timeout: Timeout, *, sent: bool) -> ProviderEr
                 failed.is_local = True
             return failed
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
-            return ConfigError("the address or a header of the call cannot be sent: check base_url and the key")
+            return ConfigError("the address or a header of the request cannot be sent: check base_url and the key")
         case aiohttp.ClientResponseError() | HttpProcessingError() if isinstance(error.__cause__, ContentEncodingError):
-            return ProtocolError("the answer has a content coding that was not asked for")
+            return ProtocolError("the answer has a content encoding that was not requested")
         case aiohttp.ClientResponseError() | HttpProcessingError():
             return ProtocolError("the answer is not HTTP", phase="headers")
         case _:
@@ -1015,17 +1017,17 @@ def _hint(failure: ProviderError | ConfigError, url: str, use: _Use, error: Exce
     protocol = use.protocol
     if isinstance(failure, TLSError):
         if getattr(_tls_cause(error), "reason", None) in _NOT_TLS:
-            failure.add_note("hint: the host speaks plain HTTP at this port: write http:// in place of https://")
+            failure.add_note("hint: the host uses plain HTTP at this port: write http:// in place of https://")
     elif url.startswith("https://"):
         is_silent = isinstance(failure, PhaseTimeoutError) or (type(failure) is ConnectError and not failure.is_refused)
         if is_silent and protocol is None and URL(url).port != 443:
-            failure.add_note("hint: if the host speaks plain HTTP at this port, write http:// in place of https://")
+            failure.add_note("hint: if the host uses plain HTTP at this port, write http:// in place of https://")
     elif url.startswith("http://") and protocol is not None and not isinstance(failure, ProxyError):
         if protocol.speaks_tls:
-            failure.add_note("hint: the host speaks TLS at this port: write https:// in place of http://")
+            failure.add_note("hint: the host uses TLS at this port: write https:// in place of http://")
         elif not (protocol.answered or use.reused):
             # So a TLS port of OpenSSL's answers plain HTTP, but not it alone.
-            failure.add_note("hint: if the host speaks TLS at this port, write https:// in place of http://")
+            failure.add_note("hint: if the host uses TLS at this port, write https:// in place of http://")
 
 
 def _tls_cause(error: object) -> object:
@@ -1043,15 +1045,15 @@ def _tls_reason(error: object) -> str:
 def _broken(error: Exception) -> ProviderError:
     """The error of a body that could not be read to its end."""
     if isinstance(error.__cause__, ContentEncodingError):
-        return ProtocolError("the body's content coding is wrong")
-    return StreamBrokenError("the connection broke inside the answer")
+        return ProtocolError("the content encoding of the body is wrong")
+    return StreamBrokenError("the connection broke in the middle of the answer")
 
 
 # ── from a call to events ────────────────────────────────────────────────────────────────────────────
 
 
 def exchange(transport: Transport, call: Call, decoder: Decoder) -> Flow:
-    """Send a call and give the events of its answer; a status outside 200-299 raises its HTTPError."""
+    """Send a call and return the events of its answer; a status outside 200-299 raises its HTTPError."""
     return _Exchanged(transport, call, decoder)
 
 
@@ -1160,7 +1162,7 @@ class _Exchanged(Flow):
 
 
 async def fetch(transport: Transport, call: Call, *, max_bytes: int = 64 * 1024 * 1024) -> bytes:
-    """Send a call and give the whole body of its answer; a status outside 200-299 raises its HTTPError."""
+    """Send a call and return the whole body of the response; a status outside 200-299 raises its HTTPError."""
     async with transport.open(call) as response:
         if not 200 <= response.status <= 299:
             await raise_for_status(response, call)
@@ -1177,9 +1179,9 @@ async def fetch(transport: Transport, call: Call, *, max_bytes: int = 64 * 1024 
 async def answered(
     call: Call, *, transport: Transport | None = None, proxy: str | None = None
 ) -> AsyncGenerator[Response, None]:
-    """The answer to a call, whose status is one of success, or else its HTTPError.
+    """The response to a call with a status of success; any other status raises its HTTPError.
 
-    Without a ``transport`` it goes over one of its own, and through the ``proxy`` where one is given.
+    Without a ``transport`` the call uses its own one, with the ``proxy`` if that is given.
     """
     async with contextlib.AsyncExitStack() as stack:
         if transport is None:
@@ -1190,9 +1192,9 @@ async def answered(
 
 
 async def raise_for_status(response: Response | aiohttp.ClientResponse, call: Call | str | None = None) -> None:
-    """Raise the HTTPError of a status outside 200-299, typed by status and body fields.
+    """Raise the HTTPError for a status outside 200-299; status and body fields decide its type.
 
-    A text in place of the call is what is told of it.
+    A text in place of the call becomes the message of the error.
     """
     if 200 <= response.status <= 299:
         return
@@ -1247,12 +1249,12 @@ _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:
 
 
 def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:
-    """How long the host asks to wait, in seconds from now; None where it does not say or says nonsense.
+    """The time to wait that the host sent, in seconds from now; None if it did not, or if the value is not valid.
 
     Read in this order: ``retry-after-ms`` (OpenAI, Azure), ``retry-after`` as seconds or as an HTTP date
     (RFC 9110 10.2.3), ``x-ratelimit-reset-requests`` and ``-tokens`` as durations like ``6m0s``
     (OpenAI), the longer of the two whose ``remaining`` is 0. A past date is 0; negative, infinite and
-    unreadable values say nothing.
+    unreadable values are ignored.
     """
     value = headers.get("retry-after-ms")
     if value is not None and (milliseconds := _number(value)) is not None:
@@ -1275,7 +1277,7 @@ def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.t
 
 
 def rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
-    """What the ``x-ratelimit-`` headers of OpenAI and its kin say of the key's limits; None where there are none."""
+    """The key's rate limits from the ``x-ratelimit-`` headers of OpenAI and similar hosts; None if there are none."""
     if "x-ratelimit-limit-requests" not in headers and "x-ratelimit-limit-tokens" not in headers:
         return None
     counts = [
@@ -1319,30 +1321,30 @@ def _duration(text: str) -> float | None:
 
 
 def foreign_error(error: Exception, *, begun: bool) -> ProviderError | None:  # noqa: C901, PLR0912 - a table
-    """The error of aiohttp, a socket or a clock that a provider let out, by its type; None where it tells of none.
+    """Translate an error of aiohttp, a socket or a timer that a provider raised, by its type; None for other errors.
 
-    ``begun`` says that content had come. What is given holds nothing of aiohttp's own.
+    ``begun`` is whether content had arrived. The result does not hold objects of aiohttp.
     """
     match error:
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | PermissionError() | FileNotFoundError():
             return None  # its own doing
         case aiohttp.ContentTypeError():
-            return ProtocolError("the answer is not of the type that the provider reads")
+            return ProtocolError("the answer does not have the content type that the provider expects")
         case aiohttp.TooManyRedirects():
-            return ProtocolError("the host redirects without an end", phase="headers")
+            return ProtocolError("the host redirected too many times", phase="headers")
         case aiohttp.ClientHttpProxyError():
             return ProxyError("the proxy could not be used")
         case aiohttp.ClientResponseError() if error.__cause__ is None:
             return http_error(error.status, retry_after=retry_after(error.headers or {}))
         case aiohttp.ConnectionTimeoutError():
-            return PhaseTimeoutError("no connection in the provider's own time (connect timeout)", phase="connect")
+            return PhaseTimeoutError("no connection within the provider's own limit (connect timeout)", phase="connect")
         case TimeoutError():
             phase: Phase = "idle" if begun else "first_event"
             return PhaseTimeoutError(f"longer than the provider's own limit ({phase} timeout)", phase=phase)
         case aiohttp.ClientPayloadError():
             return _broken(error)
         case aiohttp.ClientError() | ConnectionError() | ssl.SSLError() if begun:
-            return StreamBrokenError("the connection broke inside the answer")
+            return StreamBrokenError("the connection broke in the middle of the answer")
         case aiohttp.ClientError() | ConnectionError() | ssl.SSLError():
             failed = _translated(error, NO_TIMEOUT, sent=isinstance(error, aiohttp.ServerDisconnectedError))
             assert isinstance(failed, ProviderError)  # the rest are left out above
@@ -1402,9 +1404,9 @@ class _Proxied(aiohttp.TCPConnector):
 def get_connector(
     connector: aiohttp.BaseConnector | None = None, proxy: str | None = None, rdns: bool = False
 ) -> aiohttp.BaseConnector | None:
-    """The connector of a session that goes through a proxy; the one that is given, and None without a proxy.
+    """The connector for a session with a proxy: the given one; None without a proxy.
 
-    ConfigError for a proxy that is none of HTTP's. ``rdns`` is of SOCKS alone.
+    ConfigError if the proxy is not an HTTP proxy. ``rdns`` is only for SOCKS, and is ignored.
     """
     del rdns
     url = _proxy_url(proxy or None)
@@ -1415,12 +1417,12 @@ class _LineResponse(aiohttp.ClientResponse):
     """An answer that can be read line by line."""
 
     async def iter_lines(self) -> AsyncGenerator[bytes, None]:
-        """Its lines, without their ends."""
+        """The lines of the body, without line ends."""
         async for line in self.content:
             yield line.rstrip(b"\r\n")
 
     async def iter_content(self) -> AsyncGenerator[bytes, None]:
-        """Its bytes as they come."""
+        """The bytes of the body, as they arrive."""
         async for data in self.content.iter_any():
             yield data
 
@@ -1435,15 +1437,15 @@ class _LineResponse(aiohttp.ClientResponse):
             yield json.loads(data)
 
     async def json(self, *, content_type: str | None = None, **options: Any) -> Any:
-        """Its JSON, whatever the host calls it."""
+        """The body as JSON, with any content type."""
         return await super().json(content_type=content_type, **options)
 
 
 class StreamSession:
-    """An aiohttp session whose answers can be read line by line; entered, it is the session itself.
+    """An aiohttp session whose responses can be read line by line; ``async with`` returns the session itself.
 
-    ``timeout`` is in seconds: the whole, or a pair of connecting and the whole. ``proxies`` has the proxy under ``all``
-    or ``https``. ``impersonate`` is taken and not done: nothing here pretends to be a browser.
+    ``timeout`` is in seconds: the total, or a pair of the connect timeout and the total. ``proxies`` has the proxy
+    under ``all`` or ``https``. ``impersonate`` is accepted and ignored: Segue does not pretend to be a browser.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Frozen values whose fields are checked when they are made.
 
-pydantic checks them, as dataclasses of its own kind; it is imported, and what it checks by is built, when the first
-value is checked. A process that only says plain text never comes to that.
+pydantic checks them, as pydantic dataclasses; it is imported, and its validators are built, when the first value is
+checked. A process that only sends plain text never needs that.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ V = TypeVar("V", bound="Value")
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(dataclasses.field,))
 class Value:
-    """A frozen value with checked fields, given by name; a ValueError of one line for wrong ones.
+    """A frozen value with checked keyword fields; wrong fields raise a ValueError of one line.
 
-    A dataclass of the standard library, so that it may be a field of pydantic's models, and of what is built on them.
-    A subclass may have ``_read``, which is given what is to be a value before it is checked, and ``_check``, which is
-    given the value afterwards and gives it back.
+    It is a standard dataclass, so that it can be a field of pydantic models, and of everything that uses them. A
+    subclass may have ``_read``, which gets the input before it is checked, and ``_check``, which gets the value
+    afterwards and returns it.
     """
 
     # hide_input_in_errors: a validation error would otherwise print what stands beside the fault.
@@ -44,7 +44,7 @@ class Value:
         dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
 
     _bytes: ClassVar[tuple[str, ...]] = ()
-    """The fields of bytes, for which text is only right in JSON."""
+    """The fields with bytes; text is allowed for them only in JSON."""
 
     def __init__(self, /, **fields: Any) -> None:
         for name in self._bytes:
@@ -60,12 +60,12 @@ class Value:
 
     @classmethod
     def model_validate(cls, value: object) -> Self:
-        """The value that a mapping of its fields tells, or the value itself; ValidationError for anything else."""
+        """The value from a mapping of its fields, or the value itself; ValidationError for anything else."""
         return _validator(cls).validate_python(value)  # type: ignore[no-any-return]
 
     @classmethod
     def model_validate_json(cls, text: str | bytes) -> Self:
-        """The value that a JSON text tells, as `model_dump_json` writes it; ValidationError for anything else."""
+        """The value from JSON text, as `model_dump_json` writes it; ValidationError for anything else."""
         return _validator(cls).validate_json(text)  # type: ignore[no-any-return]
 
     @classmethod
@@ -74,7 +74,7 @@ class Value:
         return _adapter(cls).json_schema()
 
     def model_dump(self, *, mode: Literal["python", "json"] = "python", **options: Any) -> dict[str, Any]:
-        """The fields as tables and lists; ``options`` are those of pydantic's ``TypeAdapter.dump_python``."""
+        """The fields as dicts and lists; ``options`` are those of pydantic's ``TypeAdapter.dump_python``."""
         return _adapter(type(self)).dump_python(self, mode=mode, **options)  # type: ignore[no-any-return]
 
     def model_dump_json(self, **options: Any) -> str:
@@ -82,7 +82,7 @@ class Value:
         return _adapter(type(self)).dump_json(self, **options).decode()
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """The value with these fields in place of its own, which are not checked; ``deep`` copies what is inside."""
+        """A copy with these fields replaced, without a check; ``deep`` makes a deep copy."""
         return like(copy.deepcopy(self) if deep else self, update or {})
 
     @classmethod
@@ -139,7 +139,7 @@ def _validator(kind: type[Value]) -> SchemaValidator:
 
 
 class Before:
-    """In ``Annotated``: what is given goes through a function first."""
+    """In ``Annotated``: a function that converts the input first."""
 
     def __init__(self, function: Callable[[object], object]) -> None:
         self._function: Final = function
@@ -151,7 +151,7 @@ class Before:
 
 
 class Limits:
-    """In ``Annotated``: limits in pydantic's words, ``ge``, ``min_length``, ``pattern``, ``strict``, …"""
+    """In ``Annotated``: limits with pydantic's names, ``ge``, ``min_length``, ``pattern``, ``strict``, …"""
 
     def __init__(self, **limits: Any) -> None:
         self._limits: Final = limits
@@ -161,7 +161,7 @@ class Limits:
 
 
 class OneOf:
-    """In ``Annotated``: one of these values; ``tag`` tells of what is given which of them it is to be."""
+    """In ``Annotated``: one of these values; ``tag`` decides by the input which one."""
 
     def __init__(self, kinds: Mapping[str, type[Value]], tag: Callable[[object], str | None]) -> None:
         self._kinds: Final = kinds
@@ -178,9 +178,9 @@ class OneOf:
 
 
 def filled(kind: type[V], fields: dict[str, Any]) -> V:
-    """A value of all these fields, which are known to be right: nothing is looked at.
+    """A value with all these fields, which must be valid: they are not checked.
 
-    Tests hold what comes of it equal to what a check gives.
+    Tests show that the result equals that of a check.
     """
     value = object.__new__(kind)
     object.__setattr__(value, "__dict__", fields)
@@ -188,17 +188,17 @@ def filled(kind: type[V], fields: dict[str, Any]) -> V:
 
 
 def like(value: V, changes: Mapping[str, Any]) -> V:
-    """The value with these fields in place of its own, which are known to be right."""
+    """The value with these fields replaced, which must be valid: they are not checked."""
     return filled(value.__class__, {**value.__dict__, **changes})
 
 
 def unset(kind: type[V]) -> V:
-    """The value in which nothing is given."""
+    """The value with no field given."""
     return filled(kind, defaults(kind))
 
 
 def defaults(kind: type[Value]) -> dict[str, Any]:
-    """The fields of a kind that need not be given, each as it then is."""
+    """The optional fields of a kind, each with its default."""
     given = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if field.default is not dataclasses.MISSING:
@@ -212,7 +212,7 @@ def defaults(kind: type[Value]) -> dict[str, Any]:
 
 
 def faults_of(error: ValueError, where: str = "") -> str:
-    """What is wrong, on one line that names each place; of what was given there it shows numbers and types alone."""
+    """The faults on one line, each with its place; of the given values it shows only numbers and types."""
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):

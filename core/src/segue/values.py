@@ -1,4 +1,4 @@
-"""Frozen values that are quick to define and quick to make."""
+"""Frozen values that are fast to define and fast to make."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(kind=None, /, **options):
-        """`dataclasses.dataclass`, which defines frozen values with slots at a tenth of the cost.
+        """Like `dataclasses.dataclass`, but frozen values with slots are defined at a tenth of the cost.
 
-        The standard library writes six methods as text for each class and compiles them, which of a hundred classes
-        takes a tenth of a second. Here methods that differ in the names of fields alone are shared, and ``__init__``
-        is written when the first value is made. It does not set each field through ``object.__setattr__`` either,
-        which of eight fields costs more than all that an answer's event goes through. A test holds these values equal
-        to those of the standard library, which makes all others itself: with bases, order, fields by name alone.
+        The standard library writes and compiles six methods for each class, which takes a tenth of a second for a
+        hundred classes. Here methods that differ only in the names of fields are shared, and ``__init__`` is written
+        when the first value is made. It also does not set each field with ``object.__setattr__``, which costs more for
+        eight fields than all the work for one event of an answer. A test shows that these values equal those of the
+        standard library, which makes all other classes itself: with bases, order, keyword-only fields.
         """
         if kind is None:
             return lambda kind: dataclass(kind, **options)
@@ -211,7 +211,7 @@ def _written_init(kind: Any, fields: _Fields) -> Any:
 
 
 def maker(kind: Callable[..., T]) -> Callable[..., T]:
-    """What makes values of a class of ours by place, all fields given, at half the cost: where there are thousands."""
+    """A function that makes values of one of our classes from positional fields, at half the cost."""
     fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     names: dict[str, Any] = {"_new": object.__new__, "_open": _open(kind), "_kind": kind}
     lines = [f"_made.{name} = {name}" for name in fields]

@@ -1,7 +1,7 @@
-"""A request as code beside us sees it: without what may hold a credential, and with tables that cannot be written to.
+"""The view of a request for plugins and middleware: without possible credentials, and with read-only dicts.
 
-What is sent along for one host alone (``options``, ``extra_body``, ``extra_headers``) is where callers put keys that
-no configuration knows, and nothing in it says which is one. So all of it is left out, and put back afterwards.
+The parts for single hosts (``options``, ``extra_body``, ``extra_headers``) are where callers put keys that no
+configuration contains, and nothing marks the keys in them. So these parts are removed, and restored afterwards.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class _ReadOnlyError(TypeError):
 
 
 def _refuse(*_: object, **__: object) -> NoReturn:
-    raise _ReadOnlyError("what a hook is given is read-only: make a new value")
+    raise _ReadOnlyError("hooks and middleware get read-only values: make a new value")
 
 
 class _Table(dict[str, Any]):
@@ -66,20 +66,20 @@ def _own(value: object) -> Any:
 
 
 def shown(request: Request) -> Request:
-    """The request without what may hold a credential, its tables read-only."""
+    """The request without possible credentials, and with read-only dicts."""
     return _with_tables(request, _read_only, {"options": _NOTHING, "extra_body": _NOTHING, "extra_headers": _NOTHING})
 
 
 def given_back(request: Request, changed: object) -> Request:
-    """The request as code changed what it was shown of it, checked, with what was left out of that put back.
+    """The changed request, checked, with the removed parts restored.
 
-    What it added to the tables that were left out stands below what was there. ValueError, in one line, where it is
-    no request.
+    Entries that were added to the removed parts do not override the caller's own. ValueError, in one line, if it is
+    not a valid request.
     """
     if not isinstance(changed, Request):
-        raise ValueError(f"gave {type(changed).__name__}, not a Request")
+        raise ValueError(f"returned {type(changed).__name__}, not a Request")
     if changed.stream is not request.stream:
-        raise ValueError("changed stream, which is the caller's to say")
+        raise ValueError("changed stream, which only the caller can set")
     told = dict(vars(changed))
     told["options"] = {
         name: {**changed.options.get(name, {}), **request.options.get(name, {})}
@@ -91,7 +91,7 @@ def given_back(request: Request, changed: object) -> Request:
         return _with_tables(Request.model_validate(told), _own, {})
     except ValueError as error:
         told_faults = faults_of(error)
-    raise ValueError(f"gave a wrong Request ({told_faults})")
+    raise ValueError(f"returned a wrong Request ({told_faults})")
 
 
 def _with_tables(request: Request, form: Any, changed: dict[str, Any]) -> Request:

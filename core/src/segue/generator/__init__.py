@@ -1,8 +1,8 @@
-"""Everything that a provider file of the gpt4free form imports, by the names that it has there.
+"""Everything that a provider file for gpt4free imports, under the same names.
 
-Such a file runs once each of its relative imports is one from here; what it imports from elsewhere stays. The names
-of errors are ours, or stand for one of ours: ``MissingAuthError`` is an `AuthenticationError`, ``ResponseStatusError``
-an `HTTPError`, and the others of which the host's fault cannot be told apart are a `ProviderError`.
+Such a file works after each of its relative imports is replaced by an import from here; its other imports stay. The
+names of errors are those of Segue, or mean one of Segue's errors: ``MissingAuthError`` is an `AuthenticationError`,
+``ResponseStatusError`` an `HTTPError`; the others, which do not identify the host's fault, are a `ProviderError`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a file of this form tells while it is looked at: it goes to the log, at its lowest level."""
+"""Debug output of such a file; it goes to the log, at level DEBUG."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _log = logging.getLogger("segue.plugins")
 
 
 def log(*texts: object) -> None:
-    """Tell it."""
+    """Log these texts."""
     _log.debug("%s", " ".join(map(str, texts)))
 
 
 def error(*errors: object) -> None:
-    """Tell of an error that the provider got over."""
+    """Log an error after which the provider continues."""
     _log.debug(
         "%s", " ".join(f"{type(one).__name__}: {one}" if isinstance(one, Exception) else str(one) for one in errors)
     )

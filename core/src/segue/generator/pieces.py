@@ -1,6 +1,6 @@
-"""What a generator may yield beside text.
+"""What a generator can yield besides text.
 
-Each is a text too, most of them an empty one: whoever reads the pieces as text reads the answer alone.
+Each piece is a string too, most of them an empty one: code that reads the pieces as text gets only the answer.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ _REASONS: Final[Mapping[str, events.FinishReason]] = {
 
 
 class Piece(str):  # noqa: SLOT000 - what files of this form make of it has attributes of its own
-    """A piece that is no text of the answer; made with any arguments, it reads as an empty text."""
+    """A piece that is not text of the answer; with any arguments it is an empty string."""
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:  # noqa: ARG004 - they are __init__'s
         return super().__new__(cls)
 
     def __init__(self, *args: object, **kwargs: object) -> None:  # noqa: ARG002 - a subclass may give them on
-        """What is given by name becomes an attribute."""
+        """Keyword arguments become attributes."""
         self.__dict__.update(kwargs)
 
     def events(self) -> Iterable[events.Event]:
-        """What it tells, as events."""
+        """The piece as events."""
         return ()
 
 
 class FinishReason(Piece):
-    """Why the answer ended: the host's own word. Without one it is ``stop``.
+    """The reason why the answer ended, as sent by the host; the default is ``stop``.
 
-    ``unknown`` says that nothing proves it whole, as of a body that ended with its connection.
+    ``unknown`` means that the answer may not be whole, for example if the body ended with the connection.
     """
 
     reason: str
@@ -48,21 +48,21 @@ class FinishReason(Piece):
         super().__init__(reason=reason)
 
     def finish(self) -> events.Finish:
-        """The end that it means; what is none of our reasons is ``unknown``."""
+        """The finish event; a reason that Segue does not have becomes ``unknown``."""
         reason: events.FinishReason = _REASONS.get(self.reason, "unknown")
         return events.Finish(reason, None if self.reason == "unknown" else self.reason)
 
     def events(self) -> Iterable[events.Event]:
-        """A notice where the answer may not be whole."""
+        """A notice if the answer may not be whole."""
         if self.reason == "unknown":
-            yield events.Notice("finish_reason", "nothing proves that the answer is whole")
+            yield events.Notice("finish_reason", "the answer may not be whole: the host did not send an end marker")
 
 
 class Usage(Piece):
-    """What the host counted, by the names of any of the wires that hosts speak; the last one holds."""
+    """The host's token counts, by the names of any wire; the last one counts."""
 
     def events(self) -> Iterable[events.Event]:
-        """The counts by our names."""
+        """The counts by Segue's names."""
         inside, outside = self._count("prompt"), self._count("completion")
         total = self._first("total_tokens", "totalTokenCount")
         if total is None and inside is not None and outside is not None:
@@ -93,7 +93,7 @@ class Usage(Piece):
 
 
 class Reasoning(Piece):
-    """What the model thinks, a token at a time, or what it says that it is about (``status``)."""
+    """A piece of the model's reasoning, or a line about its progress (``status``)."""
 
     token: str | None
     status: str | None
@@ -105,7 +105,7 @@ class Reasoning(Piece):
         status: str | None = None,
         is_thinking: str | None = None,
     ) -> None:
-        """``is_thinking`` only marks where thinking begins or ends."""
+        """``is_thinking`` only marks the start or the end of the reasoning."""
         super().__init__(token=token, label=label, status=status, is_thinking=is_thinking)
 
     def events(self) -> Iterable[events.Event]:
@@ -116,7 +116,7 @@ class Reasoning(Piece):
 
 
 class Sources(Piece):
-    """What the answer rests on: addresses, or dictionaries with ``url`` and ``title``."""
+    """The sources of the answer: URLs, or dictionaries with ``url`` and ``title``."""
 
     list: tuple[Mapping[str, Any], ...]
 
@@ -124,7 +124,7 @@ class Sources(Piece):
         super().__init__(list=tuple({"url": one} if isinstance(one, str) else one for one in sources))
 
     def events(self) -> Iterable[events.Event]:
-        """One source each; what has no address is none."""
+        """One event for each source; sources without a URL are ignored."""
         for one in self.list:
             url, title = one.get("url", one.get("link")), one.get("title", one.get("name"))
             if isinstance(url, str):
@@ -132,10 +132,10 @@ class Sources(Piece):
 
 
 class ImageResponse(Piece):
-    """Images at addresses: as text, which is what they come to here, Markdown's."""
+    """Images at URLs; they become text in Markdown."""
 
     def __new__(cls, images: str | Sequence[str], alt: str = "", *args: object, **kwargs: object) -> Self:  # noqa: ARG004
-        """One line an image."""
+        """One line for each image."""
         told = [f"![{alt}]({image})" for image in ([images] if isinstance(images, str) else images)]
         return str.__new__(cls, "\n".join(told))
 
@@ -146,14 +146,14 @@ class ImageResponse(Piece):
 
 
 class TitleGeneration(Piece):
-    """A title for the conversation; nobody here asks for one."""
+    """A title for the conversation; Segue ignores it."""
 
     def __init__(self, title: str) -> None:
         super().__init__(title=title)
 
 
 class JsonConversation(Piece):
-    """What a provider would be given again with the next turn; here every call has all its messages."""
+    """The state of a conversation for the next request; Segue does not need it: every call has all messages."""
 
     def get_dict(self) -> dict[str, Any]:
         """Its attributes."""

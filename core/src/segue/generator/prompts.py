@@ -1,4 +1,4 @@
-"""One prompt of many messages, and the other small things that files of this form are made with."""
+"""Makes one prompt from several messages; and other small functions that such files use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def text_of(content: object) -> str:
-    """The text of a message's content, which is one, or a list of parts in the OpenAI form."""
+    """The text of a message's content: text, or a list of parts in the OpenAI form."""
     match content:
         case None:
             return ""
@@ -28,10 +28,10 @@ def text_of(content: object) -> str:
 def format_prompt(
     messages: Messages, add_special_tokens: bool = False, do_continue: bool = False, include_system: bool = True
 ) -> str:
-    """One prompt of several turns: the content alone of a single one, else ``Role: content`` lines.
+    """One prompt from several messages: the content of a single message, otherwise ``Role: content`` lines.
 
-    Empty contents are left out; a last line ``Assistant:`` asks for the answer, where it is not to ``do_continue``.
-    ``add_special_tokens`` makes lines of a single one too. ValueError for none.
+    Empty contents are left out; a last line ``Assistant:`` is added, except with ``do_continue``.
+    ``add_special_tokens`` makes lines from a single message too. ValueError if there are no messages.
     """
     if not messages:
         raise ValueError("messages is empty: give at least one")
@@ -47,12 +47,12 @@ def format_prompt(
 
 
 def get_system_prompt(messages: Messages) -> str:
-    """What the system says, line by line."""
+    """The contents of the system messages, line by line."""
     return "\n".join(text_of(one["content"]) for one in messages if one["role"] in {"developer", "system"})
 
 
 def get_last_user_message(messages: Messages) -> str:
-    """What the user said last: the contents of the user's messages since anybody else's, line by line."""
+    """The contents of the user's messages after the last message of another role, line by line."""
     said: list[str] = []
     for message in reversed(messages):
         if message["role"] == "user":
@@ -63,32 +63,32 @@ def get_last_user_message(messages: Messages) -> str:
 
 
 def get_last_message(messages: Messages, prompt: str | None = None) -> str:
-    """The last content that is not empty; or the ``prompt``, where one is given."""
+    """The last content that is not empty; or the ``prompt``, if one is given."""
     if prompt is not None:
         return prompt
     return next((text for one in reversed(messages) if (text := text_of(one["content"]).strip())), "")
 
 
 def format_media_prompt(messages: Messages, prompt: str | None = None) -> str:
-    """The ``prompt``, or what the user said last."""
+    """The ``prompt``, or the last user message."""
     return get_last_user_message(messages) if prompt is None else prompt
 
 
 def get_random_string(length: int = 10) -> str:
-    """Small letters and digits; no secret."""
+    """Lower-case letters and digits; not for secrets."""
     return "".join(random.choices(string.ascii_lowercase + string.digits, k=length))  # noqa: S311 - as said
 
 
 def get_random_hex(length: int = 32) -> str:
-    """Hexadecimal digits; no secret."""
+    """Hexadecimal digits; not for secrets."""
     return "".join(random.choices("0123456789abcdef", k=length))  # noqa: S311 - as said
 
 
 def get_cookies(domain: str, *args: object, **kwargs: object) -> dict[str, str]:  # noqa: ARG001 - files give them
-    """None: no browser's cookies are read here."""
+    """Always empty: Segue does not read a browser's cookies."""
     return {}
 
 
 def filter_none(**given: Any) -> dict[str, Any]:
-    """What is not None."""
+    """The arguments that are not None."""
     return {name: value for name, value in given.items() if value is not None}

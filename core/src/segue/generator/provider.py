@@ -1,4 +1,4 @@
-"""Providers that are one async generator of text pieces: the class that they inherit from, and what asks it."""
+"""Providers that are one async generator of text pieces: their parent class, and its adapter."""
 
 from __future__ import annotations
 
@@ -27,18 +27,17 @@ Messages: TypeAlias = Sequence[Mapping[str, Any]]
 """Messages as an `AsyncGeneratorProvider` gets them: dictionaries in the OpenAI form."""
 
 AsyncResult: TypeAlias = AsyncIterator[str]
-"""What ``create_async_generator`` gives: pieces of text as they arrive."""
+"""The result of ``create_async_generator``: pieces of text, as they arrive."""
 
 
 class AsyncGeneratorProvider:
-    """A provider that is one async generator of text pieces; the form that gpt4free's providers have.
+    """A provider that is one async generator of text pieces, like the providers of gpt4free.
 
-    Class attributes: ``url``; ``working`` and every ``supports_*`` are capability flags by that name;
-    ``models`` names its models. ``supports_gpt_35_turbo`` without any offers ``gpt-3.5-turbo``. Its
-    name is ``name``, or else the class's in lower case. ``public = True`` marks a host that takes
-    anonymous calls from anybody; ``needs_auth = True`` one that wants a key, which is looked for in
-    ``NAME_API_KEY``; ``login_url`` is where to get it. ``conformance`` is what it claims before
-    ``segue conform``.
+    Class attributes: ``url``; ``working`` and every ``supports_*`` are facts with these names; ``models`` are the names
+    of its models. ``supports_gpt_35_turbo`` without ``models`` adds the model ``gpt-3.5-turbo``. Its name is ``name``,
+    or else the name of the class in lower case. ``public = True`` is for a host that accepts calls from anyone, without
+    a key; ``needs_auth = True`` is for a host that needs a key, which is read from ``NAME_API_KEY``; ``login_url`` is
+    where to get one. ``conformance`` is what it claims for ``segue conform``.
     """
 
     name: ClassVar[str] = ""
@@ -52,16 +51,16 @@ class AsyncGeneratorProvider:
 
     @classmethod
     def create_async_generator(cls, model: str, messages: Messages, *args: Any, **kwargs: Any) -> AsyncResult:
-        """The answer's text, piece by piece; its return is the end of the answer.
+        """Yield the answer's text, piece by piece; return at the end of the answer.
 
-        ``proxy`` and each setting that was given come by name; one that it does not name is told in a notice. One that
-        names ``api_key`` or ``transport`` among its parameters is given the key, and the client's transport.
+        ``proxy`` and each setting of the request are keyword arguments; for settings without a parameter there is a
+        notice. With parameters named ``api_key`` or ``transport`` it gets the key or the client's transport.
         """
-        raise NotImplementedError(f"{cls.__name__} has no create_async_generator")
+        raise NotImplementedError(f"{cls.__name__} does not define create_async_generator")
 
     @classmethod
     async def stream_events(cls, request: Request, context: Context) -> AsyncGenerator[Event, None]:
-        """The answer's events; what the generator does not take is left out or refused, by the request's policy."""
+        """The answer's events; what the generator does not support is left out or refused, by the request's policy."""
         # And with it pydantic, which a plugin's declaration must not cost.
         from ..omissions import Omissions, plain_messages
 
@@ -91,11 +90,11 @@ class AsyncGeneratorProvider:
 
 
 class ProviderModelMixin:
-    """Names of models: a default one, and other names that some of them have.
+    """Names of models: a default model, and aliases.
 
-    ``default_model`` is offered first, and is what its provider's name alone asks. A name of ``model_aliases`` is
-    offered too, and is the model, or any of the models, that it stands for. Where a ``get_models`` of the class
-    fails, as one does that asks a host which is away, what the attributes say is offered.
+    ``default_model`` is the first model, and is used if only the provider is named. A name in ``model_aliases`` is a
+    model too, and means the model, or any of the models, that it maps to. If ``get_models`` of the class fails, for
+    example because it calls a host that is down, the models of the attributes are used.
     """
 
     default_model: ClassVar[str | None] = None
@@ -109,7 +108,7 @@ class ProviderModelMixin:
 
     @classmethod
     def get_model(cls, model: str | None, **kwargs: Any) -> str:  # noqa: ARG003 - as above
-        """The host's own name of a model; without one that of the default."""
+        """The host's own name of a model; without ``model`` that of the default model."""
         name = model or cls.default_model or ""
         meant = (cls.model_aliases or {}).get(name, name)
         return meant if isinstance(meant, str) else random.choice(meant)  # noqa: S311 - whichever
@@ -122,11 +121,11 @@ def _given(function: Callable[..., object], request: Request, context: Context, 
     named, takes_any = _parameters(function)
     if not takes_any:
         for name in sorted(given.keys() - named):
-            omissions.tuning(name, "this provider does not take the setting")
+            omissions.tuning(name, "this provider does not support this setting")
         given = {name: value for name, value in given.items() if name in named}
     for subject in ("extra_body", "extra_headers"):
         if getattr(request, subject):
-            omissions.meaning(subject, "this provider has no place for it")
+            omissions.meaning(subject, "this provider does not support it")
     if "api_key" in named and settings.api_key is not None:
         given.setdefault("api_key", settings.api_key.get_secret_value())
     if "transport" in named:
@@ -154,7 +153,7 @@ class GeneratorAdapter:
         return spec_of(self.cls).offers()
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The class's events; a configured address makes a subclass, the class itself is never changed."""
+        """The class's events; for a configured base URL a subclass is made, the class itself is never changed."""
         cls, base_url = self.cls, context.settings.base_url
         if base_url is not None:
             cls = type(cls.__name__, (cls,), {**_moved(cls, base_url.rstrip("/")), "__module__": cls.__module__})
@@ -174,15 +173,15 @@ def _moved(cls: type[AsyncGeneratorProvider], address: str) -> dict[str, str]:
 
 
 def spec_of(cls: type[AsyncGeneratorProvider]) -> ProviderSpec:
-    """What a class's attributes declare; of one that says itself that it is not ``working`` the host is gone."""
+    """The declaration from a class's attributes; ``working = False`` means that the host does not exist any more."""
     flags = {name: value for name in dir(cls) if _is_flag(name) and isinstance(value := getattr(cls, name), bool)}
     if not cls.working and any("working" in vars(one) for one in cls.__mro__ if one is not AsyncGeneratorProvider):
         flags["deprecated"] = True
     if isinstance(cls.models, str):
-        raise TypeError("models is a list of names, not one name")  # a string would be read letter by letter
+        raise TypeError("models must be a list of names, not one name")  # a string would be read letter by letter
     own = {name for base in cls.__mro__ if base not in {AsyncGeneratorProvider, object} for name in vars(base)}
     if not own & {"create_async_generator", "stream_events"}:
-        raise TypeError(f"{cls.__name__} has no create_async_generator")
+        raise TypeError(f"{cls.__name__} does not define create_async_generator")
     models = _models_of(cls)
     if not models and flags.get("supports_gpt_35_turbo"):
         models = ["gpt-3.5-turbo"]
@@ -219,10 +218,10 @@ def _is_flag(name: str) -> bool:
 
 
 def as_provider(loaded: object, name: str) -> Provider:
-    """What an import string or a hook gave, as an object that can be asked; TypeError where it is none."""
+    """The object from an import string or a hook as a provider; TypeError if it is not one."""
     if isinstance(loaded, type) and issubclass(loaded, AsyncGeneratorProvider):
         return GeneratorAdapter(loaded, name)
     candidate = loaded() if isinstance(loaded, type) else loaded
     if isinstance(candidate, Provider):
         return candidate
-    raise TypeError(f"{loaded!r} is no provider: it has no name, models() and stream()")
+    raise TypeError(f"{loaded!r} is not a provider: name, models() or stream() is missing")

@@ -1,4 +1,4 @@
-"""Names of types that files of this form have in their signatures; nothing here gives them such a value."""
+"""Names of types for the signatures of such files; Segue does not pass values of these types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is installed: found, read in another process, kept, and imported here only when it is asked."""
+"""Installed plugins: found, inspected in another process, cached, and imported only for their first request."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What the installed plugins declare, read once by a child process and kept on disk.
+"""A cache on disk of what the installed plugins declare, read once by a child process.
 
-The first line of the file is a checksum of the rest, the second says what was found where and when it changed, and
-each line after it is what one provider declares, read when it is needed. A start with nothing new looks up when the
-folders of ``sys.path`` and the plugins' own files changed, and imports no plugin. Whatever is wrong with the file,
-it counts as none; of two that write it at the same time each puts a whole one there.
+The first line of the file is a checksum of the rest, the second has the places of the plugins and when they changed,
+and each line after it is the declaration of one provider, parsed when it is needed. If nothing is new, a start only
+checks when the folders of ``sys.path`` and the plugins' own files changed, and imports no plugin. A file with any
+fault is ignored; if two processes write it at the same time, each writes a whole file.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ _MOST_KEPT: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What was told of a plugin; ``lines`` are its providers' declarations as JSON, in the order of their names."""
+    """The cached data of a plugin; ``lines`` are its providers' declarations as JSON, in the order of their names."""
 
     head: Mapping[str, Any]
     lines: Sequence[str] = ()
 
     def holds(self, path: Sequence[Stamp]) -> bool:
-        """Whether nothing speaks against it: its files are as they were, and what it lacked cannot have come since."""
+        """Whether it is still valid: its files did not change, and what it lacked cannot have been installed since."""
         if "path" in self.head and self.head["path"] != path:
             return False
         return all(stamp(one[0]) == one for one in self.head["stamps"])
 
     def settled(self, now: int) -> bool:
-        """Whether its files were as they are for long enough before ``now``, when it was not yet read."""
+        """Whether its files had been unchanged for long enough at ``now``, before they were read."""
         return _settled([*self.head["stamps"], *self.head.get("path", ())], now)
 
     def declared(self, entry: Entry) -> Declared:
-        """As the registry takes it."""
+        """The same as a value for the registry."""
         from ..errors import PluginError  # as `installation` has it: not for the names alone
         from .loading import Declared, Late
 
@@ -103,9 +103,9 @@ def installed(group: str) -> list[Entry]:
 
 
 def catalogued(allowed: Callable[[Entry], bool], *, time_limit: float, anew: bool = False) -> list[Declared]:
-    """What each plugin declares that is ``allowed``; of the others nothing is imported, neither here nor elsewhere.
+    """The declarations of each ``allowed`` plugin; the others are not imported, in no process.
 
-    ``anew`` asks all of them again, and imports their implementations as well. One that takes longer than
+    ``anew`` inspects all of them again, and imports their implementations too. A plugin that takes longer than
     ``time_limit`` seconds is broken.
     """
     file = catalogue_file()
@@ -138,7 +138,7 @@ def _still(kept: _Kept, entries: Sequence[Entry], path: Sequence[Stamp]) -> dict
 
 
 def cache_folder() -> Path | None:
-    """Where it is kept: ``SEGUE_CACHE`` (empty or 0: nowhere), ``$XDG_CACHE_HOME/segue``, ``~/.cache/…``."""
+    """The folder of the cache: ``SEGUE_CACHE`` (empty or 0: no cache), ``$XDG_CACHE_HOME/segue``, ``~/.cache/…``."""
     environ = os.environ  # the process's own: what is installed is the same for every client
     named = environ.get("SEGUE_CACHE")
     if named is not None:
@@ -151,7 +151,7 @@ def cache_folder() -> Path | None:
 
 
 def catalogue_file() -> Path | None:
-    """The file of this version in this environment; None where none is kept."""
+    """The file of this version in this environment; None without a cache."""
     folder = cache_folder()
     if folder is None:
         return None

@@ -1,4 +1,4 @@
-"""The process in which plugins are imported to be asked what they declare, and how long each may take."""
+"""The process that imports plugins to read their declarations, with a time limit for each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .entries import Entry
 
 READY_WITHIN: Final = 20.0
-"""Seconds in which the process has to be there; it imports nothing but our own until then."""
+"""Seconds in which the process must start; until then it imports only Segue."""
 
 _GONE_WITHIN: Final = 1.0
 
@@ -37,7 +37,7 @@ class _NoChildError(Exception):
 
 
 def inspect(entries: Sequence[Entry], time_limit: float, *, load: bool = False) -> dict[Entry, Told]:
-    """What each tells of itself; one that hangs or ends the process costs the others nothing but the time.
+    """The declarations of each plugin; if one hangs or ends the process, the others are still read.
 
     ``load`` imports the implementations of its providers too.
     """
@@ -145,7 +145,7 @@ def _forward(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
 
 
 def read_line(line: bytes | None) -> object:
-    """What a line says; None at the end, and for what is none of ours."""
+    """The JSON value of a line; None at the end, and for a line that is not from our code."""
     try:
         return None if line is None else json.loads(line)
     except ValueError:
@@ -161,7 +161,7 @@ def _ended(entry: Entry, code: int, since: float) -> dict[str, Any]:
 
 
 def ending(code: int) -> str:
-    """How a process ended, by what it returned."""
+    """How a process ended, by its return code."""
     if code >= 0:
         return f"exit code {code}"
     try:

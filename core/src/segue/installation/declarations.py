@@ -25,14 +25,14 @@ _ROW_TEXTS: Final = tuple(
 
 
 class Sources:
-    """Who says so, each name once; facts refer to it by place."""
+    """The sources of facts, each name once; facts refer to them by index."""
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.names: list[str] = list(names)
         self._places = {name: place for place, name in enumerate(names)}
 
     def place(self, name: str) -> int:
-        """The place of a name, which is added if it is new."""
+        """The index of a name, which is added if it is new."""
         place = self._places.get(name)
         if place is None:
             place = self._places[name] = len(self.names)
@@ -57,7 +57,7 @@ class Sources:
 
 
 def to_plain(given: ProviderSpec | Host) -> Plain:
-    """A declaration as what JSON can hold; what is code in it is told to be there."""
+    """A declaration as JSON data; code in it is replaced by a mark."""
     sources = Sources()
     if isinstance(given, Host):
         plain = {name: getattr(given, name) for name in _ROW_TEXTS}
@@ -79,7 +79,7 @@ def to_plain(given: ProviderSpec | Host) -> Plain:
 
 
 def from_plain(plain: Mapping[str, Any], late: Late) -> ProviderSpec:
-    """The declaration; what is code in it is imported, as ``late`` has it, when it is needed."""
+    """The declaration; code in it is imported from ``late`` when it is needed."""
     if plain.get("row"):
         return row_of(plain).spec()
     told = _with_facts(plain)
@@ -97,7 +97,7 @@ def from_plain(plain: Mapping[str, Any], late: Late) -> ProviderSpec:
 
 
 def row_of(plain: Mapping[str, Any]) -> Host:
-    """The row that `to_plain` was given."""
+    """The row that was passed to `to_plain`."""
     told = _with_facts(plain)
     del told["row"]
     return Host(**told)

@@ -1,4 +1,4 @@
-"""Entry points as values, and the places where they are looked for."""
+"""Entry points as values, and the places where they are searched."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ PROVIDERS: Final = "segue"
 """The entry point group of plugins with hooks."""
 
 COMMANDS: Final = "segue.commands"
-"""The entry point group of commands for the command line: a click command each."""
+"""The entry point group of commands for the command line; each is a click command."""
 
 _OWN: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - as below
 
 Stamp: TypeAlias = list[str | int]
-"""A file or folder, when it was changed (ns) and its size; 0 and 0 where it is not there. A list, as JSON has it."""
+"""A file or folder, the time of its last change (ns) and its size; 0 and 0 if it does not exist. A list for JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry point: where the thing of this name is imported from, and whose it is.
+    """An entry point: its name, the object that it imports, and its distribution.
 
-    ``place`` is the folder in which the distribution is installed; ``fault`` is why its list could not be read.
+    ``place`` is the folder of the installed distribution; ``fault`` is why its metadata could not be read.
     """
 
     group: str
@@ -44,22 +44,22 @@ class Entry:
 
     @classmethod
     def of(cls, point: EntryPoint) -> Entry:
-        """Of what Python's own library gives."""
+        """From an entry point of the standard library."""
         dist = point.dist
         name, version = (dist.name, dist.version) if dist is not None else ("unknown distribution", "")
         return cls(point.group, point.name, point.value, name or "", version or "")
 
     def plain(self) -> list[str]:
-        """As JSON has it; ``Entry(*plain)`` is it again."""
+        """The entry as a list for JSON; ``Entry(*plain)`` makes it again."""
         return [self.group, self.name, self.value, self.distribution, self.version, self.place, self.fault]
 
     @property
     def top(self) -> str:
-        """The module or package at the top of what it imports."""
+        """The top-level module or package of what it imports."""
         return self.value.partition(":")[0].partition(".")[0].strip()
 
     def load(self) -> object:
-        """Import it now; whatever its code raises."""
+        """Import it now; raises whatever its code raises."""
         if self.fault:
             raise PluginError(self.fault, plugin=self.name)
         module, _, attribute = (part.strip() for part in self.value.partition("[")[0].partition(":"))
@@ -73,10 +73,10 @@ class Entry:
 
 
 def find() -> list[Entry]:
-    """Every entry point of ours that is installed, by group and name.
+    """Every installed entry point of Segue's groups, by group and name.
 
-    Of a distribution whose list of entry points cannot be read there is one that says so when it is loaded; where
-    two places have a distribution of one name, the first counts.
+    If the entry points of a distribution cannot be read, there is one that raises that error when it is loaded; if
+    two places have a distribution with the same name, the first counts.
     """
     from importlib.metadata import distributions  # slow to import: only where nothing is kept of an earlier time
 
@@ -121,7 +121,7 @@ def _names_us(distribution: Distribution) -> bool:
 
 
 def stamp(path: str) -> Stamp:
-    """How a file stands now."""
+    """The current stamp of a file."""
     try:
         status = os.stat(path)  # noqa: PTH116 - thousands of them
     except OSError:
@@ -130,10 +130,10 @@ def stamp(path: str) -> Stamp:
 
 
 def path_stamps() -> list[Stamp]:
-    """How the folders stand in which Python looks for packages: to install or remove one changes its folder.
+    """The stamps of the folders where Python finds packages: installing or removing a package changes its folder.
 
-    Where the first is the folder of the program that runs, and has no distribution in it, it is left out: it differs
-    from program to program, and what is installed does not.
+    If the first one is the folder of the running program, and contains no distribution, it is omitted: it differs
+    between programs, but the installed packages do not.
     """
     places: list[str] = []
     for place in sys.path:
@@ -145,7 +145,7 @@ def path_stamps() -> list[Stamp]:
 
 
 def own_stamps() -> list[Stamp]:
-    """How the code stands that reads plugins, where it is a source tree and may change; else its version says it."""
+    """The stamps of the code that reads plugins, if it is a source tree; otherwise its version is enough."""
     if "site-packages" in __file__:
         return []
     here = os.path.dirname(__file__)  # noqa: PTH120 - as above

@@ -1,9 +1,9 @@
-"""What the child process does: imports plugin after plugin, and tells of each what it declares.
+"""The code of the child process: it imports one plugin after the other, and returns its declarations.
 
-A line of JSON for each that is begun and for each that is done goes to what was stdout; what plugins print goes
-elsewhere, and is told of. Whoever reads it knows which plugin hung, or ended the process. Where processes can be forked
-each plugin has one of its own, so that none meets what another has left: a function of the standard library that it
-replaced, a limit that it set, a module under a name that is not its own.
+It writes a line of JSON to the original stdout for each plugin that begins and for each that is done; the output of
+plugins goes elsewhere, and is reported. So the reader knows which plugin hung, or ended the process. If processes can
+be forked, each plugin has its own process, so that no plugin sees changes of another one: a replaced function of the
+standard library, a limit, a module under the name of another package.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _WATCHED: Final = (
     "asyncio", "builtins", "importlib", "json", "logging", "os", "signal", "socket", "subprocess", "sys", "threading",
     "time", "warnings",
 )  # fmt: skip
-"""Modules whose functions everybody calls."""
+"""Modules with functions that all code calls."""
 
 
 # On macOS a process that was forked may not use some of the system's libraries.
 _FORKS: Final = hasattr(os, "fork") and hasattr(os, "waitid") and sys.platform != "darwin"
 _GRACE: Final = 5.0
-"""Seconds after the time limit in which whoever waits ends what hangs; then it ends by itself."""
+"""Seconds after the time limit in which the parent ends a plugin that hangs; then the process ends by itself."""
 
 
 def main(told: Mapping[str, Any]) -> None:
-    """Inspect each of the entries, and end the process whatever they left running."""
+    """Inspect each of the entries, and end the process, even if they left threads running."""
     import asyncio  # noqa: F401 - with it what a plugin could replace is there
 
     from .. import host, listing  # noqa: F401 - so that the first plugin's time is its own
@@ -116,9 +116,9 @@ def _say(channel: Any, value: object) -> None:
 
 
 def inspected(entry: Entry, *, load: bool = False) -> dict[str, Any]:
-    """What a plugin declares, or why it is broken, as plain data; it is imported now.
+    """The declarations of a plugin, or its error, as plain data; it is imported now.
 
-    ``load`` imports its implementations too, and tells which of them cannot be.
+    ``load`` imports its implementations too, and reports the ones that cannot be imported.
     """
     import time
 

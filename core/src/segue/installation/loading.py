@@ -1,4 +1,4 @@
-"""Plugins imported here: each loaded, registered and called on its own, as pluggy's bulk load stops at a broken one."""
+"""Imports plugins in this process, each on its own, because pluggy's bulk load stops at a broken one."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _OWN: Final = str(Path(__file__).resolve().parents[1])
 _MOST_LINES: Final = 60
 
 MOST_MODELS: Final = 5000
-"""How many models a provider may declare: each costs every start; the largest router has about a thousand."""
+"""How many models a provider may declare: each one slows every start; the largest router has about a thousand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What an entry point gave, or why it is broken.
+    """The declarations of an entry point, or its error.
 
-    ``providers`` are their declarations by name, read when they are asked for; ``hooks`` the names of all that it
-    implements; ``seconds`` what its import and its declaring hook took; ``file`` where its module is; ``trace`` the
-    traceback without the frames of what loads it; ``printed`` what it wrote to stdout or stderr meanwhile;
-    ``replaced`` are the functions of others that its import put its own in the place of; ``unloadable`` are the
-    providers whose implementation cannot be imported, where that was asked, each with the cause and the traceback.
+    ``providers`` are the declarations by name, parsed when they are needed; ``hooks`` are the names of the hooks that
+    it implements; ``seconds`` is how long its import and its declarations took; ``file`` is the path of its module;
+    ``trace`` is the traceback without the frames of the loader; ``printed`` is what it wrote to stdout or stderr
+    meanwhile; ``replaced`` are functions of other modules that its import replaced; ``unloadable`` are the providers
+    whose implementation cannot be imported, if that was checked, each with the cause and the traceback.
     """
 
     entry: Entry
@@ -62,7 +62,7 @@ class Declared:
 
 
 class Late:
-    """A plugin that is imported when something of it is needed."""
+    """A plugin that is imported when it is needed."""
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -70,7 +70,7 @@ class Late:
         self._given: dict[str, ProviderSpec | Host] | None = None
 
     def load(self) -> None:
-        """Import it now; whatever its code raises, and PluginError for another API."""
+        """Import it now; raises whatever its code raises, and PluginError for another API version."""
         self._registered()
 
     def _registered(self) -> pluggy.PluginManager:
@@ -86,7 +86,7 @@ class Late:
             api = getattr(plugin, "segue_api", 1)
             if api != hookspecs.API_VERSION:
                 raise PluginError(
-                    f"it is made for segue_api {api!r}, this is {hookspecs.API_VERSION}: update one of the two",
+                    f"it is made for segue_api {api!r}, but this is {hookspecs.API_VERSION}: update one of the two",
                     plugin=self.entry.name,
                 )
             manager.register(plugin, f"{self.entry.distribution}:{self.entry.name}")
@@ -94,18 +94,18 @@ class Late:
         return self._manager
 
     def hooks(self) -> tuple[str, ...]:
-        """The names of the hooks that it implements; PluginError for one that does not exist."""
+        """The names of the hooks that it implements; PluginError for a hook that does not exist."""
         manager = self._registered()
         manager.check_pending()
         (plugin,) = manager.get_plugins()
         callers = manager.get_hookcallers(plugin) or ()
         for caller in callers:
             if caller.spec is not None and caller.spec.opts.get("firstresult") and len(caller.get_hookimpls()) > 1:
-                raise PluginError(f"it implements {caller.name} twice, and one of them would not be heard")
+                raise PluginError(f"it implements {caller.name} twice, and one of them would not be called")
         return tuple(sorted(caller.name for caller in callers))
 
     def result(self, hook: str, **arguments: Any) -> Any:
-        """What one of its hooks gives; of those that are for one answer that answer, else a list of them."""
+        """The result of one of its hooks: a single result if the hook returns only the first one, otherwise a list."""
         return getattr(self._registered().hook, hook)(**arguments)
 
     def _listed(self, hook: str) -> Iterator[object]:
@@ -117,46 +117,48 @@ class Late:
             if isinstance(result, (str, bytes, Mapping)) or not isinstance(result, Iterable):
                 if isinstance(result, Coroutine):
                     result.close()
-                raise TypeError(f"{hook} gives {'None' if result is None else type(result).__name__}, not a list")
+                raise TypeError(f"{hook} returned {'None' if result is None else type(result).__name__}, not a list")
             yield from result
 
     def given(self) -> Mapping[str, ProviderSpec | Host]:
-        """The declarations of its providers by name, checked; whatever its code raises."""
+        """The declarations of its providers by name, checked; raises whatever its code raises."""
         if self._given is None:
             given = {}
             for one in self._listed("segue_providers"):
                 spec = given_as_spec(one)
                 if spec.name in given:
-                    raise ValueError(f"it gives two providers of the name {spec.name!r}")
+                    raise ValueError(f"it has two providers with the name {spec.name!r}")
                 given[spec.name] = one if isinstance(one, Host) else spec
             self._given = given
         return self._given
 
     def spec(self, name: str) -> ProviderSpec:
-        """The declaration of one of its providers, as it gives it now."""
+        """The current declaration of one of its providers."""
         given = self.given().get(name)
         if given is None:
-            raise PluginError(f"plugin {self.entry} gives no provider {name!r} any more", plugin=self.entry.name)
+            raise PluginError(
+                f"plugin {self.entry} does not have the provider {name!r} any more", plugin=self.entry.name
+            )
         return given.spec() if isinstance(given, Host) else given
 
     def implementation(self, name: str) -> object:
-        """The provider of this name."""
+        """The provider with this name."""
         load = self.spec(name).load
         assert callable(load)
         return load()
 
     def options(self, name: str) -> type[BaseModel] | None:
-        """The model of its options."""
+        """The pydantic model of its options."""
         return options_model(self.spec(name))
 
     def obstacle(self, name: str, environ: Mapping[str, str], options: Mapping[str, object]) -> str | None:
-        """Why it cannot be asked without a key."""
+        """Why it cannot be called without a key."""
         without_key = self.spec(name).without_key
         return None if without_key is None else without_key(environ, options)
 
 
 def declared_here(entries: Iterable[Entry]) -> Iterator[Declared]:
-    """What each gives, imported in this process."""
+    """The declarations of each plugin, imported in this process."""
     for entry in entries:
         late = Late(entry)
         began = time.perf_counter()
@@ -177,7 +179,7 @@ def _constant(given: ProviderSpec | Host) -> Callable[[], ProviderSpec]:
 
 
 def broken(entry: Entry, error: BaseException) -> PluginError:
-    """What is told of a plugin that failed."""
+    """The error for a plugin that failed."""
     cause = str(error) if isinstance(error, PluginError) else cause_of(error)
     return PluginError(f"plugin {entry}: {cause}", plugin=entry.name)
 
@@ -187,12 +189,12 @@ def cause_of(error: BaseException) -> str:
     try:
         text = str(error).strip().partition("\n")[0][:200]
     except Exception:  # a plugin's exception may be as broken as the plugin
-        text = "(it cannot be told)"
+        text = "(its message cannot be read)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def told_trace(error: BaseException) -> tuple[str, ...]:
-    """The traceback, without the frames of what loads plugins."""
+    """The traceback, without the frames of the loader."""
     import pluggy  # it is loaded: something was called
 
     machinery = (_OWN, "<frozen ", str(Path(pluggy.__file__).parent))
@@ -207,7 +209,7 @@ def told_trace(error: BaseException) -> tuple[str, ...]:
 
 
 def loaded(spec: ProviderSpec) -> Provider:
-    """A provider, its implementation imported now; whatever its code raises, TypeError for what is none."""
+    """Import a provider now; raises whatever its code raises, or TypeError if it is not a provider."""
     if callable(spec.load):
         given = spec.load()
     else:
@@ -217,7 +219,7 @@ def loaded(spec: ProviderSpec) -> Provider:
 
 
 def given_as_spec(given: object) -> ProviderSpec:
-    """What was given as a declaration; TypeError or ValueError where it cannot be a provider."""
+    """The declaration from a value of a plugin; TypeError or ValueError if it cannot be a provider."""
     if isinstance(given, ProviderSpec):
         spec = given
     elif isinstance(given, Host):
@@ -230,24 +232,24 @@ def given_as_spec(given: object) -> ProviderSpec:
         spec = ProviderSpec(provider.name, load=lambda: provider, models=tuple(provider.models()))
     _check_name(spec.name)
     if isinstance(spec.models, str) or isinstance(spec.env, str):
-        raise TypeError("models and env are lists of names, not one name")  # a string would be read letter by letter
+        # A string would be read letter by letter.
+        raise TypeError("models and env must be lists of names, not one name")
     strange = [name for name in spec.ambient if name not in spec.env]
     if strange:  # a misspelled one would be used as if it had been set for this
         raise ValueError(f"ambient has {strange[0]!r:.80}, which is not one of env")
     if not isinstance(spec.models, Sequence):
-        raise TypeError(
-            f"models is a list, not {type(spec.models).__name__}"
-        )  # one that can be read once would be empty
+        # One that can be read once would be empty.
+        raise TypeError(f"models must be a list, not {type(spec.models).__name__}")
     if len(spec.models) > MOST_MODELS:
         raise ValueError(
-            f"it declares {len(spec.models)} models; {MOST_MODELS} is the most, the rest can be listed live"
+            f"it declares {len(spec.models)} models; the maximum is {MOST_MODELS}; the host can list the others"
         )
     _check_facts("", spec.shared())
     for model in spec.models:
         if isinstance(model, Model):
             _check_facts(f" of {model.name}", model.capabilities)
         elif not isinstance(model, str):
-            raise TypeError(f"{model!r:.80} is no model")
+            raise TypeError(f"{model!r:.80} is not a Model")
     return spec
 
 
@@ -256,9 +258,9 @@ def _check_name(name: object) -> None:
         return
     strange = [] if not isinstance(name, str) else [one for one in name if not one.isascii()]
     # Named, for they look like others.
-    told = f": it has {', '.join(unicodedata.name(one, hex(ord(one))) for one in strange)}" if strange else ""
-    told = told or ": lower-case letters, digits, '-', '_', '.'"
-    raise ValueError(f"{name!r:.80} is no provider name{told}")
+    told = f": it contains {', '.join(unicodedata.name(one, hex(ord(one))) for one in strange)}" if strange else ""
+    told = told or ": allowed are lower-case letters, digits, '-', '_' and '.'"
+    raise ValueError(f"{name!r:.80} is not a valid provider name{told}")
 
 
 def _check_facts(of: str, facts: Capabilities) -> None:

@@ -1,6 +1,6 @@
-"""Which provider packages of this project there are, for those that are not installed: what to say of them.
+"""The provider packages of this project, and messages that say which one to install.
 
-It is data, beside this file, and nothing but words is made of it.
+It is data, in a file next to this one, and is used only for messages.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
 _OPEN: Final = "open"
-"""Who looks for a model to ask is not sent to a rehearsal, or to a public host that nobody named."""
+"""Only these hosts are suggested: not a rehearsal, and not a public host that is not named."""
 
 
 @cache
@@ -27,12 +27,12 @@ def _packages() -> Mapping[str, Mapping[str, Any]]:
 
 
 def how_to_install(distributions: Iterable[str]) -> str:
-    """What to do to have one of these packages; the one place that says it."""
+    """How to install one of these packages; the only place that says it."""
     return f"install {' or '.join(f'{one} ({_command(one)})' for one in distributions)}"
 
 
 def one_of(distributions: Sequence[str]) -> str:
-    """The same of many packages, of which anyone may do."""
+    """The same for many packages, any of which is enough."""
     *others, last = distributions
     also = f"; others: {', '.join(_extra(one) for one in others)}" if others else ""
     return f"install one, for example {last} ({_command(last)}{also})"
@@ -48,12 +48,12 @@ def _extra(distribution: str) -> str:
 
 
 def package_of(provider: str) -> str | None:
-    """The package that brings a provider, or None."""
+    """The package that contains a provider, or None."""
     return next((package for package, providers in _packages().items() if provider in providers), None)
 
 
 def packages_with(model: str) -> dict[str, Sequence[str]]:
-    """The packages that bring a model of this bare name, each with those of its providers that have it."""
+    """The packages with a model of this name, each with its providers that have the model."""
     found = {
         package: [name for name, one in providers.items() if model in one["models"] and one["access"] == _OPEN]
         for package, providers in _packages().items()
@@ -62,7 +62,7 @@ def packages_with(model: str) -> dict[str, Sequence[str]]:
 
 
 def unused_keys(environ: Mapping[str, str], installed: Container[str]) -> dict[str, Sequence[str]]:
-    """The variables that hold a key of a provider that is not installed, each with the packages that would use it."""
+    """The variables with a key for a provider that is not installed, each with the packages that use it."""
     found: dict[str, list[str]] = {}
     used: set[str] = set()
     for package, providers in _packages().items():
@@ -78,6 +78,6 @@ def unused_keys(environ: Mapping[str, str], installed: Container[str]) -> dict[s
 
 
 def package_names() -> tuple[str, ...]:
-    """The packages with a provider that answers whoever has a key, or runs on this machine."""
+    """The packages with a provider that needs a key, or whose host runs on this machine."""
     table = _packages()
     return tuple(name for name in table if any(one["access"] == _OPEN for one in table[name].values()))

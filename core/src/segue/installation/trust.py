@@ -1,4 +1,4 @@
-"""Which distributions' plugins are imported at all: what the configuration allows and denies, and the environment."""
+"""Which distributions' plugins are imported, by the configuration (allow, deny) and the environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VARIABLE: Final = "SEGUE_PLUGINS"
 
 
 class Trust:
-    """Says of an entry point why it is left alone."""
+    """Decides whether an entry point is imported, and says why not."""
 
     def __init__(self, rules: PluginRules, environ: Mapping[str, str]) -> None:
         self.rules = rules
@@ -26,9 +26,9 @@ class Trust:
         self._records: dict[str, str] = {}
 
     def obstacle(self, entry: Entry) -> str | None:
-        """Why nothing of it is imported; None where it may be."""
+        """Why it is not imported; None if it may be imported."""
         if self.rules.unread:
-            return "the file that would say whether it may be imported is not sound"
+            return "the configuration that decides whether it may be imported is not valid"
         if self._named is not None and not self._any(self._named, entry):
             return f"{VARIABLE} does not name it"
         if self._any(self.rules.deny, entry):
@@ -36,7 +36,7 @@ class Trust:
         if self.rules.allow is None or self._any(self.rules.allow, entry):
             return None
         if any(rule.names(entry.distribution) for rule in self.rules.allow):
-            return "[plugins] allow names another version or another content of it"
+            return "[plugins] allow names another version or other contents of it"
         return "[plugins] allow does not name it"
 
     def allows(self, entry: Entry) -> bool:
@@ -58,7 +58,7 @@ class Trust:
 
 
 def record_of(entry: Entry) -> str | None:
-    """The SHA-256 of the list of files that was installed (RECORD), which has the hash of each; None without one."""
+    """The SHA-256 of the list of installed files with their hashes (RECORD); None without that list."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:

@@ -1,4 +1,4 @@
-"""What keeps a call alive while hosts fail."""
+"""Retries, breakers, hedges, balancing and limits: what keeps calls working while hosts fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which order equals are asked: plain values in, plain values out."""
+"""The order of the targets of a chain: plain values in, plain values out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Balance: TypeAlias = Literal["order", "weight", "round_robin", "least_busy", "latency", "price"]
-"""``order``: as they stand. ``weight``: at random, by their weights. ``round_robin``: each first in its turn.
-``least_busy``: who has the fewest calls under way. ``latency``: who began its latest answers soonest. ``price``: who
-costs least. Those of whom it is not known: of the latency first, so that it becomes known; of the price last."""
+"""``order``: the order of the chain. ``weight``: random, by their weights. ``round_robin``: each target is first in
+turn. ``least_busy``: the fewest running calls first. ``latency``: the fastest first, by their latest answers.
+``price``: the cheapest first. Targets with an unknown latency come first, so that it becomes known; targets with an
+unknown price come last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What balancing looks at in one of them; ``price`` is USD per million tokens, in and out together."""
+    """The values of one target for balancing; ``price`` is USD per million tokens, input plus output."""
 
     weight: float = 1.0
     busy: int = 0
@@ -27,9 +28,9 @@ class Share:
 
 
 def arranged(balance: Balance, shares: Sequence[Share], *, turn: int, random: Callable[[], float]) -> list[int]:
-    """The indices of ``shares`` in the order in which they are to be asked; equals keep their order.
+    """The indices of ``shares`` in the order for this call; equal ones keep their order.
 
-    ``turn`` counts the calls so far, ``random`` gives numbers from 0 to 1.
+    ``turn`` counts the calls so far, ``random`` returns numbers from 0 to 1.
     """
     count = len(shares)
     match balance:

@@ -1,4 +1,4 @@
-"""When an endpoint that keeps failing is left alone, and when it is tried again: plain values in, plain values out."""
+"""When a failing endpoint is skipped, and when it is tried again: plain values in, plain values out."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ..observation import CircuitState
 
 Blame: TypeAlias = Literal["fault", "limit", "refusal", "none"]
-"""Whom an error speaks against: the endpoint (``fault``); the rate of calls (``limit``); this key or model, which
-no waiting mends (``refusal``); or not the endpoint at all."""
+"""What an error counts against: the endpoint (``fault``); the rate of calls (``limit``); this key or model, so that
+waiting does not help (``refusal``); or not the endpoint (``none``)."""
 
 _FEW: Final = 2
 _LONGEST_HINT: Final = 3600.0
@@ -38,7 +38,7 @@ _LIMITED: Final = 5.0
 
 
 class Endpoint(NamedTuple):
-    """What a breaker stands for. ``credential`` tells keys apart and is no key, nor can one be made of it."""
+    """A model of a provider at an address with a key; ``credential`` identifies the key, which it does not reveal."""
 
     provider: str
     address: str
@@ -48,12 +48,12 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """When an endpoint is left alone because it fails.
+    """When an endpoint is skipped because it fails (a circuit breaker).
 
-    It is after ``failures`` failures in a row, or from two on where ``silence`` seconds have passed since its last
-    answer, or since the first failure. Then it is asked nothing for ``interval`` seconds; after that one call tries
-    it, while all others still go past. Where that one fails too, the next wait is four times as long, up to
-    ``longest`` seconds. Any answer ends it. Only what is the host's own fault counts.
+    The breaker opens after ``failures`` failures in a row; or after two, if ``silence`` seconds have passed since the
+    last answer or since the first failure. Then the endpoint gets no requests for ``interval`` seconds. After that one
+    call (the probe) tries it, and all others still skip it. If the probe fails too, the next wait is four times as
+    long, up to ``longest`` seconds. Any answer closes the breaker. Only the host's own faults count.
     """
 
     failures: Positive = 5
@@ -68,13 +68,13 @@ class Breaker:
             raise ValueError(f"Breaker(longest={self.longest!r}): {told}")
 
     def answered(self, circuit: Circuit, now: float) -> Circuit:
-        """The circuit after an answer, whenever it was asked for."""
+        """The circuit after an answer, also of a request from before it opened."""
         return Circuit(since=now, hint_until=circuit.hint_until, error=circuit.error)
 
     def failed(self, circuit: Circuit, error: ProviderError, now: float, *, probe: bool) -> Circuit:
-        """The circuit after an attempt that failed so, and whether that was the one that tried it (`Circuit.asked`).
+        """The circuit after a failed attempt; ``probe`` is whether that attempt was its probe (`Circuit.asked`).
 
-        What says nothing of the endpoint only ends a probe.
+        An error that does not count against the endpoint only ends a probe.
         """
         hint = _hint(error)
         left = circuit.left(probe=probe)
@@ -110,11 +110,11 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """What is known of one endpoint; times are the loop's.
+    """The state of one endpoint; times are those of the event loop.
 
-    ``interval`` is the wait in force, 0 while it is closed. Nothing is asked of it before ``until``, nor before
-    ``hint_until``, for which the host itself asked. Before ``last_until`` it is asked after all others.
-    ``since`` is when it last answered, or else first failed.
+    ``interval`` is the current wait, 0 while it is closed. The endpoint gets no requests before ``until`` and before
+    ``hint_until``, which the host itself sent. Before ``last_until`` it comes after all others.
+    ``since`` is the time of its last answer, or else of its first failure.
     """
 
     in_row: int = 0
@@ -127,24 +127,24 @@ class Circuit:
     error: ProviderError | None = None
 
     def state(self, now: float) -> CircuitState:
-        """Closed, open, or half open: its wait is over, and one call may try it."""
+        """Closed, open, or half open: its wait is over, and one call can try it."""
         if not self.interval:
             return "closed"
         return "open" if now < self.until else "half_open"
 
     def wait(self, now: float) -> float:
-        """The seconds for which nothing is to be asked of it; infinite while another call is trying it."""
+        """The seconds until it can get a request; infinite while another call is trying it."""
         until = max(self.until, self.hint_until)
         if now < until:
             return until - now
         return math.inf if self.probing else 0.0
 
     def asked(self, now: float) -> Circuit:
-        """The circuit once a call goes to it; where it is probing from then on, that call is its probe."""
+        """The circuit after a call goes to it; if it is probing then, that call is its probe."""
         return self if self.probing or self.state(now) != "half_open" else replace(self, probing=True)
 
     def left(self, *, probe: bool) -> Circuit:
-        """The circuit once a call left it without a word: where that was its probe, it is to be tried again."""
+        """The circuit after a call ended without a result; if that was its probe, it can be tried again."""
         return replace(self, probing=False) if probe and self.probing else self
 
 
@@ -157,7 +157,7 @@ _BREAKER: Final = Either(
 def breaker_of(
     where: str, given: Breaker | bool | Literal["configured"] | None, configured: Breaker | None
 ) -> Breaker | None:
-    """What an argument ``breaker`` says: True is the default one, False and None are none.
+    """Read an argument ``breaker``: True is the default one, False and None mean no breaker.
 
     TypeError or ValueError for anything else.
     """
@@ -173,7 +173,7 @@ CLOSED: Final = Circuit()
 
 
 def blame_of(error: ProviderError) -> Blame:
-    """Whom an error speaks against, by its type and phase."""
+    """What an error counts against, by its type and phase."""
     if error.phase in {"download", "skipped"}:
         return "none"
     match error:

@@ -1,4 +1,4 @@
-"""What a client may spend on asking more often than it has to."""
+"""The budget of a client for retries and hedges."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..values import dataclass
 
 RETRY: Final = 1.0
 HEDGE: Final = 1.8
-"""A hedge is a wish and a retry a need; so one call in twenty may be hedged."""
+"""The cost of a hedge; a hedge is less important than a retry, so one call in twenty can be hedged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many further calls all requests of a client may cause together.
+    """Limits the additional requests of all calls of a client together.
 
-    Every answer earns ``ratio``; asking the same candidate again costs 1, a hedge 1.8; at most ``reserve`` is saved,
-    which is there at the start. So a host that fails for all is asked little more than once a call, for nothing
-    is earned then, and with 0.09 there are never more than 1.10 calls for one from a thousand on.
+    Every answer earns ``ratio``; a retry of the same candidate costs 1, a hedge 1.8; at most ``reserve`` is saved, and
+    the budget starts with that. So if a host fails for all calls, it gets little more than one request per call,
+    because no answer earns anything; with 0.09, a thousand calls or more cause at most 1.10 requests each.
     """
 
     ratio: Share = 0.09
@@ -32,7 +32,7 @@ BUDGET: Final = Budget()
 
 
 class Bucket:
-    """What is left of a budget."""
+    """The rest of a budget."""
 
     __slots__ = ("_budget", "_left")
 
@@ -42,15 +42,15 @@ class Bucket:
 
     @property
     def left(self) -> float:
-        """How much may be spent."""
+        """How much can be spent."""
         return self._left
 
     def earn(self) -> None:
-        """An answer came."""
+        """Earn for an answer."""
         self._left = min(self._budget.reserve, self._left + self._budget.ratio)
 
     def spend(self, cost: float) -> bool:
-        """Take so much, if it is there."""
+        """Spend this cost, if enough is left; return whether it was."""
         if self._left < cost:
             return False
         self._left -= cost

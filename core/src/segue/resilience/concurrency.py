@@ -1,4 +1,4 @@
-"""How many calls run at the same time."""
+"""Limits how many calls run at the same time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 CONCURRENCY: Final = Either(Number(ge=1, whole=True), NOTHING)
-"""What an argument ``concurrency`` may be."""
+"""The allowed values of an argument ``concurrency``."""
 
 
 class Concurrency:
-    """At most so many calls at the same time in each event loop, in the order in which they came; None is no limit.
+    """Limits the calls at the same time in each event loop, first come, first served; None means unlimited.
 
     A call made while a stream of the same client is still open needs a slot of its own.
     """
@@ -37,10 +37,10 @@ class Concurrency:
         until: float = math.inf,
         waits: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> AbstractContextManager[None]:
-        """Wait for a slot, to be used at once in a ``with``: leaving it gives the slot back.
+        """Wait for a slot, and use it at once in a ``with`` block, which releases it at its end.
 
-        Where none is free yet, the wait is inside ``waits()``. Raises PhaseTimeoutError (phase total) where none
-        is free before the loop time ``until``.
+        If no slot is free yet, the wait is inside ``waits()``. Raises PhaseTimeoutError (phase total) if no slot is
+        free before the loop time ``until``.
         """
         if self._most is None:
             return nullcontext()

@@ -1,4 +1,4 @@
-"""What one client knows of all the endpoints that it asks, and what it may still spend on them."""
+"""The state of all endpoints of one client, and its budget for retries and hedges."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _MOST_TURNS: Final = 1024
 
 
 class HealthStore(Protocol):
-    """Keeps a circuit for each endpoint; one in memory is the default, another may share it between processes."""
+    """Stores a circuit for each endpoint; the default is in memory; another one can share them between processes."""
 
     def get(self, endpoint: Endpoint) -> Circuit:
-        """The circuit of this endpoint; a closed one where nothing is known."""
+        """The circuit of this endpoint; a closed one if there is none."""
         ...
 
     def put(self, endpoint: Endpoint, circuit: Circuit) -> None:
@@ -41,7 +41,7 @@ class HealthStore(Protocol):
 
 
 class MemoryHealth:
-    """Keeps circuits in this process, for as long as the client lives."""
+    """Stores circuits in this process, as long as the client lives."""
 
     __slots__ = ("_circuits",)
 
@@ -49,7 +49,7 @@ class MemoryHealth:
         self._circuits: dict[Endpoint, Circuit] = {}
 
     def get(self, endpoint: Endpoint) -> Circuit:
-        """The circuit of this endpoint; a closed one where nothing is known."""
+        """The circuit of this endpoint; a closed one if there is none."""
         return self._circuits.get(endpoint, CLOSED)
 
     def put(self, endpoint: Endpoint, circuit: Circuit) -> None:
@@ -64,7 +64,7 @@ class MemoryHealth:
 class Fleet:
     """The endpoints of a client: their circuits, their latest times, how busy they are, and the shared budget.
 
-    Times are the loop's. Without a ``breaker`` nothing is ever left alone, also not where a host asks for it.
+    Times are those of the event loop. Without a ``breaker`` no endpoint is ever skipped, even if a host asks for that.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Fleet:
         self.bucket: Bucket = Bucket(budget)
         self.store: HealthStore = MemoryHealth() if store is None else store
         self.busy: dict[Endpoint, int] = {}
-        """How many calls are under way at each, where there are any."""
+        """The number of running calls at each endpoint that has any."""
         self._latencies: dict[tuple[Endpoint, bool], Latencies] = {}
         self._turns: dict[Hashable, int] = {}  # the latest is the last
         # Only while calls of it are under way or wait is there something to count.
@@ -82,14 +82,14 @@ class Fleet:
         self._last_until = -math.inf  # the latest of all, so that most calls need not look at any
 
     def latencies(self, endpoint: Endpoint, *, whole: bool) -> Latencies:
-        """The latest times of an endpoint, of whole answers or of streams."""
+        """The latest times of an endpoint, for whole answers or for streams."""
         kept = self._latencies.get((endpoint, whole))
         if kept is None:
             kept = self._latencies[endpoint, whole] = Latencies()
         return kept
 
     def turn(self, of: Hashable) -> int:
-        """How often this was asked for before; what was not asked for lately is forgotten."""
+        """How often this was used before; keys that were not used recently are forgotten."""
         turn = self._turns.pop(of, 0)
         self._turns[of] = turn + 1
         if len(self._turns) > _MOST_TURNS:
@@ -97,18 +97,18 @@ class Fleet:
         return turn
 
     def limit(self, of: Hashable, most: int) -> Concurrency:
-        """The limit of calls of this at the same time: one for all that ask for the same."""
+        """The limit of calls at the same time for this key; equal keys share it."""
         limit = self._limits.get((of, most))
         if limit is None:
             limit = self._limits[of, most] = Concurrency(most)
         return limit
 
     def wait(self, endpoint: Endpoint, now: float) -> float:
-        """The seconds for which this endpoint is to be left alone; infinite while another call is trying it."""
+        """The seconds until this endpoint can get a request; infinite while another call is trying it."""
         return 0.0 if self.breaker is None else self.store.get(endpoint).wait(now)
 
     def refusal(self, endpoint: Endpoint, now: float) -> ProviderError | None:
-        """Why this endpoint is not to be asked now: the error that it last gave, said again; None where it may be."""
+        """Why this endpoint must not get a request now: a copy of its last error; None if it may get one."""
         wait = self.wait(endpoint, now)
         if not wait:
             return None
@@ -116,7 +116,7 @@ class Fleet:
         assert circuit.error is not None  # only errors make it wait
         error = copy.copy(circuit.error)
         until = f"for another {wait:.3g} s" if wait < math.inf else "while another call is trying it"
-        error.args = (f"not asked {until}: {circuit.error.args[0]}",)
+        error.args = (f"not tried {until}: {circuit.error.args[0]}",)
         error.phase = "skipped"
         error.next_may_help = True
         error.host_message = None  # it was said to another call, and may quote what that one asked
@@ -128,20 +128,20 @@ class Fleet:
         return error
 
     def any_comes_last(self, now: float) -> bool:
-        """Whether there is an endpoint before which the others are to be asked."""
+        """Whether there is an endpoint that comes after the others."""
         return now < self._last_until
 
     def comes_last(self, endpoint: Endpoint, now: float) -> bool:
-        """Whether the others are to be asked before it."""
+        """Whether it comes after the others."""
         return now < self.store.get(endpoint).last_until
 
     def is_sound(self, endpoint: Endpoint, now: float) -> bool:
-        """Whether nothing speaks against asking it as a second."""
+        """Whether it can get the second request of a hedge: its breaker is closed, and it does not come last."""
         circuit = self.store.get(endpoint)
         return self.breaker is None or not (circuit.in_row or circuit.wait(now) or now < circuit.last_until)
 
     def asked(self, endpoint: Endpoint, now: float) -> tuple[bool, CircuitChange | None]:
-        """A call goes to this endpoint: whether it is the one that tries it, which its end is to be told with."""
+        """Record a call to this endpoint; return whether it is its probe, which the end of the call must report."""
         self.busy[endpoint] = self.busy.get(endpoint, 0) + 1
         was = self.store.get(endpoint)
         circuit = was.asked(now)
@@ -150,7 +150,7 @@ class Fleet:
     def answered(
         self, endpoint: Endpoint, now: float, *, first: float | None, duration: float, whole: bool
     ) -> CircuitChange | None:
-        """A call was answered, its first content after ``first`` seconds."""
+        """Record an answer, with its first content after ``first`` seconds."""
         self._over(endpoint)
         self.bucket.earn()
         self.latencies(endpoint, whole=whole).add(first, duration)
@@ -159,7 +159,7 @@ class Fleet:
         return self._becomes(endpoint, self.breaker.answered(self.store.get(endpoint), now), now)
 
     def failed(self, endpoint: Endpoint, error: ProviderError, now: float, *, probe: bool) -> CircuitChange | None:
-        """A call failed."""
+        """Record a failure."""
         self._over(endpoint)
         if self.breaker is None:
             return None
@@ -171,12 +171,12 @@ class Fleet:
         return self._becomes(endpoint, circuit, now)
 
     def left(self, endpoint: Endpoint, now: float, *, probe: bool) -> CircuitChange | None:
-        """The caller left before the end: that speaks neither for nor against it."""
+        """Record that the caller left before the end, which counts neither as success nor as failure."""
         self._over(endpoint)
         return self._becomes(endpoint, self.store.get(endpoint).left(probe=probe), now)
 
     def snapshot(self, now: float) -> HealthSnapshot:
-        """What was observed of models: which answered last, and which are left alone, at all their endpoints."""
+        """The observed state of models: which ones answered last, and which ones are skipped at all their endpoints."""
         if self.breaker is None:
             return HealthSnapshot()
         states: dict[tuple[str, str], Health] = {}
@@ -185,8 +185,8 @@ class Fleet:
             name = (endpoint.provider, endpoint.model)
             if circuit.state(now) == "open":
                 if name not in sound:
-                    reason = "" if circuit.error is None else f", the last {type(circuit.error).__name__}"
-                    wait = f"asked again in {circuit.wait(now):.0f} s"
+                    reason = "" if circuit.error is None else f", the last one {type(circuit.error).__name__}"
+                    wait = f"tried again in {circuit.wait(now):.0f} s"
                     states[name] = Health(working=False, source=f"{circuit.in_row} failures in a row{reason}; {wait}")
                 continue
             if name not in sound:
@@ -212,7 +212,7 @@ class Fleet:
 
 
 def change(endpoint: Endpoint, was: Circuit, circuit: Circuit, now: float) -> CircuitChange | None:
-    """What observers are told: opened, tried by a call, closed; None where it is as it was to them."""
+    """The change for observers: opened, probed, closed; None if there is no change for them."""
     if not (was.interval or circuit.interval):
         return None
     before, after = _told(was), _told(circuit)

@@ -1,4 +1,4 @@
-"""When a second candidate is asked beside one that is late."""
+"""When a second candidate gets the request because the first one is slow."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hedge:
-    """Ask the next candidate too when the first content is late; the one that is first answers, the other is left.
+    """Send a second request, to the next candidate, if the first content is late; the faster one answers.
 
-    Late is ``after`` seconds; or, learned from the latest answers of the candidate, ``factor`` times the time within
-    which the share ``quantile`` of them began; nothing is hedged before twenty of them.
+    Late means after ``after`` seconds; without ``after`` it is learned from the candidate's latest answers: ``factor``
+    times the time within which the share ``quantile`` of them began. It needs at least twenty answers for that.
     """
 
     after: Pause | None = None
@@ -27,7 +27,7 @@ class Hedge:
         check_fields(self)
 
     def delay(self, latencies: Latencies) -> float | None:
-        """After how many seconds the candidate is late; None where that is not known."""
+        """The seconds after which the candidate is late; None if they are unknown."""
         if self.after is not None:
             return self.after
         usual = latencies.quantile(self.quantile)
@@ -44,7 +44,7 @@ _HEDGE: Final = Either(
 
 
 def hedge_of(where: str, given: Hedge | float | bool | None) -> Hedge | None:
-    """What an argument ``hedge`` says: a number is the delay, True the default one, False and None are none.
+    """Read an argument ``hedge``: a number is the delay, True is the default delay, False and None mean no hedge.
 
     TypeError or ValueError for anything else.
     """

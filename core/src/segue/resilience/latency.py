@@ -1,4 +1,4 @@
-"""How long endpoints took of late."""
+"""The latest response times of endpoints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Latencies:
         self._mean: float | None = None
 
     def add(self, first: float | None, whole: float) -> None:
-        """Take the times of an answer; without content its end is what was waited for."""
+        """Add the times of an answer; without content the time until its end is used for both."""
         first = whole if first is None else first
         self._firsts.append(first)
         self._wholes.append(whole)
@@ -32,11 +32,11 @@ class Latencies:
 
     @property
     def mean(self) -> float | None:
-        """The time until the first content, the latest ones weighing most; None before the first."""
+        """The mean time until the first content, weighted to the latest answers; None before the first answer."""
         return self._mean
 
     def quantile(self, share: float) -> float | None:
-        """The time within which this share of the latest answers began; None where there were too few to tell."""
+        """The time within which this share of the latest answers began; None if there are too few of them."""
         if len(self._firsts) < _FEWEST:
             return None
         if self._sorted is None:
@@ -44,6 +44,6 @@ class Latencies:
         return self._sorted[max(0, math.ceil(share * len(self._sorted)) - 1)]
 
     def least(self, *, whole: bool) -> float:
-        """The shortest time in which an answer came, or began; 0 where there were too few to tell."""
+        """The shortest time of the latest answers, until their end or start; 0 if there are too few of them."""
         times = self._wholes if whole else self._firsts
         return min(times) if len(times) >= _FEWEST else 0.0

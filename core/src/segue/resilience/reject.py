@@ -1,4 +1,4 @@
-"""Answers that are no answers."""
+"""Rejects answers that are empty, refused, filtered, cut off, or unwanted by the caller."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     Test: TypeAlias = Callable[[Reply[Any]], bool]
 
 Rejection: TypeAlias = "Literal['empty', 'refusal', 'content_filter', 'truncated'] | Callable[[Reply[Any]], bool]"
-"""What turns an answer down: a name, or a function that is given the reply and says whether to.
+"""Which answers to reject: a name, or a function that gets the reply and returns True to reject it.
 
-In a stream the function is given what there is before the first content is handed on, and ``finish_reason`` is
-``unknown`` then; ``hold_back`` lets it see more. ``empty``: neither text nor a tool call nor audio. ``refusal``: the
-model's own. ``content_filter``: the host's, of the question too. ``truncated``: ended by the limit of its length.
+In a stream the function gets the beginning of the answer, before the first content is delivered; its ``finish_reason``
+is ``unknown`` then; ``hold_back`` makes the beginning longer. ``empty``: without text, tool calls and audio.
+``refusal``: the model refused. ``content_filter``: the host filtered the request or the answer. ``truncated``: cut off
+by the limit of its length.
 """
 
 
@@ -42,14 +43,14 @@ _EACH: Final = Items(_ONE, f"one or a list of: {_WANTED}")
 
 
 def rejections(where: str, given: Sequence[Rejection] | Rejection) -> tuple[Rejection, ...]:
-    """What an argument ``reject`` says; TypeError or ValueError for what cannot reject a reply."""
+    """Read an argument ``reject``; TypeError or ValueError if it is not valid."""
     one = isinstance(given, str) or callable(given)
     check(where, "reject", given, _ONE if one else _EACH)
     return cast("tuple[Rejection, ...]", (given,) if one else tuple(cast("Sequence[Rejection]", given)))
 
 
 def rejected_by(given: Sequence[Rejection], reply: Reply[Any], *, whole: bool) -> str | None:
-    """The name of the first that turns the reply down, or None; a beginning is not empty yet."""
+    """The name of the first one that rejects the reply, or None; a beginning is never ``empty``."""
     for one in given:
         if isinstance(one, str):
             if (whole or one != "empty") and _TESTS[one](reply):

@@ -1,4 +1,4 @@
-"""Going on where another host's answer stopped."""
+"""Continues an answer of another host at the place where it stopped."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ _CHARACTERS_A_TOKEN: Final = 4
 
 
 def obstacle(request: Request, collector: Collector) -> str | None:
-    """Why an answer that has begun cannot be gone on with by anybody; None where it can.
+    """Why no other model can continue an answer that has begun; None if one can.
 
-    Only plain text can: of all else another model knows nothing.
+    Only plain text can be continued: other content is unknown to another model.
     """
     settings = request.settings
     last = request.messages[-1] if request.messages else None
     if not collector.is_plain_text:
-        return "more than plain text was given"
+        return "the answer has more than plain text"
     if request.output is not None:
-        return "it is to be of a form"
+        return "the answer has a schema"
     if (settings.n or 1) > 1 or settings.logprobs:
-        return "it has several choices, or probabilities of its tokens"
+        return "the answer has several choices, or log probabilities"
     if last is not None and last.role == "assistant" and (last.tool_calls or not isinstance(last.content, str)):
-        return "the conversation ends in more than plain text already"
+        return "the last message of the conversation has more than plain text"
     return None
 
 
 class Resumption:
-    """An answer that is gone on with: what the next host is asked, and how its answer joins the text so far.
+    """The continuation of an answer: the request for the next host, and how its answer is joined to the text so far.
 
-    ``text`` is what the caller has; ``usage`` what the attempts before told together. The next host gets the text
-    as the model's own last words, without white space at its end: some hosts refuse that (Anthropic, status 400:
+    ``text`` is the text that the caller has; ``usage`` is the sum of the attempts before. The next host gets the text
+    as the last message of the assistant, without white space at its end: some hosts refuse that (Anthropic, status 400:
     "final assistant content cannot end with trailing whitespace"), and a model begins its tokens with it.
-    ``takes`` is the fact ``prefill`` of its model; ``"echoes"`` where it says the words again before it goes on.
+    ``takes`` is the fact ``prefill`` of its model; ``"echoes"`` means that the model repeats the text first.
     """
 
     def __init__(self, request: Request, *, text: str, usage: Usage | None, takes: Value) -> None:
         self.text_length: int = len(text)
         self.usage: Usage | None = None
-        """What this host told of itself."""
+        """The usage that this host sent."""
         self.is_silent: bool = True
-        """Whether it has said nothing more of the text yet."""
+        """Whether it has not added any text yet."""
         self._before = usage
         self._said = text.rstrip()
         self._echo = self._said if takes == "echoes" else ""
@@ -77,11 +77,11 @@ class Resumption:
             left = max(1, limit - used)
             changed["settings"] = request.settings.model_copy(update={"max_tokens": left})
             about = "" if told is not None else " (estimated from its length)"
-            self.notices = (Notice("max_tokens", f"{used} of {limit} were used{about}; {left} are left"),)
+            self.notices = (Notice("max_tokens", f"{used} of {limit} tokens were used{about}; {left} are left"),)
         return request.model_copy(update=changed) if changed else request
 
     async def joined(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-        """The next host's events, as they go on from the text so far."""
+        """The next host's events, continued from the text so far."""
         try:
             async for event in events:
                 match event:
@@ -108,7 +108,9 @@ class Resumption:
         if self._echo:
             length = min(len(self._echo), len(text))
             if self._echo[:length] != text[:length]:
-                raise ProtocolError("the host was to say the words again that it goes on from, and said others")
+                raise ProtocolError(
+                    "the host was expected to repeat the text before continuing it, but returned another text"
+                )
             self._echo, text = self._echo[length:], text[length:]
         if self._white and text:
             same = 0

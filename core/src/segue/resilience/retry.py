@@ -1,4 +1,4 @@
-"""When the same candidates are asked again, and after which wait: plain values in, plain values out."""
+"""When the same candidates are tried again, and after which wait: plain values in, plain values out."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MOST_DOUBLINGS: Final = 64
-"""Further ones would change nothing below any sensible cap, and overflow in the end."""
+"""More of them would change nothing below a sensible cap, and finally overflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often candidates are asked again once none is left that was not asked yet; ``count=0`` is never.
+    """How often the candidates are tried again after all of them failed; ``count=0`` means no retries.
 
-    ``count`` is per candidate. Before its n-th retry (from 0) the wait is drawn from 0 to
-    ``min(cap, base * 2**n)`` seconds; where the host said how long to wait, it is that and up to
-    ``base`` more, and a host that asks for more than ``cap`` is not asked again. No wait goes beyond
-    ``Timeout.total``. What has come in part, a wrong request or key, and timeouts are never tried again.
+    ``count`` is per candidate. The wait before its n-th retry (from 0) is random, from 0 to ``min(cap, base * 2**n)``
+    seconds. If the host sent a time to wait, the wait is that time plus up to ``base``; if that time is longer than
+    ``cap``, the host is not tried again. No wait is longer than ``Timeout.total`` allows. Answers that broke off, wrong
+    requests or keys, and timeouts are never retried.
     """
 
     count: Count = 2
@@ -37,7 +37,7 @@ class Retry:
         return min(self.cap, self.base * 2.0 ** min(retry, _MOST_DOUBLINGS))
 
     def helps(self, error: ProviderError) -> bool:
-        """Whether the candidate that failed so is worth another try within the same call."""
+        """Whether another try of the candidate within the same call may help after this error."""
         # A host that was silent until its limit has had the caller's patience already: the same call may
         # work later, hence ``retryable``, but waiting out the same limit again only multiplies it.
         if isinstance(error, PhaseTimeoutError) or not error.retryable:
@@ -50,24 +50,24 @@ _RETRY: Final = Either(Of(Retry), Number(ge=0, whole=True), NOTHING)
 
 
 def retry_of(where: str, given: Retry | int | None) -> Retry | None:
-    """What an argument ``retry`` says: a number is the count; TypeError or ValueError for anything else."""
+    """Read an argument ``retry``: a number is the count; TypeError or ValueError if it is not valid."""
     check(where, "retry", given, _RETRY)
     return Retry(count=given) if isinstance(given, int) else given
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Whom to ask again, as indices in the user's order, and from which loop time on."""
+    """The candidates to try again, as indices in the user's order, and the loop time from which on."""
 
     at: float
     candidates: tuple[int, ...]
 
 
 class Rounds:
-    """The retries of one call: is told of failures, and says what the next round is.
+    """The retries of one call: it records failures, and returns the next round.
 
-    Those who failed without a hint share one draw, so that a round keeps the user's order; who gave a
-    hint is in no round before its time, and nobody waits for it.
+    Candidates without a time to wait from their host share one random wait, so that a round keeps the user's order. A
+    candidate with such a time is in no round before that time, and the others do not wait for it.
     """
 
     __slots__ = ("_due", "_failures", "_random", "_retry")
@@ -88,7 +88,7 @@ class Rounds:
         self._due[candidate] = None if hint is None else now + max(0.0, hint) + self._random() * self._retry.base
 
     def next(self, now: float) -> Round | None:
-        """The next round, whose candidates are then no longer waiting; None where nobody is to be asked again."""
+        """The next round, whose candidates then no longer wait; None if no candidate is tried again."""
         if not self._due:
             return None
         due = self._drawn(now)
