@@ -42,6 +42,7 @@ query. The host's own message is in ``host_message``, and in a note of the error
 from __future__ import annotations
 
 import copy
+import re
 import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, TypeAlias, TypeVar
@@ -653,6 +654,10 @@ class ErrorFields:
     """Whether the body contains one of the phrases of `segue.wire.error_body`; some hosts send no field for this."""
 
 
+_CODE: Final = re.compile(r"[\w.:/#-]{1,100}", re.ASCII)
+"""What a code may look like that `str()` and the log show: a word, never a sentence."""
+
+
 def http_error(
     status: int,
     fields: ErrorFields = ErrorFields(),  # noqa: B008 - frozen
@@ -675,6 +680,8 @@ def http_error(
         cls = ServerError if told >= 500 else BadRequestError if 400 <= told < 500 else HTTPError
     passing = told in _RETRYABLE_4XX
     code = fields.code or fields.type
+    if code is not None and not _CODE.fullmatch(code):
+        code = None  # prose, which may quote the request, or a line that forges a log
     where = "error inside the stream" if status == 200 else f"HTTP {status}"
     return cls(
         f"{where} ({code})" if code else where,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, TypeAlias
 
 from typing_extensions import TypeVar
 
-from .errors import ProtocolError
+from .errors import ProtocolError, StreamBrokenError
 from .frames import forget_locals
 from .values import dataclass
 
@@ -676,9 +676,14 @@ class Flow(AsyncGenerator[Event, None]):
     async def _singly(self) -> AsyncGenerator[Event, None]:
         try:
             while True:
+                batch: Sequence[Event] = ()  # an error keeps no event that came before it
+                event = None
                 try:
                     batch = await self.batch()
                 except BaseException as error:  # only looked at
+                    if not isinstance(error, Exception):
+                        # Cancelled: whoever reads on must not take the end of this generator for the answer's.
+                        self._one_by_one = _cut_off()
                     forget_locals(error)
                     raise
                 if not batch:
@@ -694,10 +699,10 @@ class Flow(AsyncGenerator[Event, None]):
         return self._one_by_one
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return self._single()
+        return self
 
     def __anext__(self) -> Any:
-        return self._single().__anext__()
+        return (self._one_by_one or self._single()).__anext__()
 
     def asend(self, value: None) -> Any:
         return self._single().asend(value)
@@ -724,6 +729,14 @@ class Flow(AsyncGenerator[Event, None]):
         if self._one_by_one is not None:
             await self._one_by_one.aclose()
         await self.close()
+
+
+async def _cut_off() -> AsyncGenerator[Event, None]:
+    """The rest of a stream whose reader was cancelled while it waited for the next event."""
+    never: tuple[Event, ...] = ()
+    for event in never:  # what makes it a generator
+        yield event
+    raise StreamBrokenError("the reader was cancelled while it waited, which closed the stream: it is not complete")
 
 
 class _Singles(Flow):
