@@ -1,7 +1,7 @@
-"""The project's tasks. ``python3 noxfile.py`` sets itself up and runs every check; nothing else is needed.
+"""The project's tasks. ``python3 noxfile.py`` installs what it needs and runs every check.
 
-It makes ``.venv`` from the hash-locked requirements with the interpreter that it was started with, and
-goes on there with nox: ``python3 noxfile.py -s walk``, ``-s lint types``, ``-l`` for the list.
+It creates ``.venv`` from the hash-locked requirements, with the interpreter that started it, and
+runs nox in it: ``python3 noxfile.py -s walk``, ``-s lint types``, ``-l`` for the list.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def binary(environment: Path, name: str = "python") -> Path:
-    """A program of a virtual environment."""
+    """The path of a program in a virtual environment."""
     return environment / ("Scripts" if os.name == "nt" else "bin") / name
 
 
 def wanted_state() -> str:
-    """What an environment was made from; another state means that it is made anew."""
+    """A digest of what the environment is made from; if it changes, the environment is made again."""
     digest = hashlib.sha256(f"{ROOT}\n{sys.version}".encode())
     for path in [REQUIREMENTS, *(ROOT / member / "pyproject.toml" for member in MEMBERS)]:
         digest.update(path.read_bytes())
@@ -39,13 +39,13 @@ def wanted_state() -> str:
 
 
 def bootstrap() -> None:
-    """Make ``.venv`` as the requirements have it, unless it already is so."""
+    """Create ``.venv`` from the requirements, unless it is up to date."""
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever types the command may have an older one
         sys.exit(f"error: Segue needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     stamp = ENVIRONMENT / "made-from"
     if stamp.is_file() and stamp.read_text() == wanted_state():
         return
-    print(f"making .venv with Python {sys.version.split()[0]} and the locked requirements …", flush=True)
+    print(f"creating .venv with Python {sys.version.split()[0]} and the locked requirements …", flush=True)
     venv.create(ENVIRONMENT, with_pip=True, clear=True)
     pip = [str(binary(ENVIRONMENT)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     locked_uv = re.search(r"^uv==.*(?:\n .*)*", REQUIREMENTS.read_text(), re.MULTILINE)
@@ -76,7 +76,7 @@ def bootstrap() -> None:
         and done(*uv, "--no-deps", "--no-build-isolation", *editable)
     ):
         sys.stderr.write("".join(said))
-        sys.exit("error: the environment could not be made; the output of uv and pip is above")
+        sys.exit("error: .venv could not be created; the output of uv and pip is above")
     stamp.write_text(wanted_state())
 
 
@@ -98,7 +98,7 @@ nox.options.default_venv_backend = "none"
 
 
 def python() -> str:
-    """The interpreter of ``.venv``, where ``python3 noxfile.py`` made it; else the one that runs nox."""
+    """The interpreter of ``.venv``, if ``python3 noxfile.py`` created it; else the one that runs nox."""
     return str(binary(ENVIRONMENT)) if binary(ENVIRONMENT).exists() else sys.executable
 
 
@@ -132,12 +132,12 @@ def types(session: nox.Session) -> None:
         session.log(" ".join(words))
         print(one.stdout, end="", flush=True)
     if any(one.returncode for one in ended):
-        session.error("types are not as they should be")
+        session.error("the type check failed")
 
 
 @nox.session
 def imports(session: nox.Session) -> None:
-    """Hold the layers with import-linter."""
+    """Check the layers of imports with import-linter."""
     session.run(str(binary(Path(python()).parents[1], "lint-imports")), external=True)
 
 
@@ -147,20 +147,20 @@ HEAVY = (
     "tests/wires/test_every_recording.py", "tests/faults/test_every_byte.py",
     "tests/plugins/test_conformance_imports.py",
 )  # fmt: skip
-"""Tests that read many bytes, or make many calls or processes; they run on the first Python alone, without coverage.
+"""Tests with many bytes, calls or processes; they run on the first Python only, without coverage.
 
-What takes longest is first, so that no process is left with it at the end.
+The longest ones are first, so that no process is left with one at the end.
 """
 
 
 def versions() -> list[str]:
-    """The Python versions that core's classifiers name: said once, there."""
+    """The Python versions in core's classifiers, which are the only list of them."""
     text = (ROOT / "core" / "pyproject.toml").read_text()
     return re.findall(r"Programming Language :: Python :: (3\.\d+)", text)
 
 
 def interpreter(version: str) -> str | None:
-    """An interpreter of this version that really runs; a name on the PATH may be a shim to nothing."""
+    """An interpreter of this version that really runs; a name on the PATH may be a shim without an interpreter."""
     uv = binary(Path(python()).parents[1], "uv")
     found = subprocess.run(
         [uv, "python", "find", "--no-python-downloads", "--no-project", version],
@@ -183,7 +183,7 @@ def interpreter(version: str) -> str | None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests on each Python there is, with coverage on the first; versions may be named after ``--``."""
+    """Run the tests on each installed Python, with coverage on the first; ``-- 3.12`` selects a version."""
     chosen = [argument for argument in session.posargs if re.fullmatch(r"3\.\d+", argument)]
     arguments = [argument for argument in session.posargs if argument not in chosen]
     ran: list[str] = []
@@ -230,7 +230,7 @@ def tests(session: nox.Session) -> None:
     finally:
         session.log(f"tests: passed on {', '.join(ran) or 'no Python'}; missing: {', '.join(missing) or 'none'}")
     if not ran:
-        session.error("no Python to run the tests on")
+        session.error("no supported Python is installed")
 
 
 SLOW = (
@@ -267,7 +267,7 @@ def site(session: nox.Session) -> None:
 
 @nox.session
 def wheels(session: nox.Session) -> None:
-    """Build every distribution into dist/, or ``-- DIR``; ``-- --dependencies`` puts what they need beside them."""
+    """Build every distribution into dist/, or ``-- DIR``; ``-- --dependencies`` adds the wheels that they need."""
     named = [word for word in session.posargs if word != "--dependencies"]
     folder = Path(named[0]).resolve() if named else ROOT / "dist"
     folder.mkdir(parents=True, exist_ok=True)
@@ -293,7 +293,7 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session
 def models(session: nox.Session) -> None:
-    """Write what public tables say into the models.json of each provider; ``-- --check`` only tells it."""
+    """Update the models.json of each provider from public tables; ``-- --check`` only shows the differences."""
     session.run(python(), str(ROOT / "providers" / "refresh_models.py"), *session.posargs, external=True)
 
 
@@ -307,12 +307,12 @@ PEERS = {
     "aisuite": "aisuite[openai]", "any-llm": "any-llm-sdk[openai]", "gpt4free": "g4f", "langchain": "langchain-openai",
     "litellm": "litellm", "llm": "llm", "openai": "openai[aiohttp]", "pydantic-ai": "pydantic-ai-slim[openai]",
 }  # fmt: skip
-"""What is measured beside, each in an environment of its own and as it is published now."""
+"""The packages to compare with, each in its own environment and in its latest version."""
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Print what all costs beside what it must; ``-- --peers`` with peers beside, ``-- --write`` for the docs."""
+    """Print all costs with their limits; ``-- --peers`` adds other packages, ``-- --write`` updates the docs."""
     arguments = [argument for argument in session.posargs if argument != "--peers"]
     if len(arguments) < len(session.posargs):
         uv = str(binary(Path(python()).parents[1], "uv"))
@@ -329,43 +329,43 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def failover(session: nox.Session) -> None:
-    """Measure what a fallback adds until the first content, against limits."""
+    """Measure how much time a fallback adds before the first content, and check the limits."""
     session.run(python(), str(ROOT / "tests" / "benchmarks" / "failover.py"), *session.posargs, external=True)
 
 
 @nox.session
 def startup(session: nox.Session) -> None:
-    """Measure what 0, 10, 100 and 1,000 plugins cost each start, against limits; ``-- --peers`` beside llm."""
+    """Measure the cost of 0 to 1,000 plugins at each start, and check the limits; ``-- --peers`` adds llm."""
     session.run(python(), str(ROOT / "tests" / "benchmarks" / "startup.py"), *session.posargs, external=True)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Make 50,000 calls, and look at what is left of them."""
+    """Make 50,000 calls, and check that nothing leaks."""
     session.run(python(), str(ROOT / "tests" / "benchmarks" / "soak.py"), *session.posargs, external=True)
 
 
 @nox.session
 def cuts(session: nox.Session) -> None:
-    """Cut answers at every byte, in process and on sockets, and print what came of it."""
+    """Cut answers at every byte, in process and on sockets, and print the results."""
     session.run(python(), "-W", "error", str(ROOT / "tests" / "faults" / "cuts.py"), *session.posargs, external=True)
 
 
 @nox.session
 def simulate(session: nox.Session) -> None:
-    """Simulate 100,000 calls and more on a clock that jumps, and hold the figures to their limits."""
+    """Simulate at least 100,000 calls on a simulated clock, and check the limits of the results."""
     program = str(ROOT / "tests" / "simulation" / "simulate.py")
     session.run(python(), "-W", "error", program, *session.posargs, external=True)
 
 
 @nox.session
 def wires(session: nox.Session) -> None:
-    """Print provider × feature of the recorded traffic: passed / total; providers may be named after ``--``."""
+    """Print passed / total of the recorded traffic by provider and feature; ``-- NAME`` selects a provider."""
     session.run(python(), str(ROOT / "tests" / "wires" / "table.py"), *session.posargs, external=True)
 
 
 def environment_with(session: nox.Session, name: str, tool: str) -> str:
-    """An environment of its own with what ``.venv`` has and one tool more; its interpreter."""
+    """Create an environment with the packages of ``.venv`` and one more tool; return its interpreter."""
     environment = ROOT / ".nox" / name
     uv = str(binary(Path(python()).parents[1], "uv"))
     session.env["UV_SYSTEM_CERTS"] = "1"
@@ -388,14 +388,14 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Mutate breaker, budget, retry and resume with cosmic-ray; the tests must see nine of ten."""
+    """Mutate breaker, budget, retry and resume with cosmic-ray; the tests must detect nine of ten mutants."""
     inside = environment_with(session, "mutants", "cosmic-ray==8.7.0")
     session.run(inside, str(ROOT / "tests" / "mutants.py"), *session.posargs, external=True)
 
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Resolve anew and write requirements.txt: every hash, no address."""
+    """Resolve all requirements again and write requirements.txt: every hash, no address."""
     uv = str(binary(Path(python()).parents[1], "uv"))
     session.env["UV_SYSTEM_CERTS"] = "1"
     session.run(uv, "lock", "--upgrade", external=True)

@@ -1,7 +1,7 @@
-"""Writes into core which provider package brings what: ``python providers/list_packages.py``, all of them installed.
+"""Writes the table of provider packages in core: ``python providers/list_packages.py``, with all of them installed.
 
-Core knows no provider; of a package that is not installed it knows what stands in this table, for one purpose: to say
-which one to install. A test holds the table equal to what the packages declare.
+Core knows no provider. It uses this table only to say which package to install. A test checks that the table is the
+same as the declarations of the packages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FILE: Final = ROOT / "core" / "src" / "segue" / "installation" / "packages.json"
 
 
 def packages() -> dict[str, dict[str, Any]]:
-    """By distribution and provider: the variables of keys that are meant for it alone, and the names of its models."""
+    """By distribution and provider: the variables of keys that only this provider uses, and the names of its models."""
     registry = Registry()
     folders = {f"segue-{folder.parent.name}" for folder in (ROOT / "providers").glob("*/pyproject.toml")}
     missing = folders - {one.metadata["Name"] for one in distributions()}
@@ -37,7 +37,7 @@ def packages() -> dict[str, dict[str, Any]]:
 
 
 def as_json(table: dict[str, dict[str, Any]]) -> str:
-    """The table with a line for each provider."""
+    """The table as text, one line per provider."""
     return (
         "{\n"
         + ",\n".join(

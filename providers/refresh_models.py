@@ -1,9 +1,8 @@
-"""Writes what public tables say into the models.json of each provider: ``python3 noxfile.py -s models``.
+"""Writes facts from public tables into the models.json of each provider: ``python3 noxfile.py -s models``.
 
-The tables are the data of the package genai-prices, as it is installed, and that of models.dev where its
-api.json is given. Only models that a file has are looked up, and only facts that nobody wrote there by hand:
-those, a null among them, stay as they are, and where a table says otherwise that is printed. Where both tables
-know a fact, genai-prices tells it. Nothing is fetched.
+The tables are the data of the installed package genai-prices, and of models.dev if its api.json is given. Only
+models that are already in a file are updated. Facts that were written by hand, also nulls, do not change; if a table
+disagrees with one, the difference is printed. If both tables have a fact, genai-prices is used. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 Facts: TypeAlias = dict[str, Any]
 Lookup: TypeAlias = "Callable[[str, str], Facts]"
-"""What a table tells of a model, by the names of provider and model; empty where it does not know it."""
+"""The facts of a model in a table, by the names of provider and model; empty for an unknown model."""
 
 PRICES: Final = "genai-prices"
 MODELS_DEV: Final = "models.dev"
@@ -50,10 +49,10 @@ NAMES: Final = {
 
 
 def prices_of(day: dt.date) -> Lookup:
-    """The context and the prices that genai-prices has for this day.
+    """The context and the prices of genai-prices on this day.
 
-    Prices are those of the shortest prompts, where they grow with the length. One that depends on the time of
-    the day is none: its facts are written by hand.
+    Prices are for the shortest prompts if they grow with the length. A price that depends on the time of day is left
+    out: write it by hand.
     """
     # By its name: a type checker takes a minute to find out what stands in 30,000 lines of data.
     providers: Any = import_module("genai_prices.data").providers
@@ -123,10 +122,10 @@ def _price(price: float | None) -> float | None:
 def refreshed(
     data: Mapping[str, Any], tables: Mapping[str, tuple[str, Lookup]], *, day: dt.date
 ) -> tuple[dict[str, Any], list[str], list[str]]:
-    """The data with what the tables tell; what changed, and what to look at by hand.
+    """The data with the facts of the tables; the changes; and what to check by hand.
 
-    ``tables`` are by name, the first before the next, a table's version and its facts. The day of a table
-    changes only with what it tells, so that a second run changes nothing.
+    ``tables`` has the version and the facts of each table by its name, first one preferred. The date of a table
+    changes only if its facts change, so that a second run changes nothing.
     """
     sources: dict[str, str] = dict(data["sources"])
     models = []
@@ -147,7 +146,7 @@ def refreshed(
             else:
                 found = entry["facts"].get(table, {})  # not given this time
             remarks += [
-                f"{provider}/{name}: {fact} is {own[fact]} by hand, {value} in {table}"
+                f"{provider}/{name}: {fact} is {own[fact]} in the file, written by hand, but {value} in {table}"
                 for fact, value in sorted(found.items())
                 if own.get(fact, value) not in {None, value}
             ]
@@ -158,7 +157,7 @@ def refreshed(
                 touched.add(table)
                 changes += lines
         if not known:
-            remarks.append(f"{provider}/{name}: no table has it, all its facts are by hand")
+            remarks.append(f"{provider}/{name}: it is in no table, all its facts were written by hand")
         models.append({**entry, "facts": {**{table: facts for table, facts in told.items() if facts}, **by_hand}})
     for table, (label, _) in tables.items():
         if table in touched or not sources.get(table, "").startswith(f"{label}, read "):
@@ -168,14 +167,14 @@ def refreshed(
 
 def _changes(model: str, old: Facts, new: Facts, table: str) -> list[str]:
     return [
-        f"{model}: {fact} {old.get(fact, 'not told')} → {new.get(fact, 'not told')} ({table})"
+        f"{model}: {fact} {old.get(fact, 'unknown')} → {new.get(fact, 'unknown')} ({table})"
         for fact in sorted({*old, *new})
         if old.get(fact) != new.get(fact)
     ]
 
 
 def written(data: Mapping[str, Any]) -> str:
-    """The data as text: a source, a recommendation and a model on a line each."""
+    """The data as text: one line for each source, recommendation and model."""
 
     def lines(values: Sequence[str]) -> str:
         return ",\n".join(values)
@@ -200,11 +199,11 @@ def _json(value: object) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Refresh every file; 1 where ``--check`` finds that one would change."""
+    """Refresh every file; returns 1 if ``--check`` finds a file that would change."""
     parser = argparse.ArgumentParser(prog="python3 noxfile.py -s models --", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="say what would change, and write nothing")
+    parser.add_argument("--check", action="store_true", help="print the changes and write nothing")
     parser.add_argument("--models-dev", type=Path, metavar="FILE", help="an api.json of models.dev")
-    parser.add_argument("--models-dev-version", default="", metavar="TEXT", help="of which commit or day it is")
+    parser.add_argument("--models-dev-version", default="", metavar="TEXT", help="its commit or date")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent, help="where the providers are")
     given = parser.parse_args(arguments)
     day = dt.datetime.now(dt.UTC).date()

@@ -80,13 +80,13 @@ async def test_a_model_that_cannot_see_is_not_chosen_for_an_image(cli: CommandLi
 @pytest.mark.parametrize(
     ("option", "name", "fault"),
     [
-        ("--image", "nowhere.png", "there is no such file"),
-        ("--image", "plain.txt", "it is no PNG, JPEG, GIF or WebP; convert it to one of them"),
-        ("--image", "folder", "it is a folder; name a file in it"),
-        ("--audio", "plain.txt", "let it end in one of .wav, .mp3"),
-        ("--file", "no-suffix", "let it end in a suffix such as .pdf or .txt"),
-        ("--file", "pipe.txt", "it is no regular file; copy it to one"),
-        ("--file", "huge.txt", "it is larger than 100 MiB, which no host takes"),
+        ("--image", "nowhere.png", "the file does not exist"),
+        ("--image", "plain.txt", "it is not a PNG, JPEG, GIF or WebP image; convert it to one of them"),
+        ("--image", "folder", "it is a folder; give a file"),
+        ("--audio", "plain.txt", "expected a file name that ends in one of .wav, .mp3"),
+        ("--file", "no-suffix", "expected a file name that ends in .pdf, .txt or similar"),
+        ("--file", "pipe.txt", "it is not a regular file; copy it into one"),
+        ("--file", "huge.txt", "it is larger than 100 MiB, which no host accepts"),
     ],
 )
 async def test_a_file_that_cannot_be_sent_is_one_line(cli: CommandLine, option: str, name: str, fault: str) -> None:

@@ -105,7 +105,7 @@ async def test_system_and_settings_are_sent(cli: CommandLine) -> None:
     assert sent["messages"][0] == {"role": "system", "content": "Be brief."}
     assert (sent["temperature"], sent["top_p"], sent["max_tokens"], sent["seed"]) == (0.5, 0.9, 3, 7)
     assert sent["stop"] == ["END", "FIN"]
-    assert "note: the answer ended with the reason 'length'" in ended.err
+    assert "note: the answer ended with finish reason 'length'" in ended.err
 
 
 async def test_every_setting_has_its_option(cli: CommandLine) -> None:
@@ -190,7 +190,7 @@ async def test_the_trace_ends_with_usage_and_cost(cli: CommandLine) -> None:
         known = await cli("chat", "--trace", "-m", "openai/gpt-4o", "--config", config, "one two three")
         unknown = await cli("chat", "--trace", "-m", "cromicle", "--config", cli.config(_cromicle(other.url)), "Hi")
     assert re.fullmatch(r"trace: tokens: 3 in, 2 out; cost: \$0\.0000\d+", known.err.splitlines()[-1])
-    assert unknown.err.splitlines()[-1] == "trace: tokens: not told; cost: unknown"
+    assert unknown.err.splitlines()[-1] == "trace: tokens: not reported; cost: unknown"
 
 
 async def test_notices_go_to_stderr(cli: CommandLine) -> None:
@@ -278,7 +278,7 @@ async def test_with_nothing_configured_it_is_a_rehearsal_and_says_so(cli: Comman
     """With no choice and no provider the offline one answers, told on stderr."""
     ended = await cli("chat", "Hi")
     assert (ended.code, ended.out) == (0, "This is a rehearsal: no model was asked. You said: Hi\n")
-    assert ended.err.startswith("note: no provider is configured: this is a rehearsal, no model was asked")
+    assert ended.err.startswith("note: no provider is configured: this is a rehearsal, no model got the request")
 
 
 async def test_a_configured_provider_that_fails_is_no_rehearsal(cli: CommandLine) -> None:
@@ -304,7 +304,7 @@ async def test_who_was_chosen_by_needs_is_told_on_a_terminal(cli: CommandLine) -
         options = ["chat", "--config", config, "--needs", "context>=1m", "Hi"]
         shown = await cli.on_terminal(*options)
         piped = await cli(*options)
-    assert shown.out == ("\x1b[2mown/large answers (of 2 that meet context>=1m)\x1b[0m\r\nfine\r\n")
+    assert shown.out == ("\x1b[2mown/large answers (of 2 that satisfy context>=1m)\x1b[0m\r\nfine\r\n")
     assert (piped.out, piped.err) == ("fine\n", "")
 
 
@@ -328,7 +328,7 @@ async def test_choosing_wants_a_terminal_and_a_candidate(cli: CommandLine) -> No
         nothing = await cli.on_terminal("chat", "--choose", "--config", config, "--needs", "context>=100m", "Hi")
     assert (nobody.code, nobody.err) == (
         2,
-        "error: --choose asks on a terminal, and there is none: name one with --model\n",
+        "error: --choose needs a terminal: name a model with --model\n",
     )
     assert nothing.code == 2
     assert "there is no candidate" in nothing.out
@@ -436,7 +436,7 @@ async def test_how_long_a_host_asks_to_wait_is_told(cli: CommandLine) -> None:
     """Retry-After reaches the user."""
     async with OpenAIHost(script=[Status(429, retry_after="7")]) as host:
         ended = await cli("chat", "--config", cli.config(_openai(host)), "-m", "openai/gpt-4o", "Hi")
-    assert ended.err.splitlines()[0].endswith("; it asks to wait 7 s")
+    assert ended.err.splitlines()[0].endswith("; the host asks to wait 7 s")
 
 
 async def test_a_cut_answer_keeps_what_came_and_exits_1(cli: CommandLine) -> None:
@@ -473,7 +473,7 @@ async def test_a_wrong_needs_expression_is_shown_with_its_place(cli: CommandLine
 async def test_a_missing_configuration_file_exits_2(cli: CommandLine) -> None:
     """A file that was named must be there."""
     ended = await cli("chat", "--config", "nowhere.toml", "Hi")
-    assert (ended.code, ended.err) == (2, "error: nowhere.toml: there is no such file\n")
+    assert (ended.code, ended.err) == (2, "error: nowhere.toml: the file does not exist\n")
 
 
 async def test_an_interrupt_exits_130_and_hangs_up(cli: CommandLine) -> None:
@@ -540,7 +540,7 @@ async def test_with_stdout_closed_nobody_is_asked(cli: CommandLine, command: str
         row = f'[providers.row]\nwire = "openai_chat"\nbase_url = "{host.url}"\nmodels = ["m"]\n'
         ended = await cli.shell(f"segue {command} --config {cli.config(row)} </dev/null {closed}")
         assert not host.requests
-    told = "error: input or output failed: stdout is closed, so nobody would see the output (>/dev/null discards it)\n"
+    told = "error: input or output failed: stdout is closed, so the output cannot be shown (>/dev/null discards it)\n"
     assert (ended.code, ended.out, ended.err) == (1, "", told if closed == ">&-" else "")
 
 

@@ -24,7 +24,7 @@ async def test_a_sound_configuration_names_what_was_read(cli: CommandLine) -> No
         f"read: {config}",
         "read: SEGUE_RETRY_COUNT",
         f"read: {cli.folder / '.config' / 'segue' / 'keys.toml'}",
-        "all is well",
+        "no problems found",
     ]
 
 
@@ -32,7 +32,7 @@ async def test_without_any_file_all_is_well(cli: CommandLine) -> None:
     """Nothing is needed."""
     cli.environ = {name: value for name, value in cli.environ.items() if not name.startswith("SEGUE_")}
     ended = await cli("config", "check")
-    assert (ended.code, ended.out, ended.err) == (0, "all is well\n", "")
+    assert (ended.code, ended.out, ended.err) == (0, "no problems found\n", "")
 
 
 async def test_every_fault_is_a_line_with_its_place(cli: CommandLine) -> None:
@@ -59,12 +59,12 @@ async def test_every_fault_is_a_line_with_its_place(cli: CommandLine) -> None:
         f"{config}:6",
         f"{config}:1",
     ]
-    assert "may not stand in a file of the working directory" in told[0]
+    assert "is not allowed in a file in the working directory" in told[0]
     assert "did you mean 'order'" in told[1]
-    assert f"`chmod 600 {key}` mends that" in told[3]
+    assert f"run `chmod 600 {key}`" in told[3]
     assert "no provider 'opnai' is installed; did you mean 'openai'?" in told[4]
     assert "NOT_SET, which is not set" in told[5]
-    assert "ca_file cannot be used: it holds no certificates" in told[6]
+    assert "ca_file cannot be used: it contains no certificates" in told[6]
     assert KEY not in ended.out + ended.err
 
 
@@ -91,9 +91,9 @@ async def test_what_is_only_doubtful_is_a_note(cli: CommandLine) -> None:
     ended = await cli("config", "check", "--config", config)
     assert ended.code == 0
     assert ended.err.splitlines() == [
-        "note: SEGUE_PROXI is no variable of Segue; did you mean SEGUE_PROXY?",
-        f"note: {config} holds a key, and others may read it: chmod 600 it, or use `segue keys set`",
-        f"note: {config}:1: openai is asked without encryption: its key and messages can be read on the way",
+        "note: SEGUE_PROXI is not a variable of Segue; did you mean SEGUE_PROXY?",
+        f"note: {config} contains a key, and other users may read it: run chmod 600, or use `segue keys set`",
+        f"note: {config}:1: requests to openai are not encrypted: others can read its key and messages",
     ]
 
 
@@ -109,13 +109,13 @@ async def test_references_that_lead_nowhere_are_faults_with_their_line(cli: Comm
     ended = await cli("config", "check", "--config", config)
     assert ended.code == 2
     assert ended.out.splitlines() == [
-        f"{config}:4: 'opnai/gpt-5.4-mini' names no installed provider ('opnai'); did you mean 'openai'?",
-        f"{config}:5: no provider and no model is named 'zzz'",
+        f"{config}:4: 'opnai/gpt-5.4-mini' names a provider that is not installed, 'opnai'; did you mean 'openai'?",
+        f"{config}:5: 'zzz' is not the name of a provider or a model",
         f"{config}:8: no chain 'aa' is configured; did you mean 'a'?",
-        f"{config}:12: no provider and no model is named 'a'; a chain is written as {{ chain = \"a\" }}",
+        f"{config}:12: 'a' is not the name of a provider or a model; a chain is written as {{ chain = \"a\" }}",
         f"{config}:7: the chain 'b' contains itself: b → c → b",
     ]
-    assert f"note: {config}:13: mine declares no model 'other'; it is asked with unknown facts" in ended.err
+    assert f"note: {config}:13: mine does not declare the model 'other'; its facts are unknown" in ended.err
 
 
 async def test_names_that_may_be_meant_are_notes_with_the_nearest(cli: CommandLine) -> None:
@@ -128,11 +128,11 @@ async def test_names_that_may_be_meant_are_notes_with_the_nearest(cli: CommandLi
         '[plugins]\nallow = ["segue-openai", "segue-anthropc"]\ndeny = ["segue_cromicel"]\n'
     )
     ended = await cli("config", "check", "--config", config)
-    assert (ended.code, ended.out.splitlines()[-1]) == (0, "all is well")
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, "no problems found")
     assert ended.err.splitlines() == [
         f"note: {config}:1: no provider 'opnai' is installed; did you mean 'openai'?",
         f"note: {config}:5: no provider 'anthropik' is installed",
-        f"note: {config}:6: openai declares no model 'gpt-5.4-mni'; did you mean 'gpt-5.4-mini'?",
+        f"note: {config}:6: openai does not declare the model 'gpt-5.4-mni'; did you mean 'gpt-5.4-mini'?",
         f"note: {config}:9: no distribution 'segue-anthropc' is installed; did you mean 'segue-anthropic'?",
         f"note: {config}:10: no distribution 'segue_cromicel' is installed; did you mean 'segue-cromicle'?",
     ]

@@ -104,7 +104,7 @@ async def test_ctrl_c_stops_an_answer_and_what_came_stays_in_the_conversation(cl
 async def test_ctrl_c_at_an_empty_prompt_leaves_only_when_pressed_twice(cli: CommandLine) -> None:
     """The first one says so, the second exits with 130."""
     ended = await cli.on_terminal(
-        "chat", "-m", "rehearsal", steps=[("> ", signal.SIGINT), ("again to leave\r\n> ", signal.SIGINT)]
+        "chat", "-m", "rehearsal", steps=[("> ", signal.SIGINT), ("again to end the conversation\r\n> ", signal.SIGINT)]
     )
     assert ended.code == 130
     assert "Traceback" not in ended.out
@@ -123,7 +123,7 @@ async def test_commands(cli: CommandLine) -> None:
             "chat", *_config(cli, host), "-m", "openai/gpt-4o",
             steps=[
                 ("> ", "/help\n"), ("twice at the prompt", ""), ("> ", "one\n"), ("answer 1\r\n", ""),
-                ("> ", "/claer\n"), ("did you mean /clear?", ""), ("> ", "/clear\n"), ("a new conversation", ""),
+                ("> ", "/claer\n"), ("did you mean /clear?", ""), ("> ", "/clear\n"), ("new conversation", ""),
                 ("> ", "//two\n"), ("answer 2\r\n", ""), _QUIT,
             ],
         )  # fmt: skip
@@ -151,7 +151,7 @@ async def test_a_rehearsal_is_told_once(cli: CommandLine) -> None:
     """With no provider configured the loop rehearses, and says so before it begins."""
     ended = await cli.on_terminal("chat", steps=[("> ", "one\n"), ("You said: one\r\n", ""), _QUIT])
     assert ended.code == 0
-    assert ended.out.count("this is a rehearsal, no model was asked (") == 1
+    assert ended.out.count("this is a rehearsal, no model got the request (") == 1
 
 
 async def test_a_file_goes_with_the_first_message_alone(cli: CommandLine) -> None:

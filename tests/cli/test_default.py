@@ -86,11 +86,11 @@ async def test_the_default_is_written_shown_and_asked(cli: CommandLine) -> None:
     file = cli.folder / ".config" / "segue" / "segue.toml"
     before = await cli("models", "default")
     assert (before.code, before.out) == (0, "ant/big\n")
-    assert before.err == "not set: this is the first of the order; `segue models default NAME` sets one\n"
+    assert before.err == "not set: this is the first candidate; `segue models default NAME` sets one\n"
     file.parent.mkdir(parents=True)
     file.write_text("# mine\norder = ['ant'] # first\n\n[chains] # all of them\nmain = ['bee/alpha', 'ant']\n")
     written = await cli("models", "default", "bee/alpha")
-    assert (written.code, written.out, written.err) == (0, "", f"bee/alpha is the default now, in {file}\n")
+    assert (written.code, written.out, written.err) == (0, "", f"bee/alpha is now the default, in {file}\n")
     assert file.read_text() == (
         "# mine\norder = ['ant'] # first\n\n[chains] # all of them\nmain = ['bee/alpha', 'ant']\n"
         '\n[default]\nmodel = "bee/alpha"\n'
@@ -118,7 +118,7 @@ async def test_a_file_that_is_named_is_the_one_that_is_written(cli: CommandLine)
     assert not (cli.folder / ".config").exists()
     cli.environ["SEGUE_CONFIG"] = "0"
     ended = await cli("models", "default", "ant")
-    assert (ended.code, "give the file with --config" in ended.err) == (2, True)
+    assert (ended.code, "give a file with --config" in ended.err) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["gpt-5.4-mimi", "nobody/m", "two words", ""])
@@ -134,7 +134,7 @@ async def test_a_default_without_its_key_is_written_and_said(cli: CommandLine) -
     """The key may come later; a question until then says where the default is set, and is no rehearsal."""
     ended = await cli("models", "default", "openai/gpt-5.4-mini")
     assert ended.code == 0
-    assert "note: it cannot be asked: no key: set OPENAI_API_KEY" in ended.err
+    assert "note: it cannot get requests: no key: set OPENAI_API_KEY" in ended.err
     asked = await cli("chat", "Hello")
     assert (asked.code, asked.out) == (2, "")
     assert "no key: set OPENAI_API_KEY" in asked.err
@@ -174,4 +174,4 @@ async def test_a_default_is_not_taken_from_the_working_directory(cli: CommandLin
     """A file that came with a repository may not say it."""
     (cli.folder / "segue.toml").write_text('[default]\nmodel = "rehearsal"\n')
     ended = await cli("chat", "Hello")
-    assert (ended.code, "'default' may not stand in a file of the working directory" in ended.err) == (2, True)
+    assert (ended.code, "'default' is not allowed in a file in the working directory" in ended.err) == (2, True)

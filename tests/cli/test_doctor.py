@@ -26,7 +26,7 @@ async def test_a_sound_installation_is_all_well(cli: CommandLine) -> None:
     assert f"segue {segue.__version__}, Python {platform.python_version()}" in ended.out
     assert "cromicle of segue-cromicle 0.2.0: cromicle" in ended.out
     assert "openai: OPENAI_API_KEY is not set (get one at https://platform.openai.com/api-keys)" in ended.out
-    assert ended.out.endswith("all is well\n")
+    assert ended.out.endswith("no problems found\n")
 
 
 async def test_a_key_is_told_to_be_set_and_never_shown(cli: CommandLine) -> None:

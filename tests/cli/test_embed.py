@@ -83,7 +83,7 @@ async def test_each_line_is_a_text(cli: CommandLine, source: str) -> None:
     async with hosting() as host:
         config = cli.config(_rows(row=host))
         ended = await cli("embed", "-m", "row/row-small", "--config", config, *arguments, stdin=text)
-    assert (ended.code, ended.err) == (0, "note: 2 empty lines without a vector: null stands there\n")
+    assert (ended.code, ended.err) == (0, "note: 2 empty lines: null is printed instead of a vector\n")
     assert _vectors(ended.out) == [[3, 0.5], [4, 0.5], None, None, [4, 0.5]]
     assert [request["input"] for request in host.requests] == [["one", "t\u00e9\u2028x", "last"]]
 
@@ -138,7 +138,7 @@ async def test_every_batch_goes_to_the_model_that_gave_the_first(cli: CommandLin
         config = cli.config(_rows(one=one, other=other))
         ended = await cli("embed", *by, "--config", config, stdin=b"x\n" * 100)
     assert (ended.code, len(ended.out.splitlines())) == (1, 96)
-    assert "note: 96 lines of output before this\n" in ended.err
+    assert "note: 96 lines of output before this error\n" in ended.err
     assert other.requests == []
 
 
@@ -157,17 +157,17 @@ async def test_a_chain_of_two_models_does_not_mix_them(cli: CommandLine) -> None
         config = cli.config(_rows(one=one, other=other) + chain)
         ended = await cli("embed", "--chain", "both", "--config", config, stdin=b"x\n" * 100)
     assert (ended.code, len(ended.out.splitlines())) == (1, 96)
-    assert "error: from text 97 on other/other-small answered" in ended.err
+    assert "other/other-small answered from text 97 on" in ended.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "stdin", "told"),
     [
         (["one", ""], b"", "Error: text 2 is empty: it has no vector"),
-        (["one", "--file", "-"], b"", "Error: give either texts or --file, not both"),
+        (["one", "--file", "-"], b"", "Error: give either TEXTS or --file, not both"),
         (["--file", "nowhere.txt"], b"", "error: --file nowhere.txt: it cannot be read: No such file or directory"),
         ([], b"one\n\xff\n", "error: stdin:2: it is not UTF-8 text"),
-        (["--chain", "c", "-m", "m", "x"], b"", "Error: give either --chain, or --model and --needs"),
+        (["--chain", "c", "-m", "m", "x"], b"", "Error: --chain cannot be combined with --model or --needs"),
         (["--dimensions", "0", "x"], b"", "Error: Invalid value for '--dimensions'"),
         (["-m", "rehearsal", "--needs", "tols", "x"], b"", "error: "),
     ],
@@ -186,7 +186,7 @@ async def test_on_a_terminal_without_a_text_it_says_where_texts_come_from(cli: C
     """Nobody is kept waiting for lines that were not meant to be typed."""
     ended = await cli.on_terminal("embed")
     assert ended.code == 2
-    assert "give texts as arguments, --file FILE, or pipe in a line for each" in ended.out
+    assert "give texts as arguments or with --file FILE, or pipe in one text per line" in ended.out
 
 
 async def test_a_host_that_fails_exits_1(cli: CommandLine) -> None:

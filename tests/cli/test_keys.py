@@ -55,7 +55,7 @@ def keyring_of(cli: CommandLine) -> Path:
 async def test_a_key_from_a_pipe_is_kept_and_used(cli: CommandLine) -> None:
     """Its newline is not part of it, its owner alone may read it, and nothing shows it."""
     kept = await cli("keys", "set", "openai", stdin=f"{KEY}\n".encode())
-    assert (kept.code, kept.out, kept.err) == (0, "", f"openai: kept in {store_of(cli)}\n")
+    assert (kept.code, kept.out, kept.err) == (0, "", f"openai: stored in {store_of(cli)}\n")
     assert f'"openai" = "{KEY}"\n' in store_of(cli).read_text()
     assert store_of(cli).stat().st_mode & 0o777 == 0o600
     listed = await cli("keys", "list")
@@ -81,13 +81,16 @@ async def test_a_prompt_that_is_left_keeps_nothing(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        (b"", "what was given can be no key: it is empty"),
-        (b" \n", "what was given can be no key: it is empty"),
-        (f"{KEY} two\n".encode(), "what was given can be no key: it holds white space"),
-        (f"{KEY}\n{KEY}\n".encode(), "what was given can be no key: it holds white space"),
-        (KEY.encode() + b"\xff", "what was given can be no key: it holds characters that no header can carry"),
-        (b"file:relative", "what was given must have a path that begins with '/' or '~' after 'file:'"),
-        (b"k" * 70_000, "what was given can be no key: it is too long"),
+        (b"", "the input is not a valid key: it is empty"),
+        (b" \n", "the input is not a valid key: it is empty"),
+        (f"{KEY} two\n".encode(), "the input is not a valid key: it contains white space"),
+        (f"{KEY}\n{KEY}\n".encode(), "the input is not a valid key: it contains white space"),
+        (
+            KEY.encode() + b"\xff",
+            "the input is not a valid key: it contains characters that are not allowed in a header",
+        ),
+        (b"file:relative", "the input must have a path that begins with '/' or '~' after 'file:'"),
+        (b"k" * 70_000, "the input is not a valid key: it is too long"),
     ],
     ids=["nothing", "blank", "two-words", "two-lines", "no-text", "nowhere", "long"],
 )
@@ -124,7 +127,7 @@ async def test_a_host_of_ones_own_is_a_provider(cli: CommandLine) -> None:
     cli.environ["MINE_API_KEY"] = KEY
     kept = await cli("keys", "set", "mine", stdin=b"sk-key")
     assert kept.code == 0
-    assert "note: MINE_API_KEY stands above it" in kept.err
+    assert "note: MINE_API_KEY overrides it" in kept.err
 
 
 async def test_what_stands_above_a_kept_key_is_told(cli: CommandLine) -> None:
@@ -132,7 +135,7 @@ async def test_what_stands_above_a_kept_key_is_told(cli: CommandLine) -> None:
     config = cli.config(f'\n[providers.openai]\napi_key = "{KEY}"\n')
     cli.environ |= {"SEGUE_CONFIG": config, "OPENAI_API_KEY": KEY}
     kept = await cli("keys", "set", "openai", stdin=b"sk-key")
-    assert kept.err.splitlines()[1:] == [f"note: {config}:3 stands above it", "note: OPENAI_API_KEY stands above it"]
+    assert kept.err.splitlines()[1:] == [f"note: {config}:3 overrides it", "note: OPENAI_API_KEY overrides it"]
     listed = await cli("keys", "list", "--json")
     assert [(entry["source"], entry["where"], entry["used"]) for entry in json.loads(listed.out)] == [
         ("config", f"{config}:3", True),
@@ -190,7 +193,7 @@ async def test_a_store_that_others_may_read_is_refused_before_a_key_is_asked_for
     for arguments in (["set", "openai"], ["list"], ["remove", "openai"]):
         ended = await cli("keys", *arguments, stdin=b"sk-key")
         assert ended.code == 2
-        assert f"`chmod 600 {store_of(cli)}` mends that" in ended.err
+        assert f"run `chmod 600 {store_of(cli)}`" in ended.err
 
 
 async def test_the_store_is_where_the_variable_says_or_nowhere(cli: CommandLine) -> None:
@@ -200,7 +203,7 @@ async def test_the_store_is_where_the_variable_says_or_nowhere(cli: CommandLine)
     assert KEY in (cli.folder / "elsewhere" / "mine.toml").read_text()
     cli.environ["SEGUE_KEYS"] = "0"
     ended = await cli("keys", "set", "openai", stdin=KEY.encode())
-    assert (ended.code, ended.err) == (2, "error: SEGUE_KEYS says that there is no key store\n")
+    assert (ended.code, ended.err) == (2, "error: there is no key store: SEGUE_KEYS switches it off\n")
     assert (await cli("keys", "list")).code == 0
 
 
@@ -209,10 +212,10 @@ async def test_a_configuration_that_is_not_sound_does_not_keep_a_key_from_being_
     cli.environ["SEGUE_CONFIG"] = cli.config("orders = 1")
     kept = await cli("keys", "set", "openai", stdin=b"sk-key")
     assert kept.code == 0
-    assert kept.err.startswith("note: the configuration is not sound, see `segue config check`\n")
+    assert kept.err.startswith("note: the configuration has problems, see `segue config check`\n")
 
 
 async def test_without_input_there_is_no_key(cli: CommandLine) -> None:
     """A closed stdin is an error."""
     ended = await cli.shell("segue keys set openai <&-")
-    assert (ended.code, ended.err) == (2, "error: there is no input to read the key from\n")
+    assert (ended.code, ended.err) == (2, "error: stdin is closed: the key cannot be read\n")

@@ -107,8 +107,8 @@ async def test_a_drawn_list_keeps_one_line_for_each_model(cli: CommandLine) -> N
     assert [row.rstrip().endswith("ready") for row in rows] == sorted(
         (row.rstrip().endswith("ready") for row in rows), reverse=True
     )
-    assert "'output', 'can': on a wider terminal, or with --json" in shown
-    assert "`segue providers` says which keys are wanted" in shown
+    assert "not shown: 'output', 'can'; use a wider terminal, or --json" in shown
+    assert "`segue providers` shows which keys are missing" in shown
 
 
 async def test_a_wide_terminal_shows_what_each_can_do(cli: CommandLine) -> None:

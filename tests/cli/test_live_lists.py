@@ -50,7 +50,7 @@ async def test_a_live_list_is_what_hosts_tell_above_what_is_declared(cli: Comman
     assert rows["groq/openai/gpt-oss-20b"].endswith("not listed")
     assert rows["groq/new[red]"].endswith("undeclared")
     assert "openai (OPENAI_API_KEY)" in ended.err
-    assert "not asked: cromicle: a public host" in ended.err
+    assert "skipped: cromicle: a public host" in ended.err
     assert "\x1b" not in ended.out + ended.err
     assert "k-secret" not in ended.out + ended.err
 
@@ -85,7 +85,7 @@ async def test_a_live_list_is_drawn_on_a_terminal(cli: CommandLine) -> None:
     assert "─" in ended.out
     assert "groq/new[red]" in ended.out
     assert "title" not in ended.out
-    assert "not asked, without a key: " in ended.out
+    assert "skipped, no key: " in ended.out
 
 
 @pytest.mark.parametrize("columns", ["80", "200"])
@@ -98,17 +98,17 @@ async def test_who_was_not_asked_fits_a_screen(cli: CommandLine, columns: str) -
     assert len(lines) <= 25
     told = " ".join(line.strip() for line in lines)
     assert "groq (GROQ_API_KEY), " in told
-    assert "not asked: rehearsal: offline: it does not have a host" in lines
+    assert "skipped: rehearsal: offline: it does not have a host" in lines
     assert "github (" not in told  # which a key would not help
-    assert lines[-1] == "error: no host could be asked"
+    assert lines[-1] == "error: no host could get a request"
 
 
 async def test_one_provider_says_why_it_was_not_asked(cli: CommandLine) -> None:
     """Where nobody could be asked the code is that of a missing key."""
     ended = await cli("models", "--live", "--provider", "openai")
     assert (ended.code, ended.out) == (2, "")
-    assert "not asked: openai: no key: set OPENAI_API_KEY" in ended.err
-    assert "error: no host could be asked" in ended.err
+    assert "skipped: openai: no key: set OPENAI_API_KEY" in ended.err
+    assert "error: no host could get a request" in ended.err
 
 
 async def test_a_list_of_which_nothing_will_do_is_told(cli: CommandLine) -> None:
@@ -116,7 +116,7 @@ async def test_a_list_of_which_nothing_will_do_is_told(cli: CommandLine) -> None
     async with _hosts(cli, groq=_body(_LIST)) as config:
         ended = await cli("models", "--live", "--needs", "context>=100m", "--config", config)
     assert (ended.code, ended.out) == (0, "")
-    assert "no model that is listed meets this" in ended.err
+    assert "no listed model satisfies these needs" in ended.err
 
 
 async def test_the_models_of_one_provider_without_asking_it(cli: CommandLine) -> None:

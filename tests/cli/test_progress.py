@@ -232,9 +232,9 @@ def _waits(reason: str, seconds: float | None) -> Wait:
 @pytest.mark.parametrize(
     ("wait", "words"),
     [
-        (_waits("slot", None), "waiting for a free slot to ask a/m … 3 s"),
+        (_waits("slot", None), "waiting for a free slot for a/m … 3 s"),
         (_waits("retry_after", 30.0), "a asked to wait 30 s (Retry-After) … 27 s left"),
-        (_waits("retry", 5.0), "waiting before a/m is asked again … 2 s left"),
+        (_waits("retry", 5.0), "waiting before a retry of a/m … 2 s left"),
     ],
 )
 def test_a_wait_is_named_until_it_is_over(wait: Wait, words: str) -> None:

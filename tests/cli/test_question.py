@@ -82,7 +82,7 @@ async def test_a_question_needs_no_command(cli: CommandLine, arguments: list[str
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["modles"], "did you mean 'segue models'? Or, to ask it as a question: segue chat modles"),
+        (["modles"], "did you mean 'segue models'? Or, to send it as a question: segue chat modles"),
         (["modles", "--live"], "did you mean 'segue models'?"),
         (["modles", "openai"], "did you mean 'segue models'?"),
         (["chta", "hello"], "did you mean 'segue chat'?"),
@@ -97,13 +97,13 @@ async def test_a_question_needs_no_command(cli: CommandLine, arguments: list[str
         (["no-such-command"], "No such command 'no-such-command'; 'segue --help' lists them."),
         ([" modles "], "did you mean 'segue models'?"),
         (["-m", "cromicle", "modles"], "did you mean 'segue models'?"),
-        (["-m", "cromicle", "models"], "'models' is a command, and its options come after it: segue models …"),
+        (["-m", "cromicle", "models"], "'models' is a command, and its options must follow it: segue models …"),
         (["--debug", "modles"], "did you mean 'segue models'?"),
         (["greet"], "did you mean 'segue greeting'?"),
         (["help"], "did you mean 'segue --help'?"),
         (["version"], "did you mean 'segue --version'?"),
-        (["list", "--live"], "a question has no option '--live': it is an option of 'segue models'"),
-        (["--live"], "a question has no option '--live': it is an option of 'segue models'"),
+        (["list", "--live"], "segue chat has no option '--live': it is an option of 'segue models'"),
+        (["--live"], "segue chat has no option '--live': it is an option of 'segue models'"),
         (["--no-such-option"], "No such option '--no-such-option'."),
         (["Hello", "--no-such-option"], "No such option '--no-such-option'."),
         (["-m"], "Option '-m' requires an argument."),
@@ -134,7 +134,7 @@ async def test_a_command_that_is_left_out_is_not_a_question(cli: CommandLine) ->
     info.write_text("[segue.commands]\ngreeting = unused:command\n")
     ended = await cli("--no-plugins", "greeting")
     assert (ended.code, ended.out) == (2, "")
-    assert "No such command 'greeting': it is a plugin's, and --no-plugins leaves it out" in ended.err
+    assert "No such command 'greeting': it belongs to a plugin, and plugins are switched off" in ended.err
 
 
 async def test_what_is_piped_in_alone_is_the_question(cli: CommandLine) -> None:

@@ -68,7 +68,7 @@ async def test_a_stream_is_recorded_and_plays_again(cli: CommandLine) -> None:
             asked = [event async for event in stream]
         body = host.requests[0].json
     assert (ended.code, ended.out.split("\t")[0]) == (0, only(cli)[0].name)
-    assert "left out: the headers authorization, openai-organization, set-cookie, x-internal" in ended.err
+    assert "removed: the headers authorization, openai-organization, set-cookie, x-internal" in ended.err
     path, cassette = only(cli)
     assert path.stem == cassette.id
     assert path.stat().st_mode & 0o777 == 0o644
@@ -218,7 +218,7 @@ async def test_a_key_that_is_streamed_in_pieces_is_refused(cli: CommandLine) -> 
     async with OpenAIHost(script=[Answer(tokens=tokens)]) as host:
         ended = await cli("record", "-m", "openai/gpt-4o-mini", "Hello", "--config", configured(cli, host.url))
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == ("error: a secret is still in what was recorded, at expected.text: nothing is written\n")
+    assert ended.err == ("error: the recording still contains a secret, at expected.text: nothing was written\n")
     assert not list(cli.folder.glob("*.json"))
 
 
@@ -264,7 +264,7 @@ async def test_an_event_stream_of_aws_is_recorded_as_base64(cli: CommandLine) ->
     text, _ = await replayed(cassette, model, api_key="another-key", options={"region": "eu-central-1"})
     assert text == "Grüße"
     assert refused.code == 2
-    assert "a secret is still in what was recorded, at " in refused.err
+    assert "the recording still contains a secret, at " in refused.err
 
 
 # ── failures ─────────────────────────────────────────────────────────────────────────────────────────
@@ -331,8 +331,8 @@ async def test_a_file_that_is_there_stays(cli: CommandLine) -> None:
         forced = await cli(*common, "-o", "there.json", "--force")
         (cli.folder / "tapes").mkdir()
         inside = await cli(*common, "-o", "tapes")
-    assert (refused.code, refused.err) == (2, "error: there.json is there already; --force writes it anew\n")
-    assert (nowhere.code, nowhere.err) == (2, "error: -o none/there.json: there is no folder none\n")
+    assert (refused.code, refused.err) == (2, "error: there.json already exists; --force overwrites it\n")
+    assert (nowhere.code, nowhere.err) == (2, "error: -o none/there.json: the folder none does not exist\n")
     assert (forced.code, inside.code) == (0, 0)
     assert Cassette.read(cli.folder / "there.json").id == "there"
     assert [path.name for path in (cli.folder / "tapes").iterdir()] == [inside.out.split("\t")[0].rpartition("/")[2]]
@@ -362,7 +362,7 @@ async def test_who_is_asked_has_to_be_named(cli: CommandLine) -> None:
         named = await cli("record", "-m", "cromicle/gpt-3.5-turbo", "Hello", "--config", config)
     assert (nobody.code, public.code, offline.code) == (2, 2, 2)
     assert "name whom to ask" in nobody.err
-    assert "offline: there is no exchange" in offline.err
+    assert "offline: it has no exchange" in offline.err
     assert named.code == 0, named.err
     cassette = only(cli)[1]
     assert (cassette.response.is_stream, cassette.response.framing) == (True, None)
@@ -387,7 +387,7 @@ async def test_what_does_not_use_our_transport_is_told(cli: CommandLine) -> None
     )
     ended = await cli("record", "-m", "own/m", "Hello")
     assert ended.code == 2
-    assert ended.err.startswith("error: own made no call that could be recorded")
+    assert ended.err.startswith("error: own made no call that can be recorded")
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -444,7 +444,7 @@ async def test_the_kit_replays_what_was_recorded(cli: CommandLine) -> None:
         for form in ([], ["--no-stream"]):
             ended = await cli("record", "-m", "acme/m", "Hello", *form, "--config", config, "-o", str(tapes))
             assert ended.code == 0, ended.err
-            assert "left out: the headers x-acme-key" in ended.err
+            assert "removed: the headers x-acme-key" in ended.err
     tried = ("capability text", "capability streaming", "capability whole", "chunks bytes", "cassettes")
     ended = await cli("conform", "acme", "--json", *(word for name in tried for word in ("--item", name)))
     assert ended.code == 0, ended.out

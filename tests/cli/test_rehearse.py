@@ -113,7 +113,7 @@ def test_a_wait_without_a_limit_is_given_up() -> None:
 
     (call,) = played("F08", timeout=Timeout(first_event=None), chain=Chain(FIRST)).calls
     assert (call.whole, call.error) == (False, "PhaseTimeoutError")
-    assert "no limit ends this call" in call.message
+    assert "no timeout ends this call" in call.message
 
 
 @pytest.mark.usefixtures("alone")
@@ -134,7 +134,7 @@ def test_a_part_for_nobody_is_refused() -> None:
 
 
 WRONG = {
-    "an unknown step": ('[targets.openai]\nsteps = ["F99"]\n', "there is no step 'F99'"),
+    "an unknown step": ('[targets.openai]\nsteps = ["F99"]\n', "unknown step 'F99'"),
     "an unknown key": ("[targets.openai]\nstep = []\n", "targets.openai.step"),
     "no steps": ("[targets.openai]\nsteps = []\n", "at least one step"),
     "no TOML": ("targets =", "script.toml"),
@@ -208,11 +208,11 @@ async def test_the_command_lists_its_steps(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "give either a CHAIN or --model"),
-        (("main", "-m", "x"), "give either a CHAIN or --model"),
+        ((), "give either CHAIN or --model"),
+        (("main", "-m", "x"), "give either CHAIN or --model"),
         (("nobody",), "no chain 'nobody' is configured"),
         (("-m", FIRST, "--fault", "F12"), "--fault is TARGET=STEP"),
-        (("-m", FIRST, "--fault", "openai=F99"), "there is no step 'F99'"),
+        (("-m", FIRST, "--fault", "openai=F99"), "unknown step 'F99'"),
         (("-m", FIRST, "--script", "nowhere.toml"), "nowhere.toml: No such file or directory"),
     ],
 )

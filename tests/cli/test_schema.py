@@ -97,14 +97,14 @@ async def test_json_holds_what_was_read(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
-        ("nowhere.json", "there is no such file; give a file, JSON, or module:Model"),
+        ("nowhere.json", "the file does not exist; expected a file, JSON, or module:Model"),
         ('{"type": ', "it is not JSON: Expecting value at line 1, column 10"),
-        ("list.json", "a JSON schema is an object"),
+        ("list.json", "a JSON schema must be an object"),
         ("wrong.json", "it is not UTF-8 text"),
-        ("forms:Citty", "there is no 'Citty' in it; did you mean 'City'?"),
-        ("forms:OTHER", "it is no pydantic model and no dictionary with a JSON schema"),
+        ("forms:Citty", "the module has no 'Citty'; did you mean 'City'?"),
+        ("forms:OTHER", "it is not a pydantic model or a dictionary with a JSON schema"),
         ("forms:Odd", "Cannot generate a JsonSchema"),
-        ("x" * 5000, "there is no such file"),
+        ("x" * 5000, "the file does not exist"),
     ],
 )
 async def test_a_schema_that_cannot_be_used_is_one_line(cli: CommandLine, given: str, fault: str) -> None:

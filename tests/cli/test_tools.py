@@ -41,7 +41,7 @@ def untyped(city):
 
 NOT_A_FUNCTION = 3
 '''
-_ASKED = "run it? [y/N, a = always this tool] "
+_ASKED = "run it? [y/N, a = always run this tool] "
 
 
 def _calls(*calls: tuple[str, dict[str, object] | str]) -> Answer:
@@ -87,7 +87,7 @@ async def test_an_async_tool_is_awaited_and_its_arguments_have_their_types(cli: 
             ("weather", "no JSON"),
             "Error: InvalidOutputError: the arguments for the tool 'weather' are not a JSON object",
         ),
-        (("wether", {}), "Error: InvalidOutputError: there is no tool 'wether'; there are weather, broken"),
+        (("wether", {}), "Error: InvalidOutputError: unknown tool 'wether'; expected one of weather, broken"),
     ],
 )
 async def test_what_goes_wrong_in_a_tool_is_told_to_the_model(
@@ -143,7 +143,7 @@ async def test_where_nobody_can_be_asked_nothing_is_sent(cli: CommandLine) -> No
         ended = await cli(*_options(cli, host, "weather"))
     assert (ended.code, ended.out, host.requests) == (2, "", [])
     assert ended.err.count("\n") == 1
-    assert "give --yes to run without asking" in ended.err
+    assert "give --yes to run tools without asking" in ended.err
 
 
 async def test_a_model_that_never_stops_calling_is_stopped(cli: CommandLine) -> None:
@@ -151,21 +151,21 @@ async def test_a_model_that_never_stops_calling_is_stopped(cli: CommandLine) -> 
     async with OpenAIHost(script=[_calls(("weather", {"city": "R"}))]) as host:
         ended = await cli(*_options(cli, host, "weather"), "--yes", "--tool-rounds", "2")
     assert (ended.code, len(host.requests)) == (1, 3)
-    assert "error: after 2 rounds of tools the model calls for more; --tool-rounds N allows more of them" in ended.err
+    assert "error: the model still calls tools after 2 rounds; --tool-rounds N allows more rounds" in ended.err
     assert (cli.folder / "called").read_text() == "RR"
 
 
 @pytest.mark.parametrize(
     ("reference", "fault"),
     [
-        ("handy", "write it as module:name"),
-        ("nowhere:weather", "there is no module 'nowhere', here or installed"),
-        ("handy:wether", "there is no 'wether' in it; did you mean 'weather'?"),
-        ("handy:NOT_A_FUNCTION", "it is no function"),
+        ("handy", "expected module:name"),
+        ("nowhere:weather", "the module 'nowhere' is not in the working directory and not installed"),
+        ("handy:wether", "the module has no 'wether'; did you mean 'weather'?"),
+        ("handy:NOT_A_FUNCTION", "it is not a function"),
         ("handy:untyped", "untyped: the parameter 'city' has no type"),
         ("handy:odd", "Cannot generate a JsonSchema"),
         ("raising:anything", "its import failed with ValueError: bad luck"),
-        ("wanting:anything", "wanting wants the module 'nowhere_at_all'"),
+        ("wanting:anything", "wanting needs the module 'nowhere_at_all', which is not installed"),
     ],
 )
 async def test_a_tool_that_cannot_be_used_is_one_line(cli: CommandLine, reference: str, fault: str) -> None:
@@ -200,4 +200,4 @@ async def test_two_tools_of_one_name_are_refused(cli: CommandLine) -> None:
     async with OpenAIHost() as host:
         ended = await cli(*_options(cli, host, "weather", "weather"), "--yes")
     assert ended.code == 2
-    assert "there is a tool 'weather' already" in ended.err
+    assert "the tool 'weather' is given twice" in ended.err

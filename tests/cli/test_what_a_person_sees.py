@@ -240,7 +240,7 @@ ROWS = (
         host=[Status(404, body=b'{"detail": "Not Found"}')],
         err=(
             "error: openai: HTTP 404: {root}/chat/completions\n  the host says: Not Found\n"
-            "  hint: the address has no /v1, which most hosts of this API want: "
+            "  hint: the address lacks /v1, which most hosts with this API need: "
             "set OPENAI_BASE_URL of the environment to {url}\n"
         ),
     ),
@@ -251,7 +251,7 @@ ROWS = (
         host=[Garbage(b"<html>Welcome</html>", content_type="text/html")],
         err=(
             "error: own: *: {root}/chat/completions\n"
-            "  hint: the address has no /v1, which most hosts of this API want: "
+            "  hint: the address lacks /v1, which most hosts with this API need: "
             "set base_url of [providers.own] in {home}/.config/segue/segue.toml:1 to {url}\n"
         ),
     ),
@@ -263,7 +263,7 @@ ROWS = (
         err=(
             "error: own: HTTP 404 (unknown_url): {url}/chat/completions/chat/completions\n"
             "  the host says: Invalid URL\n"
-            "  hint: the address ends in /chat/completions, which is added to it: "
+            "  hint: the address ends in /chat/completions, which Segue adds by itself: "
             "set base_url of [providers.own] in {home}/.config/segue/segue.toml:1 to {url}\n"
         ),
     ),
@@ -316,7 +316,7 @@ ROWS = (
         environ={"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "{refused}/v1?token=canary-token"},
         err=(
             "error: openai: cannot connect (connection refused): {refused}/v1\n"
-            "  hint: nothing listens at {refused}: start the server, or correct OPENAI_BASE_URL of the environment\n"
+            "  hint: no program listens at {refused}: start the server, or correct OPENAI_BASE_URL of the environment\n"
         ),
     ),
     # ── programs of this machine ─────────────────────────────────────────────────────────────────────
@@ -326,7 +326,7 @@ ROWS = (
         environ={"OLLAMA_HOST": "{refused}"},
         err=(
             "error: ollama: cannot connect (connection refused): {refused}/api/chat\n"
-            "  hint: nothing listens at {refused}: start it with `ollama serve`, "
+            "  hint: no program listens at {refused}: start it with `ollama serve`, "
             "or correct OLLAMA_HOST of the environment\n"
         ),
     ),
@@ -337,7 +337,7 @@ ROWS = (
             config=f'[providers.{name}]\nbase_url = "{{refused}}/v1"\n',
             err=(
                 f"error: {name}: cannot connect (connection refused): {{refused}}/v1/chat/completions\n"
-                f"  hint: nothing listens at {{refused}}: start it with `{start}`, "
+                f"  hint: no program listens at {{refused}}: start it with `{start}`, "
                 f"or correct base_url of [providers.{name}] in {{home}}/.config/segue/segue.toml:1\n"
             ),
         )
@@ -353,7 +353,7 @@ ROWS = (
         config=OWN.replace("{url}", "{refused}/v1"),
         err=(
             "error: own: cannot connect (connection refused): {refused}/v1/models\n"
-            "  hint: nothing listens at {refused}: start the server, "
+            "  hint: no program listens at {refused}: start the server, "
             "or correct base_url of [providers.own] in {home}/.config/segue/segue.toml:1\n"
         ),
     ),

@@ -74,14 +74,17 @@ _KEY = f"GROQ_API_KEY is set, but no installed package uses it: {_HOSTS}"
     [
         (["chat", "Hi"], 2, "", f"error: there is no candidate\n{_NOBODY}hint: {_NONE}\n"),
         (["explain"], 2, f"{_NOBODY}hint: {_NONE}\n", ""),
-        (["models"], 0, "", f"note: no model meets this; `segue explain --needs …` says why\nnote: {_NONE}\n"),
-        (["models", "--live"], 2, "", f"note: {_NONE}\nerror: no host could be asked\n"),
+        (
+            ["models"], 0, "",
+            f"note: no model satisfies these needs; `segue explain --needs …` shows why\nnote: {_NONE}\n",
+        ),
+        (["models", "--live"], 2, "", f"note: {_NONE}\nerror: no host could get a request\n"),
         (["providers"], 0, "provider  access  models  level  state  from\n", f"note: {_NONE}\n"),
         (["models", "--provider", "groq"], 2, "", f"error: no provider 'groq' is installed: {_HOSTS}\n"),
         (["conform", "groq"], 2, "", f"error: no provider 'groq' is installed: {_HOSTS}\n"),
         (
             ["keys", "set", "groq"], 2, "",
-            f"error: no provider 'groq' is installed: {_HOSTS} (--force keeps its key all the same)\n",
+            f"error: no provider 'groq' is installed: {_HOSTS} (--force stores its key anyway)\n",
         ),
         (
             ["explain", "-m", "openai/gpt-5.4-mini"], 2,

@@ -319,6 +319,7 @@ CONSTRUCTORS: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, str]
             "ca_file": "none",
             "environment_proxies": f"{FLAG} none",
             "downloads": f"{FLAG} none",
+            "host_messages": f"{FLAG} none",
             "observers": "nothing",
             "middleware": "nothing",
             "transport": "none",
@@ -352,7 +353,7 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
             "extra_headers": "none", "policy": "none", "timeout": "one half none",
         },
     ),
-    "select": ({}, {"needs": "text empty nothing none", "model": "text none"}),
+    "select": ({}, {"needs": "text empty nothing none", "model": "text none", "request": "none"}),
     "models": ({}, {"needs": "text empty nothing none", "provider": "text none"}),
     "live_models": ({}, {"needs": "text empty nothing none", "provider": "text none"}),
     "probe": ({}, {"within": "one half"}),
@@ -364,7 +365,7 @@ MADE_BY_SEGUE = {
     "Attempt", "AttemptStart", "Audio", "AudioDelta", "Candidate", "Choice", "ChoiceFinish", "CircuitChange",
     "EmbedReply", "Embeddings", "Event", "Fallback", "Finish", "Handover", "LiveModels", "Logprobs", "Notice",
     "RateLimits", "Reasoning", "ReasoningDelta", "RefusalDelta", "Rejection", "Reply", "Selection", "Source", "Start",
-    "Stream", "TextDelta", "TokenLogprob", "ToolCallDelta", "Usage", "Context", "ProviderSettings",
+    "Stream", "TextDelta", "TokenLogprob", "ToolCallDelta", "Usage", "Wait", "Context", "ProviderSettings",
 }  # fmt: skip
 """Records and events: Segue or a provider makes them for each answer, so that a check would cost each event."""
 

@@ -117,7 +117,7 @@ async def test_a_key_that_is_not_to_be_had_fails_that_provider_alone(ring: Threa
         async with client_with({"providers": providers}) as client:
             reply = await client.chat("x", chain=Chain("broken/m", "mine/m"))
             assert reply.provider == "mine"
-            with pytest.raises(ProviderError, match="keyring does not have") as caught:
+            with pytest.raises(ProviderError, match="does not exist in the keyring") as caught:
                 await client.chat("x", model="broken/m")
     assert isinstance(caught.value.__cause__, ConfigError)
 

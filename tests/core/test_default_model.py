@@ -313,7 +313,7 @@ async def test_the_default_is_not_read_from_the_working_directory(tmp_path: Path
     here.mkdir()
     (here / "segue.toml").write_text('[default]\nmodel = "ant/m"\n')
     environ = {"XDG_CONFIG_HOME": str(home)}
-    with pytest.raises(ConfigError, match="'default' may not stand in a file of the working directory"):
+    with pytest.raises(ConfigError, match="'default' is not allowed in a file in the working directory"):
         load(True, environ=environ, directory=here)
     (here / "segue.toml").write_text('[chains]\nmain = ["ant/m"]\n')
     (home / "segue" / "segue.toml").write_text('[default]\nmodel = "main"\n')

@@ -869,7 +869,7 @@ def test_leave_is_given_by_the_caller_or_the_users_file(tmp_path: Path) -> None:
     ]
     assert limits == [told, None, Downloads(), None, told]
     (tmp_path / "segue.toml").write_text("[downloads]\nenabled = true\n")
-    with pytest.raises(ConfigError, match="'downloads' may not stand in a file of the working directory"):
+    with pytest.raises(ConfigError, match="'downloads' is not allowed in a file in the working directory"):
         load(True, environ={"XDG_CONFIG_HOME": str(tmp_path / "home")}, directory=tmp_path)
     with SyncClient(config=False, plugins=False, environ={}, downloads=told) as client:
         assert client._client._fetcher is not None

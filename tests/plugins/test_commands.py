@@ -64,7 +64,7 @@ async def test_a_denied_command_is_refused_with_the_reason(cli: CommandLine) -> 
     (folder / "segue.toml").write_text('[plugins]\ndeny = ["acme-dist"]\n')
     denied = await cli("greet", "you")
     assert denied.code == 2
-    assert denied.err == "error: the command 'greet' of acme-dist is left alone: [plugins] deny names it\n"
+    assert denied.err == "error: the command 'greet' of acme-dist is not loaded: [plugins] deny names it\n"
     assert "No such command 'greet'" in (await cli("--no-plugins", "greet", "you")).err
     assert not (cli.plugins / "acme.imported").exists()
 
@@ -87,5 +87,5 @@ async def test_a_broken_command_is_told_in_one_line(cli: CommandLine) -> None:
     broken, number = await cli("broken"), await cli("number")
     assert (broken.code, number.code) == (2, 2)
     assert broken.err == "error: the command 'broken' of acme-dist cannot be loaded: RuntimeError: no such luck\n"
-    assert "is no click command but int" in number.err
+    assert "is not a click command but of type int" in number.err
     assert (await cli("--version")).code == 0

@@ -49,7 +49,7 @@ def test_the_command_reports_each_item(capsys: pytest.CaptureFixture[str]) -> No
     out = capsys.readouterr().out.splitlines()
     assert out[0] == subject("GOOD")
     assert out[1:6] == [f"  ok       secret {what}" for what in ("request", "logs", "output", "errors", "events")]
-    assert out[6].startswith("  n/a      cassettes: it declares none")
+    assert out[6].startswith("  n/a      cassettes: it declares no cassettes")
     assert re.fullmatch(r"  5 passed, 1 not applicable in \d+\.\d s; level full", out[7])
 
 
@@ -57,7 +57,7 @@ def test_the_command_exits_with_1_where_an_item_fails(capsys: pytest.CaptureFixt
     """What failed is shown with its reason."""
     assert run(subject("ALONE_address"), "--item", "address") == 1
     out = capsys.readouterr().out
-    assert "  FAILED   address: it would reach telemetry.example" in out
+    assert "  FAILED   address: it tried to reach telemetry.example" in out
     assert "1 failed in" in out
 
 
@@ -73,7 +73,7 @@ def test_the_report_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert by_name["capability settings"]["outcome"] == "expected"
     assert by_name["capability settings"]["reason"].startswith("its host refuses a temperature (")
     assert by_name["lifecycle"]["outcome"] == "failed"
-    assert by_name["lifecycle"]["reason"] == "it passes: take it out of expected_failures"
+    assert by_name["lifecycle"]["reason"] == "the test passes: remove it from expected_failures"
     assert set(by_name["lifecycle"]) == {"item", "outcome", "reason", "seconds"}
     page = (HERE.parents[1] / "docs" / "conformance.md").read_text()
     assert all(f"`{field}`" in page for field in (*told, *one, *by_name["lifecycle"]))
@@ -91,15 +91,18 @@ def test_the_list_of_items(capsys: pytest.CaptureFixture[str]) -> None:
     ("argv", "told"),
     [
         (["nobody"], "no provider 'nobody' is installed"),
-        (["nope:Nope"], "error: conform nope:Nope: there is no module 'nope', here or installed\n"),
-        (["conformance_subject:GOOD"], "here or installed; did you mean 'conformance_subjects'?\n"),
-        (["me=segue_openai.provider:OpenAy"], "there is no 'OpenAy' in it; did you mean 'OpenAI'?\n"),
+        (
+            ["nope:Nope"],
+            "error: conform nope:Nope: the module 'nope' is not in the working directory and not installed\n",
+        ),
+        (["conformance_subject:GOOD"], "and not installed; did you mean 'conformance_subjects'?\n"),
+        (["me=segue_openai.provider:OpenAy"], "the module has no 'OpenAy'; did you mean 'OpenAI'?\n"),
         (["segue_openai.provder:OpenAI"], "did you mean 'segue_openai.provider'?\n"),
-        (["a b:c"], "error: conform 'a b:c': write it as module:name\n"),
+        (["a b:c"], "error: conform 'a b:c': expected module:name\n"),
         (["openia"], "did you mean 'openai'?"),
-        ([], "name one provider at least"),
-        (["openai", "--all"], "name one provider at least"),
-        (["openai", "--item", "nothing"], "no item is called nothing"),
+        ([], "give either TARGETS or --all"),
+        (["openai", "--all"], "give either TARGETS or --all"),
+        (["openai", "--item", "nothing"], "no test is named nothing"),
         (["openai", "--level", "gold"], "'gold' is not one of"),
     ],
 )
@@ -115,7 +118,7 @@ def test_what_does_not_apply_is_one_line(capsys: pytest.CaptureFixture[str], mon
     """And so are the failures that have one reason; with --item each is shown."""
     results = (
         Result("import", "failed", "ImportError: no"),
-        *(Result(f"wire {number}", "failed", "not tried: it cannot be imported") for number in range(9)),
+        *(Result(f"wire {number}", "failed", "not tested: it cannot be imported") for number in range(9)),
         *(Result(f"capability {number}", "not applicable", f"no model has it: {number}") for number in range(7)),
         Result("address", "passed"),
     )
@@ -130,10 +133,10 @@ def test_what_does_not_apply_is_one_line(capsys: pytest.CaptureFixture[str], mon
     assert capsys.readouterr().out.splitlines() == [
         "conformance_subjects:GOOD",
         "  FAILED   import: ImportError: no",
-        "  FAILED   wire 0: not tried: it cannot be imported",
+        "  FAILED   wire 0: not tested: it cannot be imported",
         "  ok       address",
-        "  FAILED   and 8 more for the same reason: not tried: it cannot be imported",
-        "  n/a      7 items; `--json` and `--item` say why",
+        "  FAILED   and 8 more for the same reason: not tested: it cannot be imported",
+        "  n/a      7 tests; `--json` and `--item` show the reasons",
         "  1 passed, 10 failed, 7 not applicable in 1.0 s; level full",
     ]
     assert run(subject("GOOD"), "--item", "capability *") == 1
@@ -204,7 +207,7 @@ def test_a_provider_that_ends_the_process() -> None:
 def test_the_time_for_all_items() -> None:
     """Once the time is up what is left is not tried, and says so."""
     report = conform(Origin("", module=subject("HANGS")), items=["lifecycle", "wire"], timeout=4.0)
-    assert [one.reason for one in report.failed] == ["the time was up"] * 2
+    assert [one.reason for one in report.failed] == ["the time was over"] * 2
     assert report.seconds < 8
 
 
@@ -215,7 +218,7 @@ def test_a_provider_that_asks_no_host() -> None:
     told = {one.item: one for one in report.results}
     assert (report.declared, report.level) == (None, "text")
     assert told["lifecycle"].outcome == "passed"
-    assert told["fault F01"].reason == "it asks no host"
+    assert told["fault F01"].reason == "it calls no host"
 
 
 # ── what is installed ────────────────────────────────────────────────────────────────────────────────
@@ -270,8 +273,8 @@ def test_one_line_of_configuration_makes_tests(tests: Any) -> None:
     assert f"PASSED {name}::capability text" in told
     assert f"XFAIL {name}::capability settings - its host refuses a temperature" in told
     assert f"FAILED {name}::lifecycle" in told
-    assert "Not so: it passes: take it out of expected_failures" in told
-    assert "it declares none: core's hosts speak its wire" in told
+    assert "Failed: the test passes: remove it from expected_failures" in told
+    assert "it declares no cassettes: the kit has hosts for its wire" in told
 
 
 def test_an_option_makes_tests(tests: Any) -> None:

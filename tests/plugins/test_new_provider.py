@@ -87,24 +87,24 @@ async def test_nothing_that_is_there_is_changed(cli: CommandLine) -> None:
     kept.write_text("mine")
     refused = await cli("new-provider", "acme")
     assert (refused.code, kept.read_text()) == (2, "mine")
-    assert "is there already: name another one with --folder" in refused.err
+    assert "already exists: give another folder with --folder" in refused.err
     assert [path.name for path in cli.folder.iterdir() if path.name.startswith(".segue")] == []
 
 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("Acme", "is no name of a provider"),
-        ("acme_", "is no name of a provider"),
+        ("Acme", "is not a provider name"),
+        ("acme_", "is not a provider name"),
         ("-acme", "No such option"),
-        ("ac/me", "is no name of a provider"),
-        ("../acme", "is no name of a provider"),
-        ("äcme", "is no name of a provider"),
-        ("acme acme", "is no name of a provider"),
-        ("segue-acme", "give the provider's name alone: acme"),
+        ("ac/me", "is not a provider name"),
+        ("../acme", "is not a provider name"),
+        ("äcme", "is not a provider name"),
+        ("acme acme", "is not a provider name"),
+        ("segue-acme", "give the name of the provider without 'segue-': acme"),
         ("openai", "'openai': it is of segue-openai, which is installed"),
         ("hosts", "'hosts': it is of segue-hosts, which is installed"),
-        ("mine", "'mine': your configuration has it"),
+        ("mine", "'mine': it is in your configuration"),
         ("broken", "'broken': it is of broken-dist, which is installed"),
         ("0pena1", "looks like 'openai' of segue-openai"),
         ("testing-it", "'segue_testing_it' already"),
@@ -125,7 +125,7 @@ async def test_a_name_like_another_is_remarked(cli: CommandLine) -> None:
     """A name that is easily taken for an installed one is written, with a warning; another one has none."""
     done = await cli("new-provider", "open-ai2")
     assert done.code == 0
-    assert "open-ai2 is easily taken for openai, which is installed (segue-openai)" in done.err
+    assert "open-ai2 is easily confused with openai, which is installed (segue-openai)" in done.err
     assert (await cli("new-provider", "zebra")).err == ""
 
 

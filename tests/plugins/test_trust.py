@@ -130,7 +130,7 @@ def test_a_file_of_the_working_directory_has_no_say(tmp_path: Path) -> None:
     (tmp_path / "segue.toml").write_text('[plugins]\nprefer = { openai = "evil" }\n')
     reading = read(environ={"HOME": str(tmp_path / "home")}, directory=tmp_path)
     assert reading.config.plugins == PluginRules()
-    assert "'plugins' may not stand in a file of the working directory" in str(reading.faults[0])
+    assert "'plugins' is not allowed in a file in the working directory" in str(reading.faults[0])
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ async def test_what_is_denied_is_imported_nowhere(cli: CommandLine) -> None:
     looked = await cli("doctor", "--config", config)
     assert "acme" not in listed.out
     assert "other" in listed.out
-    assert "acme of acme-dist 1.0: left alone: [plugins] deny names it" in looked.out
+    assert "acme of acme-dist 1.0: not loaded: [plugins] deny names it" in looked.out
     assert (acme.exists(), other.exists()) == (False, True)
 
 

@@ -60,8 +60,8 @@ def test_what_a_table_tells_is_written_with_its_version_and_day() -> None:
     assert new["sources"]["genai-prices"] == "genai-prices 9, read 2026-11-24"
     assert changes == [
         "openai/m: context 1 → 8 (genai-prices)",
-        "openai/m: input_price 2.0 → not told (genai-prices)",
-        "openai/m: output_price not told → 3.0 (genai-prices)",
+        "openai/m: input_price 2.0 → unknown (genai-prices)",
+        "openai/m: output_price unknown → 3.0 (genai-prices)",
     ]
     assert remarks == []
 
@@ -71,7 +71,7 @@ def test_what_is_written_by_hand_stays() -> None:
     old = data(hand={"context": 4, "input_price": None})
     new, changes, remarks = refresh.refreshed(old, table(context=8, input_price=1.0), day=_DAY)
     assert (told_of(new), changes) == (told_of(old), [])
-    assert remarks == ["openai/m: context is 4 by hand, 8 in genai-prices"]
+    assert remarks == ["openai/m: context is 4 in the file, written by hand, but 8 in genai-prices"]
 
 
 def test_a_second_run_changes_nothing() -> None:
@@ -94,7 +94,7 @@ def test_a_table_that_is_not_given_keeps_what_it_told() -> None:
 def test_a_model_that_no_table_has_is_named() -> None:
     """Its facts are by hand, and so is looking after them."""
     _, _, remarks = refresh.refreshed(data(hand={"context": 4}), table_of_nothing(), day=_DAY)
-    assert remarks == ["openai/m: no table has it, all its facts are by hand"]
+    assert remarks == ["openai/m: it is in no table, all its facts were written by hand"]
 
 
 def table_of_nothing() -> dict[str, Any]:
@@ -158,7 +158,7 @@ def test_check_says_what_would_change_and_writes_nothing(folder: Path, capsys: p
     before = file.read_text()
     assert refresh.main(["--check", "--folder", str(folder)]) == 1
     assert file.read_text() == before
-    assert "openai/gpt-4o: context not told → 128000 (genai-prices)" in capsys.readouterr().out
+    assert "openai/gpt-4o: context unknown → 128000 (genai-prices)" in capsys.readouterr().out
     assert refresh.main(["--folder", str(folder)]) == 0
     assert refresh.main(["--check", "--folder", str(folder)]) == 0
     assert capsys.readouterr().out.endswith("nothing changed\n")

@@ -350,7 +350,7 @@ def _finish_detail(api: str, reply: Reply[Any]) -> str | None:
     told = {notice.subject: notice.message for notice in reply.notices}
     match api:
         case "anthropic-messages" if "stop_sequence" in told:
-            return told["stop_sequence"].removeprefix("the answer ended before ").strip("'\"")
+            return told["stop_sequence"].removeprefix("the answer ended at the stop sequence ").strip("'\"")
         case "openai-responses" if reply.raw_finish_reason == "incomplete":
             return {"length": "max_output_tokens"}.get(reply.finish_reason, reply.finish_reason)
         case "gemini-generate" if reply.raw_finish_reason is None and reply.finish_reason == "content_filter":

@@ -233,7 +233,7 @@ EVENTS = [
     STOP,
 ]
 STREAM = sse(*EVENTS)
-BACK = "it is not read, and goes back with the message"
+BACK = "Segue does not read it, but sends it back with the message"
 
 
 def written(block: dict[str, Any]) -> str:

@@ -545,7 +545,7 @@ def test_a_guardrail_is_told_of_without_what_it_matched() -> None:
         "inputAssessment": {"g": {"wordPolicy": {"customWords": [{"action": "BLOCKED"}]}}},
         "outputAssessments": {"g": [{"p": [entity, entity, quiet]}, {"r": [rule]}]},
     }}  # fmt: skip
-    told = "a guardrail acted on the call: word BLOCKED, ADDRESS ANONYMIZED, Account BLOCKED"
+    told = "a guardrail changed or blocked the call: word BLOCKED, ADDRESS ANONYMIZED, Account BLOCKED"
     assert notices(read(whole({"text": "x"}, trace=trace))) == {"guardrail": told}
     streamed = read(STARTED, event("messageStop", stopReason="guardrail_intervened"), event("metadata", trace=trace))
     assert notices(streamed) == {"guardrail": told}
@@ -1348,7 +1348,7 @@ async def test_credentials_that_cannot_be_had_are_a_failed_attempt(aws: Path) ->
     with pytest.raises(ProviderError) as caught:
         await Signer().signed(call, region="us-east-1", profile=None, instance_role=False)
     assert (caught.value.phase, caught.value.next_may_help) == ("send", True)
-    assert str(caught.value) == "the AWS credentials cannot be had (CredentialRetrievalError)"
+    assert str(caught.value) == "the AWS credentials are not available (CredentialRetrievalError)"
 
 
 @pytest.mark.parametrize("profile", [None, "gone"])

@@ -342,7 +342,7 @@ def test_sound_is_read_and_an_image_is_told_of() -> None:
     sound = {"inlineData": {"mimeType": "audio/L16;rate=24000", "data": "AQI="}}
     events = read(_sse(_chunk(image, sound), _chunk(image, sound, finish="STOP")))
     assert events[1:] == [
-        Notice("inlineData of type image/png", "the answer has this, which is not read"),
+        Notice("inlineData of type image/png", "the answer contains this, but Segue does not read it"),
         AudioDelta(b"\x01\x02"),
         AudioDelta(b"\x01\x02"),
         Finish("stop", "STOP"),

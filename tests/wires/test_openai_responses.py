@@ -243,7 +243,7 @@ def test_the_events_of_a_stream_come_in_its_order() -> None:
         ReasoningDelta("o."),
         ReasoningDelta("\n\nThen."),
         ReasoningDelta("", to_json(REASONING).decode()),
-        Notice("output of type web_search_call", "it is not read, and goes back with the message"),
+        Notice("output of type web_search_call", "Segue does not read it, but sends it back with the message"),
         ReasoningDelta("", to_json(SEARCH).decode()),
         TextDelta("Grüße, "),
         Logprobs((TokenLogprob("Grüße", -0.5, (("Hi", -2.0),)),)),
@@ -973,7 +973,7 @@ async def test_an_option_of_the_other_wire_is_refused(options: dict[str, Any]) -
     async with OpenAIHost() as host:
         environ = {"OPENAI_API_KEY": "sk-test-test", "OPENAI_BASE_URL": host.url}
         async with Client(config=False, environ=environ) as client:
-            with pytest.raises(UnsupportedError, match="wire has no such field"):
+            with pytest.raises(UnsupportedError, match="wire does not support this field"):
                 await client.chat("hi", model="openai/gpt-4o-mini", options={"openai": options})
     assert host.requests == []
 

@@ -101,6 +101,7 @@ CLIENT: Final[Mapping[str, Constraint]] = {
     "ca_file": Either(_File(), NOTHING),
     "environment_proxies": Either(FLAG, NOTHING),
     "downloads": Either(_Downloads(), NOTHING),
+    "host_messages": Either(FLAG, NOTHING),
     "observers": Items(_OBSERVER, "a list of observers"),
     "middleware": Items(_MIDDLEWARE, "a list of middleware"),
     "transport": Either(Methods("a transport: an object with open", "open", async_too=True), NOTHING),

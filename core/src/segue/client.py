@@ -31,7 +31,7 @@ from .attempt import Ready, Run
 from .capabilities import Need, Needs
 from .chain import Chain, Lineup, Resolution, Target, chain_of, in_turn, joined
 from .config import Config, ProviderConfig, Source, find_key, is_loopback, key_sources, load, secret
-from .constraints import NAME, check
+from .constraints import NAME, Of, check
 from .errors import (
     ConfigError,
     ConnectError,
@@ -87,6 +87,7 @@ T = TypeVar("T", default=None)
 M = TypeVar("M", bound="BaseModel")
 
 _MOST_RESOLUTIONS = 1024
+_REQUEST = Of(Request)
 
 
 class Client:
@@ -611,6 +612,8 @@ class Client:
         If a plugin that chooses candidates fails, all candidates are rejected.
         """
         check_model("select", model)
+        if request is not None:
+            check("select", "request", request, _REQUEST)
         wanted = needs_given("select", needs, self._config.needs)
         seen = None
         if request is not None:

@@ -1,4 +1,4 @@
-"""What a person can do about an error: which key was used, what is wrong with an address, what is not running. Pure."""
+"""Hints for errors: which key was used, what is wrong with an address, which server is not running."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _ADDED: Final = ("/chat/completions", "/completions", "/responses", "/embeddings
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who was asked, and with what.
+    """The provider of a request, with its key and address.
 
-    ``base_url`` is the address that the user set, at the place ``base_url_from``; None where it is the provider's own.
+    ``base_url`` is the address that the user set, at the place ``base_url_from``; None if it is the provider's own.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Asked:
     base_url: str | None = None
     base_url_from: str = ""
     is_configured: bool = False
-    """Whether it was set in a file or a variable, which a person may have forgotten."""
+    """Whether the address was set in a file or a variable, which the user may have forgotten."""
 
 
 def add_hints(error: ProviderError, asked: Asked) -> None:
-    """Add to the error, as notes, what helps the person who configured the provider."""
+    """Add notes to the error that help the user who configured the provider."""
     for hint in (_key_of(error, asked), _address_of(error, asked)):
         if hint:
             error.add_note(hint)
@@ -102,7 +102,7 @@ def _start(error: ConnectError, asked: Asked) -> str:
         place = f"{variable}base_url in [providers.{asked.name}]"
     change = f"{'correct' if asked.base_url_from else 'set'} {place}"
     program = f"start it with {asked.spec.start}" if asked.spec.start else "start the server"
-    return f"hint: nothing listens at {origin(error.address or '')}: {program}, or {change}"
+    return f"hint: no program listens at {origin(error.address or '')}: {program}, or {change}"
 
 
 def _wrong_base(error: HTTPError | ProtocolError, asked: Asked) -> str | None:
@@ -119,7 +119,7 @@ def _wrong_base(error: HTTPError | ProtocolError, asked: Asked) -> str | None:
         shorter = base.removesuffix(added)
         if not _VERSION.search(shorter) and _wants_version(asked):
             shorter += "/v1"
-        return _written(f"ends in {added}, which is added to it", shorter, asked)
+        return _written(f"ends in {added}, which Segue adds by itself", shorter, asked)
     sent = urlsplit(error.address or "").path
     if not sent.startswith(f"{path}/"):
         return None
@@ -128,7 +128,7 @@ def _wrong_base(error: HTTPError | ProtocolError, asked: Asked) -> str | None:
     if begins is not None and path.endswith(begins[0]):
         return _written(f"has {begins[0]} twice", base.removesuffix(begins[0]), asked)
     if begins is None and rest in _ADDED and not _VERSION.search(path) and _wants_version(asked):
-        return _written("has no /v1, which most hosts of this API want", f"{base}/v1", asked)
+        return _written("lacks /v1, which most hosts with this API need", f"{base}/v1", asked)
     return None
 
 

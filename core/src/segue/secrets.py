@@ -1,7 +1,7 @@
-"""Keys: where one is kept, how it is read when it is needed, and that it shows nowhere.
+"""Keys: where they are stored, and how they are read when needed and never shown.
 
-A reference is ``env:NAME``, ``file:PATH``, ``keyring:NAME``, or the key itself. It is made without
-looking anywhere; what is wrong with one concerns nobody but who wants to use that key.
+A reference is ``env:NAME``, ``file:PATH``, ``keyring:NAME``, or the key itself. The key is looked up only
+when it is used, so a wrong reference is an error only for code that uses that key.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Kind: TypeAlias = Literal["env", "file", "keyring", "given"]
-"""How a key is referred to; ``given`` is the key itself."""
+"""The kind of a reference; ``given`` is the key itself."""
 
 KEYRING_SERVICE: Final = "segue"
 MAX_BYTES: Final = 64 * 1024
-"""How large a file with a secret may be."""
+"""Maximum size of a file with a secret."""
 
 _KINDS: Final[tuple[Kind, ...]] = ("env", "file", "keyring")
 _VARIABLE: Final = re.compile(r"[^\s=\0]+")
 # Only such a name is shown: a key that was written after "env:" by mistake is hardly in capitals.
 _SHOWN_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
-_STORE_HEAD: Final = "# Keys of Segue, written by `segue keys`. Nobody but you may read this file.\n"
+_STORE_HEAD: Final = "# Keys of Segue, written by `segue keys`. Other users must not be able to read this file.\n"
 
 
 class Key:
-    """A key that no log, repr or traceback shows, and that is not pickled, for a pickle would hold it in clear.
+    """A key that no log, repr or traceback shows. It cannot be pickled: the pickle would contain it in plain text.
 
-    It is read as pydantic's SecretStr is, which would cost each process that has a key the import of pydantic.
+    It has the interface of pydantic's SecretStr, without the import of pydantic.
     """
 
     __slots__ = ("_text",)
@@ -45,7 +45,7 @@ class Key:
         self._text: Final = text
 
     def get_secret_value(self) -> str:
-        """The key in clear."""
+        """The key in plain text."""
         return self._text
 
     def __repr__(self) -> str:
@@ -64,7 +64,7 @@ class Key:
         return hash(self._text)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a key is not pickled: the pickle would hold it in clear")
+        raise TypeError("a key cannot be pickled: the pickle would contain it in plain text")
 
     def __copy__(self) -> Self:
         return self
@@ -74,11 +74,11 @@ class Key:
 
 
 class Reference:
-    """Where a key is: looked up by `resolve`, each time, except in the keyring, which may ask its user.
+    """Where a key is stored. `resolve` looks it up each time, but reads the keyring once, as it may ask the user.
 
-    ``where`` is the place that says so, for errors. ``obstacle`` is why there can be no key, as far as
-    that is known without opening anything, or None. ValueError for text that can be no reference; it
-    does not hold the text.
+    ``where`` is the place of the reference, for errors. ``obstacle`` is why there is no key, as far as this is
+    known before anything is opened, else None. ValueError, without the text, if the text is not a valid
+    reference.
     """
 
     __slots__ = ("_environ", "_key", "_last", "_target", "kind", "where")
@@ -96,7 +96,7 @@ class Reference:
         return f"<key {self.shown}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a reference to a key is not pickled: the pickle could hold it in clear")
+        raise TypeError("a reference to a key cannot be pickled: the pickle could contain the key in plain text")
 
     def __copy__(self) -> Self:
         return self
@@ -106,7 +106,7 @@ class Reference:
 
     @property
     def shown(self) -> str:
-        """What may be told of it: ``env:NAME``, ``file``, ``keyring``, or ``set``."""
+        """What may be shown about it: ``env:NAME``, ``file``, ``keyring``, or ``set``."""
         match self.kind:
             case "env":
                 return f"env:{self._variable}" if self._variable else "env"
@@ -118,11 +118,11 @@ class Reference:
     @property
     def obstacle(self) -> str | None:
         if self.kind == "env" and not self._environ.get(self._target):
-            return f"{self._place}names the variable {self._variable or 'of a name not shown'}, which is not set"
+            return f"{self._place}names the variable {self._variable or '(its name is not shown)'}, which is not set"
         return None
 
     def resolve(self) -> Key:
-        """The key; ConfigError, with ``where``, if it is not there or nobody may use it so."""
+        """Look up the key; ConfigError, with ``where``, if it does not exist or must not be used."""
         if self._key is not None:
             return self._key
         match self.kind:
@@ -138,7 +138,7 @@ class Reference:
                 return self._key
 
     def forget(self) -> None:
-        """Take the key out of the keyring, where that is where it is."""
+        """Remove the key from the keyring, if it is stored there."""
         if self.kind == "keyring":
             self._key = None
             remove_from_keyring(self._target)
@@ -161,8 +161,8 @@ class Reference:
             raise ConfigError(f"{self._place}cannot be read from the keyring: {type(error).__name__}") from None
         if not found:
             raise ConfigError(
-                f"{self._place}names an entry that the keyring does not have; "
-                "`segue keys set PROVIDER --keyring` makes one"
+                f"{self._place}names an entry that does not exist in the keyring; "
+                "`segue keys set PROVIDER --keyring` creates one"
             )
         return found
 
@@ -172,19 +172,19 @@ class Reference:
         if last is None or last.get_secret_value() != text:
             fault = key_fault(text)
             if fault is not None:
-                raise ConfigError(f"{self._place}leads to what can be no key: {fault}")
+                raise ConfigError(f"{self._place}does not give a valid key: {fault}")
             last = self._last = Key(text)
         return last
 
 
 def key_fault(text: str) -> str | None:
-    """Why a text can be no key, in words that do not hold it; None if it can."""
+    """Why a text is not a valid key, in words that do not contain it; None if it is valid."""
     if not text:
         return "it is empty"
     if any(character.isspace() for character in text):
-        return "it holds white space"
+        return "it contains white space"
     if not all("!" <= character <= "~" or "\xa1" <= character <= "\xff" for character in text):
-        return "it holds characters that no header can carry"
+        return "it contains characters that are not allowed in a header"
     return None
 
 
@@ -203,7 +203,7 @@ def _split(text: str) -> tuple[Kind, str]:
         return kind, target
     fault = key_fault(text)
     if fault is not None:
-        raise ValueError(f"can be no key: {fault}")
+        raise ValueError(f"is not a valid key: {fault}")
     return "given", text
 
 
@@ -250,15 +250,15 @@ def _read_private(path: Path, *, follow: bool = True) -> bytes:
 
 def _check_private(status: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     if os.name != "posix":
         return  # the modes of other systems say nothing of who may read
     if status.st_uid != os.geteuid():
-        raise ValueError("it belongs to another user; its owner must be the one who runs this")
+        raise ValueError("it belongs to another user; it must belong to the user who runs this program")
     if status.st_mode & 0o077:
         import shlex
 
-        raise ValueError(f"others may read or write it; `chmod 600 {shlex.quote(str(path))}` mends that")
+        raise ValueError(f"other users may read or write it; run `chmod 600 {shlex.quote(str(path))}`")
 
 
 # ── the keyring ──────────────────────────────────────────────────────────────────────────────────────
@@ -273,7 +273,7 @@ def _keyring() -> Any:
 
 
 def put_in_keyring(name: str, key: Key) -> None:
-    """Keep a key in the keyring; ConfigError where there is none."""
+    """Store a key in the keyring; ConfigError if there is no keyring."""
     keyring = _keyring()
     from keyring.errors import KeyringError
 
@@ -284,11 +284,11 @@ def put_in_keyring(name: str, key: Key) -> None:
     else:
         return
     # Outside of the handler: the keyring's own frames hold the key.
-    raise ConfigError(f"the keyring does not take it: {fault}")
+    raise ConfigError(f"the keyring cannot store the key: {fault}")
 
 
 def remove_from_keyring(name: str) -> None:
-    """Take a key out of the keyring, if it is there."""
+    """Remove a key from the keyring, if it is stored there."""
     keyring = _keyring()
     from keyring.errors import KeyringError, PasswordDeleteError
 
@@ -297,16 +297,16 @@ def remove_from_keyring(name: str) -> None:
     except PasswordDeleteError:
         return  # it is not there
     except KeyringError as error:
-        raise ConfigError(f"the keyring does not let it go: {type(error).__name__}") from None
+        raise ConfigError(f"the keyring cannot remove the key: {type(error).__name__}") from None
 
 
 # ── the key store ────────────────────────────────────────────────────────────────────────────────────
 
 
 class KeyStore:
-    """A file of keys or references by provider, which only its owner may read; ConfigError where others may.
+    """A file of keys or references by provider. ConfigError if other users may read it.
 
-    It is read at each call, so that what another process wrote is there.
+    It is read at each call, so that it contains what another process wrote.
     """
 
     def __init__(self, path: Path, *, environ: Mapping[str, str] | None = None) -> None:
@@ -323,7 +323,7 @@ class KeyStore:
 
     @forgetful
     def get(self, name: str) -> Reference | None:
-        """The key of a provider, not looked up yet."""
+        """The reference to the key of a provider; the key is not looked up yet."""
         text = self._read().get(name)
         if text is None:
             return None
@@ -336,13 +336,13 @@ class KeyStore:
 
     @forgetful
     def set(self, name: str, text: str) -> None:
-        """Keep a key, or a reference to one, in place of what was there; ValueError for what can be neither."""
+        """Store a key, or a reference to one, and replace the old one; ValueError if it is not valid."""
         _split(text)
         self._write({**self._read(), name: text})
 
     @forgetful
     def remove(self, name: str) -> bool:
-        """Drop the key of a provider; whether there was one."""
+        """Remove the key of a provider; True if there was one."""
         keys = self._read()
         if keys.pop(name, None) is None:
             return False
@@ -356,7 +356,7 @@ class KeyStore:
         try:
             data = _read_private(self.path, follow=False)
             table = tomllib.loads(data.decode())
-            fault = None if all(isinstance(value, str) for value in table.values()) else "each must be text"
+            fault = None if all(isinstance(value, str) for value in table.values()) else "each value must be text"
         except FileNotFoundError:
             return table
         except OSError as error:
@@ -364,7 +364,7 @@ class KeyStore:
         except UnicodeDecodeError:
             fault = "it is not UTF-8 text"
         except tomllib.TOMLDecodeError:
-            fault = "it cannot be read as TOML"
+            fault = "it is not valid TOML"
         except RecursionError:
             fault = "it is nested too deeply"
         except ValueError as error:
@@ -390,7 +390,7 @@ def _replace_private(path: Path, text: str) -> None:
     if os.name == "posix" and mode & 0o022 and not mode & stat.S_ISVTX:
         import shlex
 
-        raise ConfigError(f"others may write in {folder}; `chmod 700 {shlex.quote(str(folder))}` mends that")
+        raise ConfigError(f"other users may write in {folder}; run `chmod 700 {shlex.quote(str(folder))}`")
     import tempfile
 
     # mkstemp opens with O_EXCL and mode 0600, whatever the umask is.

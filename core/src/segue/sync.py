@@ -1,8 +1,8 @@
-"""The same front door for code without an event loop.
+"""`Client` and `Stream` for code without an event loop.
 
-A client has one loop, in a daemon thread of its own, from its first call until its `close`. One for
-each client, not one for all: code of a provider that blocks holds up its own client only, closing one
-client touches nothing of another, and no thread outlives the last one. Observers are called in it.
+Each client runs one loop in its own daemon thread, from its first call until its `close`. Clients do not share a
+thread: a provider that blocks delays only its own client, closing one client does not affect another one, and no
+thread outlives the last client. Observers are called in this thread.
 """
 
 from __future__ import annotations
@@ -58,18 +58,18 @@ T = TypeVar("T", default=None)
 M = TypeVar("M", bound="BaseModel")
 
 _AHEAD: Final = 64
-"""How many events of a stream may wait to be read before the host is made to wait."""
+"""Number of unread events of a stream; with more, Segue stops reading from the host."""
 
 _EXIT_SECONDS: Final = 5.0
-"""How long the interpreter's end waits for a loop; one that a provider blocks is left behind then."""
+"""How long the exit of the interpreter waits for a loop that a provider blocks."""
 
 
 class Client:
-    """`segue.Client` for code without a loop: the same arguments, the same answers, from any thread.
+    """`segue.Client` for code without an event loop: the same arguments and answers, from any thread.
 
-    It may be called inside a running loop too, which it blocks. After ``os.fork`` the child's next call
-    makes its own thread and connections; those of the parent are not touched. After `close` the next
-    call opens anew. Ctrl-C while waiting gives the call up and closes its connection.
+    It can be called inside a running loop too, which it blocks. After ``os.fork`` the next call in the child
+    starts a new thread with new connections; those of the parent are not affected. After `close`, the next
+    call opens new connections. Ctrl-C stops a call and closes its connection.
     """
 
     @forgetful
@@ -127,7 +127,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections and end the thread; a call of another thread meanwhile is given up, a RuntimeError."""
+        """Close the connections and end the thread; a running call in another thread raises RuntimeError."""
         with _lock:
             thread = self._thread
             if thread is not None:
@@ -139,12 +139,12 @@ class Client:
 
     @property
     def registry(self) -> Registry:
-        """What is installed, and what is broken."""
+        """The installed providers and plugins, and the ones that cannot be loaded."""
         return self._client.registry
 
     @property
     def config(self) -> Config:
-        """The settings as they were read."""
+        """The settings from the configuration and the environment."""
         return self._client.config
 
     @overload
@@ -194,11 +194,12 @@ class Client:
         schema: SchemaInput | None = None,
         **asking: Unpack[Asking],
     ) -> Reply[Any]:
-        """The whole answer; as nothing of it was seen before, a cut one is simply asked of the next candidate.
+        """Return the whole answer; if an answer breaks off, the next candidate gets the request.
 
-        ``schema`` is the form of the answer, read into ``reply.parsed``: a pydantic model, a JSON schema
-        (whose answer is only read as JSON, not checked), or ``"json"`` for any JSON object.
-        Raises the error of a single candidate, AllFailedError from two on, NoCandidateError where there is none.
+        ``schema`` is the required form of the answer: a pydantic model, a JSON schema (the answer is parsed as JSON,
+        but not validated), or ``"json"`` for any JSON object. The parsed answer is in ``reply.parsed``.
+        Raises the candidate's error if there is only one candidate, AllFailedError if two or more fail,
+        NoCandidateError if there is no candidate.
         """
         form = cast("Any", schema)  # which of the three forms it is, the overloads have said
         return self._call(self._client.chat(messages, model=model, needs=needs, chain=chain, schema=form, **asking))
@@ -250,9 +251,9 @@ class Client:
         schema: SchemaInput | None = None,
         **asking: Unpack[Asking],
     ) -> Stream[Any]:
-        """The answer as it comes: ``with client.stream(…) as stream``, then iterate it.
+        """Return a stream of events: ``with client.stream(…) as stream``, then iterate over it.
 
-        Errors come while it is iterated; those of the arguments at once.
+        Wrong arguments raise at once; all other errors are raised during the iteration.
         """
         form = cast("Any", schema)  # as in chat()
         stream = self._client.stream(messages, model=model, needs=needs, chain=chain, schema=form, **asking)
@@ -274,10 +275,10 @@ class Client:
         policy: Policy | None = None,
         timeout: Timeout | float | None = None,
     ) -> EmbedReply:
-        """A vector for each input, in their order, from the first candidate that gives them.
+        """Return an embedding (a vector) for each input, in order, from the first candidate that answers.
 
-        Vectors of two models cannot be compared: name one model, or a chain of hosts of the same one. ``timeout``
-        overrides what the chain and the client say; a number is the total.
+        Embeddings of two models cannot be compared: name one model, or a chain of hosts with the same model.
+        ``timeout`` overrides the chain's and the client's; a number is the total in seconds.
         """
         return self._call(
             self._client.embed(
@@ -298,36 +299,37 @@ class Client:
     def select(
         self, needs: NeedsInput | None = None, *, model: str | None = None, request: Request | None = None
     ) -> Selection:
-        """Which candidates would be asked for this, in which order, and why the others would not. No I/O.
+        """Return the candidates for a call, in order, and the reason for each model that is not a candidate. No I/O.
 
-        With a ``request`` the needs that it implies count too, as an image needs ``vision``.
+        A ``request`` adds the needs that it implies: an image needs ``vision``.
         """
         return self._client.select(needs, model=model, request=request)
 
     def models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> list[Candidate]:
-        """Every model on offer, or of this provider, that meets the needs, ready to be asked or not.
+        """Every model (of this provider) that satisfies the needs, whether it can be called now or not.
 
-        ConfigError for a provider that is not installed.
+        ConfigError if the provider is not installed.
         """
         return self._client.models(needs, provider=provider)
 
     @forgetful
     def live_models(self, needs: NeedsInput | None = None, *, provider: str | None = None) -> LiveModels:
-        """The models that hosts list just now and that meet the needs; every host that can be asked, or this one.
+        """Request the current model lists of all hosts (or of this provider); return models that satisfy the needs.
 
-        A host's failure is kept beside the others' models. Public hosts are asked only where they are named
-        or configured. ConfigError for a provider that is not installed.
+        If a host fails, its error is in the result, next to the models of the other hosts. Public hosts get a request
+        only if they are named or configured. ConfigError if the provider is not installed.
         """
         return self._call(self._client.live_models(needs, provider=provider))
 
     @forgetful
     def probe(self, *targets: str | Needs | Chain, within: float = 30.0) -> tuple[Attempt, ...]:
-        """Ask every candidate of these targets a question of a few tokens, side by side, and say how each did.
+        """Send a short question to every candidate of these targets, in parallel, and return how each attempt ended.
 
-        Without targets: those of the configured chains; without chains the first candidate of each provider that is
-        ready. Each is asked once, also where its breaker would have it left alone, and an answer closes that. It
-        costs what a short answer costs. ``within`` are the seconds until each begins to answer, and again until it
-        has ended. A target that comes to nobody is ``skipped``, with the reason; NoCandidateError where all do.
+        Without targets the targets of the configured chains are used; without chains the first candidate of each
+        provider that is ready. Each candidate gets one request, even if its breaker is open; an answer closes the
+        breaker. The cost is that of a short answer. ``within`` is the limit in seconds for the first event, and again
+        for the rest of the answer. A target without candidates is ``skipped``, with the reason; NoCandidateError if
+        no target has a candidate.
         """
         return self._call(self._client.probe(*targets, within=within))
 
@@ -374,10 +376,10 @@ class Client:
 
 
 class Stream(Generic[T]):
-    """One answer on its way; leaving the ``with`` early closes the connection to the host first.
+    """A streamed answer; leaving the ``with`` block early closes the connection to the host.
 
-    Up to 64 events are fetched ahead of the reader, and `attempts`, `provider` and `model` tell of
-    them too. It is read by one thread at a time, in the process that began it.
+    Up to 64 events are fetched ahead of the reader; `attempts`, `provider` and `model` already include
+    them. Only one thread at a time may read it, in the process that began it.
     """
 
     def __init__(self, client: Client, stream: AsyncStream[T]) -> None:
@@ -392,7 +394,7 @@ class Stream(Generic[T]):
         self.close()
 
     def close(self) -> None:
-        """Stop here; what was not read yet is not asked for."""
+        """Stop the stream; the rest of the answer is not read."""
         if self._relay is None:
             self._client._call(self._stream.aclose())  # noqa: SLF001 - the two classes are one thing
         else:
@@ -422,7 +424,7 @@ class Stream(Generic[T]):
                 yield event.text
 
     def reply(self) -> Reply[T]:
-        """The whole answer; reads what was not read yet."""
+        """Read the rest of the stream and return the whole answer."""
         if self._relay is not None:
             for _ in self:
                 pass
@@ -430,12 +432,12 @@ class Stream(Generic[T]):
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """The attempts that have ended, as they began."""
+        """The attempts that have ended, in the order in which they began."""
         return self._stream.attempts
 
     @property
     def provider(self) -> str | None:
-        """Who is answering; None before the first attempt."""
+        """The provider that is answering; None before the first attempt."""
         return self._stream.provider
 
     @property
@@ -480,7 +482,7 @@ class _Relay:
                     await self._room.acquire()
                     self._queue.put(event)
         except asyncio.CancelledError:
-            error = None if self._left else RuntimeError("the client was closed before the stream's end")
+            error = None if self._left else RuntimeError("the client was closed before the end of the stream")
         except BaseException as raised:  # whatever it is, it is the reader's: this task has nobody who would see it
             error = raised
         finally:
@@ -501,7 +503,7 @@ class _Relay:
     def take(self) -> Event:
         """The next event, waited for; StopIteration at the end, or the error that ended it, once."""
         if self.thread.forked:
-            raise RuntimeError("this stream was begun before the fork: its connection is the parent's")
+            raise RuntimeError("this stream began before the fork: its connection belongs to the parent process")
         taken = self._queue.get()
         if isinstance(taken, _End):
             self._queue.put(_End())  # for whoever asks again
@@ -658,7 +660,7 @@ class _LoopThread:
 
 _running: set[_LoopThread] = set()
 _lock = threading.RLock()
-"""Guards the threads' beginnings; re-entrant, as a signal handler may call in the middle of it."""
+"""Guards the start of threads; re-entrant, because a signal handler may make a call while it is held."""
 
 
 @atexit.register

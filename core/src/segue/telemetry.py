@@ -1,7 +1,7 @@
-"""Calls as OpenTelemetry sees them: a span for each attempt, and what is counted of all.
+"""Calls in OpenTelemetry: a span for each attempt, and metrics of all attempts.
 
-Names and units are those of the GenAI semantic conventions as ``opentelemetry-semantic-conventions`` 0.66b2 has them;
-they are in development, so that a later version may rename them. What was asked and answered stands nowhere.
+Names and units follow the GenAI semantic conventions in ``opentelemetry-semantic-conventions`` 0.66b2. They are in
+development, so a later version may rename them. Prompts and answers are never recorded.
 Needs the package opentelemetry-api.
 """
 
@@ -44,15 +44,15 @@ _SECONDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 1
 _TOKENS: Final = (
     1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864,
 )  # fmt: skip
-"""The boundaries that the conventions advise."""
+"""The bucket boundaries that the conventions recommend."""
 
 
 class Telemetry(Observer):
-    """Give it to a client: ``Client(observers=[Telemetry()])``; without providers the global ones are used.
+    """Pass it to a client: ``Client(observers=[Telemetry()])``. Without providers, the global ones are used.
 
-    A span stands under the span in which the call was made. ``error.type`` is the name of the error's class,
-    ``segue.outcome`` and ``segue.attempt.way`` are those of the `Attempt`, ``segue.call`` is one number
-    for all attempts of a call. A candidate that was skipped has a span without length.
+    A span is a child of the span in which the call was made. ``error.type`` is the name of the error's class.
+    ``segue.outcome`` and ``segue.attempt.way`` are the `Attempt`'s ``outcome`` and ``way``. ``segue.call`` is one
+    number for all attempts of a call. A candidate that was skipped has a span of zero length.
     """
 
     def __init__(
@@ -61,23 +61,25 @@ class Telemetry(Observer):
         self._tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
         meter = metrics.get_meter(_SCOPE, meter_provider=meter_provider)
         self._durations = meter.create_histogram(
-            "gen_ai.client.operation.duration", "s", "How long an attempt took.",
+            "gen_ai.client.operation.duration", "s", "Duration of an attempt.",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )  # fmt: skip
         self._firsts = meter.create_histogram(
-            "gen_ai.client.operation.time_to_first_chunk", "s", "Until the first content.",
+            "gen_ai.client.operation.time_to_first_chunk", "s", "Time until the first content.",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )  # fmt: skip
         self._tokens = meter.create_histogram(
-            "gen_ai.client.token.usage", "{token}", "Tokens of an attempt, by their kind.",
+            "gen_ai.client.token.usage", "{token}", "Tokens of an attempt, by kind.",
             explicit_bucket_boundaries_advisory=_TOKENS,
         )  # fmt: skip
-        self._fallbacks = meter.create_counter("segue.fallbacks", "{fallback}", "Attempts that followed another.")
-        self._circuits = meter.create_counter("segue.circuit.changes", "{change}", "Changes of breakers.")
+        self._fallbacks = meter.create_counter(
+            "segue.fallbacks", "{fallback}", "Attempts that followed another attempt."
+        )
+        self._circuits = meter.create_counter("segue.circuit.changes", "{change}", "State changes of breakers.")
         self._spans: dict[tuple[int, int], tuple[Span, Attributes]] = {}
 
     def attempt_started(self, start: AttemptStart, /) -> None:
-        """Begin a span."""
+        """Start a span."""
         about = _about(start.provider, start.model, start.request)
         if start.address is not None:
             host = urlsplit(start.address)
@@ -88,7 +90,7 @@ class Telemetry(Observer):
         self._spans[start.call, start.number] = (self._begun(about, told, start.number, start.way), about)
 
     def attempt_ended(self, attempt: Attempt, /) -> None:
-        """End it, and count it."""
+        """End the span, and count the attempt."""
         known = self._spans.pop((attempt.call, attempt.number), None)
         if known is None:
             about = _about(attempt.provider, attempt.model, None)
@@ -114,14 +116,14 @@ class Telemetry(Observer):
                 self._firsts.record(attempt.first_event, measured)
 
     def fell_back(self, fallback: Fallback, /) -> None:
-        """Count it by its way and by what became of the one before."""
+        """Count the fallback by its way and by the outcome of the attempt before it."""
         told = {"gen_ai.provider.name": fallback.provider, "segue.attempt.way": fallback.way}
         if fallback.error is not None:
             told["error.type"] = type(fallback.error).__name__
         self._fallbacks.add(1, told)
 
     def circuit_changed(self, change: CircuitChange, /) -> None:
-        """Count it by what it became."""
+        """Count the change by the new state."""
         told = {"gen_ai.provider.name": change.provider, "gen_ai.request.model": change.model}
         self._circuits.add(1, {**told, "segue.circuit.state": change.after})
 

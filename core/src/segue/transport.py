@@ -928,9 +928,11 @@ async def _all_there(content: aiohttp.StreamReader) -> bytes:
     As ``readany()``, which asks the protocol to go on, and so its parser, once for each piece that it takes: of a
     stream each event is a piece.
     """
-    protocol: Any = content._protocol if _IS_AS_KNOWN else None  # noqa: SLF001
-    if protocol.__class__ is not _Protocol or content.__class__ is not aiohttp.StreamReader:
-        return await content.readany()  # as of a mocked response
+    if not _IS_AS_KNOWN or content.__class__ is not aiohttp.StreamReader:
+        return await content.readany()
+    protocol: Any = content._protocol  # noqa: SLF001
+    if protocol.__class__ is not _Protocol:
+        return await content.readany()  # of a mocked response
     pieces = content._buffer  # noqa: SLF001
     error = content.exception()
     if error is not None and not pieces:  # what came before it is given first, as to a reader who was there in time

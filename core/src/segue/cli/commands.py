@@ -213,7 +213,7 @@ def chat(*, message: tuple[str, ...], config: str | None, **given: Any) -> int:
     return 0
 
 
-@segue.command(short_help="Print an embedding for each text, one JSON array per line.")
+@segue.command(short_help="Print a vector for each text, one JSON array per line.")
 @click.argument("texts", nargs=-1, callback=_text)
 @click.option(
     "-m", "--model", metavar="NAME", callback=_text, shell_complete=completion.models,
@@ -258,7 +258,7 @@ def providers(as_json: bool, config: str | None) -> int:
     return 0
 
 
-@segue.group(invoke_without_command=True, short_help="List the models that meet the needs.")
+@segue.group(invoke_without_command=True, short_help="List the models that satisfy the needs.")
 @_needs
 @click.option("--live", is_flag=True, help="Ask the hosts for their current models and facts.")
 @click.option(
@@ -274,7 +274,7 @@ def providers(as_json: bool, config: str | None) -> int:
 def models(
     context: click.Context, *, needs: str | None, live: bool, provider: str | None, as_json: bool, config: str | None
 ) -> int:
-    """List the models that meet the needs, whether or not they can get a request now.
+    """List the models that satisfy the needs, whether or not they can get a request now.
 
     With --live, every host that has a key or needs none gets a request for its list; a public host only if it is
     named or configured. The facts that a host reports override the declared ones. The exit code is 1 if a host
@@ -357,11 +357,11 @@ def doctor(pins: bool, config: str | None) -> int:
 @_json
 @_config
 def probe(targets: tuple[str, ...], timeout: float, as_json: bool, config: str | None) -> int:
-    """Request a few tokens from each of TARGETS at the same time, and report the results. These calls are not free.
+    """Request a few tokens from each of TARGETS at the same time, and report the results.
 
     A target is a chain, provider/model, or the name of a model or a provider. Without TARGETS: the targets of the
-    configured chains, or, without chains, the first model of each provider that is ready. The exit code is 1 if a
-    target did not answer.
+    configured chains, or, without chains, the first model of each provider that is ready. The hosts may charge for
+    these calls. The exit code is 1 if a target did not answer.
     """
     from .probe import probe as probe_all
 
@@ -456,7 +456,7 @@ def record(*, message: tuple[str, ...], config: str | None, **given: Any) -> int
     """Send MESSAGE to one model, and write the request and the response into a file that tests replay.
 
     Keys, credentials and names of accounts are removed. If one cannot be removed, nothing is written. The host gets
-    exactly one request, which is not free.
+    exactly one request, and may charge for it.
     """
     if given["model"] is None and given["needs"] is None:
         raise click.UsageError("no model is named: give --model or --needs")
@@ -591,10 +591,10 @@ def config_group() -> None:
     """Check or show the configuration."""
 
 
-@config_group.command(name="check", short_help="Report each mistake in the configuration; exit code 2 if there is one.")
+@config_group.command(name="check", short_help="Report each problem in the configuration; exit code 2 if there is one.")
 @_config
 def config_check(config: str | None) -> int:
-    """Read the whole configuration, look up every key, and report each mistake with its file and line.
+    """Read the whole configuration, look up every key, and report each problem with its file and line.
 
     The exit code is 2 if there is one.
     """

@@ -32,7 +32,7 @@ _PLAIN: Final = ChainConfig(())  # of which only the targets are shown
 
 
 def check_configuration(*, config: str | None) -> bool:
-    """Read everything, look up every key, print each mistake; True if there was none."""
+    """Read everything, look up every key, print each problem; True if there was none."""
     reading = read(True if config is None else config)
     with reserved(), PROGRESS.during("loading plugins and looking up keys"):
         registry = Registry(rules=reading.config.plugins)

@@ -120,7 +120,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def _read() -> Reading:
     reading = read()
     if reading.faults:
-        say("note: the configuration has mistakes, see `segue config check`")
+        say("note: the configuration has problems, see `segue config check`")
     return reading
 
 

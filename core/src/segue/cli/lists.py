@@ -159,7 +159,7 @@ def _key(client: Client, name: str) -> str:
 
 
 def list_models(needs: str | None, provider: str | None, *, config: str | None, as_json: bool) -> None:
-    """Print every model that meets the needs, with its main facts and why it is not ready."""
+    """Print every model that satisfies the needs, with its main facts and why it is not ready."""
     client = _client(config)
     found = client.models(needs, provider=provider)
     selection = client.select(needs)
@@ -184,7 +184,7 @@ def list_models(needs: str | None, provider: str | None, *, config: str | None, 
         )
         return
     if not found:
-        say("note: no model meets these needs; `segue explain --needs …` shows why")
+        say("note: no model satisfies these needs; `segue explain --needs …` shows why")
         say_what_to_install(client, lacking=True)
         return
     drawn = is_terminal(output())
@@ -236,7 +236,7 @@ def list_live_models(needs: str | None, provider: str | None, *, config: str | N
         say("error: no host could get a request")
         return 2
     if not told.models:
-        say("note: no listed model meets these needs")
+        say("note: no listed model satisfies these needs")
     return 0
 
 

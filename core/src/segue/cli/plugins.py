@@ -187,6 +187,7 @@ def _imported(entries: list[Entry]) -> click.Command:
         ) from error
     if not isinstance(command, click.Command):
         raise PluginError(
-            f"the command {counting[0]} is not a click command but a {type(command).__name__}", plugin=entries[0].name
+            f"the command {counting[0]} is not a click command but of type {type(command).__name__}",
+            plugin=entries[0].name,
         )
     return command

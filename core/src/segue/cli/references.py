@@ -57,7 +57,7 @@ class _Checking:
                 if target.chain is not None:
                     if target.chain not in self._config.chains:
                         near = _near(target.chain, self._config.chains, "expected one of")
-                        self.faults.append(f"{where}: unknown chain {target.chain!r}{near}")
+                        self.faults.append(f"{where}: no chain {target.chain!r} is configured{near}")
                 elif isinstance(target.what, str):
                     self._target(target.what, where)
         seen: set[str] = set()
@@ -93,16 +93,14 @@ class _Checking:
             where = self._reading.where("plugins", "prefer", provider)
             self._distribution(distribution, where)
             if provider not in self._providers:
-                self.notes.append(
-                    f"{where}: the provider {provider!r} is not installed{_near(provider, self._providers)}"
-                )
+                self.notes.append(f"{where}: no provider {provider!r} is installed{_near(provider, self._providers)}")
 
     def _distribution(self, name: str, where: str) -> None:
         installed = {one.name for one in distributions()}
         if not any(PluginRules.is_same(name, one) for one in installed):
             with_plugins = {plugin.distribution for plugin in self._registry.plugins}
             near = _near(name, with_plugins) or _near(name, installed)
-            self.notes.append(f"{where}: the distribution {name!r} is not installed{near}")
+            self.notes.append(f"{where}: no distribution {name!r} is installed{near}")
 
     def _target(self, name: str, where: str) -> None:
         """One that is asked: a provider, a model of one, or a model by its bare name."""
@@ -128,7 +126,7 @@ class _Checking:
             self._model(provider, model, where, describes=describes)
         else:
             known = self._providers if describes or model else {*self._providers, *self._every_model}
-            self.notes.append(f"{where}: the provider {provider!r} is not installed{_near(provider, known)}")
+            self.notes.append(f"{where}: no provider {provider!r} is installed{_near(provider, known)}")
 
     def _model(self, provider: str, model: str, where: str, *, describes: bool = False) -> None:
         """A model that its provider may have without declaring it: only noted, with the nearest that it declares."""

@@ -45,7 +45,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The target of a question; ``first`` is the first candidate, ``meeting`` says how many meet the needs.
+    """The target of a question; ``first`` is the first candidate, ``meeting`` says how many satisfy the needs.
 
     ``default`` means that nothing was named, so the client chooses.
     """
@@ -105,7 +105,9 @@ def find_target(client: Client, choice: Choice, page: Page) -> tuple[Target, lis
     meeting = None
     if choice.needs is not None and not choice.models:
         meeting = (
-            f"of {len(ready)} that meet {choice.needs}" if len(ready) > 1 else f"the one that meets {choice.needs}"
+            f"of {len(ready)} that satisfy {choice.needs}"
+            if len(ready) > 1
+            else f"the one that satisfies {choice.needs}"
         )
     model = next(iter(choice.models), None)
     first = ready[0].name if ready else "no model"

@@ -1,4 +1,4 @@
-"""Changing one key of the user's ``segue.toml`` and leaving all else in it as it is, comments too."""
+"""Change one key of the user's ``segue.toml``; the rest of the file, also its comments, stays unchanged."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _KEY: Final = ("default", "model")
 
 
 def writable_file(given: str | None, environ: Mapping[str, str]) -> Path:
-    """The user's file, or the one that is named in its place; ConfigError where ``SEGUE_CONFIG`` names none."""
+    """The user's file, or the file that replaces it; ConfigError if ``SEGUE_CONFIG`` switches the file off."""
     named = named_file(environ) if given is None else Path(given)
     if named is False:
-        raise ConfigError("SEGUE_CONFIG is empty or 0, which means no file: give the file with --config")
+        raise ConfigError("SEGUE_CONFIG is empty or 0, which means that there is no file: give a file with --config")
     return user_file(environ) if named is None else named
 
 
 def write_default(path: Path, name: str) -> None:
-    """Set ``[default] model`` in this file, which is made if it is not there; ConfigError where that cannot be done."""
+    """Set ``[default] model`` in this file, which is created if it does not exist; ConfigError if this fails."""
     try:
         text = _read(path)
         changed = with_default(text, name)
@@ -40,16 +40,16 @@ def write_default(path: Path, name: str) -> None:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or type(error).__name__}") from None
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}; write [default] model by hand") from None
+        raise ConfigError(f"{path}: {error}; set model in [default] by hand") from None
 
 
 def with_default(text: str, name: str) -> str:
-    """The text of a file with this default; ValueError where it is not TOML, or its form leaves no place for it."""
+    """The text of a file with this default; ValueError if it is not TOML, or if the default cannot be inserted."""
     mark, text = (_MARK, text[1:]) if text.startswith(_MARK) else ("", text)
     try:
         before = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
-        raise ValueError("it cannot be read as TOML") from None
+        raise ValueError("it is not valid TOML") from None
     if not isinstance(before.get("default", {}), dict):
         raise ValueError("its default is not a table")
     changed = _changed(text, spans_of(text), json.dumps(name, ensure_ascii=False))
@@ -57,7 +57,7 @@ def with_default(text: str, name: str) -> str:
     with contextlib.suppress(tomllib.TOMLDecodeError):
         if tomllib.loads(changed) == wanted:
             return mark + changed
-    raise ValueError("its form leaves no place for the default")
+    raise ValueError("the default cannot be inserted into it")
 
 
 def _changed(text: str, spans: Spans, value: str) -> str:

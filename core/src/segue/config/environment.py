@@ -1,4 +1,4 @@
-"""The variables ``SEGUE_…`` and where the user's files are."""
+"""The variables ``SEGUE_…``, and the paths of the user's files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FLAGS: Final[Mapping[str, bool]] = {"1": True, "true": True, "yes": True, "0": 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable that is read, and what it says; ``key`` is the key of the file that it stands above."""
+    """An environment variable and its meaning; it overrides ``key`` of the file."""
 
     name: str
     meaning: str
@@ -30,45 +30,49 @@ class Variable:
 
 
 VARIABLES: Final[tuple[Variable, ...]] = (
-    Variable("SEGUE_CONFIG", "The file to read instead of the usual ones; empty or 0 is none at all."),
-    Variable("SEGUE_KEYS", "The file of the key store; empty or 0 is none at all."),
-    Variable("SEGUE_NO_NETWORK", "1 forbids every address that is not on this machine."),
-    Variable("SEGUE_NO_PLUGINS", "1 leaves installed plugins alone."),
+    Variable("SEGUE_CONFIG", "The file to read instead of the usual ones; empty or 0: no file."),
+    Variable("SEGUE_KEYS", "The file of the key store; empty or 0: no key store."),
+    Variable("SEGUE_NO_NETWORK", "1: forbid every address that is not on this machine."),
+    Variable("SEGUE_NO_PLUGINS", "1: do not load installed plugins."),
     Variable(
         "SEGUE_PLUGINS",
-        "The distributions whose plugins are imported and no others, separated by commas; empty is none.",
+        "The only distributions whose plugins are imported, separated by commas; empty: none.",
     ),
-    Variable("SEGUE_CACHE", "The folder where it is kept what plugins declare; empty or 0 is none."),
-    Variable("SEGUE_PROXY", "The proxy of every call.", ("proxy",)),
+    Variable("SEGUE_CACHE", "The folder where the declarations of plugins are cached; empty or 0: no cache."),
+    Variable("SEGUE_PROXY", "The proxy for every call.", ("proxy",)),
     Variable("SEGUE_CA_FILE", "A file of certificate authorities to trust.", ("ca_file",)),
     Variable(
         "SEGUE_ENVIRONMENT_PROXIES",
-        "1 uses HTTP_PROXY, HTTPS_PROXY and NO_PROXY.",
+        "1: use HTTP_PROXY, HTTPS_PROXY and NO_PROXY.",
         ("environment_proxies",),
         "flag",
     ),
-    Variable("SEGUE_ORDER", "Providers and models to ask first, separated by commas.", ("order",), "list"),
-    Variable("SEGUE_ORDER_BY", "What to order the rest by: price, latency, context, weight.", ("order_by",)),
-    Variable("SEGUE_CONCURRENCY", "How many calls may run at the same time.", ("concurrency",), "count"),
-    Variable("SEGUE_TIMEOUT_CONNECT", "Seconds for name, socket and TLS.", ("timeout", "connect"), "number"),
-    Variable("SEGUE_TIMEOUT_FIRST_EVENT", "Seconds until the first content.", ("timeout", "first_event"), "number"),
-    Variable("SEGUE_TIMEOUT_IDLE", "Seconds of silence after it.", ("timeout", "idle"), "number"),
-    Variable("SEGUE_TIMEOUT_TOTAL", "Seconds for the whole call.", ("timeout", "total"), "number"),
+    Variable("SEGUE_ORDER", "Providers and models that come first, separated by commas.", ("order",), "list"),
+    Variable("SEGUE_ORDER_BY", "The order of the rest: price, latency, context, weight.", ("order_by",)),
+    Variable("SEGUE_CONCURRENCY", "Maximum number of calls at the same time.", ("concurrency",), "count"),
+    Variable("SEGUE_TIMEOUT_CONNECT", "Timeout in seconds for name, socket and TLS.", ("timeout", "connect"), "number"),
+    Variable(
+        "SEGUE_TIMEOUT_FIRST_EVENT", "Timeout in seconds for the first content.", ("timeout", "first_event"), "number"
+    ),
+    Variable(
+        "SEGUE_TIMEOUT_IDLE", "Timeout in seconds for silence after the first content.", ("timeout", "idle"), "number"
+    ),
+    Variable("SEGUE_TIMEOUT_TOTAL", "Timeout in seconds for the whole call.", ("timeout", "total"), "number"),
     Variable(
         "SEGUE_DOWNLOADS",
-        "1 downloads images and files for hosts that take no addresses.",
+        "1: download images and files for hosts that do not accept addresses.",
         ("downloads", "enabled"),
         "flag",
     ),
-    Variable("SEGUE_RETRY_COUNT", "How often the same candidate is asked again.", ("retry", "count"), "count"),
-    Variable("SEGUE_RETRY_BASE", "Seconds of the first pause at most.", ("retry", "base"), "number"),
-    Variable("SEGUE_RETRY_CAP", "Seconds of any pause at most.", ("retry", "cap"), "number"),
+    Variable("SEGUE_RETRY_COUNT", "Number of retries of the same candidate.", ("retry", "count"), "count"),
+    Variable("SEGUE_RETRY_BASE", "Limit in seconds of the pause before the first retry.", ("retry", "base"), "number"),
+    Variable("SEGUE_RETRY_CAP", "Limit in seconds of every pause.", ("retry", "cap"), "number"),
 )
-"""Every variable of our own that is read; those with a key stand above the files."""
+"""Every ``SEGUE_…`` variable; those with a key override the files."""
 
 
 def user_file(environ: Mapping[str, str]) -> Path:
-    """Where the user's own file is: ``$XDG_CONFIG_HOME/segue/``, else ``~/.config/segue/``."""
+    """The path of the user's file: in ``$XDG_CONFIG_HOME/segue/``, else in ``~/.config/segue/``."""
     # A relative folder counts as none (XDG base directories): it would be the working directory's.
     folder = Path(environ.get("XDG_CONFIG_HOME") or "")
     home = folder if folder.is_absolute() else Path(environ.get("HOME") or Path.home()) / ".config"
@@ -76,7 +80,7 @@ def user_file(environ: Mapping[str, str]) -> Path:
 
 
 def keys_file(environ: Mapping[str, str]) -> Path | None:
-    """Where the key store is: beside the user's file, or where ``SEGUE_KEYS`` says; None is nowhere."""
+    """The path of the key store: next to the user's file, or the value of ``SEGUE_KEYS``; None if there is none."""
     named = environ.get("SEGUE_KEYS")
     if named is None:
         return user_file(environ).with_name(KEYS_NAME)
@@ -84,7 +88,7 @@ def keys_file(environ: Mapping[str, str]) -> Path | None:
 
 
 def named_file(environ: Mapping[str, str]) -> Path | Literal[False] | None:
-    """What ``SEGUE_CONFIG`` says: a file, no file at all (False), or nothing (None)."""
+    """The value of ``SEGUE_CONFIG``: a file, False for no file, or None if it is not set."""
     named = environ.get("SEGUE_CONFIG")
     if named is None:
         return None
@@ -92,12 +96,12 @@ def named_file(environ: Mapping[str, str]) -> Path | Literal[False] | None:
 
 
 def variables_set(environ: Mapping[str, str]) -> list[Variable]:
-    """Those of `VARIABLES` that stand above a key and say something."""
+    """The `VARIABLES` that are set and override a key."""
     return [variable for variable in VARIABLES if variable.key and environ.get(variable.name)]
 
 
 def read_value(variable: Variable, text: str) -> object:
-    """What a variable's text says, as the file would have it; ValueError, without the text, if nothing."""
+    """The value of a variable in the form of the file; ValueError, without the text, if it is not valid."""
     match variable.form:
         case "text":
             return text
@@ -123,7 +127,7 @@ def _number(text: str, kind: type[int | float], fault: str) -> int | float:
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
-    """Variables that look like ours and are not, each with the nearest that is."""
+    """``SEGUE_…`` variables that do not exist, each with the nearest existing name."""
     import difflib  # slow to import: only where a nearest name is wanted
 
     known = [variable.name for variable in VARIABLES]

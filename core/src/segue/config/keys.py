@@ -1,4 +1,4 @@
-"""Which key a provider is asked with: code, then the file, then the environment, then the key store."""
+"""Which key a provider uses: from code, else the file, else the environment, else the key store."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Kind: TypeAlias = Literal["code", "config", "environment", "store"]
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """One place that says where a provider's key is; ``where`` is a file with its line, or a variable.
+    """One source of a provider's key; ``where`` is a file with its line, or a variable.
 
-    ``fault`` is why the place itself cannot be used, as a key store that others may read.
+    ``fault`` is why the source cannot be used, such as a key store that other users may read.
     """
 
     kind: Kind
@@ -31,16 +31,16 @@ class KeySource:
 
     @property
     def obstacle(self) -> str | None:
-        """Why there can be no key, as far as that is known without looking it up; None where nothing is known."""
+        """Why there is no key, as far as this is known before the key is looked up; else None."""
         return self.fault if self.reference is None else self.reference.obstacle
 
     @property
     def shown(self) -> str:
-        """What may be told of the key: ``env:NAME``, ``file``, ``keyring``, ``set``."""
+        """What may be shown about the key: ``env:NAME``, ``file``, ``keyring``, ``set``."""
         return "broken" if self.reference is None else self.reference.shown
 
     def resolve(self) -> Secret:
-        """The key, looked up now; ConfigError where it is not to be had."""
+        """Look up the key; ConfigError if it cannot be read."""
         if self.reference is None:
             raise ConfigError(self.fault or f"{self.where}: there is no key")
         return self.reference.resolve()
@@ -54,7 +54,7 @@ def find_key(
     environ: Mapping[str, str],
     given: str | Secret | None = None,
 ) -> KeySource | None:
-    """The source that counts for the key of provider ``name``; None where nothing says anything of one."""
+    """The source of the key of provider ``name``; None if there is none."""
     return next(key_sources(config, name, variables, environ=environ, given=given), None)
 
 
@@ -66,10 +66,10 @@ def key_sources(
     environ: Mapping[str, str],
     given: str | Secret | None = None,
 ) -> Iterator[KeySource]:
-    """Every source of the key of provider ``name``, the one that counts first.
+    """Every source of the key of provider ``name``; the first one is used.
 
-    ``given`` is what code says, ``variables`` are those that the provider declares. The key store is only
-    opened where it is come to.
+    ``given`` is the key from code, ``variables`` are the ones that the provider declares. The key store is opened
+    only if no earlier source is enough.
     """
     from ..secrets import KeyStore, Reference  # only where a key is looked for
 

@@ -1,8 +1,8 @@
-"""Where each key of a TOML document stands; Python's own parser does not tell.
+"""The line of each key of a TOML document, which Python's own parser does not report.
 
-It reads what is valid TOML as TOML means it, and stops where it can make nothing of the text: there
-the parser finds an error too. Its effort grows with the length of the text alone, so that it may look
-at a document before the parser does, and refuse one that is nested deeply.
+It reads valid TOML according to the specification, and stops at text that it cannot read: there
+the parser finds an error too. Its effort depends only on the length of the text, so it can check
+a document before the parser does, and refuse one that is nested deeply.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from ..values import dataclass
 
 Path: TypeAlias = tuple["str | int", ...]
-"""Keys and, in arrays, places from 0."""
+"""Keys and, in arrays, indexes from 0."""
 
 MAX_DEPTH: Final = 16
 
@@ -35,7 +35,7 @@ _SCALAR: Final = re.compile(r"[^,\[\]{}#\n=\"']+")
 
 
 class DepthError(ValueError):
-    """A document that is nested deeper than `MAX_DEPTH`; ``line`` is where."""
+    """A document is nested deeper than `MAX_DEPTH`, at ``line``."""
 
     def __init__(self, line: int) -> None:
         super().__init__(f"nested deeper than {MAX_DEPTH}")
@@ -44,7 +44,7 @@ class DepthError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Places of a document by key: from where to where its value stands, and where the header of its table ends."""
+    """Places in a document by key: the start and end of its value, and the end of its table's header."""
 
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
     headers: dict[Path, int] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class _LostError(Exception):
 
 
 def key_lines(text: str) -> dict[Path, int]:
-    """The line, from 1, on which each key and each element of an array first stands; DepthError."""
+    """The first line, from 1, of each key and each element of an array; DepthError."""
     scanner = _Scanner(text)
     with contextlib.suppress(_LostError):  # the parser will say what is wrong there
         scanner.document()
@@ -63,7 +63,7 @@ def key_lines(text: str) -> dict[Path, int]:
 
 
 def spans_of(text: str) -> Spans:
-    """Where the values and headers of a document stand; DepthError."""
+    """The places of the values and headers of a document; DepthError."""
     scanner = _Scanner(text)
     with contextlib.suppress(_LostError):
         scanner.document()

@@ -1,6 +1,6 @@
-"""The form of ``segue.toml``, key by key; the reference of the configuration is made from it.
+"""The schema of ``segue.toml``, key by key; the reference of the configuration is generated from it.
 
-Everything that is said of a wrong file comes from here, in words that hold no value of it.
+All messages about a wrong file come from here; they never contain a value from the file.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _read_needs(value: object) -> Needs:
     except NeedsSyntaxError as error:
         # Its own text would show the value.
         place = error.position + 1
-    raise _wrong(f"cannot be read as needs from character {place} on; `segue explain --needs …` says why")
+    raise _wrong(f"cannot be read as needs from character {place} on; `segue explain --needs …` shows why")
 
 
 def _read_key(value: object) -> Key:
@@ -115,13 +115,15 @@ def _read_fact(value: object) -> object:
 
 def _check_base_url(url: str) -> str:
     if _url_fault(url) is not None or _has_user(url) or urlsplit(url).query or urlsplit(url).fragment:
-        raise _wrong("must be an address, http://… or https://…, without user, password, query or fragment")
+        raise _wrong(
+            "must be an address that begins with http:// or https://, without user, password, query or fragment"
+        )
     return url
 
 
 def _check_proxy(url: str) -> str:
     if _url_fault(url) is not None:
-        raise _wrong("must be an address, http://… or https://…")
+        raise _wrong("must be an address that begins with http:// or https://")
     return url
 
 
@@ -152,7 +154,9 @@ def _check_quirk(name: str) -> str:
     if name not in QUIRKS:
         near = difflib.get_close_matches(name[:_MOST_SHOWN], QUIRKS, n=1)
         raise _wrong(
-            f"is no quirk; did you mean {near[0]!r}?" if near else f"is no quirk; there are {', '.join(QUIRKS)}"
+            f"is not a quirk; did you mean {near[0]!r}?"
+            if near
+            else f"is not a quirk; expected one of {', '.join(QUIRKS)}"
         )
     return name
 
@@ -168,7 +172,7 @@ _BREAKER: Final = Breaker()
 _HEDGE: Final = Hedge()
 _RULES: Final = PluginRules()
 
-_FACTS_NAME: Final = "is no name of a fact: lower-case letters, digits and '_', a letter first"
+_FACTS_NAME: Final = "is not a fact name: use lower-case letters, digits and '_', with a letter first"
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 NeedsText: TypeAlias = Annotated[Needs, PlainValidator(_read_needs, json_schema_input_type=str)]
@@ -177,7 +181,7 @@ FactValue: TypeAlias = Annotated[
     bool | int | float | str, PlainValidator(_read_fact, json_schema_input_type=bool | int | float | str)
 ]
 ProviderName: TypeAlias = Annotated[
-    str, _matching(_PROVIDER, "is no name of a provider: lower-case letters, digits, '-', '_' and '.'")
+    str, _matching(_PROVIDER, "is not a provider name: use lower-case letters, digits, '-', '_' and '.'")
 ]
 ModelName: TypeAlias = Annotated[str, _matching(re.compile(r"[^/]+/.+"), "must be provider/model")]
 Address: TypeAlias = Annotated[str, AfterValidator(_check_base_url)]
@@ -188,8 +192,8 @@ DistributionName: TypeAlias = Annotated[
 ]
 Quirk: TypeAlias = Annotated[str, AfterValidator(_check_quirk)]
 VariableName: TypeAlias = Annotated[str, _matching(_VARIABLE, "must be the name of a variable")]
-HeaderName: TypeAlias = Annotated[str, _matching(_HEADER, "is no name of a header")]
-HeaderText: TypeAlias = Annotated[str, _matching(_HEADER_TEXT, "holds characters that no header can carry")]
+HeaderName: TypeAlias = Annotated[str, _matching(_HEADER, "is not a header name")]
+HeaderText: TypeAlias = Annotated[str, _matching(_HEADER_TEXT, "contains characters that are not allowed in a header")]
 
 
 # ── tables ───────────────────────────────────────────────────────────────────────────────────────────
@@ -204,7 +208,7 @@ class _Table(BaseModel):
 SHORT: Final[Mapping[str, str]] = {
     "timeout": "total", "retry": "count", "breaker": "enabled", "downloads": "enabled",
 }  # fmt: skip
-"""Tables that may be written as one value, and the key that it then is."""
+"""Tables that may be written as one value, and the key that this value sets."""
 
 
 def _short(key: str, kind: Any, table: Any) -> BeforeValidator:
@@ -226,14 +230,16 @@ def _short(key: str, kind: Any, table: Any) -> BeforeValidator:
 
 
 class TimeoutTable(_Table):
-    """Limits in seconds, one a phase."""
+    """Timeouts in seconds, one for each phase."""
 
     connect: Seconds | None = Field(default=None, description="Name, socket and TLS. 10 if not set.")
     first_event: Seconds | None = Field(
-        default=None, description="From sending until the first content. 120 if not set."
+        default=None, description="From sending the request until the first content. 120 if not set."
     )
-    idle: Seconds | None = Field(default=None, description="The longest silence after it. 60 if not set.")
-    total: Seconds | None = Field(default=None, description="The whole call with every attempt. No limit if not set.")
+    idle: Seconds | None = Field(
+        default=None, description="The longest silence after the first content. 60 if not set."
+    )
+    total: Seconds | None = Field(default=None, description="The whole call with all attempts. No limit if not set.")
 
 
 def _limits_kind(value: object) -> str:
@@ -243,44 +249,44 @@ def _limits_kind(value: object) -> str:
 Limits: TypeAlias = Annotated[
     Annotated[Seconds, Tag("<number>")] | Annotated[TimeoutTable, Tag("<table>")], Discriminator(_limits_kind)
 ]
-"""Limits of time, or a number, which changes the total alone."""
+"""Timeouts, or a number, which sets only the total."""
 
 
 class TargetTable(_Table):
-    """A target of a chain: a `model`, `needs` or another `chain`, with what is true of it alone."""
+    """A target of a chain: a `model`, `needs` or another `chain`, with settings for this target only."""
 
-    model: Text | None = Field(default=None, description="`provider/model`, or a model's name.")
-    needs: NeedsText | None = Field(default=None, description="What a model must be able to do.")
+    model: Text | None = Field(default=None, description="`provider/model`, or the name of a model.")
+    needs: NeedsText | None = Field(default=None, description="The needs that a model must satisfy.")
     chain: Text | None = Field(default=None, description="Another chain of this file.")
-    weight: Share = Field(default=1.0, description='For `balance = "weight"`.')
+    weight: Share = Field(default=1.0, description='Its weight, for `balance = "weight"`.')
     timeout: Limits | None = Field(
         default=None,
-        description="Limits of one attempt, in place of the call's; `connect` is not looked at. A number is the total.",
+        description="Timeouts of one attempt, which override the call's; `connect` is ignored. A number is the total.",
     )
     settings: dict[str, JsonValue] = Field(
-        default_factory=dict, description="Settings of an answer, as `temperature`, where a call leaves them open."
+        default_factory=dict, description="Settings such as `temperature`, used if a call does not set them."
     )
     options: dict[str, JsonValue] = Field(
-        default_factory=dict, repr=False, description="Options of its provider, where a call leaves them open."
+        default_factory=dict, repr=False, description="Options of its provider, used if a call does not set them."
     )
     concurrency: Positive | None = Field(
-        default=None, description="How many of its calls may run at the same time; any number if not set."
+        default=None, description="Maximum number of its calls at the same time; no limit if not set."
     )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.model is not None) + (self.needs is not None) + (self.chain is not None) != 1:
-            raise _wrong("needs one of model, needs and chain")
+            raise _wrong("must have exactly one of model, needs and chain")
         for name in self.settings:
             if name not in SETTING_NAMES:
-                raise _wrong(f"has settings that do not exist; there are {', '.join(SETTING_NAMES)}")
+                raise _wrong(f"has unknown settings; expected some of {', '.join(SETTING_NAMES)}")
         try:
             Settings.model_validate(self.settings)
         except ValidationError as error:
             names = sorted({str(fault["loc"][0]) for fault in error.errors(include_input=False, include_url=False)})
         else:
             return self
-        raise _wrong(f"has settings with a wrong value: {', '.join(names)}")
+        raise _wrong(f"has settings with invalid values: {', '.join(names)}")
 
 
 Target: TypeAlias = Annotated[
@@ -290,7 +296,7 @@ Target: TypeAlias = Annotated[
 
 def _not_empty(targets: tuple[Target, ...]) -> tuple[Target, ...]:
     if not targets:
-        raise _wrong("needs at least one target")
+        raise _wrong("must have at least one target")
     return targets
 
 
@@ -299,49 +305,50 @@ def _chain(value: object) -> object:
 
 
 class HedgeTable(_Table):
-    """Asking the next target too when the first content is late."""
+    """Sends the request to the next target too if the first content is late."""
 
     after: Pause | None = Field(
-        default=None, description="Late is after so many seconds; learned from the latest answers if not set."
+        default=None, description="The delay in seconds; learned from recent answers if not set."
     )
     quantile: Quantile = Field(
-        default=_HEDGE.quantile, description="Learned: late is later than this share of the latest answers began,"
+        default=_HEDGE.quantile, description="Learned delay: the time in which this share of recent answers began."
     )
-    factor: Factor = Field(default=_HEDGE.factor, description="times so much.")
+    factor: Factor = Field(default=_HEDGE.factor, description="The learned delay is multiplied by this number.")
 
 
 class ChainTable(_Table):
-    """A chain: who is asked, one after the other, until one answers."""
+    """A chain: targets that get the request one after the other, until one answers."""
 
     targets: Annotated[tuple[Target, ...], Field(strict=False), AfterValidator(_not_empty)] = Field(
-        description="`provider/model`, a provider's or a model's name, or a table, in order."
+        description="The targets in order: `provider/model`, the name of a provider or a model, or a table."
     )
-    balance: Balance = Field(default="order", description="The order in which they are asked.")
+    balance: Balance = Field(default="order", description="How the order of the targets is decided for each call.")
     mid_stream: MidStream = Field(
-        default="continue", description="What follows when an answer breaks off after something of it was given."
+        default="continue", description="What follows if an answer breaks off after a part of it was returned."
     )
     hedge: Annotated[HedgeTable | None, _short("after", Pause, HedgeTable)] = Field(
         default=None,
-        description="When the next one is asked too: a number is the delay, true the usual one. Never if not set.",
+        description="When the next target gets the request too: a number is the delay, true the default delay. "
+        "Never if not set.",
     )
     reject: Annotated[tuple[Literal["empty", "refusal", "content_filter", "truncated"], ...], Field(strict=False)] = (
-        Field(default=(), description="Answers that are no answers.")
+        Field(default=(), description="Answers that count as failures.")
     )
     timeout: Limits | None = Field(
         default=None,
-        description="Limits in place of the client's; `connect` is not looked at. A number is the total.",
+        description="Timeouts that override the client's; `connect` is ignored. A number is the total.",
     )
 
 
 class ModelTable(BaseModel):
-    """A model of a host of one's own: its name, and what is known of it."""
+    """A model of your own host: its name and its facts."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="allow", hide_input_in_errors=True, strict=True, defer_build=True
     )
     __pydantic_extra__: dict[FactName, FactValue]  # pyright: ignore[reportIncompatibleVariableOverride] - as pydantic has it
 
-    name: Text = Field(description="The name by which the host knows it; every other key is a fact.")
+    name: Text = Field(description="The model's name at the host; every other key is a fact.")
 
 
 ListedModel: TypeAlias = Annotated[
@@ -358,26 +365,26 @@ _Key: TypeAlias = Annotated[
 
 
 class ProviderTable(_Table):
-    """`[providers.NAME]`: an installed provider, or with `wire` a host of one's own."""
+    """`[providers.NAME]`: an installed provider, or with `wire` your own host."""
 
     api_key: _Key | None = Field(
         default=None,
-        description="`env:NAME`, `file:PATH` (its first line; only you may be able to read it), `keyring:NAME`, "
-        "or the key itself.",
+        description="`env:NAME`, `file:PATH` (its first line; other users must not be able to read it), "
+        "`keyring:NAME`, or the key itself.",
     )
-    base_url: Address | None = Field(default=None, description="Its address, in place of the usual one.")
+    base_url: Address | None = Field(default=None, description="Its address, instead of the usual one.")
     options: dict[str, JsonValue] = Field(
-        default_factory=dict, repr=False, description="Options of every call, as this provider has them."
+        default_factory=dict, repr=False, description="Options for every call; they depend on the provider."
     )
     headers: dict[HeaderName, HeaderText] = Field(
-        default_factory=dict, repr=False, description="Headers of every call, beside those that the wire needs."
+        default_factory=dict, repr=False, description="Headers for every call, in addition to those of the wire."
     )
-    proxy: Proxy | None = Field(default=None, repr=False, description="The proxy of its calls.")
+    proxy: Proxy | None = Field(default=None, repr=False, description="The proxy for its calls.")
     concurrency: Positive | None = Field(
-        default=None, description="How many of its calls may run at the same time; any number if not set."
+        default=None, description="Maximum number of its calls at the same time; no limit if not set."
     )
     wire: Literal["openai_chat", "openai_responses"] | None = Field(
-        default=None, description="What the host speaks; this makes it a host of one's own, which needs a `base_url`."
+        default=None, description="The wire of the host. It makes this table your own host, which needs a `base_url`."
     )
     models: Annotated[tuple[ListedModel, ...], Field(strict=False)] = Field(
         default=(), description="Own host: its models, as names or as tables `{ name = …, FACT = … }`."
@@ -386,81 +393,85 @@ class ProviderTable(_Table):
         default_factory=dict, description="Own host: facts of each of its models."
     )
     quirks: Annotated[tuple[Quirk, ...], Field(strict=False)] = Field(
-        default=(), description="Own host: in what it differs from OpenAI, by name."
+        default=(), description="Own host: the names of its differences from OpenAI."
     )
     env: VariableName | None = Field(
-        default=None, description="Own host: the variable that may hold its key, `NAME_API_KEY` if not set."
+        default=None, description="Own host: the variable with its key, `NAME_API_KEY` if not set."
     )
     key_required: bool | None = Field(
         default=None,
-        description="Own host: whether it needs a key; if not set it does, unless it is on this machine and has no "
-        "`env`.",
+        description="Own host: whether it needs a key. If not set, it needs one unless it is on this machine and has "
+        "no `env`.",
     )
 
     @model_validator(mode="after")
     def _own_host(self) -> Self:
         if self.wire is not None:
             if self.base_url is None:
-                raise _wrong("is a host of one's own (it has a wire) and needs a base_url")
+                raise _wrong("has a wire, so it is your own host and needs a base_url")
             if sum(quirk.endswith("_back") for quirk in self.quirks) > 1:
-                raise _wrong("has several quirks that end in _back, which exclude each other")
+                raise _wrong("has several quirks that end in _back; use only one of them")
             return self
         own = self.model_fields_set & {"models", "capabilities", "quirks", "env", "key_required"}
         if own:
-            raise _wrong(f'says of a host of one\'s own its {", ".join(sorted(own))}; add wire = "openai_chat"')
+            raise _wrong(f'has {", ".join(sorted(own))}, which only your own host can have; add wire = "openai_chat"')
         return self
 
 
 class RetryTable(_Table):
-    """Asking the same candidate again, where no other is left and it may help; the pause is random up to a limit."""
+    """Retries of the same candidate, if no other is left and a retry may help. The pause is random up to a limit."""
 
-    count: Count = Field(default=_RETRY.count, description="How often.")
+    count: Count = Field(default=_RETRY.count, description="Maximum number of retries.")
     base: Pause = Field(
-        default=_RETRY.base, description="The limit of the first pause in seconds; it doubles each time."
+        default=_RETRY.base, description="Limit of the first pause in seconds; it doubles with each retry."
     )
-    cap: Pause = Field(default=_RETRY.cap, description="The highest limit of a pause in seconds.")
+    cap: Pause = Field(default=_RETRY.cap, description="Limit of every pause in seconds.")
     ratio: Share = Field(
-        default=_BUDGET.ratio, description="What an answer earns; a retry costs 1, a hedge 1.8, of all calls together."
+        default=_BUDGET.ratio,
+        description="What each answer adds to the budget of all calls; a retry costs 1, a hedge 1.8.",
     )
     reserve: Share = Field(
-        default=_BUDGET.reserve, description="How much of it is saved at most, and there at the start."
+        default=_BUDGET.reserve, description="The largest budget, which is also the budget at the start."
     )
 
 
 class BreakerTable(_Table):
-    """Leaving a host alone that fails."""
+    """Skips a host after repeated failures."""
 
-    enabled: bool = Field(default=True, description="Whether any is.")
-    failures: Positive = Field(default=_BREAKER.failures, description="After so many failures in a row,")
+    enabled: bool = Field(default=True, description="Whether failing hosts are skipped.")
+    failures: Positive = Field(
+        default=_BREAKER.failures, description="Number of failures in a row after which a host is skipped."
+    )
     silence: Pause = Field(
-        default=_BREAKER.silence, description="or from two on, so many seconds after its last answer."
+        default=_BREAKER.silence,
+        description="From two failures on, it is also skipped if its last answer is this many seconds old.",
     )
     interval: Pause = Field(
         default=_BREAKER.interval,
-        description="For so many seconds; then one call tries it, and each time it fails "
-        "the next wait is four times as long,",
+        description="Seconds until one call tries it again. Each time that this call fails, the next wait is four "
+        "times as long.",
     )
-    longest: Pause = Field(default=_BREAKER.longest, description="up to so many seconds.")
+    longest: Pause = Field(default=_BREAKER.longest, description="The longest of these waits in seconds.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.longest < self.interval:
-            raise _wrong("has a longest wait that is shorter than its interval")
+            raise _wrong("has a longest that is smaller than its interval")
         return self
 
 
 class DownloadsTable(_Table):
-    """Downloading images and files for hosts that take no addresses."""
+    """Downloads of images and files for hosts that do not accept addresses."""
 
     enabled: bool = Field(default=False, description="Whether anything is downloaded.")
-    max_bytes: Positive | None = Field(default=None, description="How large each may be. 20 MiB if not set.")
+    max_bytes: Positive | None = Field(default=None, description="Maximum size of each. 20 MiB if not set.")
     total_bytes: Positive | None = Field(
-        default=None, description="How large those of a call may be. 50 MiB if not set."
+        default=None, description="Maximum size of all downloads of a call. 50 MiB if not set."
     )
-    timeout: Seconds | None = Field(default=None, description="For those of a call. 10 if not set.")
-    hops: Count | None = Field(default=None, description="How many redirects are followed. 3 if not set.")
+    timeout: Seconds | None = Field(default=None, description="Seconds for all downloads of a call. 10 if not set.")
+    hops: Count | None = Field(default=None, description="Maximum number of redirects. 3 if not set.")
     ports: Annotated[tuple[Port, ...], Field(strict=False, min_length=1)] | None = Field(
-        default=None, description="The ports that may be asked. 443 alone if not set."
+        default=None, description="The allowed ports. Only 443 if not set."
     )
 
 
@@ -469,30 +480,31 @@ class PluginsTable(_Table):
 
     allow: Annotated[tuple[Rule, ...], Field(strict=False)] | None = Field(
         default=None,
-        description="The distributions whose plugins are imported, each as `NAME`, `NAME==VERSION` or "
+        description="The only distributions whose plugins are imported, each as `NAME`, `NAME==VERSION` or "
         "`NAME==VERSION@sha256:…` (of its RECORD, see `segue doctor --pins`). All if not set.",
     )
     deny: Annotated[tuple[Rule, ...], Field(strict=False)] = Field(
-        default=(), description="Those whose plugins are not, in the same form."
+        default=(), description="The distributions whose plugins are not imported, in the same form."
     )
     prefer: dict[ProviderName, DistributionName] = Field(
-        default_factory=dict, description="The distribution that has a name which several claim, by that name."
+        default_factory=dict,
+        description="By name: the distribution that gets a name which several distributions claim.",
     )
-    strict: bool = Field(default=False, description="Whether a broken plugin stops the start.")
+    strict: bool = Field(default=False, description="Whether a broken plugin is an error at the start.")
     time_limit: Seconds = Field(
-        default=_RULES.time_limit, description="How many seconds the import and the declaration of one may take."
+        default=_RULES.time_limit, description="Time limit in seconds for the import and the declaration of a plugin."
     )
     hook_time_limit: Seconds = Field(
-        default=_RULES.hook_time_limit, description="How many seconds a call of any other of its hooks may take."
+        default=_RULES.hook_time_limit, description="Time limit in seconds for a call of any other hook."
     )
 
 
 class DefaultTable(_Table):
-    """What is asked where a call names neither a model nor needs nor a chain."""
+    """The default for calls that name no model, needs or chain."""
 
     model: Text | None = Field(
         default=None,
-        description="A model, as `provider/model`, or a chain of this file. The first of the order if not set.",
+        description="A model, as `provider/model`, or a chain of this file. The first candidate if not set.",
     )
 
 
@@ -501,58 +513,61 @@ class File(_Table):
 
     default: DefaultTable = Field(
         default_factory=DefaultTable,
-        description="What is asked where nothing is named; `segue models default NAME` writes it.",
+        description="The default for calls that name no model, needs or chain; `segue models default NAME` writes it.",
     )
     providers: dict[ProviderName, ProviderTable] = Field(
-        default_factory=dict, description="What is to be known of a provider, by its name."
+        default_factory=dict, description="Settings of providers, by name."
     )
     chains: dict[str, Annotated[ChainTable, BeforeValidator(_chain, json_schema_input_type=ChainTable | list[Any])]] = (
-        Field(default_factory=dict, description="Chains by name; a list is its targets.")
+        Field(default_factory=dict, description="Chains by name; a list contains the targets.")
     )
-    needs: dict[str, NeedsText] = Field(default_factory=dict, description="Needs by name, to be used for the text.")
+    needs: dict[str, NeedsText] = Field(
+        default_factory=dict, description="Needs by name; the name can be used instead of the text."
+    )
     order: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
-        default=(), description="Names of providers or of `provider/model` that are asked first, in this order."
+        default=(), description="Names of providers or `provider/model` that come first, in this order."
     )
-    order_by: OrderBy | None = Field(default=None, description="What the rest is ordered by.")
+    order_by: OrderBy | None = Field(default=None, description="The order of the rest.")
     weights: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
         default_factory=dict, description='For `order_by = "weight"`, by provider or `provider/model`: heavier first.'
     )
     models: dict[ModelName, dict[FactName, FactValue]] = Field(
-        default_factory=dict, description="Facts by `provider/model`, which stand above what is advertised."
+        default_factory=dict, description="Facts by `provider/model`, which override the advertised ones."
     )
-    proxy: Proxy | None = Field(default=None, repr=False, description="The proxy of every call.")
+    proxy: Proxy | None = Field(default=None, repr=False, description="The proxy for every call.")
     ca_file: Text | None = Field(
-        default=None, description="A file of certificate authorities to trust; relative to the file that names it."
+        default=None,
+        description="A file of certificate authorities to trust; the path is relative to the file that names it.",
     )
     environment_proxies: bool = Field(
-        default=False, description="Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment are used."
+        default=False, description="Whether the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY are used."
     )
     timeout: Annotated[TimeoutTable, _short("total", Seconds, TimeoutTable)] = Field(
-        default_factory=TimeoutTable, description="Limits of time; a number is `total`."
+        default_factory=TimeoutTable, description="Timeouts; a number is `total`."
     )
     downloads: Annotated[DownloadsTable, _short("enabled", bool, DownloadsTable)] = Field(
         default_factory=DownloadsTable,
-        description="What is downloaded for hosts that take no addresses; true or false is `enabled`.",
+        description="Downloads for hosts that do not accept addresses; true or false is `enabled`.",
     )
     retry: Annotated[RetryTable, _short("count", Count, RetryTable)] = Field(
-        default_factory=RetryTable, description="Asking the same candidate again; a number is `count`."
+        default_factory=RetryTable, description="Retries of the same candidate; a number is `count`."
     )
     breaker: Annotated[BreakerTable, _short("enabled", bool, BreakerTable)] = Field(
-        default_factory=BreakerTable, description="When a failing host is not asked; true or false is `enabled`."
+        default_factory=BreakerTable, description="When a failing host is skipped; true or false is `enabled`."
     )
     concurrency: Positive | None = Field(
-        default=None, description="How many calls may run at the same time; any number if not set."
+        default=None, description="Maximum number of calls at the same time; no limit if not set."
     )
     host_messages: bool = Field(
         default=True,
         description="Whether errors show the host's own sentence, which may quote a prompt.",
     )
-    plugins: PluginsTable = Field(default_factory=PluginsTable, description="Whose plugins are imported, and how.")
+    plugins: PluginsTable = Field(default_factory=PluginsTable, description="Which plugins are imported, and how.")
 
 
 KEYS: Final = tuple(File.model_fields)
 LOCAL_KEYS: Final = ("chains", "needs", "order", "order_by", "weights", "models")
-"""What a file of the working directory may hold, which may have come with a cloned repository."""
+"""The keys that a file in the working directory may contain, because it may come from a cloned repository."""
 
 
 # ── what is wrong ────────────────────────────────────────────────────────────────────────────────────
@@ -579,7 +594,7 @@ MOST_FAULTS: Final = 20
 
 
 def check(table: Mapping[str, Any]) -> tuple[File | None, list[tuple[Path, str]]]:
-    """The settings of a table of plain values; or each fault with its place, in words that hold no value.
+    """The settings of a table of plain values; or each fault with its place, in words without a value.
 
     After `MOST_FAULTS` the rest is only counted: a hostile file could have a hundred thousand.
     """
@@ -600,7 +615,7 @@ def check(table: Mapping[str, Any]) -> tuple[File | None, list[tuple[Path, str]]
                 faults.append((path, f"{shown((*path, one['loc'][-1]))} is missing"))
             case kind:
                 # The sentences of the library are not ours to vouch for: none is shown.
-                reason = _REASONS.get(kind, "cannot be what it is").format_map(one.get("ctx", {}))
+                reason = _REASONS.get(kind, "has an invalid value").format_map(one.get("ctx", {}))
                 faults.append((path, f"{shown(path)} {reason}"))
     if len(found) > MOST_FAULTS:
         faults.append(((), f"and {len(found) - MOST_FAULTS} more"))
@@ -652,7 +667,7 @@ def _unknown(path: Path) -> str:
     near = difflib.get_close_matches(key[:_MOST_SHOWN], known, n=1)
     where = f"{shown(path[:-1])}: " if len(path) > 1 else ""
     return f"{where}unknown key {_cut(key)!r}" + (
-        f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+        f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
     )
 
 
@@ -683,7 +698,7 @@ def _known_at(path: Path) -> tuple[str, ...]:
 
 
 def shown(path: Path) -> str:
-    """A place as TOML writes it: ``models."openai/gpt-5.4".context``, ``order[0]``."""
+    """A place in the syntax of TOML: ``models."openai/gpt-5.4".context``, ``order[0]``."""
     text = ""
     for part in path:
         if isinstance(part, int):

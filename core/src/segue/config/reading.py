@@ -1,8 +1,7 @@
-"""Files, a mapping and the environment → settings, with everything that is wrong in them.
+"""Read files, a mapping and the environment into settings, with everything that is wrong in them.
 
-What stands above what: the environment, the user's file (or the one that was named), the working
-directory's. A table, as ``[chains]``, is put together by name. A mapping is all there is: with one
-neither files nor variables are read.
+The environment overrides the user's file (or the file that was named), which overrides the file in the working
+directory. A table such as ``[chains]`` is merged by name. With a mapping, neither files nor variables are read.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 Source: TypeAlias = "bool | str | os.PathLike[str] | Mapping[str, Any]"
 
 MAX_BYTES: Final = 1024 * 1024
-"""How large a configuration file may be."""
+"""Maximum size of a configuration file."""
 
 _MOST_DEPTH: Final = 32
 _MOST_SHOWN: Final = 200
@@ -44,7 +43,7 @@ _SYNTAX: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of docum
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong, where it stands (``FILE:LINE`` or a variable), in words that hold no value."""
+    """One thing that is wrong and its place (``FILE:LINE`` or a variable), in words without a value."""
 
     where: str
     text: str
@@ -55,10 +54,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read: the settings of all that is sound, and the faults of the rest.
+    """The settings of everything that is valid, and the faults of the rest.
 
-    ``origins`` says of each key, or each name in a table, where it was set; ``variables`` are those
-    that were read.
+    ``origins`` says where each key, or each name in a table, was set; ``variables`` are the variables that
+    were read.
     """
 
     config: Config
@@ -68,7 +67,7 @@ class Reading:
     places: Mapping[tuple[str, ...], Callable[[lines.Path], str]] = field(default_factory=dict, repr=False)
 
     def where(self, *path: str | int) -> str:
-        """The ``FILE:LINE`` or the variable where this was set, as exactly as it is known.
+        """The ``FILE:LINE`` or the variable where this was set, as exactly as possible.
 
         The targets of a chain are found in both of its forms.
         """
@@ -91,9 +90,9 @@ class _Layer:
 
 
 def load(source: Source = True, *, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Config:
-    """The settings of a file, of a mapping of the same form, or (True) of the usual places; False is none at all.
+    """The settings of a file, of a mapping with the same keys, or (True) of the usual places; False reads nothing.
 
-    ConfigError has a line for each fault, with its file and line.
+    ConfigError has a line for each fault, with its file and line number.
     """
     reading = read(source, environ=environ, directory=directory)
     if reading.faults:
@@ -102,7 +101,7 @@ def load(source: Source = True, *, environ: Mapping[str, str] | None = None, dir
 
 
 def read(source: Source = True, *, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Reading:
-    """As `load`, but tells the faults instead of raising them."""
+    """Like `load`, but returns the faults instead of raising them."""
     environ = os.environ if environ is None else environ
     if source is False:
         return Reading(Config())
@@ -144,7 +143,7 @@ class _Reader:
             text = _read_text(path, follow=True)
         except FileNotFoundError:
             if not missing_ok:
-                self.faults.append(Fault(str(path), "there is no such file"))
+                self.faults.append(Fault(str(path), "the file does not exist"))
                 self.rules_unread = True
             return
         except (OSError, ValueError) as error:
@@ -170,7 +169,9 @@ class _Reader:
             if trusted.exists() and path.samefile(trusted):
                 return
             if stat.S_ISLNK(mode):
-                self.faults.append(Fault(str(path), "a link in the working directory is not followed; remove it"))
+                self.faults.append(
+                    Fault(str(path), "it is a link, and links in the working directory are not followed; remove it")
+                )
             if not stat.S_ISREG(mode):
                 return
             text = _read_text(path, follow=False)
@@ -189,7 +190,7 @@ class _Reader:
                 self.faults.append(
                     Fault(
                         layer.place((key,)),
-                        f"{key!r} may not stand in a file of the working directory; "
+                        f"{key!r} is not allowed in a file in the working directory; "
                         f"move it to {user_file(self.environ)} or give the file with --config",
                     )
                 )
@@ -201,7 +202,7 @@ class _Reader:
             for target in targets if isinstance(targets, list) else ():
                 if isinstance(target, dict) and target.pop("options", None) is not None:
                     # What a provider's options may do is its own to know: to name a host, to spend money.
-                    told = "the options of a target may not stand in a file of the working directory"
+                    told = "options of a target are not allowed in a file in the working directory"
                     self.faults.append(Fault(layer.place(("chains", name)), told))
         if self.add(_Layer(allowed, layer.place, layer.name)):
             self.local_chains = frozenset(allowed.get("chains", ()))
@@ -241,7 +242,7 @@ class _Reader:
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             fault = _syntax_fault(path, text, error)
         except ValueError:  # a number of thousands of digits
-            fault = Fault(str(path), "holds a number that is too long")
+            fault = Fault(str(path), "it contains a number that is too long")
         else:
             return _Layer(table, lambda place: _located(path, place, known), str(path))
         self.faults.append(fault)
@@ -434,7 +435,7 @@ def _downloads(table: models.DownloadsTable) -> Downloads | None:
 
 
 def secret(value: str) -> Key:
-    """A value that no log, repr, pickle or error shows."""
+    """A value that never appears in a log, repr, pickle or error."""
     from ..secrets import Key  # only where there is a secret to hold
 
     return Key(value)
@@ -452,7 +453,7 @@ def _read_text(path: Path, *, follow: bool) -> str:
     descriptor = os.open(path, flags)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is no regular file")
+            raise ValueError("it is not a regular file")
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(MAX_BYTES + 1)
     finally:
@@ -477,10 +478,10 @@ def _syntax_fault(path: Path, text: str, error: Exception) -> Fault:
     """What the parser found; its sentence names keys and single characters, never a value."""
     found = _SYNTAX.fullmatch(str(error))
     if found is None:
-        return Fault(str(path), "cannot be read as TOML")
+        return Fault(str(path), "it is not valid TOML")
     line = int(found[2]) if found[2] else text.count("\n") + 1
     column = f", column {found[3]}" if found[3] else ""
-    return Fault(f"{path}:{line}", f"this is no TOML: {found[1][:_MOST_SHOWN]}{column}")
+    return Fault(f"{path}:{line}", f"it is not valid TOML: {found[1][:_MOST_SHOWN]}{column}")
 
 
 def _line(place: str) -> int:

@@ -1,4 +1,4 @@
-"""The settings as they are used: values, read and checked."""
+"""The settings as values, read and checked."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def _nothing() -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """One ``[providers.NAME]`` table, which stands at ``where``; ``key`` is where its key is, not looked up yet.
+    """One ``[providers.NAME]`` table, at ``where``; ``key`` refers to its key, which is not looked up yet.
 
-    With ``wire`` it is a host of the user's own, see `host`.
+    With ``wire`` it is the user's own host, see `host`.
     """
 
     key: Reference | None = None
@@ -54,11 +54,11 @@ class ProviderConfig:
 
     @property
     def api_key(self) -> Secret | None:
-        """The key, looked up now; ConfigError where it is not to be had."""
+        """Look up the key; ConfigError if it cannot be read."""
         return None if self.key is None else self.key.resolve()
 
     def host(self, name: str) -> Host | None:
-        """The row of a host of the user's own; None for a table that is about an installed provider."""
+        """The row of the user's own host; None for a table of an installed provider."""
         if self.wire is None or self.base_url is None:
             return None
         return Host(
@@ -73,12 +73,12 @@ class ProviderConfig:
         )
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("settings are not pickled: the pickle could hold secrets in clear")
+        raise TypeError("settings cannot be pickled: the pickle could contain secrets in plain text")
 
 
 @dataclass(frozen=True, slots=True)
 class TargetConfig:
-    """One target of a configured chain: a name or needs, or where ``chain`` is set another chain of the file."""
+    """One target of a configured chain: a name or needs, or another chain of the file if ``chain`` is set."""
 
     what: str | Needs
     chain: str | None = None
@@ -112,7 +112,7 @@ _RULE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PluginRule:
-    """A distribution, of any version or one, and with any content or that whose RECORD has this SHA-256."""
+    """A distribution; optionally only one version, and only the content whose RECORD has this SHA-256."""
 
     distribution: str
     version: str | None = None
@@ -127,17 +127,17 @@ class PluginRule:
         return cls(found["name"], found["version"], found["record"])
 
     def names(self, distribution: str) -> bool:
-        """Whether it is about this distribution."""
+        """Whether the rule is about this distribution."""
         return PluginRules.is_same(self.distribution, distribution)
 
 
 @dataclass(frozen=True, slots=True)
 class PluginRules:
-    """``[plugins]``: whose plugins are imported, all where ``allow`` is None; who has a name that several claim.
+    """``[plugins]``: which distributions' plugins are imported (all if ``allow`` is None), and who gets a claimed name.
 
-    ``strict`` stops the start where one is broken; ``time_limit`` is in seconds, for what one declares, and
-    ``hook_time_limit`` for a call of any other of its hooks. ``unread`` says that the file that would hold them is not
-    sound: then none is imported.
+    With ``strict``, a broken plugin is an error at the start. ``time_limit`` is in seconds, for the declaration of a
+    plugin, and ``hook_time_limit`` for a call of any other hook. ``unread`` means that the file with these rules is
+    not valid: then no plugin is imported.
     """
 
     allow: tuple[PluginRule, ...] | None = None
@@ -150,7 +150,7 @@ class PluginRules:
 
     @staticmethod
     def is_same(one: str, other: str) -> bool:
-        """Whether two names are of one distribution: case, and which of ``-``, ``_`` and ``.``, count for nothing."""
+        """Whether two names mean one distribution: case is ignored, and ``-``, ``_`` and ``.`` are the same."""
         return _normal(one) == _normal(other)
 
 
@@ -163,10 +163,10 @@ def _normal(name: str) -> str:
 class Config:
     """All settings, read and checked.
 
-    ``models`` are facts by ``provider/model`` that stand above what is advertised; ``local_chains`` names
-    the chains that the working directory's file defines; ``keys_file`` is the key store's, None where none
-    is to be read; ``sources`` are the files that were read; ``downloads`` is None where none are allowed.
-    ``default`` is the model or chain that is asked where nothing is named, ``default_origin`` where that was set.
+    ``models`` are facts by ``provider/model`` that override the advertised ones; ``local_chains`` are the names of
+    the chains that the file in the working directory defines; ``keys_file`` is the key store, None if there is
+    none; ``sources`` are the files that were read; ``downloads`` is None if downloads are not allowed. ``default``
+    is the model or chain for calls that name none, ``default_origin`` is where it was set.
     """
 
     providers: Mapping[str, ProviderConfig] = field(default_factory=_nothing)
@@ -193,15 +193,15 @@ class Config:
 
     @property
     def default_chain(self) -> str | None:
-        """The default where it is a chain, which one of the working directory's file never is; else None."""
+        """The default if it is a chain, else None; a chain of the working directory's file is never the default."""
         return self.default if self.default in self.chains and self.default not in self.local_chains else None
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("settings are not pickled: the pickle could hold secrets in clear")
+        raise TypeError("settings cannot be pickled: the pickle could contain secrets in plain text")
 
 
 def is_loopback(url: str | None) -> bool:
-    """Whether an address, with or without its scheme, is on this machine; a name only where it is localhost."""
+    """Whether an address, with or without its scheme, is on this machine; of names, only localhost is."""
     try:
         host = urlsplit(url if url and "://" in url else f"//{url or ''}").hostname or ""
         return host == "localhost" or ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""A chain of one's own, played by stand-ins that fail on cue; no key is read, and no host is asked."""
+"""Play a chain against simulated hosts that fail; no key is read, and no host gets a request."""
 
 from .record import Call, Lane, Rehearsal, Turn
 from .script import FAULTS, Part, Script, Step, read_script

@@ -1,4 +1,4 @@
-"""A rehearsal as an SVG, legible on light and dark, with nothing from anywhere else."""
+"""A rehearsal as an SVG picture, readable on light and dark backgrounds, without external resources."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COLOURS: Final = {
 
 
 def svg(rehearsal: Rehearsal) -> str:
-    """The picture: a block for each call, a bar for each attempt, thin while it is waited for."""
+    """The picture: a block for each call, a bar for each attempt, thin while the caller waits."""
     parts: list[str] = []
     top = 44
     for call in rehearsal.calls:

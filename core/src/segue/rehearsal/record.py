@@ -1,4 +1,4 @@
-"""What happened in a rehearsal: plain values; times are in seconds from its beginning, costs in USD."""
+"""The record of a rehearsal: plain values; times are in seconds from its beginning, costs in USD."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One attempt; ``first`` is when its first content came, ``error`` the name of its class."""
+    """One attempt; ``first`` is the time of its first content, ``error`` the name of the error's class."""
 
     provider: str
     model: str
@@ -31,7 +31,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Something that was seen at one moment: ``first text``, ``handover``, ``notice``, ``breaker``."""
+    """An event at one moment: ``first text``, ``handover``, ``notice`` or ``breaker``."""
 
     at: float
     what: str
@@ -40,7 +40,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, and what its caller saw; ``error`` is None where the answer came whole."""
+    """One call, and what its caller saw; ``error`` is None if the answer is whole."""
 
     number: int
     started: float

@@ -1,4 +1,4 @@
-"""What each stand-in does: faults by their names in the catalogue, and the file that says which come when."""
+"""What each simulated host does: faults by their names in the catalogue, and the file that says when they happen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEXT: Final = "Here is an answer that is long enough to break off somewhere, and
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to fail: where in a call, and with a status, an error, or silence where it has neither."""
+    """One way to fail: where in a call, and with a status, an error, or (without both) silence."""
 
     title: str
     at: Literal["connect", "headers", "first_event", "middle", "end"]
@@ -41,24 +41,30 @@ def _says(error: type[ProviderError], message: str, **fields: Any) -> Callable[[
 
 FAULTS: Final[Mapping[str, Fault]] = {
     "F01": Fault("the connection is refused", "connect", error=_says(_Connect, "cannot connect")),
-    "F02": Fault("nobody answers the connection", "connect"),
+    "F02": Fault("the connection is not answered", "connect"),
     "F03": Fault("the name does not resolve", "connect", error=_says(_Name, "the host's name does not resolve")),
     "F04": Fault("no trusted TLS connection", "connect", error=_says(_Trust, "no trusted TLS connection")),
-    "F05": Fault("it hangs up while the request is sent", "headers", error=_says(_Connect, "closed", phase="send")),
-    "F07": Fault("it hangs up inside its headers", "headers", error=_says(_Connect, "closed", phase="headers")),
-    "F08": Fault("silence before its headers", "headers"),
-    "F09": Fault("silence after its headers", "first_event"),
+    "F05": Fault(
+        "the host disconnects while the request is sent", "headers", error=_says(_Connect, "closed", phase="send")
+    ),
+    "F07": Fault(
+        "the host disconnects inside its headers", "headers", error=_says(_Connect, "closed", phase="headers")
+    ),
+    "F08": Fault("silence before the headers", "headers"),
+    "F09": Fault("silence after the headers", "first_event"),
     "F10": Fault("silence in the middle", "middle"),
     "F12": Fault("the answer is cut in the middle", "middle", error=_says(_Broken, "the connection broke")),
-    "F20": Fault("a line without end", "middle", error=_says(_Protocol, "a line is too long")),
-    "F22": Fault("broken JSON in the middle", "middle", error=_says(_Protocol, "an event is no JSON")),
-    "F27": Fault("an answer without its end", "end", error=_says(_Broken, "no end marker came")),
-    "F31": Fault("a page in place of an answer", "first_event", error=_says(_Protocol, "the body is no answer")),
-    "F32": Fault("an error inside its stream", "middle", 529, {"type": "overloaded_error"}),
+    "F20": Fault("a line without an end", "middle", error=_says(_Protocol, "a line is too long")),
+    "F22": Fault("broken JSON in the middle", "middle", error=_says(_Protocol, "an event is not JSON")),
+    "F27": Fault("an answer without an end marker", "end", error=_says(_Broken, "the end marker is missing")),
+    "F31": Fault(
+        "an HTML page instead of an answer", "first_event", error=_says(_Protocol, "the body is not an answer")
+    ),
+    "F32": Fault("an error inside the stream", "middle", 529, {"type": "overloaded_error"}),
     "F35": Fault("429, retry after 20 s", "headers", 429, headers={"retry-after": "20"}),
     "F36": Fault("429, the quota is used up", "headers", 429, {"code": "insufficient_quota"}),
     "F37": Fault("401, the key is refused", "headers", 401),
-    "F38": Fault("404, there is no such model", "headers", 404),
+    "F38": Fault("404, the model does not exist", "headers", 404),
     "F39": Fault("400, the request is wrong", "headers", 400),
     "F40": Fault("400, the context is too long", "headers", 400, {"code": "context_length_exceeded"}),
     "F41": Fault("413, the body is too large", "headers", 413),
@@ -67,18 +73,20 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "F44": Fault("503, overloaded", "headers", 503),
     "F45": Fault("409", "headers", 409),
     "F46": Fault("a redirect", "headers", 307),
-    "F47": Fault("what is no HTTP", "headers", error=_says(_Protocol, "the answer is not HTTP", phase="headers")),
+    "F47": Fault(
+        "a response that is not HTTP", "headers", error=_says(_Protocol, "the answer is not HTTP", phase="headers")
+    ),
 }
-"""By their ids in the catalogue."""
+"""Faults by their ids in the catalogue."""
 
 ANSWERS: Final[Mapping[str, str]] = {
-    "ok": "it answers",
-    "slow": "it answers, its first word after ten times as long",
-    "empty": "an answer with nothing in it",
-    "truncated": "half an answer, ended by its limit",
+    "ok": "a normal answer",
+    "slow": "a normal answer whose first word takes ten times as long",
+    "empty": "an empty answer",
+    "truncated": "half an answer, ended by the token limit",
     "filtered": "half an answer, ended by the content filter",
 }
-"""The other steps, which are no failures of a host."""
+"""The other steps, which are not failures of a host."""
 
 
 class _Table(BaseModel):
@@ -86,7 +94,7 @@ class _Table(BaseModel):
 
 
 class Step(_Table):
-    """What a stand-in does with one call; ``after`` is how many words come before it goes wrong in the middle."""
+    """What a simulated host does with one call; ``after`` is the number of words before a fault in the middle."""
 
     does: str
     after: Annotated[int, Field(ge=0)] = 6
@@ -97,9 +105,9 @@ def _step(given: object) -> object:
 
 
 class Part(_Table):
-    """A target's part: its steps, one for each request, the last of which is repeated.
+    """The behavior of a target: its steps, one for each request; the last one is repeated.
 
-    ``first`` is the seconds until its first word, ``gap`` those between two.
+    ``first`` is the time in seconds until the first word, ``gap`` the time between two words.
     """
 
     steps: tuple[Annotated[Step, BeforeValidator(_step)], ...] = (Step(does="ok"),)
@@ -112,29 +120,31 @@ class Part(_Table):
 
 
 class Script(_Table):
-    """What is played: the whole answer, and the part of each target, by ``provider/model`` or by its provider."""
+    """The script of a rehearsal: the whole answer, and the part of each target, by ``provider/model`` or provider."""
 
     text: Annotated[str, Field(min_length=1)] = TEXT
     targets: dict[str, Part] = Field(default_factory=dict)
 
 
 def checked(script: Script) -> Script:
-    """The script; ConfigError where it has a step that there is not."""
+    """The script; ConfigError if it has an unknown step."""
     for name, part in script.targets.items():
         if not part.steps:
-            raise ConfigError(f"{name}: a part needs at least one step")
+            raise ConfigError(f"{name}: expected at least one step")
         for step in part.steps:
             if step.does not in FAULTS and step.does not in ANSWERS:
-                raise ConfigError(f"{name}: there is no step {step.does!r}; there are {', '.join([*ANSWERS, *FAULTS])}")
+                raise ConfigError(
+                    f"{name}: unknown step {step.does!r}; expected one of {', '.join([*ANSWERS, *FAULTS])}"
+                )
     return script
 
 
 def read_script(path: Path) -> Script:
-    """The script of a file; ConfigError where it cannot be read or is none."""
+    """Read the script from a file; ConfigError if it cannot be read or is not a script."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"{path}: {reason}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from None
@@ -147,7 +157,7 @@ def read_script(path: Path) -> Script:
 
 
 def with_faults(script: Script, faults: Mapping[str, tuple[str, ...]]) -> Script:
-    """The script with these steps in place of its own, by target."""
+    """The script with these steps, by target, instead of its own."""
     parts = dict(script.targets)
     for name, steps in faults.items():
         part = parts.get(name, Part())

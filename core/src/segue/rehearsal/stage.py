@@ -1,4 +1,4 @@
-"""The stand-ins, and the client that asks them in place of hosts."""
+"""The simulated hosts, and the client that calls them instead of real hosts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .script import Step
 
 LONGEST: Final = 86_400.0
-"""After so many seconds of its own clock a call that waits without a limit is given up."""
+"""A call that waits without a limit is stopped after this many seconds of the simulated clock."""
 
 _CHARACTERS_A_TOKEN: Final = 4
 
@@ -56,10 +56,10 @@ def rehearse(
     stream: bool = True,
     **options: Any,
 ) -> Rehearsal:
-    """Play a chain ``calls`` times, ``every`` so many seconds; ``options`` are those of a `Client`.
+    """Play a chain ``calls`` times, with ``every`` seconds between two calls; ``options`` are those of a `Client`.
 
-    The clock jumps, so that a minute of silence takes no time. ConfigError where the script has a part for a target
-    that the chain has not, NoCandidateError where it has none.
+    The clock is simulated, so that a minute of silence takes no time. ConfigError if the script has a part for a
+    target that the chain does not have, NoCandidateError if the chain has no candidate.
     """
     logger = logging.getLogger("segue")
     level = logger.level
@@ -98,7 +98,7 @@ def _check_parts(script: Script, stage: Stage, chain: Chain) -> None:
     there = {f"{one.provider}/{one.model}" for one in lineup.ready}
     for name in script.targets:
         if not any(target == name or target.partition("/")[0] == name for target in there):
-            raise ConfigError(f"the chain has no target {name!r}; it has {', '.join(sorted(there))}")
+            raise ConfigError(f"the chain has no target {name!r}; expected one of {', '.join(sorted(there))}")
 
 
 # ── stand-ins ────────────────────────────────────────────────────────────────────────────────────────
@@ -120,7 +120,7 @@ class _Answer:
 
 @dataclass
 class StandIn:
-    """Plays one target: gives its part of the whole answer, and fails where its part says so."""
+    """A simulated host that plays one target: it returns the rest of the answer, and fails where its part says so."""
 
     part: Part
     text: str
@@ -129,7 +129,7 @@ class StandIn:
     requests: int = 0
 
     def stream(self, request: Request, deadline: float | None) -> AsyncIterator[Event]:
-        """The next step of its part."""
+        """Play the next step of its part."""
         del deadline
         step = self.part.step(self.requests)
         self.requests += 1
@@ -191,7 +191,7 @@ class StandIn:
 
 
 class Stage(Client):
-    """A client whose candidates are all played by stand-ins: it reads no key, and has no connection."""
+    """A client whose candidates are all simulated hosts: it reads no key, and opens no connection."""
 
     def __init__(self, script: Script, **options: Any) -> None:
         super().__init__(**options)
@@ -284,7 +284,7 @@ async def _call(
     except (ProviderError, AllFailedError) as failed:
         error = failed
     except TimeoutError:
-        error = PhaseTimeoutError("no limit ends this call: it was given up after a day", phase="total")
+        error = PhaseTimeoutError("no timeout ends this call: it was stopped after one day", phase="total")
     lanes = tuple(sorted(watching.lanes, key=lambda lane: lane.started))
     costs = [lane.cost for lane in lanes if lane.cost is not None]
     return Call(

@@ -1,4 +1,4 @@
-"""What a lane and a call come to, in a line."""
+"""The result of a lane and of a call, in one line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def of_lane(lane: Lane) -> str:
-    """What became of an attempt."""
+    """The result of an attempt."""
     lasted = f"{lane.ended - lane.started:.2f} s"
     match lane.outcome:
         case "answered":
@@ -21,7 +21,7 @@ def of_lane(lane: Lane) -> str:
         case "lost":
             told = f"lost to a faster one after {lasted}"
         case "abandoned":
-            told = f"left after {lasted}"
+            told = f"abandoned after {lasted}"
     if lane.way is not None:
         told = f"{lane.way}: {told}"
     if lane.input_tokens is not None or lane.output_tokens is not None:
@@ -30,7 +30,7 @@ def of_lane(lane: Lane) -> str:
 
 
 def of_call(call: Call) -> str:
-    """What the caller got."""
+    """The result of a call for its caller."""
     lasted = f"{call.ended - call.started:.2f} s"
     if call.whole:
         told = f"a whole answer, {len(call.text)} characters in {lasted}"
@@ -40,5 +40,5 @@ def of_call(call: Call) -> str:
 
 
 def cost(usd: float | None) -> str:
-    """A cost, after what it is the cost of; nothing where it is not known."""
+    """A cost, to append to a result; empty if it is unknown."""
     return "" if usd is None else f", ${usd:.6f}".rstrip("0").rstrip(".")

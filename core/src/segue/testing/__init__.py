@@ -1,4 +1,4 @@
-"""Real loopback servers that speak a provider's wire and fail on cue; for tests, and for rehearsals."""
+"""Real servers on loopback that use the wire of a provider and fail as scripted; for tests and rehearsals."""
 
 from __future__ import annotations
 

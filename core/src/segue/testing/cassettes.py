@@ -1,8 +1,8 @@
-"""Cassettes: exchanges with a real host, one JSON file each, which a scripted host plays again.
+"""Cassettes: exchanges with a real host, one JSON file each, which a scripted host replays.
 
 A file has the fields ``id``, ``provider``, ``api``, ``source``, ``recorded``, ``request``, ``response``, ``features``
-and ``expected``; what each means is told in the documentation of ``segue record``. Fields that are not known
-here are not kept. Reading imports nothing but the standard library.
+and ``expected``; the documentation of ``segue record`` explains each. Unknown fields are not kept. Reading a
+cassette imports only the standard library.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from .faults import Split
 
 StreamFraming: TypeAlias = Literal["sse", "ndjson", "aws-eventstream", "json-array"]
-"""How a stream is cut into events; a plain body and a stream of plain text have none."""
+"""How a stream is split into events; a plain body and a stream of plain text have none."""
 
 FOLDER: Final = "cassettes"
-"""The folder of a package in which its cassettes lie."""
+"""The folder of a package that contains its cassettes."""
 
 CREDENTIAL_HEADERS: Final = frozenset({
     "authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token",
@@ -56,9 +56,9 @@ def _nothing() -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """What was asked: ``json`` is its body parsed, ``body`` its text where that is no JSON.
+    """The request: ``json`` is its parsed body; ``body`` is its text if that is not JSON.
 
-    ``fidelity`` says how near it is to what was sent; of a request that was not recorded it is None.
+    ``fidelity`` says how exact the recording is; it is None for a request that was not recorded.
     """
 
     method: str
@@ -72,9 +72,9 @@ class RecordedRequest:
 
 @dataclass(frozen=True, slots=True)
 class RecordedResponse:
-    """What came: ``body`` is in clear, without the transfer's chunks and compression.
+    """The response: ``body`` is decoded, without chunks and compression.
 
-    ``status_recorded`` and ``content_type_inferred`` tell of recorders that kept less than that.
+    ``status_recorded`` and ``content_type_inferred`` are for recorders that did not keep these values.
     """
 
     status: int
@@ -88,16 +88,16 @@ class RecordedResponse:
 
     @property
     def content_type(self) -> str:
-        """The content type as it came."""
+        """The content type in the headers."""
         return self.headers.get("content-type", "application/octet-stream")
 
 
 @dataclass(frozen=True, slots=True)
 class Cassette:
-    """One exchange, what is in it, and what an answer's reading must say.
+    """One exchange, its features, and the expected result of decoding it.
 
-    ``provider`` names the host, ``api`` its wire; ``features`` are what a test can look for, ``expected`` is the
-    reading of another program, named in its ``oracle``.
+    ``provider`` names the host, ``api`` its wire; tests select by ``features``; ``expected`` is the result of
+    another program, which its ``oracle`` names.
     """
 
     id: str
@@ -112,9 +112,9 @@ class Cassette:
 
     @classmethod
     def read(cls, source: str | bytes | Path | Traversable, *, where: str | None = None) -> Self:
-        """The cassette in a text or a file; ConfigError, in one line, where it is none.
+        """The cassette in a text or a file; ConfigError, in one line, if it is not one.
 
-        ``where`` stands for the file's name in the error.
+        ``where`` replaces the name of the file in the error.
         """
         if isinstance(source, str | bytes):
             text, where = source, where or "the cassette"
@@ -130,10 +130,10 @@ class Cassette:
     def _of(cls, fields: _Fields) -> Self:
         name = fields.text("id")
         if not _NAME.fullmatch(name):
-            raise fields.fault("id", f"must be letters, digits, '.', '_' and '-', not {name!r}")
+            raise fields.fault("id", f"must consist of letters, digits, '.', '_' and '-', not {name!r}")
         recorded = fields.text_or_none("recorded")
         if recorded is not None and not _DATE.fullmatch(recorded):
-            raise fields.fault("recorded", f"must be a date as 2026-01-31, not {recorded!r}")
+            raise fields.fault("recorded", f"must be a date such as 2026-01-31, not {recorded!r}")
         features = fields.typed("features", list, "a list of words")
         if not all(isinstance(feature, str) for feature in features):
             raise fields.fault("features", "must be a list of words")
@@ -150,7 +150,7 @@ class Cassette:
         )
 
     def write(self) -> str:
-        """The text of its file: the same for the same cassette, an indented line a field."""
+        """The text of its file: always the same for the same cassette, with one indented line per field."""
         text = json.dumps(self._as_json(), indent=1, ensure_ascii=False, allow_nan=False)
         # Half of a pair that JSON wrote as an escape is no character, and has no other form in a file.
         return _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text) + "\n"
@@ -181,7 +181,7 @@ class Cassette:
         }  # fmt: skip
 
     def step(self, *, split: Split = None) -> Body:
-        """The step with which a host of `segue.testing` answers as it was answered, its writes cut by ``split``.
+        """The step with which a host of `segue.testing` sends the recorded response, its writes cut by ``split``.
 
         A stream is sent in chunks, a plain body with its length.
         """
@@ -197,26 +197,27 @@ class Cassette:
 
 
 def cassettes_of(package: str) -> tuple[Cassette, ...]:
-    """The cassettes in the folder ``cassettes`` of an installed package, by their files' names.
+    """The cassettes in the folder ``cassettes`` of an installed package, ordered by file name.
 
-    ConfigError, in one line, where there is no such package or folder, a file is no cassette, or two have one id.
+    Raises ConfigError, in one line, if there is no such package or folder, a file is not a cassette, or two
+    cassettes have the same id.
     """
     try:
         folder = importlib.resources.files(package) / FOLDER
     except ModuleNotFoundError as error:
         if error.name != package and not package.startswith(f"{error.name}."):
             raise  # it is there, and lacks what it needs
-        raise ConfigError(f"cassettes of {package}: no package of that name is installed") from None
+        raise ConfigError(f"cassettes of {package}: no package with this name is installed") from None
     if not folder.is_dir():
-        raise ConfigError(f"cassettes of {package}: it has no folder {FOLDER!r}")
+        raise ConfigError(f"cassettes of {package}: the package has no folder {FOLDER!r}")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
     if not files:
-        raise ConfigError(f"cassettes of {package}: there is no *.json in its folder {FOLDER!r}")
+        raise ConfigError(f"cassettes of {package}: its folder {FOLDER!r} contains no *.json file")
     found: dict[str, Cassette] = {}
     for file in files:
         cassette = Cassette.read(file, where=f"cassettes of {package}: {file.name}")
         if cassette.id in found:
-            raise ConfigError(f"cassettes of {package}: {file.name}: another file has the id {cassette.id!r} too")
+            raise ConfigError(f"cassettes of {package}: {file.name}: another file also has the id {cassette.id!r}")
         found[cassette.id] = cassette
     return tuple(found.values())
 
@@ -271,7 +272,7 @@ class _Fields:
             if not isinstance(value, str):
                 raise self.fault(f"headers.{name}", f"must be text, not {_shown(value)}")
             if name.lower() in CREDENTIAL_HEADERS:
-                raise self.fault(f"headers.{name}", "is a credential, which no cassette may hold")
+                raise self.fault(f"headers.{name}", "is a credential, which a cassette must not contain")
         return MappingProxyType({name.lower(): value for name, value in values.items()})
 
 
@@ -281,18 +282,18 @@ def _parsed(text: str | bytes, where: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{where}: byte {error.start} is not UTF-8 text") from None
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{where}: line {error.lineno}, column {error.colno}: no JSON ({error.msg})") from None
+        raise ConfigError(f"{where}: line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
     except ValueError as error:
-        raise ConfigError(f"{where}: no JSON ({error})") from None
+        raise ConfigError(f"{where}: not JSON ({error})") from None
     except RecursionError:
-        raise ConfigError(f"{where}: it is nested too deeply") from None
+        raise ConfigError(f"{where}: the JSON is nested too deeply") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{where}: must be an object, not {_shown(value)}")
     return value
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _request(fields: _Fields) -> RecordedRequest:
@@ -304,10 +305,10 @@ def _request(fields: _Fields) -> RecordedRequest:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise fields.fault("url", f"must be an address that begins with http:// or https://, not {url!r}")
     if parts.username is not None or parts.password is not None:
-        raise fields.fault("url", "holds a user's name or password, which no cassette may hold")
+        raise fields.fault("url", "contains a user name or a password, which a cassette must not contain")
     parsed, text = fields.get("json"), fields.text_or_none("body")
     if parsed is not None and text is not None:
-        raise fields.fault("body", "must not be there beside json")
+        raise fields.fault("body", "must be null if json is set")
     return RecordedRequest(
         method=fields.text("method"),
         url=url,
@@ -328,7 +329,7 @@ def _response(fields: _Fields) -> RecordedResponse:
         raise fields.fault("framing", f"must be {', '.join(_FRAMINGS)} or null, not {framing!r}")
     is_stream = fields.typed("is_stream", bool, "true or false")
     if framing is not None and not is_stream:
-        raise fields.fault("framing", f"must be null where is_stream is false, not {framing!r}")
+        raise fields.fault("framing", f"must be null if is_stream is false, not {framing!r}")
     return RecordedResponse(
         status=status,
         headers=fields.headers(),
@@ -348,7 +349,9 @@ def _body(fields: _Fields) -> bytes:
             try:
                 return text.encode()
             except UnicodeEncodeError as error:
-                raise fields.fault("body", f"holds half a character at {error.start}: no UTF-8 is so") from None
+                raise fields.fault(
+                    "body", f"contains half a surrogate pair at character {error.start}, which UTF-8 cannot encode"
+                ) from None
         case "base64":
             try:
                 return base64.b64decode(text, validate=True)

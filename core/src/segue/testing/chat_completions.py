@@ -1,7 +1,7 @@
-"""An answer as a host of the Chat Completions wire tells it, streamed or whole.
+"""An answer in the format of a host of the Chat Completions wire, streamed or whole.
 
-Written from the vendors' pages and recordings, without the project's own codec: a mistake made on both sides
-would not show.
+It follows the documentation of vendors and recordings, and does not use the codecs of Segue: tests would not find
+a mistake that both sides make.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _FRAGMENT: Final = 6  # characters of a tool call's arguments in one chunk
 
 
 def tokens_of(text: str) -> list[str]:
-    """A text word by word, each with the space before it; joined they are the text."""
+    """The words of a text, each with the space before it; joined, they are the text."""
     return re.findall(r"\s*\S+|\s+", text)
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """In what hosts of this wire differ."""
+    """The differences between hosts of this wire."""
 
     fingerprint: str = "fp_segue"
     model: str | None = None
-    """What it says of itself, whatever model was asked for."""
+    """The model name in the answer, for every requested model."""
     nulls: bool = True
-    """Whether fields without a value are told as null."""
+    """Whether fields without a value are sent as null."""
     timings: bool = False
 
 
@@ -47,7 +47,7 @@ LLAMA_CPP: Final = Manner(fingerprint="b6881-8b11deea4", model="scripted.gguf", 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """An answer to one request: what was asked, and what is said in each of the ``n`` choices."""
+    """An answer to one request: the request, and the text of each of the ``n`` choices."""
 
     answer: Answer
     tokens: Sequence[str]
@@ -58,7 +58,7 @@ class Telling:
     n: int = 1
     usage: bool = True
     top_logprobs: int | None = None
-    """How many alternatives to tell of each token; None where no logprobs were asked for."""
+    """How many alternatives to send for each token; None if the request does not ask for logprobs."""
     manner: Manner = OPENAI
 
     # ── whole ─────────────────────────────────────────────────────────────────────────────────────────
@@ -88,7 +88,7 @@ class Telling:
     # ── streamed ──────────────────────────────────────────────────────────────────────────────────────
 
     def events(self) -> list[bytes]:
-        """The pieces of the event stream: of several choices one after the other, piece by piece."""
+        """The pieces of the event stream; several choices take turns, piece by piece."""
         each = zip_longest(*(self._deltas(index) for index in range(self.n)))
         choices = [choice for choice in chain.from_iterable(each) if choice is not None]
         chunks = [self._chunk([choice]) for choice in choices]
@@ -209,7 +209,7 @@ def _logprob(token: str, place: int) -> dict[str, Any]:
 
 
 def words(messages: Sequence[object]) -> int:
-    """How many words the texts of a request's messages have."""
+    """The number of words in the messages of a request."""
     texts: list[object] = []
     for message in messages:
         match message:
@@ -223,7 +223,7 @@ def words(messages: Sequence[object]) -> int:
 
 
 def to_json(value: object) -> bytes:
-    """The value as this host writes it."""
+    """The value in the format of this host."""
     return _text(value).encode()
 
 

@@ -1,4 +1,4 @@
-"""A loop whose clock jumps, so that hours of waiting pass in no time."""
+"""An event loop whose clock jumps, so that a test does not wait."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class ImpatientLoop(asyncio.SelectorEventLoop):
-    """A loop of which the clock stands still while something runs, and jumps to the next timer where nothing does.
+    """A loop whose clock stops while something runs, and jumps to the next timer if nothing does.
 
-    It begins at 0, so that what is seeded happens at the same times in every run. It is for code without sockets:
-    an answer that is still on its way over one would be overtaken by the timers that wait for it.
+    The clock begins at 0, so that seeded events happen at the same times in every run. It is for code without
+    sockets: a timer would end before the data on a socket arrives.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class ImpatientLoop(asyncio.SelectorEventLoop):
         super().__init__(_Selector(self))
 
     def time(self) -> float:
-        """The seconds that have passed, as far as anybody can tell."""
+        """The seconds that have passed on this clock."""
         return self._virtual
 
     def jump(self, seconds: float) -> None:
@@ -50,6 +50,6 @@ class _Selector(selectors.DefaultSelector):
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:
-    """What `asyncio.run` gives, on an `ImpatientLoop`."""
+    """The result of `asyncio.run` on an `ImpatientLoop`."""
     with asyncio.Runner(loop_factory=ImpatientLoop) as runner:
         return runner.run(main)

@@ -1,7 +1,7 @@
-"""The conformance kit as tests, which pytest finds by itself wherever Segue is installed.
+"""The conformance kit as tests, which pytest finds automatically if Segue is installed.
 
-``pytest --segue-conform acme``, or ``segue_conform = acme`` in pytest's configuration: one test an item, and
-no test code. Every run of pytest imports this, so nothing but pytest is imported before it is asked for.
+``pytest --segue-conform acme``, or ``segue_conform = acme`` in the configuration of pytest: one pytest test for each
+test of the kit, without test code. Every run of pytest imports this module, so it imports only pytest until then.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _REPORTS: Final = pytest.StashKey[dict[str, "Report"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option, and its like in pytest's configuration."""
+    """Add the command-line option, and the same option in the configuration of pytest."""
     parser.getgroup("segue").addoption(
         "--segue-conform",
         action="append",
         default=[],
         metavar="NAME",
-        help="Collect a test for each item of Segue's conformance kit, of this provider. Repeatable.",
+        help="Run the tests of Segue's conformance kit for this provider. Repeatable.",
     )
-    parser.addini(_OPTION, "Providers of which every item of Segue's conformance kit is a test.", type="args")
+    parser.addini(_OPTION, "Providers that Segue's conformance kit tests.", type="args")
 
 
 @pytest.hookimpl(tryfirst=True)  # so that -k and -m choose among these too
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add the tests of the providers that are asked for."""
+    """Add the tests of the selected providers."""
     targets = list(dict.fromkeys([*config.getini(_OPTION), *(config.getoption(_OPTION) or ())]))
     if not targets:
         return
@@ -54,20 +54,20 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 class ConformanceCollector(pytest.Collector):
-    """The items of one provider."""
+    """The tests of one provider."""
 
     def __init__(self, *, origin: Origin, name: str, **kwargs: Any) -> None:
         super().__init__(name, nodeid=name, **kwargs)
         self.origin = origin
 
     def collect(self) -> list[pytest.Item]:
-        """A test for each."""
+        """One pytest test for each test of the kit."""
         from .conformance import all_items
 
         return [ConformanceTest.from_parent(self, name=one.name, item=one) for one in all_items()]
 
     def result(self, item: Item) -> Result:
-        """What came of an item; the first to ask has all that are to be run tried."""
+        """The result of a test; the first call runs all selected tests."""
         reports = self.config.stash.setdefault(_REPORTS, {})
         report = reports.get(self.name)
         if report is None or all(result.item != item.name for result in report.results):
@@ -85,7 +85,7 @@ class ConformanceCollector(pytest.Collector):
 
 
 class ConformanceTest(pytest.Item):
-    """One item, of one provider."""
+    """One test of one provider."""
 
     parent: ConformanceCollector
 
@@ -94,7 +94,7 @@ class ConformanceTest(pytest.Item):
         self.item = item
 
     def runtest(self) -> None:
-        """Look what came of it."""
+        """Get the result and report it."""
         result = self.parent.result(self.item)
         match result.outcome:
             case "failed":
@@ -107,15 +107,15 @@ class ConformanceTest(pytest.Item):
                 pass
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What is not so, and why; the kit's own frames tell nobody anything."""
+        """The sentence that is not true, and the reason; the frames of the kit are left out."""
         if isinstance(excinfo.value, NotConformingError):
-            return f"{self.item.sentence}\nNot so: {excinfo.value}"
+            return f"{self.item.sentence}\nFailed: {excinfo.value}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[str, None, str]:
-        """Where it is told to be: it stands in no file."""
+        """The place in the report: the provider, because the test is not in a file."""
         return self.parent.name, None, f"{self.parent.name}: {self.name}"
 
 
 class NotConformingError(Exception):
-    """An item failed; the message is its reason."""
+    """A test failed; the message is the reason."""

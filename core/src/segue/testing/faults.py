@@ -1,4 +1,4 @@
-"""What a scripted host does with a request: answer it, or fail in one of the ways that hosts fail."""
+"""The steps of a scripted host: answer a request, or fail in one of the ways in which hosts fail."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, Literal, TypeAlias
 from ..values import dataclass
 
 Framing: TypeAlias = Literal["chunked", "length", "close"]
-"""How a body's end is told: chunks, a Content-Length, or nothing but the connection's end."""
+"""How the end of a body is marked: chunks, a Content-Length, or only the end of the connection."""
 
 End: TypeAlias = Literal["close", "reset"]
-"""How a connection ends: in order (FIN), or torn down (RST)."""
+"""How a connection ends: closed (FIN), or reset (RST)."""
 
 Split: TypeAlias = int | Sequence[int] | None
-"""How a body is cut into writes: so many bytes each, at these offsets, or one event each."""
+"""How a body is split into writes: a number of bytes each, at these offsets, or one event each."""
 
 
 def _no_headers() -> Mapping[str, str]:
@@ -26,12 +26,12 @@ def _no_headers() -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; ``text``, or else ``tokens``, stands for the host's own where given.
+    """A complete answer; ``text``, or else ``tokens``, replaces the text of the host.
 
-    The rest is for a wire that has it (Chat Completions); with ``tool_calls`` or ``refusal`` and no text there is
-    none. A tool call is a name with its arguments, which may be any text; ``interleaved`` ones are streamed piece
-    by piece in turn. ``finish_reason`` stands for the one that follows from the rest. ``cached_tokens`` and
-    ``reasoning_tokens`` are told as details of the usage where given.
+    The other fields are for a wire that supports them (Chat Completions); with ``tool_calls`` or ``refusal`` and
+    no text, the answer has no text. A tool call is a name with its arguments, which may be any text;
+    ``interleaved`` calls take turns in the stream, piece by piece. ``finish_reason`` replaces the one that follows
+    from the other fields. ``cached_tokens`` and ``reasoning_tokens`` become details of the usage.
     """
 
     text: str | None = None
@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An answer with this status and an error in the wire's own form, or these bytes, as its body."""
+    """A response with this status; its body is an error in the format of the wire, or these bytes."""
 
     status: int
     _: KW_ONLY
@@ -65,9 +65,9 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Nothing more comes until the client leaves: no byte at all, headers without a token, or so many tokens.
+    """The host stops until the client disconnects: before the first byte, after the headers, or after some tokens.
 
-    The last piece of an answer is always kept back.
+    It never sends the last piece of an answer.
     """
 
     where: Literal["headers", "first_event", "middle"]
@@ -77,7 +77,7 @@ class Stall:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The body, counted before its framing, ends after so many bytes, and the connection with it."""
+    """The body ends after this many bytes (without framing), and the connection ends with it."""
 
     after: int
     _: KW_ONLY
@@ -86,9 +86,9 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The connection ends with no byte of an answer: as soon as it is accepted, or once the request was read.
+    """The connection ends without a byte of an answer: when it is accepted, or after the request was read.
 
-    On accept no request is recorded, and a request already under way turns the close into a reset.
+    On accept, no request is recorded, and a request that the client has already sent turns the close into a reset.
     """
 
     when: Literal["accept", "request"] = "request"
@@ -98,7 +98,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """A success whose body is no answer."""
+    """A response with status 200 whose body is not an answer."""
 
     body: bytes = bytes(number * 167 % 256 for number in range(512))
     _: KW_ONLY
@@ -107,7 +107,7 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """These very bytes as the whole answer, status line and headers included; then the connection ends."""
+    """Exactly these bytes as the whole response, with status line and headers; then the connection ends."""
 
     data: bytes
     _: KW_ONLY
@@ -116,7 +116,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """These very bytes as a body, as of recorded traffic."""
+    """Exactly these bytes as a body, for example from recorded traffic."""
 
     body: bytes
     _: KW_ONLY
@@ -131,7 +131,7 @@ Step: TypeAlias = Answer | Status | Stall | Cut | Drop | Garbage | Raw | Body
 
 
 def refused_url() -> str:
-    """An address on this machine where nothing listens."""
+    """An address on this machine where no server listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"

@@ -1,6 +1,6 @@
-"""Fixtures for the tests of applications, which pytest finds by itself wherever Segue is installed.
+"""Fixtures for the tests of applications, which pytest finds automatically if Segue is installed.
 
-Every run of pytest imports this, so nothing but pytest is imported before a fixture is asked for.
+Every run of pytest imports this module, so it imports only pytest until a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def segue_host() -> Iterator[OpenAIHost]:
-    """A host on this machine that speaks the Chat Completions wire and does as the test says.
+    """A host on this machine that uses the Chat Completions wire and does what the test says.
 
-    It runs in a thread of its own, for sync and async tests alike: `answers`, `fails`, `calls_tool` and `does`
-    script it at any time, ``requests`` is what came.
+    It runs in a separate thread, so it works in sync and async tests: `answers`, `fails`, `calls_tool` and `does`
+    script it at any time; ``requests`` are the requests that it received.
     """
     from .hosts import OpenAIHost
     from .threads import in_thread
@@ -34,12 +34,12 @@ def segue_host() -> Iterator[OpenAIHost]:
 def segue_environment(
     segue_host: OpenAIHost, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Lead every `Client` of the test to ``segue_host``, whichever provider it names.
+    """Send the requests of every `Client` in the test to ``segue_host``, whichever provider they name.
 
-    Each installed provider, and each row of data, asks the host and needs no key; ``openai`` goes first where none
-    is named. Only classes that the application itself gives to a client are asked as they are. Keys and addresses
-    of the environment and the user's configuration are hidden; the waits before retries are too short to notice;
-    no call leaves this machine. Returns the path of the user's ``segue.toml``, for a test to write.
+    Each installed provider and each row uses this host and needs no key; without a name, ``openai`` is first.
+    Only provider classes that the application passes to a client keep their own host. Keys and addresses in the
+    environment, and the user's configuration, are hidden; waits before retries are very short; no call leaves
+    this machine. Returns the path of the user's ``segue.toml``, which a test can write.
     """
     import os
 

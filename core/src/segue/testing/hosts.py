@@ -1,6 +1,6 @@
-"""Scripted hosts that speak a provider's wire over a real socket, and fail on cue.
+"""Scripted hosts that use the wire of a provider over a real socket, and fail as scripted.
 
-They are written without the project's own codecs: a mistake made on both sides would not show.
+They do not use the codecs of Segue: tests would not find a mistake that both sides make.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from .faults import End, Framing, Split
 
 Script: TypeAlias = str | Sequence[str] | Callable[[Received], Sequence[str]]
-"""What a host answers: a text, its tokens, or what makes tokens of a request."""
+"""The answer of a host: a text, its tokens, or a function that makes tokens from a request."""
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def rehearsed(messages_text: str) -> list[str]:
-    """The answer of a rehearsal, token by token: always the same one to the same text."""
+    """The answer of a rehearsal, token by token: always the same for the same text."""
     return tokens_of(f"This is a rehearsal: no model was asked. You said: {messages_text}")
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A body in the pieces in which it is written, of which ``lead`` come before the first token."""
+    """A body in the pieces in which it is sent; the first token comes after ``lead`` pieces."""
 
     pieces: Sequence[bytes]
     content_type: str
@@ -79,11 +79,12 @@ class _Script:
 
 
 class ScriptedHost(Loopback):
-    """A loopback server that goes through a script: a step a request, the last one again and again.
+    """A server on loopback that follows a script: one step per request, and then the last step again and again.
 
     `does`, `answers` and `fails` add to the script, from any thread, also while the host is open.
-    ``requests`` is what came so far; ``connections`` how many were accepted, ``open_connections`` how many
-    are open now, ``clients_gone`` how many the client ended. ``pace`` is in seconds between two writes.
+    ``requests`` are the requests so far; ``connections`` is the number of accepted connections,
+    ``open_connections`` the number that are open now, and ``clients_gone`` the number that the client ended.
+    ``pace`` is the time between two writes, in seconds.
     """
 
     _numbered = False  # whether answers carry the request's number as its id
@@ -109,21 +110,21 @@ class ScriptedHost(Loopback):
 
     @property
     def url(self) -> str:
-        """What a provider's address is set to."""
+        """The address for the provider."""
         return self.address
 
     # ── the script ────────────────────────────────────────────────────────────────────────────────────
 
     def does(self, *steps: Step, times: int | None = None) -> None:
-        """Add steps, which come after those that were added before, one a request.
+        """Add steps after the earlier ones, one per request.
 
-        With ``times`` each comes so often and is then over; without, it comes once, and again and again while
-        nothing stands behind it.
+        With ``times`` each step is used that many times. Without it, each is used once, and the last step of the
+        script is repeated.
         """
         self._script.add(steps, times)
 
     def answers(self, *texts: str) -> None:
-        """Answer the next requests with these texts, one each, and with the last one from there on."""
+        """Answer the next requests with these texts, one each, and all later requests with the last one."""
         self.does(*map(Answer, texts))
 
     def fails(
@@ -135,7 +136,7 @@ class ScriptedHost(Loopback):
         message: str = "scripted",
         retry_after: str | None = None,
     ) -> None:
-        """Answer so many requests with this status, or from there on all; ``retry_after`` is the header."""
+        """Answer this many requests with this status, or all later ones; ``retry_after`` is the header."""
         self.does(Status(status, code=code, message=message, retry_after=retry_after), times=times)
 
     def _dropped(self) -> End | None:
@@ -242,37 +243,37 @@ class ScriptedHost(Loopback):
     # ── the wire ──────────────────────────────────────────────────────────────────────────────────────
 
     def told(self, received: Received, tokens: Sequence[str], answer: Answer) -> Told:
-        """These tokens as this wire tells them, or what it says of a request that it cannot answer.
+        """These tokens in the format of this wire, or the error for a request that it cannot answer.
 
-        Of ``answer`` it takes what it has words for.
+        It uses the parts of ``answer`` that the wire supports.
         """
         raise NotImplementedError
 
     def error(self, step: Status) -> Told:
-        """An error as this wire tells it."""
+        """An error in the format of this wire."""
         raise NotImplementedError
 
 
 class CromicleHost(ScriptedHost):
-    """Speaks Cromicle's wire: ``POST /chat``, answered in plain text, a piece a token."""
+    """Uses the wire of Cromicle: ``POST /chat``, answered in plain text, one piece per token."""
 
     def told(self, received: Received, tokens: Sequence[str], answer: Answer) -> Told:  # noqa: ARG002
-        """The tokens as they are."""
+        """The tokens, unchanged."""
         if (received.method, received.path) != ("POST", "/chat"):
-            return self.error(Status(404, message=f"no {received.method} {received.path} here"))
+            return self.error(Status(404, message=f"{received.method} {received.path} does not exist on this host"))
         if not {"message", "token", "hash"} <= _asked(received).keys():
-            return self.error(Status(400, message="message, token and hash are wanted"))
+            return self.error(Status(400, message="message, token and hash are required"))
         return Told([token.encode() for token in tokens], "text/plain; charset=utf-8")
 
     def error(self, step: Status) -> Told:
-        """The message alone."""
+        """Only the message."""
         return Told([step.message.encode()], "text/plain; charset=utf-8", status=step.status)
 
 
 class OpenAIHost(ScriptedHost):
-    """Speaks the Chat Completions wire under any prefix, streamed or whole as it is asked; and ``GET /models``.
+    """Uses the Chat Completions wire under any prefix, streamed or whole as requested; and ``GET /models``.
 
-    Neither keys nor models' names are looked at.
+    It checks neither keys nor the names of models.
     """
 
     _numbered = True
@@ -284,7 +285,7 @@ class OpenAIHost(ScriptedHost):
         return f"{self.address}/v1"
 
     def calls_tool(self, name: str, arguments: Mapping[str, Any] | str = _NONE) -> None:
-        """Answer one request with a call of this tool; arguments given as a text are sent as they are."""
+        """Answer one request with a call of this tool; arguments that are a text are sent unchanged."""
         self.does(Answer(tool_calls=[(name, arguments)]), times=1)
 
     def told(self, received: Received, tokens: Sequence[str], answer: Answer) -> Told:
@@ -333,15 +334,15 @@ class OpenAIHost(ScriptedHost):
         prompt_tokens: int = 1,
         number: int = 1,
     ) -> bytes:
-        """The very bytes of a streamed answer to the request of this number, whose messages have so many words."""
+        """The exact bytes of a streamed answer to the request with this number and this many words in its messages."""
         telling = Telling(Answer(), tokens, model, finish_reason, prompt_tokens, number, usage=usage)
         return b"".join(telling.events())
 
 
 class LlamaCppHost(OpenAIHost):
-    """Speaks that wire as llama.cpp's server does.
+    """Uses that wire like the server of llama.cpp.
 
-    It tells its own model whatever was asked for, leaves out fields without a value, and adds its timings.
+    It always sends the name of its own model, leaves out fields without a value, and adds its timings.
     """
 
     _manner = LLAMA_CPP
@@ -358,14 +359,14 @@ def _asked(received: Received) -> dict[str, Any]:
 def _fault(asked: Mapping[str, Any]) -> str | None:
     """What this wire does not take."""
     if not isinstance(asked.get("messages"), list):
-        return "The body is no JSON object with a list of messages"
+        return "The body is not a JSON object with a list of messages"
     if not _is_count(_limit(asked)):
-        return "max_tokens is no positive integer"
+        return "max_tokens is not a positive integer"
     if not _is_count(asked.get("n")):
-        return "n is no positive integer"
+        return "n is not a positive integer"
     top = asked.get("top_logprobs")
     if top is not None and (not isinstance(top, int) or not 0 <= top <= 20 or asked.get("logprobs") is not True):
-        return "top_logprobs is no integer from 0 to 20, or stands without logprobs"
+        return "top_logprobs is not an integer from 0 to 20, or logprobs is not true"
     return None
 
 

@@ -1,11 +1,12 @@
-"""What holds for every stream of events, whoever made it: one validator, for core's own tests and for the kit.
+"""The rules for every stream of events: one validator, for the tests of Segue and for the kit.
 
-- Every event is one of the union's own types, and its fields are what they say.
-- ``Start`` comes at most once, and only notices before it; one more may follow a ``Handover``.
-- A piece of text is never empty. The first piece of a tool call has the tool's name; none changes its id or kind.
-- Counts of tokens are whole numbers from 0 on. (Whether a part of them is larger than the whole is the host's affair:
-  several count what was thought, or kept from earlier calls, beside it.)
-- ``ChoiceFinish`` ends a choice beside the first, once; ``Finish`` ends the answer, once, and nothing follows it.
+- Every event is of a type of the union, and its fields have the declared types.
+- ``Start`` comes at most once, with only notices before it; one more may follow a ``Handover``.
+- A piece of text is never empty. The first piece of a tool call has the name of the tool; no later piece changes its id
+  or kind.
+- Counts of tokens are whole numbers from 0 on. (A part may be larger than the total: several hosts count reasoning or
+  cached tokens separately.)
+- ``ChoiceFinish`` ends a further choice, once; ``Finish`` ends the answer, once, and nothing follows it.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ _COUNTS: Final = (
 
 
 class LifecycleError(AssertionError):
-    """A stream of events is not one; the message says at which event, and why."""
+    """A stream of events is not valid; the message says at which event, and why."""
 
 
 class Lifecycle:
-    """Takes the events of one answer, one by one."""
+    """Checks the events of one answer, one by one."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -63,17 +64,17 @@ class Lifecycle:
         self._ended: set[int] = set()  # choices
 
     def feed(self, event: object) -> None:
-        """Take the next event; LifecycleError where it may not come now, or is none."""
+        """Check the next event; LifecycleError if it is not allowed here, or is not an event."""
         self._number += 1
         if type(event) not in EVENTS:
-            self._fail(f"{type(event).__name__} is no event")
+            self._fail(f"{type(event).__name__} is not an event")
         if self._finished:
             self._fail(f"{type(event).__name__} comes after the Finish")
         self._take(event)
         self._begun = self._begun or not isinstance(event, (Notice, Handover))
 
     def end(self) -> None:
-        """The stream has ended in order; LifecycleError where no Finish came."""
+        """Check the end of the stream; LifecycleError if there was no Finish."""
         if not self._finished:
             raise LifecycleError(f"the stream ended after {self._number} events without a Finish")
 
@@ -87,13 +88,13 @@ class Lifecycle:
     def _text(self, name: str, value: object, *, optional: bool = False, empty: bool = True) -> None:
         if value is None and optional:
             return
-        self._check(isinstance(value, str), f"{name} is of type {type(value).__name__}, not str")
+        self._check(isinstance(value, str), f"{name} is of type {type(value).__name__}; expected str")
         self._check(empty or value, f"{name} is empty")
 
     def _whole(self, name: str, value: object, *, least: int = 0) -> None:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
-        self._check(is_whole, f"{name} is of type {type(value).__name__}, not int")
-        self._check(isinstance(value, int) and value >= least, f"{name} is {value!r}")
+        self._check(is_whole, f"{name} is of type {type(value).__name__}; expected int")
+        self._check(isinstance(value, int) and value >= least, f"{name} is {value!r}; expected at least {least}")
 
     def _choice(self, choice: object) -> None:
         self._whole("choice", choice)
@@ -140,16 +141,16 @@ class Lifecycle:
                 self._usage(event)
             case ChoiceFinish():
                 self._choice(event.choice)
-                self._check(event.choice > 0, "a ChoiceFinish of the first choice, which the Finish ends")
-                self._check(event.reason in _REASONS, f"{event.reason!r} is no reason to finish")
+                self._check(event.choice > 0, "a ChoiceFinish for the first choice, which only the Finish ends")
+                self._check(event.reason in _REASONS, f"{event.reason!r} is not a finish reason")
                 self._text("ChoiceFinish.raw", event.raw, optional=True)
                 self._ended.add(event.choice)
             case Finish():
-                self._check(event.reason in _REASONS, f"{event.reason!r} is no reason to finish")
+                self._check(event.reason in _REASONS, f"{event.reason!r} is not a finish reason")
                 self._text("Finish.raw", event.raw, optional=True)
                 self._finished = True
             case _:
-                self._fail(f"{type(event).__name__} is no event")
+                self._fail(f"{type(event).__name__} is not an event")
 
     def _call(self, event: ToolCallDelta) -> None:
         self._whole("ToolCallDelta.index", event.index)
@@ -157,9 +158,9 @@ class Lifecycle:
         self._text("ToolCallDelta.name", event.name, optional=True)
         self._text("ToolCallDelta.arguments", event.arguments)
         self._text("ToolCallDelta.opaque", event.opaque, optional=True)
-        self._check(event.kind in _KINDS, f"{event.kind!r} is no kind of tool call")
+        self._check(event.kind in _KINDS, f"{event.kind!r} is not a kind of tool call")
         first = self._calls.setdefault((event.choice, event.index), event)
-        self._check(first.name, f"the first piece of tool call {event.index} has no name: it was never begun")
+        self._check(first.name, f"the first piece of tool call {event.index} has no name")
         self._check(event.kind == first.kind, f"tool call {event.index} changes its kind")
         self._check(event.id in {None, first.id} or first.id is None, f"tool call {event.index} changes its id")
 
@@ -178,10 +179,10 @@ class Lifecycle:
 
     def _number_of(self, name: str, value: Any) -> None:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        self._check(is_number and not math.isnan(value), f"{name} is {value!r}")
+        self._check(is_number and not math.isnan(value), f"{name} is {value!r}; expected a number")
 
     def _handover(self, event: Handover) -> None:
-        self._check(event.mode in {"continue", "restart"}, f"{event.mode!r} is no mode of a Handover")
+        self._check(event.mode in {"continue", "restart"}, f"{event.mode!r} is not a mode of a Handover")
         self._whole("Handover.text_length", event.text_length)
         self._started, self._begun = False, False
         if event.mode == "restart":
@@ -195,11 +196,13 @@ class Lifecycle:
                 self._whole(f"Usage.{name}", count)
         if event.cost is not None:
             self._number_of("Usage.cost", event.cost)
-            self._check(0 <= event.cost < math.inf, f"Usage.cost is {event.cost!r}")
+            self._check(
+                0 <= event.cost < math.inf, f"Usage.cost is {event.cost!r}; expected a finite number of at least 0"
+            )
 
 
 def check(events: Iterable[object], *, whole: bool = True) -> None:
-    """Check all of these events; ``whole`` is whether they are to end with a Finish."""
+    """Check all of these events; ``whole`` is whether they must end with a Finish."""
     lifecycle = Lifecycle()
     for event in events:
         lifecycle.feed(event)
@@ -208,9 +211,9 @@ def check(events: Iterable[object], *, whole: bool = True) -> None:
 
 
 async def checked(events: AsyncIterable[Event]) -> AsyncGenerator[Event, None]:
-    """The events as they come, each checked before it is given; LifecycleError where they are no stream.
+    """The same events, each checked before it is passed on; LifecycleError if they are not a valid stream.
 
-    A stream that raises need not end with a Finish.
+    A stream that raises does not need a Finish.
     """
     lifecycle = Lifecycle()
     try:

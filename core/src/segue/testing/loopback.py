@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand on loopback, so that every byte, every write and every end of a connection is ours."""
+"""HTTP/1.1 on loopback without a library, with control of every byte, every write and every end of a connection."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it came; ``number`` and the ``connection`` that carried it are counted from 1."""
+    """A received request; ``number`` and the number of its ``connection`` are counted from 1."""
 
     method: str
     path: str
     headers: Sequence[tuple[str, str]] = field(repr=False)
-    """Names and values as they were written, in their order."""
+    """Names and values as they were sent, in their order."""
     body: bytes = field(repr=False)
     connection: int
     number: int = 0
 
     @property
     def header(self) -> dict[str, str]:
-        """The headers by their names in lower case; of a repeated one the last."""
+        """The headers by their names in lower case; the last value of a repeated header."""
         return {name.lower(): value for name, value in self.headers}
 
     @property
     def closes(self) -> bool:
-        """Whether the client wants the connection closed after the answer."""
+        """Whether the client wants to close the connection after the answer."""
         return self.header.get("connection", "").lower() == "close"
 
     @property
     def json(self) -> Any:
-        """The body, read as JSON."""
+        """The body, parsed as JSON."""
         return json.loads(self.body)
 
 
@@ -63,7 +63,7 @@ class HostEndsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An accepted connection, and what is done on one."""
+    """An accepted connection, and the operations on it."""
 
     number: int
     sock: socket.socket
@@ -71,7 +71,7 @@ class Connection:
     writer: asyncio.StreamWriter
 
     async def request(self) -> Received:
-        """The next request, its body whole; HostEndsError after a 400 where it is none."""
+        """The next request with its whole body; if it is not valid, sends a 400 and raises HostEndsError."""
         try:
             return await self._request()
         except (ValueError, asyncio.LimitOverrunError) as error:
@@ -112,7 +112,7 @@ class Connection:
         return (await self.reader.readuntil(b"\r\n"))[:-2]
 
     async def write(self, data: bytes) -> None:
-        """Write these bytes at once, and let others have their turn."""
+        """Write these bytes in one piece, and let other tasks run."""
         self.writer.write(data)
         await self.writer.drain()
         await asyncio.sleep(0)
@@ -123,18 +123,18 @@ class Connection:
         await self.write("".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1"))
 
     async def refuse(self, status: int) -> None:
-        """Write an answer without a body, the last one of this connection."""
+        """Write a response without a body, the last one of this connection."""
         await self.write_head(status, {"content-length": "0", "connection": "close"})
 
     async def write_body(self, pieces: Sequence[bytes], framing: Framing, *, pace: float = 0.0) -> None:
-        """Write a body's pieces, each in a write of its own and ``pace`` seconds apart, without its end."""
+        """Write the pieces of a body, each in a separate write and ``pace`` seconds apart, without the end."""
         for place, piece in enumerate(piece for piece in pieces if piece):
             if place and pace:
                 await asyncio.sleep(pace)
             await self.write(b"%x\r\n%b\r\n" % (len(piece), piece) if framing == "chunked" else piece)
 
     async def until_client_leaves(self) -> None:
-        """Read on until the client is gone; what it still sends is not looked at."""
+        """Read until the client disconnects; ignore what it sends."""
         while await self.reader.read(65536):
             pass
         raise ClientLeftError
@@ -151,7 +151,7 @@ class Connection:
 
 
 class Loopback:
-    """A server on 127.0.0.1, on a port of its own, whose connections end with its ``async with``."""
+    """A server on 127.0.0.1, on a free port; its connections end with its ``async with``."""
 
     def __init__(self, *, ssl: ssl.SSLContext | None = None) -> None:
         self._ssl = ssl
@@ -169,7 +169,7 @@ class Loopback:
 
     @property
     def address(self) -> str:
-        """Scheme, host and port; once the host is closed, connections to it are refused."""
+        """Scheme, host and port; after the host is closed, connections to it are refused."""
         if not self._port:
             raise RuntimeError("the host has no address yet: open it with `async with`")
         return f"{'https' if self._ssl else 'http'}://127.0.0.1:{self._port}"
@@ -202,20 +202,20 @@ class Loopback:
             raise self._errors[0]  # of a script's own function: a connection that just ended would hide it
 
     async def until_requests(self, n: int = 1) -> None:
-        """Wait until so many requests have come."""
+        """Wait until the host has received this many requests."""
         await self._until(lambda: len(self.requests) >= n)
 
     async def closed_by_client(self, n: int = 1) -> None:
-        """Wait until the client has ended so many connections, in the middle of an answer or after one."""
+        """Wait until the client has ended this many connections, in the middle of an answer or after one."""
         await self._until(lambda: self.clients_gone >= n)
 
     async def until_closed(self, open_connections: int = 0) -> None:
-        """Wait until no more than so many connections are open, whoever ended the others."""
+        """Wait until at most this many connections are open, whichever side ended the others."""
         await self._until(lambda: self.open_connections <= open_connections)
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         if self._loop not in {None, asyncio.get_running_loop()}:
-            raise RuntimeError("the host runs in another loop, whose events cannot be waited for in this one")
+            raise RuntimeError("the host runs in another event loop; wait for it in that loop")
         while not reached():
             await self._changed.wait()
 

@@ -1,4 +1,4 @@
-"""A forward proxy on loopback, whose record proves that a client went through it."""
+"""A forward proxy on loopback that records requests, to prove that a client used it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NOT_FORWARDED = frozenset({"connection", "content-length", "expect", "proxy-con
 
 
 class ProxyHost(Loopback):
-    """Forwards absolute-form requests and CONNECT tunnels, one a connection, and records the requests.
+    """Forwards absolute-form requests and CONNECT tunnels, one per connection, and records the requests.
 
-    With a ``target`` (a loopback address) everything goes there, whatever host was asked for; without, a
-    host that is not on loopback gets 403.
+    With a ``target`` (a loopback address) everything goes there, for every requested host; without it, the answer
+    for a host that is not on loopback is 403.
     """
 
     def __init__(self, *, target: str | None = None, ssl: ssl.SSLContext | None = None) -> None:
@@ -28,7 +28,7 @@ class ProxyHost(Loopback):
 
     @property
     def url(self) -> str:
-        """What a client's ``proxy`` is set to."""
+        """The value for ``proxy`` of a client."""
         return self.address
 
     async def _serve(self, connection: Connection) -> None:

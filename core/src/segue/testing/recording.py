@@ -1,4 +1,4 @@
-"""Records an exchange with a real host: what passes through a transport, and the cassette that is made of it."""
+"""Records an exchange with a real host through a transport, and makes a cassette from it."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ _REST_SECONDS: Final = 2.0
 
 @dataclass(slots=True)
 class Take:
-    """One exchange as it passed; ``is_whole`` once the body came to its end."""
+    """One recorded exchange; ``is_whole`` is true after the end of the body."""
 
     call: Call
     status: int = 0
     headers: Sequence[tuple[str, str]] = ()
-    """Names in lower case and values, in their order."""
+    """Names in lower case, with values, in their order."""
     body: bytearray = field(default_factory=bytearray)
     is_whole: bool = False
 
     @property
     def succeeded(self) -> bool:
-        """Whether the status is one of success; the answer may be an error all the same."""
+        """Whether the status is 2xx; the answer can still be an error."""
         return 200 <= self.status <= 299
 
     @property
     def sent(self) -> Sequence[tuple[str, str]]:
-        """The call's headers in the same form."""
+        """The headers of the call in the same form."""
         return _lowered(self.call.headers)
 
     @property
     def content_type(self) -> str:
-        """The kind of the body, without its parameters."""
+        """The type of the body, without its parameters."""
         return dict(self.headers).get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -70,14 +70,14 @@ def _lowered(headers: Mapping[str, str]) -> Sequence[tuple[str, str]]:
 
 
 class RecordingTransport:
-    """A transport that sends calls by another one, and notes in ``takes`` what passes."""
+    """A transport that sends calls through another one, and records the exchanges in ``takes``."""
 
     def __init__(self, inner: Transport, takes: list[Take]) -> None:
         self._inner = inner
         self._takes = takes
 
     def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
-        """Send the call by the other transport."""
+        """Send the call through the other transport."""
         return self._opened(call)
 
     @asynccontextmanager
@@ -119,7 +119,7 @@ class _Taken:
 
 
 class RecordingClient(Client):
-    """A client that keeps in ``takes`` what passes between it and the hosts."""
+    """A client that records its exchanges with hosts in ``takes``."""
 
     def __init__(self, **given: Any) -> None:
         self.takes: list[Take] = []
@@ -129,7 +129,7 @@ class RecordingClient(Client):
         return RecordingTransport(super()._transport(proxy), self.takes)
 
     def scrubber(self, provider: str, take: Take) -> Scrubber:
-        """What takes everything out of a record that was known when the call was made."""
+        """Removes from a recording every secret that was known at the time of the call."""
         settings = self._settings(provider)
         spec = self._registry.installed[provider].spec
         secrets = [
@@ -147,7 +147,7 @@ class RecordingClient(Client):
         return Scrubber(secrets, accounts_in([*own_accounts, *take.headers, *take.sent]))
 
     def address(self, provider: str, take: Take) -> str:
-        """Where the call went; a configured place that its provider does not declare is an example's."""
+        """The address of the call; a configured address that its provider does not declare becomes an example."""
         base_url = self._base_url(provider)
         declared = self._registry.installed[provider].spec.url
         if base_url is None or (declared and _host(declared) == _host(take.call.url)):
@@ -155,7 +155,7 @@ class RecordingClient(Client):
         return without_place(take.call.url, base_url, declared)
 
     def wire_of(self, provider: str, take: Take) -> str:
-        """The wire that a provider says it speaks, or else its own name."""
+        """The wire that a provider declares, or else the name of the provider."""
         conformance = self._registry.installed[provider].spec.conformance
         wire = None if conformance is None else conformance.wire
         if wire is None:
@@ -174,9 +174,9 @@ def _host(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What Segue made of an answer: a reply, vectors or an error; and what the request ``asked`` for.
+    """The result of decoding an answer: a reply, embeddings or an error; and what the request ``asked`` for.
 
-    ``streams`` is whether a stream was asked for.
+    ``streams`` is whether the request asked for a stream.
     """
 
     reply: Reply[Any] | None = None
@@ -187,12 +187,12 @@ class Reading:
 
 
 def cassette_of(take: Take, reading: Reading, scrubber: Scrubber, *, provider: str, api: str, url: str) -> Cassette:
-    """The exchange without its secrets; ConfigError, which says where, if one is left or it cannot be kept.
+    """The exchange without its secrets; ConfigError, with the place, if one is left or the exchange cannot be kept.
 
-    ``url`` is the address as it may be told.
+    ``url`` is the address without secrets.
     """
     if not take.is_whole:
-        raise ConfigError("the answer did not come to its end: there is nothing whole to keep")
+        raise ConfigError("the answer is not complete: a cassette needs a complete answer")
     response = _response(take, reading, scrubber)
     request = _request(take, scrubber, url)
     expected = _expected(response, reading)
@@ -231,7 +231,7 @@ def _refuse_secrets(cassette: Cassette, scrubber: Scrubber) -> None:
         places = ["response.body"]
     if places:
         shown = ", ".join(dict.fromkeys(places))
-        raise ConfigError(f"a secret is still in what was recorded, at {shown}: nothing is written")
+        raise ConfigError(f"the recording still contains a secret, at {shown}: nothing was written")
 
 
 def _request(take: Take, scrubber: Scrubber, url: str) -> RecordedRequest:
@@ -247,7 +247,7 @@ def _request(take: Take, scrubber: Scrubber, url: str) -> RecordedRequest:
     try:
         text = call.body.decode()
     except UnicodeDecodeError:
-        raise ConfigError("the request's body is no text: no cassette can hold it") from None
+        raise ConfigError("the body of the request is not text: a cassette cannot contain it") from None
     parsed: Any = None
     body: str | None = None
     try:

@@ -1,6 +1,6 @@
-"""Takes secrets and account names out of what was recorded, and says where one is left.
+"""Removes secrets and account names from a recording, and says where one is left.
 
-A secret is looked for as it is, and as JSON, an address, base64 (inside of other bytes too) or hex would have it.
+It finds a secret in plain form, and encoded in JSON, in an address, in base64 (also inside other bytes) or in hex.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SHORTEST: Final = 8
-"""What is shorter is no secret: it would be found in any text."""
+"""Shorter text is not a secret: it would be found in any text."""
 
 PLACEHOLDER: Final = "example-secret"
 
@@ -47,17 +47,17 @@ _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})|\\(.)", re.DOTALL)
 
 
 def kept_headers(headers: Iterable[tuple[str, str]], *, asking: bool) -> dict[str, str]:
-    """The headers that a cassette holds: what describes the exchange, and nothing of who made it."""
+    """The headers of a cassette: those that describe the exchange, and not the person who made it."""
     return {name: value for name, value in headers if is_kept(name, asking=asking)}
 
 
 def is_kept(name: str, *, asking: bool) -> bool:
-    """Whether a cassette holds the header of this name, in lower case."""
+    """Whether a cassette keeps the header with this name, in lower case."""
     return name in _ASKING if asking else _ANSWERING.fullmatch(name) is not None
 
 
 def secrets_in(headers: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """What the headers of either side, named in lower case, hold of credentials."""
+    """The credentials in the headers of either side; names in lower case."""
     for name, value in headers:
         if is_kept(name, asking=False) or not names_secret(name):
             continue
@@ -73,7 +73,7 @@ def secrets_in(headers: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def names_secret(name: str) -> bool:
-    """Whether what has this name is a credential, by the word that is in it."""
+    """Whether a value with this name is a credential, by a word in the name."""
     return _SECRET_NAME.search(name) is not None and not name.endswith("-authenticate")  # that asks for one
 
 
@@ -93,7 +93,7 @@ def _authorization(value: str) -> Iterator[str]:
 
 
 def accounts_in(names: Iterable[tuple[str, object]]) -> Iterator[tuple[str, str]]:
-    """The values among these that say whose account it is, each with what stands for it."""
+    """The values among these that identify the account, each with its replacement."""
     for name, value in names:
         found = _ACCOUNT_NAME.search(name)
         if found is not None and isinstance(value, str) and value and name != "user-agent":
@@ -102,9 +102,9 @@ def accounts_in(names: Iterable[tuple[str, object]]) -> Iterator[tuple[str, str]
 
 
 class Scrubber:
-    """Knows some secrets, and names of accounts with what stands for each.
+    """Removes known secrets, and replaces known names of accounts.
 
-    ``touched`` are the places where something was taken out, in order.
+    ``touched`` are the places where something was removed, in order.
     """
 
     def __init__(self, secrets: Iterable[str], accounts: Iterable[tuple[str, str]] = ()) -> None:
@@ -145,7 +145,7 @@ class Scrubber:
                 return value
 
     def shown(self, name: str) -> str:
-        """The name of a field as a place may tell it."""
+        """The name of a field, safe to show in a place."""
         return "…" if self.holds(name) else name
 
     def clean_url(self, url: str) -> str:
@@ -164,7 +164,7 @@ class Scrubber:
     # ── what is left ──────────────────────────────────────────────────────────────────────────────────
 
     def holds(self, text: str) -> bool:
-        """Whether a known secret is in a text, in whatever form."""
+        """Whether a text contains a known secret, in any form."""
         if not self._secrets:
             return False
         if self._forms is not None and self._forms.search(text):
@@ -175,7 +175,7 @@ class Scrubber:
         return any(secret in reading for secret in self._secrets for reading in readings)
 
     def places(self, value: Any, where: str = "") -> Iterator[str]:
-        """Where in a JSON value a known secret is left."""
+        """The places in a JSON value where a known secret is left."""
         match value:
             case str():
                 if self.holds(value):
@@ -193,9 +193,9 @@ class Scrubber:
 
 
 def without_place(url: str, base_url: str, declared: str | None) -> str:
-    """An address at a host of the user's own, as it would be at an example's.
+    """An address at the user's own host, changed to the same address at an example host.
 
-    The path in front is that which the provider declares; without one, ids in it are replaced.
+    The beginning of the path is the one that the provider declares; without one, ids in the path are replaced.
     """
     parts = urlsplit(url)
     base = urlsplit(base_url).path.rstrip("/")
@@ -205,7 +205,7 @@ def without_place(url: str, base_url: str, declared: str | None) -> str:
 
 
 def query_secrets(url: str) -> Iterator[str]:
-    """What an address holds of credentials: a user's name and password, and parameters such as ``key``."""
+    """The credentials in an address: user name and password, and parameters such as ``key``."""
     parts = urlsplit(url)
     yield unquote(parts.password or "")
     for name, value in parse_qsl(parts.query):

@@ -1,4 +1,4 @@
-"""What takes the place of providers while an application is tested: whichever it names, a scripted host is asked."""
+"""Replaces providers while an application is tested: whichever it names, a scripted host gets the requests."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ KEY = "segue-test-key"
 
 
 def stand_in(spec: ProviderSpec, url: str) -> ProviderSpec:
-    """The declaration of a provider of this name and these models that asks the host at ``url`` and needs no key.
+    """The declaration of a provider with this name and these models that calls the host at ``url`` and needs no key.
 
-    A provider that is offline stays as it is.
+    An offline provider is not replaced.
     """
     if spec.access == "offline":
         return spec
@@ -34,10 +34,10 @@ def stand_in(spec: ProviderSpec, url: str) -> ProviderSpec:
 
 
 class StandIn:
-    """Asks a host of the Chat Completions wire in place of a provider's own.
+    """Calls a host of the Chat Completions wire in place of the provider's own host.
 
-    A provider whose wire that is encodes its requests itself. Of any other, requests are encoded as that wire has
-    them, without the provider's own options.
+    A provider that uses this wire encodes its requests itself. For any other provider, requests are encoded for this
+    wire, without the provider's own options.
     """
 
     def __init__(self, spec: ProviderSpec, url: str) -> None:
@@ -50,15 +50,15 @@ class StandIn:
 
     @property
     def name(self) -> str:
-        """The provider's name."""
+        """The name of the provider."""
         return self._spec.name
 
     def models(self) -> Sequence[Model]:
-        """The provider's models."""
+        """The models of the provider."""
         return self._spec.offers()
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The answer's events."""
+        """The events of the answer."""
         context = self._led(context)
         if self._own is not None:
             return self._own.stream(request, context)
@@ -66,7 +66,7 @@ class StandIn:
         return exchange(context.transport, call, openai_chat.Decoder())
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
-        """The vectors of the inputs."""
+        """The embeddings of the inputs."""
         context = self._led(context)
         own: object = self._own
         if isinstance(own, Embedder):

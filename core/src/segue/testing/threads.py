@@ -18,10 +18,10 @@ Host = TypeVar("Host", bound="Loopback")
 
 @contextmanager
 def in_thread(host: Host) -> Iterator[Host]:
-    """Open the host in a thread and loop of its own, until the ``with`` ends.
+    """Open the host in a separate thread and loop, until the ``with`` ends.
 
-    Its script, ``requests`` and counts may be used from any thread; what is awaited of it may not.
-    An error in the script's own functions is raised at the end, unless another is on its way.
+    Its script, ``requests`` and counts can be used from any thread; its coroutines cannot.
+    An error in a function of the script is raised at the end, unless another error is already raised.
     """
     opened: Future[Callable[[], object]] = Future()
     ended: Future[None] = Future()

@@ -1,7 +1,7 @@
-"""How to talk: pure codecs, no I/O and no provider known.
+"""Wires: the HTTP APIs of hosts, as codecs without I/O that know no provider.
 
-A wire's ``encode`` makes a `Call`; its decoder takes the bytes that came back, cut anywhere, and
-gives events. What all wires share stands here.
+The ``encode`` of a wire makes a `Call`; its decoder turns the bytes of the response, split anywhere, into
+events. This module has what all wires share.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Call:
     """One HTTP request, ready to be sent; its ``repr`` shows neither headers nor body nor query.
 
-    ``notices`` say what of the request its wire has no words for; they come before the answer's events.
+    ``notices`` say which parts of the request the wire does not support; they come before the events of the answer.
     """
 
     url: str = field(repr=False)
@@ -38,25 +38,25 @@ class Call:
 
 
 class Decoder(Protocol):
-    """Turns the bytes of one answer into events; the same events for every split of the same bytes."""
+    """Turns the bytes of one answer into events: the same events, wherever the bytes are split."""
 
     request_id: str | None
     limits: RateLimits | None
-    """Both are set before the first bytes, from the answer's headers."""
+    """Both are set before the first bytes, from the headers of the response."""
 
     @property
     def finished(self) -> bool:
-        """Whether the wire's end marker came; what follows it is not read."""
+        """Whether the end marker of the wire has been read; the bytes after it are ignored."""
         ...
 
     def feed(self, data: bytes) -> Iterable[Event]:
-        """The events that these bytes complete; raises a ProviderError where they hold or are one."""
+        """The events that these bytes complete; raises a ProviderError if they contain an error or are not valid."""
         ...
 
     def end(self, *, delimited: bool) -> Iterable[Event]:
-        """The events that the end of the body completes, or StreamBrokenError where it came too soon.
+        """The events that the end of the body completes; raises StreamBrokenError if it came too early.
 
-        ``delimited`` is whether HTTP's framing proved the body whole (a length met, a last chunk); a
-        connection that just ended proves nothing.
+        ``delimited`` is whether the framing of HTTP proved that the body is complete (its length, or a last
+        chunk); the end of a connection alone proves nothing.
         """
         ...

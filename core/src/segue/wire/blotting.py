@@ -1,4 +1,4 @@
-"""What a call was sent with and nobody else may read, and how it is taken out of a host's words."""
+"""Finds the credentials that a call was sent with, and removes them from the text of a host."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _SOUNDS_SECRET: Final = re.compile(
 _OPAQUE: Final = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w+/=.~-]{20,}")
 _PARTS: Final = re.compile(r"[\s,;]+")
 _LEAST: Final = 4
-"""Anything shorter is no secret, and stands in many words."""
+"""Shorter text is not a secret: it is part of many words."""
 _LEAST_ELSE: Final = 8
-"""As above, where the name does not sound as if it held one, and in words of our own."""
+"""The same, for a name that does not look like the name of a secret, and for messages of Segue."""
 _MAY_BE_CUT: Final = 200
 
 
 def secrets_of(*, url: str = "", headers: Mapping[str, str] | None = None) -> list[str]:
-    """The credentials in an address and in headers, as they are and in the parts that a host may quote."""
+    """The credentials in an address and in headers: the whole values, and the parts that a host may quote."""
     return [*_of_url(url), *(secret for name, value in (headers or {}).items() for secret in _of_header(name, value))]
 
 
 def secrets_in(table: Mapping[str, Any]) -> list[str]:
-    """The texts of a table, and of those inside it, whose names sound as if they held a credential."""
+    """The texts of a table, and of its inner tables, whose names look like the name of a credential."""
     found: list[str] = []
     for name, value in table.items():
         if isinstance(value, str):
@@ -96,9 +96,9 @@ def _of_pair(text: str) -> Iterator[str]:
 
 
 def blotted(text: str, secrets: Iterable[str]) -> str:
-    """The text without these, however JSON, HTML or an address writes them.
+    """The text without these secrets, also in the form that they have in JSON, HTML or an address.
 
-    A long one may have been cut in the middle of a secret: what its end has of that goes too.
+    A long text may have been cut in the middle of a secret: a part of a secret at its end is removed too.
     """
     if not text:
         return text
@@ -132,7 +132,7 @@ def _written(character: str) -> str:
 
 
 def blot(error: ProviderError, secrets: Iterable[str]) -> None:
-    """Take these out of all that an error tells of a host's words."""
+    """Remove these secrets from everything in an error that the host wrote."""
     secrets = [secret for secret in secrets if len(secret) >= _LEAST]
     if not secrets:
         return

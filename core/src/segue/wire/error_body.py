@@ -1,4 +1,4 @@
-"""What the body of an answered failure says, by field; and how much of it may be kept."""
+"""Reads the body of an error response: its fields, and as much of its text as may be kept."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _EVENT: Final = re.compile(r"^data:(.*)$", re.MULTILINE)
 
 
 def read(body: bytes, *, kind: str | None = None, secrets: Sequence[str] = ()) -> ErrorFields:
-    """The fields of a JSON error body; of any other body, the sentence that it is.
+    """The fields of a JSON error body; for any other body, its text as the message.
 
-    ``kind`` is what AWS says of the type in a header, ``ValidationException:http://…``; it may stand there alone.
-    ``secrets`` are blotted out of the sentence.
+    ``kind`` is the type in a header of AWS, ``ValidationException:http://…``; the body may have none.
+    ``secrets`` are removed from the message.
     """
     try:
         fields = fields_of(from_json(body), secrets=secrets)
@@ -68,8 +68,8 @@ def fields_of(value: object, *, secrets: Sequence[str] = ()) -> ErrorFields:
     """The fields of a decoded error body: an ``error`` object, or the object itself.
 
     OpenAI has ``error.code`` and ``error.type``, Anthropic ``error.type``, Google a number in
-    ``error.code``, a word in ``error.status`` and a finer one in ``error.details[].reason``, Cohere
-    ``error_type``, AWS ``__type``. Google answers a stream that is a list with the failure as the list's one element.
+    ``error.code``, a word in ``error.status`` and a more exact one in ``error.details[].reason``, Cohere
+    ``error_type``, AWS ``__type``. If the stream is a list, Google sends the error as its only element.
     """
     if isinstance(value, list) and value:
         value = value[0]
@@ -161,6 +161,6 @@ def _reason(details: object) -> str | None:
 
 
 def shown(body: bytes, *, secrets: Iterable[str] = ()) -> str:
-    """The body as an error may keep it: capped, and without what is or looks like a credential."""
+    """The body as an error may keep it: limited in length, without anything that is or looks like a credential."""
     text = body[: 4 * KEPT_CHARACTERS].decode("utf-8", "replace")
     return _LOOKS_SECRET.sub("…", blotted(text, secrets))[:KEPT_CHARACTERS]

@@ -1,4 +1,4 @@
-"""The failure that a host tells inside an answer whose status is 200, for the wires of every provider."""
+"""The error that a host reports inside a response with status 200, for the wires of every provider."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def failure_of(told: Mapping[str, object], *, request_id: str | None = None) -> HTTPError:
-    """The error that a decoded object tells, typed by its fields; its status is 200, its phase ``stream``."""
+    """The error in a decoded object, its type decided by the fields; its status is 200, its phase ``stream``."""
     return http_error(
         200,
         error_body.fields_of(told),

@@ -1,4 +1,4 @@
-"""Log probabilities in the form in which OpenAI writes them, and other wires after it."""
+"""Log probabilities in the format of OpenAI, which other wires use too."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def token_of(value: Mapping[str, object]) -> TokenLogprob:
-    """A token with its log probability, and the likeliest in its place; ProtocolError where it is none."""
+    """A token with its log probability, and the likeliest alternatives; ProtocolError if it is not one."""
     token, number = value.get("token"), value.get("logprob")
     if not isinstance(token, str) or not isinstance(number, (int, float)):
-        raise ProtocolError("logprobs[] is no token with its logprob")
+        raise ProtocolError("an item of logprobs[] is not a token with its logprob")
     top = (token_of(other) for other in objects(value.get("top_logprobs") or [], "top_logprobs"))
     return TokenLogprob(token, float(number), tuple((other.token, other.logprob) for other in top))

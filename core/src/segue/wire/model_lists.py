@@ -1,6 +1,6 @@
-"""What hosts say of the models that they have: pages of a list, read to names and facts.
+"""Reads the lists of models that hosts send: pages of a list, as names and facts.
 
-What the readers do not know of an entry they pass over; an entry without a name is a ProtocolError.
+Unknown fields of an entry are ignored; an entry without a name is a ProtocolError.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Facts: TypeAlias = "dict[str, Value]"
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model that a host lists, and what it tells of it."""
+    """A model that a host lists, and the facts in the list."""
 
     name: str
     facts: Mapping[str, Value]
 
 
 Page: TypeAlias = tuple[Sequence[Listed], str | None]
-"""The models of one page, and the token of the next one, None at the end."""
+"""The models of one page, and the token of the next page; None at the end."""
 
 
 def entries(body: bytes, key: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The objects of a list under this key, or of a list alone, and what stands beside it."""
+    """The objects of the list under this key, or of a plain list; and the object around it."""
     try:
         told = json.loads(body)
     except (ValueError, RecursionError):  # the reason would show what came
@@ -41,28 +41,28 @@ def entries(body: bytes, key: str) -> tuple[list[dict[str, Any]], dict[str, Any]
     beside: dict[str, Any] = told if isinstance(told, dict) else {}
     found = beside.get(key) if isinstance(told, dict) else told
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise ProtocolError("what came is no list of models")
+        raise ProtocolError("the response is not a list of models")
     return found, beside
 
 
 def listed(entry: Mapping[str, Any], facts: Mapping[str, Value | None], *, key: str = "id") -> Listed:
-    """A model by the name of its entry, of which these facts are told; None is not told. What is listed works."""
+    """The model of an entry, with the facts that are not None. A listed model works."""
     name = entry.get(key)
     if not isinstance(name, str) or not name:
-        raise ProtocolError(f"a model of the list has no {key}")
+        raise ProtocolError(f"a model in the list has no {key}")
     told = {fact: value for fact, value in facts.items() if value is not None}
     return Listed(name, {"working": True, **told})
 
 
 def whole(number: object) -> int | None:
-    """A size that can be believed: a whole number above 0; else None."""
+    """A plausible size: a whole number above 0; else None."""
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number < math.inf:
         return None
     return int(number) if number == int(number) else None
 
 
 def flag(value: object) -> bool | None:
-    """Yes or no where it is said; else None."""
+    """True or false; None for any other value."""
     return value if isinstance(value, bool) else None
 
 
@@ -77,14 +77,14 @@ def day(value: object) -> str | None:
 
 
 def words(value: object) -> frozenset[str] | None:
-    """The words of a list; None where there is no list."""
+    """The words of a list; None if it is not a list."""
     return frozenset(word for word in value if isinstance(word, str)) if isinstance(value, list) else None
 
 
 def openai_models(body: bytes) -> Page:
-    """The models of a list in OpenAI's form, with the facts that hosts of its wire add to it.
+    """The models of a list in the format of OpenAI, with the facts that hosts of its wire add.
 
-    Read are fields of api.groq.com, openrouter.ai, api.together.ai, api.mistral.ai, api.x.ai,
+    It reads fields of api.groq.com, openrouter.ai, api.together.ai, api.mistral.ai, api.x.ai,
     api.fireworks.ai, router.huggingface.co, ai-gateway.vercel.sh, vLLM, llama.cpp and LM Studio.
     """
     found, _ = entries(body, "data")

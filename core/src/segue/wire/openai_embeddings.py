@@ -1,4 +1,4 @@
-"""The embeddings wire of OpenAI and of the many hosts that speak it.
+"""The embeddings wire of OpenAI and of the many other hosts that use it.
 
 Source: platform.openai.com/docs/api-reference/embeddings, and the recorded answers that the tests read.
 """
@@ -36,7 +36,7 @@ def encode(
     base64: bool = False,
     options: Mapping[str, object] = _NO_OPTIONS,
 ) -> Call:
-    """The call that asks for the vectors of the inputs; ``base64`` is for hosts that write them so, in fewer bytes."""
+    """The call that requests the embeddings of the inputs; ``base64`` is for hosts that support this shorter format."""
     omissions = Omissions(request.policy)
     body: dict[str, object] = {"model": model, "input": request.inputs}
     if base64:
@@ -44,7 +44,7 @@ def encode(
     if request.dimensions is not None:
         body["dimensions"] = request.dimensions
     if request.purpose is not None:
-        omissions.tuning("purpose", "this wire has no such setting")
+        omissions.tuning("purpose", "this wire does not support this setting")
     body.update(options)
     body.update(request.extra_body)
     return Call(
@@ -58,10 +58,10 @@ def encode(
 def decode(
     body: bytes, *, int8: bool = False, notices: tuple[Notice, ...] = (), call: Call | None = None
 ) -> Embeddings:
-    """The vectors of an answer, in the order of the inputs; ``int8`` where its base64 is of bytes, not of floats.
+    """The embeddings of an answer, in the order of the inputs; ``int8`` if its base64 contains bytes, not floats.
 
-    ``notices`` are those of the call, whose credentials are taken out of an error's words. Raises ProtocolError, or
-    the HTTPError that the body holds.
+    ``notices`` are those of the call, whose credentials are removed from the text of an error. Raises ProtocolError,
+    or the HTTPError that the body contains.
     """
     value = json_object(body)
     if value.get("error"):
@@ -76,7 +76,7 @@ def decode(
     for place, item in enumerate(data):
         index = item.get("index", place)
         if not isinstance(index, int) or not 0 <= index < len(data) or vectors[index]:
-            raise ProtocolError("data[].index is no index of the inputs")
+            raise ProtocolError("data[].index is not the index of an input, or is repeated")
         vectors[index] = _vector(item.get("embedding"), int8=int8)
     return Embeddings(
         vectors=vectors,
@@ -94,7 +94,7 @@ def _vector(value: object, *, int8: bool) -> list[float]:
     try:
         read.frombytes(binascii.a2b_base64(value))
     except ValueError:
-        raise ProtocolError("data[].embedding is not base64 of whole numbers") from None
+        raise ProtocolError("data[].embedding is not valid base64, or ends in the middle of a number") from None
     if sys.byteorder == "big":
         read.byteswap()  # the wire's floats are little-endian
     return [float(number) for number in read]

@@ -1,4 +1,4 @@
-"""What every JSON wire's decoder does: read a value, or say which place is wrong without showing what is there."""
+"""Reads values of decoded JSON, for all wires; an error names the place, and never shows the value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..json_text import from_json
 
 
 def json_object(payload: bytes | str) -> dict[str, Any]:
-    """A JSON object; ProtocolError for anything else."""
+    """A JSON object; ProtocolError for any other value."""
     try:
         data = payload.encode() if isinstance(payload, str) else payload
         value = read(data, allow_inf_nan=False, cache_mode="keys")
@@ -22,14 +22,14 @@ def json_object(payload: bytes | str) -> dict[str, Any]:
         try:
             value = from_json(text, allow_inf_nan=False)
         except ValueError:
-            raise ProtocolError("what came is not JSON") from None
+            raise ProtocolError("the response data is not JSON") from None
     if not isinstance(value, dict):
-        raise ProtocolError("what came is JSON but not an object")
+        raise ProtocolError("the response data is JSON, but not an object")
     return cast("dict[str, Any]", value)
 
 
 def table(value: object, where: str) -> dict[str, Any]:
-    """An object; ProtocolError, with the place, for anything else."""
+    """An object; ProtocolError, with the place, for any other value."""
     if not isinstance(value, dict):
         raise ProtocolError(f"{where} is not an object")
     return cast("dict[str, Any]", value)
@@ -50,27 +50,27 @@ def text_of(value: object, where: str) -> str:
 
 
 def string(value: object) -> str | None:
-    """A string that says something; None for anything else."""
+    """A string that is not empty; None for any other value."""
     return value if isinstance(value, str) and value else None
 
 
 def count(number: Any) -> int | None:
-    """A count that can be believed: not negative, an integer; else unknown."""
+    """A plausible count: an integer of at least 0; else None (unknown)."""
     told: int | None = number if number.__class__ is int and number >= 0 else None
     return told
 
 
 def numbers(value: object, where: str) -> list[float]:
-    """A list of numbers, of which there is one."""
+    """A list of one or more numbers."""
     if isinstance(value, list) and value and all(number.__class__ in {float, int} for number in value):
         return value
     raise ProtocolError(f"{where} is not a list of numbers")
 
 
 def usd(usage: dict[str, Any]) -> float | None:
-    """What a usage says that the call cost; None where it says nothing that can be believed.
+    """The cost of the call in its usage; None if there is no plausible value.
 
-    OpenRouter, Vercel and Perplexity (in a table of its own) tell it in USD, xAI in ticks, 10^10 to the dollar
+    OpenRouter, Vercel and Perplexity (in a separate table) send it in USD, xAI in ticks, 10^10 to the dollar
     (docs.x.ai/developers/cost-tracking).
     """
     told = usage.get("cost")

@@ -1,4 +1,4 @@
-"""Server-sent events (WHATWG HTML, 9.2.6), for a stream that is cut anywhere."""
+"""Server-sent events (WHATWG HTML, 9.2.6), for a stream that may be split anywhere."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class SSEDecoder:
-    """Turns the bytes of one event stream into events, the same ones for every split.
+    """Turns the bytes of one event stream into events: the same events, wherever the bytes are split.
 
-    An event whose blank line never comes is dropped, as the standard says. ``id``, ``retry`` and
-    unknown fields are passed over. A line, or an event in all, of more than ``max_event_bytes`` is a
-    ProtocolError, raised after the events before it were given: at once where this feed has none,
-    or else by the next feed.
+    An event without a blank line after it is dropped, as the standard says. ``id``, ``retry`` and unknown
+    fields are ignored. A line or an event of more than ``max_event_bytes`` is a ProtocolError. It is raised
+    after the events before it: immediately if this feed has none, else by the next feed.
     """
 
     __slots__ = ("_after_cr", "_broken", "_data", "_held", "_limit", "_line", "_name", "_start")
@@ -33,11 +32,11 @@ class SSEDecoder:
 
     @property
     def pending(self) -> bool:
-        """Whether bytes or an event are held that no feed has given."""
+        """Whether it has bytes, or an event, that no feed has returned yet."""
         return bool(self._start or self._line or self._held or self._broken)
 
     def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
-        """The events that these bytes complete, each its name (empty where it has none) and its data."""
+        """The events that these bytes complete, each as its name (empty if it has none) and its data."""
         if self._broken:
             raise self._too_large()
         if self._start is not None:

@@ -1,6 +1,6 @@
-"""Puts the fragments of streamed tool calls together, for every wire that streams them.
+"""Joins the fragments of streamed tool calls, for every wire that streams them.
 
-Hosts tell their calls apart in different ways: by an index, by an id, by both, or only by their order.
+Hosts distinguish their calls in different ways: by an index, by an id, by both, or only by their order.
 Sources: the recorded streams that the tests read, and the shapes of fragments that other clients have
 merged wrongly (microsoft/agent-framework#8336, langchain-ai/langchain#35281, continuedev/continue#13223).
 """
@@ -49,10 +49,10 @@ class ToolCallAssembler:
     def take(
         self, *, index: int | None, call_id: str | None, name: str, arguments: str, kind: ToolKind = "function"
     ) -> ToolCallDelta | None:
-        """The fragment under its call's own number; None where it says nothing new.
+        """The fragment with the number of its call; None if it contains nothing new.
 
-        A call's id and name stand on its first piece; a name that comes in pieces goes on with the
-        next ones, one that a host repeats does not. A call without an id gets one.
+        The first fragment of a call has its id and name. A name can be split: later fragments continue it,
+        but a repeated name does not. A call without an id gets one.
         """
         known = self._find(index, call_id, name, arguments)
         first = known is None

@@ -1,4 +1,4 @@
-"""Anthropic, or whatever host speaks its Messages wire at ``ANTHROPIC_BASE_URL``."""
+"""Anthropic, or another host of its Messages wire at ``ANTHROPIC_BASE_URL``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .models import MODELS
 
 @hookimpl
 def segue_providers() -> list[ProviderSpec]:
-    """Anthropic as data; its code is imported when it is asked."""
+    """The declaration of Anthropic; its code is imported with the first call."""
     return [
         ProviderSpec(
             name="anthropic",

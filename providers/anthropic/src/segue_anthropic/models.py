@@ -1,6 +1,6 @@
-"""Anthropic's models, as models.json has them.
+"""The models of Anthropic, from models.json.
 
-Prices are USD per million tokens, of prompts up to the first tier where they grow with the length. From Sonnet 5
+Prices are in USD per million tokens, for the first tier if they grow with the length of the prompt. From Sonnet 5
 and Opus 5.5 on «setting sampling parameters to non-default values returns a 400 error», as their pages say.
 """
 
@@ -11,4 +11,4 @@ from typing import Final
 from segue.plugin import declared_models
 
 MODELS: Final = declared_models("segue_anthropic")["anthropic"]
-"""The models, the recommended ones first."""
+"""The models, recommended ones first."""

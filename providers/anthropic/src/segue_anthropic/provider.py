@@ -29,16 +29,16 @@ _LOCATION: Final = re.compile(r"[a-z0-9-]+")
 
 
 class Anthropic:
-    """Asks Anthropic, or what speaks its wire at the configured address."""
+    """Calls Anthropic, or another host of its wire at the configured address."""
 
     name = "anthropic"
 
     def models(self) -> Sequence[Model]:
-        """The models on offer."""
+        """The declared models."""
         return MODELS
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The answer's events."""
+        """The events of the answer."""
         options = _options(request, context)
         project, location = options.pop("vertex_project", None), options.pop("vertex_location", "global")
         version = version_of(context.model)
@@ -56,13 +56,13 @@ class Anthropic:
         return exchange(context.transport, call, anthropic_messages.Decoder())
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
-        """Whether Anthropic, or Google in its place, fetches it."""
+        """Whether Anthropic, or Google in its place, downloads it."""
         return anthropic_messages.takes_address(part, vertex="vertex_project" in _options(request, context))
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists for this key."""
         if "vertex_project" in context.settings.options:
-            raise UnsupportedError("Vertex AI lists no models of Anthropic's", subject="models")
+            raise UnsupportedError("Vertex AI does not list the models of Anthropic", subject="models")
         url = f"{(context.settings.base_url or _ADDRESS).rstrip('/')}/v1/models?limit=1000"
         headers = {**_headers(context, vertex=False), "anthropic-version": "2023-06-01"}
         return await list_pages(context, url, headers, read_models, token="after_id")  # noqa: S106 - no secret
@@ -74,18 +74,18 @@ def _options(request: Request, context: Context) -> dict[str, Any]:
 
 
 def version_of(model: str) -> tuple[int, int] | None:
-    """The number of a model's generation; None where its name tells none."""
+    """The number of a model's generation; None if its name contains none."""
     found = _VERSION.match(model)
     return None if found is None else (int(found[1]), int(found[2] or 0))
 
 
 def takes_system_turns(model: str, version: tuple[int, int]) -> bool:
-    """Whether system text may stand amid a conversation: from Opus 4.8 and the fifth generation on."""
+    """Whether system text may be in the middle of a conversation: since Opus 4.8 and the fifth generation."""
     return version >= ((4, 8) if model.startswith("claude-opus") else (5, 0))
 
 
 def most_of(model: str) -> int | None:
-    """The most tokens that a model writes; None where no fact tells it."""
+    """The most tokens that a model writes; None if no fact says it."""
     name = _DATE.sub("", model)
     for known in MODELS:
         if known.name == name:
@@ -99,7 +99,7 @@ def _address(context: Context, project: str | None, location: str) -> str:
     if project is None:
         return base or _ADDRESS
     if not (_PROJECT.fullmatch(project) and _LOCATION.fullmatch(location)):
-        raise ConfigError("vertex_project or vertex_location is no name of Google's")
+        raise ConfigError("vertex_project or vertex_location is not a valid name of a Google project or location")
     host = "aiplatform.googleapis.com" if location == "global" else f"{location}-aiplatform.googleapis.com"
     root = (base or f"https://{host}/v1").rstrip("/")
     return f"{root}/projects/{project}/locations/{location}/publishers/anthropic"

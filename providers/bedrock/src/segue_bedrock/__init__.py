@@ -1,4 +1,4 @@
-"""Amazon Bedrock on its Converse wire, with an API key of its own or with AWS credentials."""
+"""Amazon Bedrock on its Converse wire, with a Bedrock API key or with AWS credentials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .models import MODELS
 
 @hookimpl
 def segue_providers() -> list[ProviderSpec]:
-    """Bedrock as data; its code is imported when it is asked."""
+    """The declaration of Bedrock; its code is imported with the first call."""
     return [
         ProviderSpec(
             name="bedrock",

@@ -1,7 +1,7 @@
-"""Whether AWS credentials are on this machine, as far as variables and files tell; nothing is asked, nothing read out.
+"""Whether this machine has AWS credentials, according to variables and files; it sends no request.
 
-It decides what is offered, and is imported whenever providers are listed: botocore, which finds the credentials
-themselves, is not.
+It decides whether Bedrock is available, and is imported whenever providers are listed. It does not import botocore,
+which finds the credentials themselves.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LEADS: Final = frozenset({
 
 
 def obstacle(environ: Mapping[str, str], options: Mapping[str, object]) -> str | None:
-    """Why there are no credentials, as far as can be told without asking anybody; None where there seem to be some."""
+    """Why there are no credentials, as far as variables and files show; None if there seem to be some."""
     named = options.get("profile")
     if named is None and any(all(environ.get(name) for name in group) for group in _VARIABLES):
         return None
@@ -39,7 +39,11 @@ def obstacle(environ: Mapping[str, str], options: Mapping[str, object]) -> str |
     profile = str(named or environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default")
     if any(not _LEADS.isdisjoint(section) for section in _sections(environ, profile)):
         return None
-    where = "AWS has no credentials here" if profile == "default" else f"the AWS profile {profile!r} has no credentials"
+    where = (
+        "this machine has no AWS credentials"
+        if profile == "default"
+        else f"the AWS profile {profile!r} has no credentials"
+    )
     return f"{where}: set {KEY}, or AWS_PROFILE, or see `aws configure`"
 
 

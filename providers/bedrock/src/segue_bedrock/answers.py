@@ -1,12 +1,12 @@
-"""The bytes of a Converse answer as events: the event stream of ConverseStream, or the JSON of Converse.
+"""Decodes a Converse answer into events: the event stream of ConverseStream, or the JSON of Converse.
 
-An answer is a list of blocks; a whole answer is read as the stream in which each block has all of itself in its
-beginning. Sources: the service model of botocore 1.44.5, and recorded answers.
+An answer is a list of blocks; a whole answer is read like a stream in which the start of each block has all of its
+content. Sources: the service model of botocore 1.44.5, and recorded answers.
 
-A stream tells its end in two events: ``messageStop`` with the reason, then ``metadata`` with what was counted and
-what a guardrail did. Only both together end it. Without ``metadata`` the text would be whole, but that it was counted
-nowhere must not look like an answer that cost nothing: then HTTP's framing has to prove that nothing more was sent,
-and a notice says what is missing.
+A stream ends with two events: ``messageStop`` with the reason, then ``metadata`` with the usage and the actions of a
+guardrail. Only both together end it. Without ``metadata`` the text is complete, but unknown usage must not look like
+an answer that cost nothing: then the framing of HTTP must prove that nothing more was sent, and a notice says what is
+missing.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ FINISH: Final[Mapping[str, FinishReason]] = {
     "malformed_model_output": "unknown",
     "malformed_tool_use": "unknown",
 }
-"""Why an answer ended, in the words of the wire."""
+"""Why an answer ended: the values of this wire."""
 
 STATUSES: Final[Mapping[str, int]] = {
     "internalServerException": 500,
@@ -67,19 +67,19 @@ STATUSES: Final[Mapping[str, int]] = {
     "throttlingException": 429,
     "validationException": 400,
 }
-"""The status that an exception inside a stream stands for.
+"""The status of an exception inside a stream.
 
-The service model has 424 for those of the model, which would be the request's fault by its number; its words are
-"Retry your request". One that is not ready has 429 there, and is nobody's rate.
+The service model has 424 for an exception of the model. That number means an error in the request, but the description
+says "Retry your request". It has 429 for a model that is not ready, which is not a rate limit.
 """
 
 _MALFORMED: Final = frozenset({"malformed_model_output", "malformed_tool_use"})
-_UNREAD: Final = "the answer has this, which is not read"
+_UNREAD: Final = "the answer contains this, but Segue does not read it"
 _JSON_BEGINS: Final = frozenset(b"{ \t\r\n\xef")
 
 
 def opaque_block(opaque: str | None) -> dict[str, Any] | None:
-    """The block of this wire that an opaque part holds; None where it holds none."""
+    """The block of this wire that an opaque part contains; None if it contains none."""
     try:
         block = from_json(opaque or "")
     except ValueError:
@@ -106,9 +106,9 @@ class _Block:
 
 
 class Decoder:
-    """Reads a streamed answer, or a whole one: whichever the first byte shows.
+    """Reads a streamed or a whole answer; the first byte shows which one it is.
 
-    ``answer_tool`` names the tool whose input is the answer, where its form was asked for in that way.
+    ``answer_tool`` names the tool whose input is the answer, if the schema was sent in that way.
     """
 
     __slots__ = (
@@ -134,7 +134,7 @@ class Decoder:
         self._told: set[str] = set()
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they hold."""
+        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they contain."""
         if not data:
             return
         if self._body is None and not self._started and not self._frames.pending and data[0] in _JSON_BEGINS:
@@ -151,7 +151,7 @@ class Decoder:
             yield from self._frame(frame)
 
     def end(self, *, delimited: bool) -> Iterator[Event]:
-        """The events that the end of the body completes; StreamBrokenError where it came too soon."""
+        """The events that the end of the body completes; raises StreamBrokenError if it came too early."""
         if self.finished:
             return
         if self._body is not None:
@@ -163,10 +163,10 @@ class Decoder:
                 raise StreamBrokenError("the connection ended inside the answer") from None
             yield from self._whole(value)
         elif self._stopped and delimited and not self._frames.pending:
-            yield Notice("usage", "the stream ended without its metadata: what it cost is not known")
+            yield Notice("usage", "the stream ended without its metadata: usage and cost are unknown")
             yield from self._finish()
         elif not self._started and delimited and not self._frames.pending:
-            raise ProtocolError("the body holds no answer: neither JSON nor a message of an event stream")
+            raise ProtocolError("the body does not contain an answer: it is neither JSON nor an event stream")
         else:
             raise StreamBrokenError("the stream ended before its end (messageStop and metadata)")
 
@@ -181,7 +181,7 @@ class Decoder:
             case "error":
                 raise self._failure(frame.text(":error-code"), frame.text(":error-message").encode())
             case kind:
-                raise ProtocolError(f"a message is neither event nor failure, but {kind!r:.40}")
+                raise ProtocolError(f"a message is neither an event nor an exception, but {kind!r:.40}")
 
     def _failure(self, code: str, payload: bytes) -> Exception:
         try:
@@ -230,7 +230,7 @@ class Decoder:
         yield from self._start()
         output = table(answer.get("output") or {}, "output")
         if "message" not in output:
-            yield from self._notice("output", "the host answered, but not in the form of the Converse wire")
+            yield from self._notice("output", "the response is not in the format of the Converse wire")
         message = table(output.get("message") or {}, "output.message")
         for index, block in enumerate(objects(message.get("content") or [], "content")):
             yield from self._block(index, block)
@@ -272,7 +272,7 @@ class Decoder:
             block = self._blocks[index] = _Block(kind, told, self._characters)
             name = string(told.get("name")) or ""
             if kind == "toolResult" or told.get("type") == "server_tool_use":
-                message = "it is not read, and goes back with the message"
+                message = "Segue does not read it, but sends it back with the message"
                 yield from self._notice(f"content of type {string(told.get('type')) or kind:.60}", message)
             elif name == self._answer_tool:
                 block.kind = "answer"
@@ -301,7 +301,7 @@ class Decoder:
                 case "toolResult" if block is not None and block.kind == kind:
                     block.told.setdefault("content", []).extend(objects(value, kind))
                 case "toolUse" | "toolResult":
-                    raise ProtocolError("contentBlockDelta is of a tool that has not begun, or has ended")
+                    raise ProtocolError("contentBlockDelta belongs to a tool that has not started or has ended")
                 case _:
                     yield from self._notice(f"delta of type {kind:.40}", _UNREAD)
 
@@ -311,7 +311,7 @@ class Decoder:
         if block is None:
             block = self._blocks[index] = _Block(kind, {}, self._characters)
         elif block.kind != kind:
-            raise ProtocolError(f"contentBlockDelta of type {kind} is of a block of another type")
+            raise ProtocolError(f"contentBlockDelta of type {kind} belongs to a block of another type")
         return block
 
     def _text(self, text: str) -> Iterator[Event]:
@@ -342,7 +342,7 @@ class Decoder:
                 case "redactedContent":
                     block.redacted.append(text_of(value, kind))
                 case _:
-                    yield from self._notice(f"thought of type {kind:.40}", _UNREAD)
+                    yield from self._notice(f"reasoning of type {kind:.40}", _UNREAD)
 
     def _stop(self, index: int) -> Iterator[Event]:
         block = self._blocks.pop(index, None)
@@ -374,9 +374,9 @@ class Decoder:
         self._stop_reason = string(told.get("stopReason"))
         raw = self._stop_reason
         if raw in _MALFORMED:
-            yield Notice("stop_reason", f"the model wrote what its host could not read ({raw})")
+            yield Notice("stop_reason", f"the host could not read the output of the model ({raw})")
         elif raw not in FINISH:
-            yield Notice("stop_reason", "the answer has none" if raw is None else f"{raw:.40} is not known")
+            yield Notice("stop_reason", "the answer has no stopReason" if raw is None else f"unknown value {raw:.40}")
         fields = told.get("additionalModelResponseFields")
         if fields:
             yield Notice("additional_model_response_fields", to_json(fields).decode("utf-8", "replace")[:2000])
@@ -386,7 +386,7 @@ class Decoder:
         trace = table(told.get("trace") or {}, "trace")
         acted = dict.fromkeys(_acted(trace.get("guardrail")))
         if acted:
-            yield Notice("guardrail", f"a guardrail acted on the call: {', '.join(acted):.500}")
+            yield Notice("guardrail", f"a guardrail changed or blocked the call: {', '.join(acted):.500}")
         router = trace.get("promptRouter")
         if isinstance(router, dict) and string(router.get("invokedModelId")):
             yield Notice("model", f"the router chose {router['invokedModelId']:.200}")
@@ -408,7 +408,7 @@ _THOUGHT: Final = ("text", "signature", "redactedContent")
 def _index(event: Mapping[str, Any]) -> int:
     index = count(event.get("contentBlockIndex"))
     if index is None:
-        raise ProtocolError("contentBlockIndex is no index")
+        raise ProtocolError("contentBlockIndex is not a whole number of at least 0")
     return index
 
 

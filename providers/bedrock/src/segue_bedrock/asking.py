@@ -1,4 +1,4 @@
-"""The request as a call of Converse, or of ConverseStream; it is not signed yet."""
+"""Encodes a request as a call of Converse or ConverseStream, which is not signed yet."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIELDS: Final = {
     "top_p": "topP",
     "stop": "stopSequences",
 }
-"""Settings that this wire has, by our name."""
+"""Settings that this wire supports, by their names in Segue."""
 
 OPTIONS: Final = {
     "additional_model_request_fields": "additionalModelRequestFields",
@@ -37,7 +37,7 @@ OPTIONS: Final = {
     "guardrail": "guardrailConfig",
     "request_metadata": "requestMetadata",
 }
-"""Options that are a field of the body as they stand."""
+"""Options that become a field of the body unchanged."""
 
 _CHOICES: Final = {"auto": "auto", "required": "any"}
 _MEANINGFUL: Final = frozenset({"n", "logprobs", "top_logprobs"})
@@ -83,10 +83,10 @@ _LONGEST_ID: Final = 64
 def encode(
     request: Request, *, model: str, base_url: str, headers: Mapping[str, str], options: Mapping[str, Any]
 ) -> Call:
-    """The call that asks ``model``, an id or an ARN, at ``base_url`` for an answer.
+    """The call that requests an answer from ``model``, an id or an ARN, at ``base_url``.
 
-    What the wire has no words for is left out with a notice, or raises UnsupportedError, as the request's
-    policy has it.
+    What the wire does not support is left out with a notice, or raises UnsupportedError, as the policy of the
+    request says.
     """
     omissions = Omissions(request.policy)
     writer = _Writer(omissions, cites=bool(options.get("document_citations")))
@@ -118,12 +118,12 @@ def encode(
 
 
 def takes_address(part: ImagePart | FilePart) -> bool:
-    """Whether the host fetches it: what is in S3, if the model takes that."""
+    """Whether the host downloads it: only from S3, if the model supports that."""
     return (part.url or "").startswith(_S3)
 
 
 def answer_tool(request: Request, model: str) -> str | None:
-    """The tool by whose input the answer comes, where its form is not a field of the model's request."""
+    """The tool whose input is the answer, if the request of the model has no field for a schema."""
     output = request.output
     return None if output is None or output.json_schema is None or takes_forms(model) else output.name
 
@@ -140,7 +140,7 @@ def _settings(given: Mapping[str, Any], model: str, body: Body, own: Body, omiss
             continue
         else:
             leave_out = omissions.meaning if name in _MEANINGFUL else omissions.tuning
-            if not leave_out(name, "this wire has no such setting"):
+            if not leave_out(name, "this wire does not support this setting"):
                 own[name] = value
     if inference:
         body["inferenceConfig"] = inference
@@ -159,7 +159,7 @@ def _tools(request: Request, options: Mapping[str, Any], omissions: Omissions, *
         if not used:
             return None
         # The wire has no such choice, and with calls in the conversation it must be told of the tools.
-        omissions.meaning("tool_choice", "this wire can't forbid tools that the conversation has used")
+        omissions.meaning("tool_choice", "this wire cannot forbid tools that the conversation has used")
     tools += [{"systemTool": {"name": name}} for name in options.get("system_tools") or ()]
     if not tools:
         return None
@@ -187,7 +187,9 @@ def _tool(tool: Tool) -> Body:
 def _form(output: Output, model: str, body: Body, system: list[Body], omissions: Omissions) -> None:
     """Ask for the form of the answer: by its field, by a tool, or in words."""
     if output.json_schema is None:
-        omissions.notices.append(Notice("output", "this wire has a form only by schema: JSON was asked for in words"))
+        omissions.notices.append(
+            Notice("output", "this wire has JSON output only with a schema: the prompt asks for JSON")
+        )
         system.append({"text": "Answer with one JSON object and nothing else."})
         return
     described = {} if output.description is None else {"description": output.description}
@@ -196,7 +198,7 @@ def _form(output: Output, model: str, body: Body, system: list[Body], omissions:
         form = {"type": "json_schema", "structure": {"jsonSchema": schema}}
         body["outputConfig"] = {**body.get("outputConfig", {}), "textFormat": form}
         return
-    told = "this model takes no schema of an answer: it was asked for as the input of a tool"
+    told = "this model does not support a schema for the answer: it was sent as the schema of a tool"
     omissions.notices.append(Notice("output", told))
     spec = {"name": output.name, "inputSchema": {"json": output.json_schema}, **described}
     config = body.setdefault("toolConfig", {"tools": []})
@@ -264,7 +266,7 @@ class _Writer:
     def take(self, message: Message) -> None:
         """Take the next message; those of one side in a row, results of tools among them, are one turn."""
         if message.name is not None and self._once("name"):
-            self._omissions.tuning("name", "this wire takes no names of speakers")
+            self._omissions.tuning("name", "this wire does not support names of participants")
         match message.role:
             case "system" | "developer":
                 self._take_system(message)
@@ -292,7 +294,7 @@ class _Writer:
 
     def _take_system(self, message: Message) -> None:
         if self.turns and self._once("system"):
-            told = "this wire takes system text only before the conversation: what came later was sent there"
+            told = "this wire takes system text only before the conversation: later system text was moved there"
             self._omissions.notices.append(Notice("system", told))
         for part in message.parts:
             if part.type == "text":
@@ -300,7 +302,7 @@ class _Writer:
             elif part.type == "cache":
                 self.system.append(_point(part.ttl))
             else:
-                self._lack(part.type, "what the system says is text here")
+                self._lack(part.type, "this wire supports only text in system messages")
 
     def _add(self, role: str, blocks: list[Body]) -> None:
         if self.turns and self.turns[-1][0] == role:
@@ -314,7 +316,7 @@ class _Writer:
             self._omissions.no_words(part)
             return None
         if part.type in {"audio", "reasoning"}:
-            return self._lack(part.type, "this wire takes none in the result of a tool")
+            return self._lack(part.type, "this wire does not support it in the result of a tool")
         return self._block(part)
 
     def _block(self, part: Part) -> Body | None:
@@ -339,7 +341,7 @@ class _Writer:
 
     def _sound(self, part: AudioPart) -> Body | None:
         if part.format not in _SOUNDS:
-            return self._lack("audio", f"this wire takes no sound of the format {part.format:.40}")
+            return self._lack("audio", f"this wire does not support audio in the format {part.format:.40}")
         return {"audio": {"format": part.format, "source": _bytes(part.data)}}
 
     def _image(self, part: ImagePart) -> Body | None:
@@ -348,8 +350,8 @@ class _Writer:
             return None
         media_type = part.media_type or mimetypes.guess_type(part.url or "")[0] or ""
         if media_type not in _IMAGES:
-            told = media_type or "what has no known suffix"
-            return self._lack("image", f"this wire takes PNG, JPEG, GIF and WebP, not {told}")
+            told = media_type or "a file without a known suffix"
+            return self._lack("image", f"this wire supports PNG, JPEG, GIF and WebP, not {told}")
         return {"image": {"format": _IMAGES[media_type], "source": _source(part.data, part.url)}}
 
     def _file(self, part: FilePart) -> Body | None:
@@ -358,17 +360,17 @@ class _Writer:
             return None
         place = part.url or part.id
         if part.id is not None and not part.id.startswith(_S3):
-            return self._lack("file", "this wire's host keeps no files; what is in S3 has an address, s3://…")
+            return self._lack("file", "the host of this wire stores no files; use the address of a file in S3, s3://…")
         media_type = part.media_type or mimetypes.guess_type(place or "")[0] or ""
         source = _source(part.data, place)
         if media_type in _VIDEOS:
             return {"video": {"format": _VIDEOS[media_type], "source": source}}
         form = _DOCUMENTS.get(media_type) or ("txt" if media_type.startswith("text/") else None)
         if form is None:
-            return self._lack("file", f"this wire takes no {media_type or 'file without a known suffix'}")
+            return self._lack("file", f"this wire does not support {media_type or 'a file without a known suffix'}")
         if part.name is not None and self._once("file name"):
             # «vulnerable to prompt injections …, we recommend that you specify a neutral name» (DocumentBlock)
-            self._omissions.notices.append(Notice("file name", "documents are sent under neutral names"))
+            self._omissions.notices.append(Notice("file name", "documents are sent with neutral names"))
         self._documents += 1
         document = {"format": form, "name": f"Document {self._documents}", "source": source}
         return {"document": {**document, **({"citations": {"enabled": True}} if self._cites or part.citations else {})}}
@@ -383,7 +385,7 @@ class _Writer:
         """What was thought, or done by the host, as it gave it; None where it would not know it again."""
         block = opaque_block(part.opaque)
         if block is None:
-            self._omissions.without_reasoning_once(self._told, "only what is signed goes back to this host")
+            self._omissions.without_reasoning_once(self._told, "this host takes back only signed reasoning")
             return None
         signed = block.get("reasoningContent", {}).get("reasoningText")
         if isinstance(signed, dict):

@@ -1,7 +1,8 @@
-"""The framing ``application/vnd.amazon.eventstream``, for a stream that is cut anywhere.
+"""The framing ``application/vnd.amazon.eventstream``, for a stream that may be split anywhere.
 
-A message is a prelude (its length, that of its headers, their CRC-32), headers, a payload, and the CRC-32 of all of
-it; numbers are big-endian. Sources: smithy.io/2.0/aws/amazon-eventstream; the limits are those of botocore 1.44.5.
+A message is a prelude (its length, the length of its headers, the CRC-32 of both), headers, a payload, and the CRC-32
+of all of it; numbers are big-endian. Sources: smithy.io/2.0/aws/amazon-eventstream; the limits are from botocore
+1.44.5.
 """
 
 from __future__ import annotations
@@ -39,16 +40,16 @@ class Frame:
     payload: bytes = field(repr=False)
 
     def text(self, name: str) -> str:
-        """A header that is a string; empty where there is none."""
+        """A header that is a string; empty if there is none."""
         value = self.headers.get(name)
         return value if isinstance(value, str) else ""
 
 
 class EventStreamDecoder:
-    """Turns the bytes of a stream into messages, the same ones for every split.
+    """Turns the bytes of a stream into messages: the same messages, wherever the bytes are split.
 
-    ProtocolError for a length that cannot be, one beyond ``max_payload_bytes``, a checksum that is wrong, or headers
-    that cannot be read; no message comes after it.
+    Raises ProtocolError for an impossible length, a payload of more than ``max_payload_bytes``, a wrong checksum, or
+    headers that are not valid; no message comes after it.
     """
 
     __slots__ = ("_held", "_limit", "_prelude")
@@ -60,7 +61,7 @@ class EventStreamDecoder:
 
     @property
     def pending(self) -> bool:
-        """Whether a message has begun that has not ended."""
+        """Whether a message has started and has not ended."""
         return bool(self._held)
 
     def feed(self, data: bytes) -> Iterator[Frame]:
@@ -89,13 +90,13 @@ class EventStreamDecoder:
         length, headers, told = _PRELUDE.unpack_from(held, start)
         if crc32(memoryview(held)[start : start + 8]) != told:
             raise ProtocolError(
-                "the checksum of a message's prelude is wrong: this is no event stream, or a broken one"
+                "the checksum of the prelude of a message is wrong: this is not an event stream, or it is damaged"
             )
         if headers > MAX_HEADERS_BYTES:
             raise ProtocolError(f"the headers of a message are larger than {MAX_HEADERS_BYTES:,} bytes")
         payload = length - headers - _LEAST
         if payload < 0:
-            raise ProtocolError("a message is shorter than what it says is in it")
+            raise ProtocolError("a message is shorter than its headers and payload")
         if payload > self._limit:
             raise ProtocolError(f"a message is larger than {self._limit:,} bytes")
         return length, headers
@@ -119,7 +120,7 @@ def _headers(data: bytes) -> dict[str, HeaderValue]:
             name = raw.decode()
             value, place = _value(data, place, kind[0])
         except UnicodeDecodeError:
-            raise ProtocolError("a header of a message is no UTF-8") from None
+            raise ProtocolError("a header of a message is not UTF-8") from None
         if name in headers:
             raise ProtocolError("a message has a header twice")
         headers[name] = value
@@ -143,5 +144,5 @@ def _value(data: bytes, place: int, kind: int) -> tuple[HeaderValue, int]:
 
 def _take(data: bytes, place: int, size: int) -> tuple[bytes, int]:
     if place + size > len(data):
-        raise ProtocolError("a header of a message is longer than the headers are")
+        raise ProtocolError("a header of a message is longer than all headers together")
     return data[place : place + size], place + size

@@ -1,7 +1,7 @@
-"""In what models differ by their maker, told by their names: how they think, ``top_k``, and an answer's form.
+"""Differences between the models of different makers, by name: reasoning, ``top_k``, and the schema of an answer.
 
-A name may have a place before it (``us.``, ``global.``) and may be the end of an ARN; an application's own inference
-profile does not tell what it asks, and counts as none of these families.
+A name may have a region before it (``us.``, ``global.``) and may be the end of an ARN; the name of an application
+inference profile does not contain its model, so it belongs to none of these families.
 
 Sources, as stored by public indexes up to 2026-11-24: docs.aws.amazon.com/bedrock/latest/userguide (adaptive and
 extended thinking, structured output), …/nova/latest/nova2-userguide; recorded requests; botocore 1.44.5.
@@ -41,13 +41,13 @@ _THREE: Final = {"minimal": "low", "xhigh": "high"}
 
 
 def claude_version(model: str) -> tuple[int, int] | None:
-    """The number of a Claude's generation; None of other models."""
+    """The number of the generation of a Claude model; None for other models."""
     found = _CLAUDE.search(model)
     return None if found is None else (int(found[1]), int(found[2] or 0))
 
 
 def takes_forms(model: str) -> bool:
-    """Whether the form of an answer is a field of its request; what is not known is taken to have it."""
+    """Whether the request has a field for the schema of an answer; an unknown model is assumed to have it."""
     version = claude_version(model)
     if version is None and "anthropic.claude" in model:
         return False
@@ -55,17 +55,17 @@ def takes_forms(model: str) -> bool:
 
 
 def with_top_k(top_k: int, model: str, omissions: Omissions) -> dict[str, Any]:
-    """The fields of the model itself that say ``top_k``."""
+    """The model's own fields for ``top_k``."""
     if "anthropic.claude" in model:
         return {"top_k": top_k}
     if "amazon.nova" in model:
         return {"inferenceConfig": {"topK": top_k}}
-    omissions.tuning("top_k", "this wire has it only for Claude and Nova")
+    omissions.tuning("top_k", "this wire supports it only for Claude and Nova")
     return {}
 
 
 def with_effort(effort: str, model: str, limit: int | None, omissions: Omissions) -> tuple[dict[str, Any], str | None]:
-    """The fields of the model itself that say how much it thinks, and the effort of the wire's own field."""
+    """The model's own fields for reasoning, and the effort for the field of the wire."""
     version = claude_version(model)
     if version is not None and version >= _ADAPTS:
         if effort == "none":
@@ -82,7 +82,7 @@ def with_effort(effort: str, model: str, limit: int | None, omissions: Omissions
         return {"reasoning_effort": _level(effort, _THREE, omissions)}, None
     if "openai.gpt" in model and "gpt-oss" not in model:
         return {"reasoning_effort": effort}, None
-    omissions.tuning("reasoning_effort", "it is not known how this model is told")
+    omissions.tuning("reasoning_effort", "Segue does not know the field of this model for it")
     return {}, None
 
 
@@ -97,6 +97,8 @@ def _budget(effort: str, limit: int, omissions: Omissions) -> dict[str, Any]:
     if effort == "none":
         return {}  # these think only where they are told to
     if limit <= _LEAST_BUDGET:
-        omissions.tuning("reasoning_effort", f"max_tokens leaves no room for thinking, whose least is {_LEAST_BUDGET}")
+        omissions.tuning(
+            "reasoning_effort", f"max_tokens is too small for thinking, which needs at least {_LEAST_BUDGET} tokens"
+        )
         return {}
     return {"thinking": {"type": "enabled", "budget_tokens": max(_LEAST_BUDGET, int(limit * _SHARE[effort]))}}

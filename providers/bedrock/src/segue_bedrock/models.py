@@ -1,8 +1,8 @@
-"""Models that Converse reaches, and what is known of them.
+"""Models that can be used with Converse, and their facts.
 
-Names that begin with ``global.`` are inference profiles that answer from any commercial region, at the prices of
-that; ``us.``, ``eu.`` and the like keep a call in their part of the world, and cost a tenth more. Any other id or ARN
-may be asked by its name as well. Prices are in USD per million tokens of text.
+Names that begin with ``global.`` are inference profiles that answer from any commercial region, at the price of that
+region; ``us.``, ``eu.`` and similar prefixes keep a call in their part of the world, and cost 10 % more. Any other id
+or ARN can also be used by its name. Prices are in USD per million tokens of text.
 
 Sources: genai-prices 0.2.3 of 2026-11 (contexts, prices); the user guide of docs.aws.amazon.com/bedrock, as stored by
 public indexes up to 2026-11-24 (ids, structured output, reasoning); platform.claude.com (limits of Claude); recorded
@@ -100,4 +100,4 @@ MODELS: Final = (
     _model("qwen.qwen3-32b-v1:0", 32_000, (0.15, 0.60), has=_OPEN, lacks=_NO_EYES),
     _model("mistral.mistral-large-3-675b-instruct", 256_000, (0.50, 1.50), has=_OPEN, lacks=("audio",)),
 )  # fmt: skip
-"""The models, the recommended ones first."""
+"""The models, recommended ones first."""

@@ -1,4 +1,4 @@
-"""Amazon Bedrock's Converse, with an API key of Bedrock's or signed with AWS credentials."""
+"""Amazon Bedrock on its Converse wire, with a Bedrock API key or signed with AWS credentials."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REFUSED: Final = frozenset({401, 403})
 
 
 class Bedrock:
-    """Asks Bedrock in a region, or what speaks its wire at the configured address."""
+    """Calls Bedrock in a region, or another host of its wire at the configured address."""
 
     name = "bedrock"
 
@@ -40,15 +40,15 @@ class Bedrock:
         self._signer = Signer()
 
     def models(self) -> Sequence[Model]:
-        """The models on offer."""
+        """The declared models."""
         return MODELS
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
-        """Whether the host fetches it."""
+        """Whether the host downloads it."""
         return takes_address(part)
 
     async def stream(self, request: Request, context: Context) -> AsyncGenerator[Event, None]:
-        """The answer's events."""
+        """The events of the answer."""
         options = {**context.settings.options, **request.options.get(context.provider, {})}
         base_url, region = await self._place(context, options)
         call = encode(
@@ -78,7 +78,7 @@ class Bedrock:
         if region is None:
             raise ConfigError('bedrock has no region: set AWS_REGION, or region = "…" in [providers.bedrock.options]')
         if not _REGION.fullmatch(region):
-            raise ConfigError("bedrock: the region is no name of AWS's, such as eu-central-1")
+            raise ConfigError("bedrock: the region is not a valid AWS region; expected a name such as eu-central-1")
         suffix = ".cn" if region.startswith("cn-") else ""
         return base_url or f"https://bedrock-runtime.{region}.amazonaws.com{suffix}", region
 

@@ -1,7 +1,7 @@
-"""AWS credentials, found and kept fresh by botocore, and the signatures that they make.
+"""AWS credentials, which botocore finds and refreshes, and the signatures that they make.
 
-botocore is imported with the first call that is signed: that takes 0.3 s, and finding credentials may read files, run
-a program or ask another service. All of it happens in a thread of its own.
+botocore is imported with the first signed call: that takes 0.3 s, and finding credentials may read files, run a program
+or call another service. All of this runs in a separate thread.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ _INSTANCE_ROLE: Final = "iam-role"
 
 
 class Signer:
-    """Signs calls with the credentials of a profile, or of whatever botocore finds without one."""
+    """Signs calls with the credentials of a profile, or with those that botocore finds without one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: dict[tuple[str | None, bool], tuple[Any, Any]] = {}  # with the credentials that each found
 
     def forget(self) -> None:
-        """Look for credentials anew with the next call, as after those in a file were refused."""
+        """Look for credentials again with the next call, for example after those in a file were refused."""
         with self._lock:
             self._sessions.clear()
 
     async def region(self, profile: str | None) -> str | None:
-        """The region that AWS's own files name."""
+        """The region in the files of AWS."""
         return await asyncio.to_thread(self._region, profile)
 
     async def signed(self, call: Call, *, region: str, profile: str | None, instance_role: bool) -> Call:
-        """The call with its signature; ConfigError where there are no credentials, ProviderError where they fail."""
+        """The call with its signature; ConfigError if there are no credentials, ProviderError if they fail."""
         return await asyncio.to_thread(self._signed, call, region, profile, instance_role)
 
     def _region(self, profile: str | None) -> str | None:
@@ -114,10 +114,10 @@ def _quietly() -> Iterator[None]:
     try:
         yield
     except ProfileNotFound:
-        failure: Exception = ConfigError("bedrock: AWS's files have no profile of the name that is set")
+        failure: Exception = ConfigError("bedrock: the files of AWS have no profile with the configured name")
     except (BotoCoreError, ClientError) as error:
         # Expired, refused, unreachable: another provider has other credentials.
-        told = f"the AWS credentials cannot be had ({type(error).__name__})"
+        told = f"the AWS credentials are not available ({type(error).__name__})"
         failure = ProviderError(told, phase="send")
     else:
         return

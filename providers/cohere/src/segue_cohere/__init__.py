@@ -1,4 +1,4 @@
-"""Cohere, on its Chat wire, version 2."""
+"""Cohere, on version 2 of its Chat wire."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .models import MODELS
 
 @hookimpl
 def segue_providers() -> list[ProviderSpec]:
-    """Cohere as data; its code is imported when it is asked."""
+    """The declaration of Cohere; its code is imported with the first call."""
     return [
         ProviderSpec(
             name="cohere",

@@ -1,6 +1,6 @@
-"""The bytes of Cohere's answer as events (docs.cohere.com/v2/docs/streaming).
+"""Decodes an answer of Cohere into events (docs.cohere.com/v2/docs/streaming).
 
-A stream ends with its ``message-end``; the ``[DONE]`` that may follow is not read.
+A stream ends with its ``message-end``; a ``[DONE]`` after it is ignored.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ _OPAQUE: Final = {"thinking": THINKING, "tool_plan": PLAN}
 
 
 class Decoder:
-    """Reads a streamed answer, or a whole one: whichever the first byte shows.
+    """Reads a streamed or a whole answer; the first byte shows which one it is.
 
-    ``prices`` of input and output, in USD per million, tell the cost of the units that the host bills,
-    which are fewer than the tokens that it counts.
+    ``prices`` of input and output, in USD per million, give the cost of the billed units, which are fewer than
+    the counted tokens.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Decoder:
         self._told: set[str] = set()
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they hold."""
+        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they contain."""
         if self._whole is None:
             data = data.lstrip()
             if not data:
@@ -95,7 +95,7 @@ class Decoder:
                 yield from self._event(json_object(payload))
 
     def end(self, *, delimited: bool) -> Iterator[Event]:
-        """The events that the end of the body completes; StreamBrokenError where it came too soon."""
+        """The events that the end of the body completes; raises StreamBrokenError if it came too early."""
         if self.finished:
             return
         if self._whole:
@@ -107,7 +107,7 @@ class Decoder:
                 raise StreamBrokenError("the connection ended inside the answer") from None
             yield from self._answer(value)
         elif not self._started and delimited:
-            raise ProtocolError("the body holds no answer: neither JSON nor an event of a stream")
+            raise ProtocolError("the body does not contain an answer: it is neither JSON nor an event stream")
         else:
             self._sse.feed(b"")  # raises where the last event was too large
             raise StreamBrokenError("the stream ended before its end marker (message-end)")
@@ -233,7 +233,7 @@ class Decoder:
     def _unread(self, subject: str) -> Iterator[Notice]:
         if subject not in self._told:
             self._told.add(subject)
-            yield Notice(subject, "the answer has this, which is not read")
+            yield Notice(subject, "the answer contains this, but Segue does not read it")
 
     def _end(self, told: Mapping[str, Any]) -> Iterator[Event]:
         yield from self._close()

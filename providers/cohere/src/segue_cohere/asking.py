@@ -1,4 +1,4 @@
-"""The request as a call of Cohere's chat, version 2 (docs.cohere.com/reference/chat)."""
+"""Encodes a request as a call of version 2 of Cohere's chat (docs.cohere.com/reference/chat)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 Body: TypeAlias = dict[str, Any]
 
 PLAN: Final = '{"type":"tool_plan"}'
-"""The opaque part of a plan: reasoning that has a field of its own here."""
+"""The opaque part of a plan: reasoning with a separate field on this wire."""
 THINKING: Final = '{"type":"thinking"}'
-"""The opaque part of what was thought, which ends it where a plan may follow."""
+"""The opaque part of the reasoning, which marks its end before a plan."""
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "frequency_penalty": "frequency_penalty",
@@ -36,10 +36,10 @@ _SETTINGS: Final[Mapping[str, str]] = {
 def encode(
     request: Request, *, model: str, base_url: str, headers: Mapping[str, str], options: Mapping[str, object]
 ) -> Call:
-    """The call that asks ``model`` at ``base_url`` (without the version) for an answer.
+    """The call that requests an answer from ``model`` at ``base_url`` (without the version).
 
-    ``options`` are those of `Options`. What this wire has no words for is left out with a notice, or
-    raises UnsupportedError, as the request's policy has it.
+    ``options`` are those of `Options`. What this wire does not support is left out with a notice, or raises
+    UnsupportedError, as the policy of the request says.
     """
     omissions = Omissions(request.policy)
     documents: list[Body] = []
@@ -49,7 +49,7 @@ def encode(
         "stream": request.stream,
     }
     if any(message.name is not None for message in request.messages):
-        omissions.tuning("name", "Cohere takes no names of speakers")
+        omissions.tuning("name", "Cohere does not support names of participants")
     _tools(request, body, omissions)
     _settings(request, body, omissions)
     body.update(options)
@@ -73,22 +73,22 @@ def _settings(request: Request, body: Body, omissions: Omissions) -> None:
         elif name == "reasoning_effort":
             body["thinking"] = {"type": "disabled" if value == "none" else "enabled"}
             if value != "none":
-                omissions.tuning(name, "Cohere only knows whether to think, which was asked for, not how much")
+                omissions.tuning(name, "Cohere supports only thinking on or off, without an effort: thinking is on")
         elif name == "n":
             # A wish for the one answer that there is needs no words.
             if value > 1:
-                omissions.meaning("n", "Cohere gives one answer a call")
+                omissions.meaning("n", "Cohere gives only one answer per call")
         elif name == "top_logprobs":
-            omissions.meaning(name, "Cohere tells the log probability of what it said alone")
+            omissions.meaning(name, "Cohere returns log probabilities only for the tokens of the answer")
         else:
-            omissions.tuning(name, "Cohere has no such setting")
+            omissions.tuning(name, "Cohere does not support this setting")
 
 
 def _output(request: Request, body: Body, omissions: Omissions) -> None:
     assert request.output is not None
     # «Not supported when used in combinations with the documents or tools parameters».
     beside = next((name for name in ("tools", "documents") if name in body), None)
-    if beside is not None and omissions.meaning("schema", f"Cohere takes no form of the answer beside {beside}"):
+    if beside is not None and omissions.meaning("schema", f"Cohere does not support a schema together with {beside}"):
         return
     written: Body = {"type": "json_object"}
     if request.output.json_schema is not None:
@@ -108,13 +108,16 @@ def _tools(request: Request, body: Body, omissions: Omissions) -> None:
         body["tool_choice"] = "REQUIRED"
         if len(request.tools) > 1:
             omissions.notices.append(
-                Notice("tool_choice", "Cohere can be made to call a tool, not this tool: it alone was offered")
+                Notice(
+                    "tool_choice",
+                    "Cohere cannot be forced to call one tool: only this tool was sent, and a call is required",
+                )
             )
     body["tools"] = [_tool(tool) for tool in tools]
     if all(tool.strict for tool in tools):
         body["strict_tools"] = True
     elif any(tool.strict for tool in tools):
-        omissions.tuning("strict", "Cohere holds all tools to their schema, or none")
+        omissions.tuning("strict", "Cohere enforces the schemas of all tools or of none")
 
 
 def _tool(tool: Tool) -> Body:
@@ -169,7 +172,7 @@ def _parts(message: Message, written: Body, documents: list[Body], omissions: Om
         elif isinstance(part, CachePart | NativePart):
             omissions.no_words(part)
         else:
-            omissions.meaning(part.type, f"Cohere takes no {part.type}")
+            omissions.meaning(part.type, f"Cohere does not support {part.type}")
     return content
 
 
@@ -186,7 +189,7 @@ def _document(part: FilePart, omissions: Omissions) -> Body | None:
     if part.url is not None:
         omissions.no_address("file", "Cohere")
     elif part.data is None or not (part.media_type or "").startswith("text/"):
-        omissions.meaning("file", "Cohere reads files of text alone, and has none by their ids")
+        omissions.meaning("file", "Cohere supports only text files, and no file ids")
     else:
         told = {"text": part.data.decode("utf-8", "replace")}
         return {"data": told if part.name is None else {"title": part.name, **told}}

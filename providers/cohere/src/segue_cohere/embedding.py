@@ -1,4 +1,4 @@
-"""Cohere's vectors: /v2/embed (docs.cohere.com/reference/embed); answers of version 1 have the same form."""
+"""Embeddings of Cohere: /v2/embed (docs.cohere.com/reference/embed); answers of version 1 have the same format."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _PURPOSES: Final[Mapping[str, str]] = {"query": "search_query", "document": "sea
 def encode(
     request: EmbedRequest, *, model: str, base_url: str, headers: Mapping[str, str], options: Mapping[str, Any]
 ) -> Call:
-    """The call that asks for a vector of each input; ``options`` are fields of the wire."""
+    """The call that requests an embedding of each input; ``options`` are fields of the wire."""
     omissions = Omissions(request.policy)
     purpose = _PURPOSES.get(request.purpose or "")
     if purpose is None and "input_type" not in options:
         purpose = "search_document"
-        omissions.tuning("purpose", "Cohere must be told what vectors are for: they are made for documents")
+        omissions.tuning("purpose", "Cohere requires a purpose of embeddings: search_document was sent")
     body: dict[str, Any] = {
         "model": model,
         "texts": request.inputs,
@@ -44,9 +44,9 @@ def encode(
 
 
 def decode(body: bytes, *, notices: tuple[Notice, ...] = ()) -> Embeddings:
-    """The vectors of an answer, in the order of the inputs; of several kinds those that come first.
+    """The embeddings of an answer, in the order of the inputs; of several types, the first one.
 
-    ``notices`` are those of the call. Raises ProtocolError, or the HTTPError that the body holds.
+    ``notices`` are those of the call. Raises ProtocolError, or the HTTPError that the body contains.
     """
     value = json_object(body)
     if "embeddings" not in value and "message" in value:
@@ -55,7 +55,7 @@ def decode(body: bytes, *, notices: tuple[Notice, ...] = ()) -> Embeddings:
     kinds = [vectors for vectors in told.values() if vectors] if isinstance(told, dict) else [told]
     vectors = kinds[0] if kinds else None
     if not isinstance(vectors, list) or not vectors:
-        raise ProtocolError("the answer holds no embeddings")
+        raise ProtocolError("the answer contains no embeddings")
     meta = table(value.get("meta") or {}, "meta")
     units = table(meta.get("billed_units") or {}, "meta.billed_units")
     read = [count(units.get(name)) for name in ("input_tokens", "image_tokens")]

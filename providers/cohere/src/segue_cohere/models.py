@@ -1,6 +1,6 @@
-"""Cohere's models, as models.json has them.
+"""The models of Cohere, from models.json.
 
-Prices are in USD per million of the units that Cohere bills, which are fewer than the tokens it counts.
+Prices are in USD per million billed units, which are fewer than the counted tokens.
 """
 
 from __future__ import annotations
@@ -10,4 +10,4 @@ from typing import Final
 from segue.plugin import declared_models
 
 MODELS: Final = declared_models("segue_cohere")["cohere"]
-"""The models, the recommended ones first."""
+"""The models, recommended ones first."""

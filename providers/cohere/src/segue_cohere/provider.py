@@ -1,4 +1,4 @@
-"""Cohere on its wires of chat and of vectors."""
+"""Cohere on its wires for chat and for embeddings."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _ADDRESS: Final = "https://api.cohere.com"
 
 
 class Cohere:
-    """Asks Cohere, or what speaks its wire at the configured address."""
+    """Calls Cohere, or another host of its wire at the configured address."""
 
     name = "cohere"
 
     def models(self) -> Sequence[Model]:
-        """The models on offer."""
+        """The declared models."""
         return MODELS
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The answer's events."""
+        """The events of the answer."""
         settings = context.settings
         call = encode(
             request,
@@ -43,11 +43,11 @@ class Cohere:
         return exchange(context.transport, call, Decoder(prices=prices_of(context.model)))
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
-        """Whether Cohere fetches it: images, but no documents."""
+        """Whether Cohere downloads it: images, but not documents."""
         return part.type == "image"
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
-        """The vectors of the inputs."""
+        """The embeddings of the inputs."""
         call = embedding.encode(
             request,
             model=context.model,
@@ -64,7 +64,7 @@ class Cohere:
 
 
 def prices_of(model: str) -> tuple[float, float] | None:
-    """What a model's input and output cost, in USD per million billed units; None where no fact tells it."""
+    """The price of a model's input and output, in USD per million billed units; None if no fact says it."""
     for known in MODELS:
         if known.name == model:
             prices = [known.capabilities.fact(name).value for name in ("input_price", "output_price")]

@@ -1,4 +1,4 @@
-"""Cromicle, a public host that takes anonymous calls; the provider that Segue began with."""
+"""Cromicle, a public host that accepts anonymous calls; the first provider of Segue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SOURCE = "Cromicle's contract in docs/providers/cromicle.md"
 
 @hookimpl
 def segue_providers() -> list[ProviderSpec]:
-    """Cromicle as data; its code is imported when it is asked."""
+    """The declaration of Cromicle; its code is imported with the first call."""
     capabilities = Capabilities({"working": True, "supports_gpt_35_turbo": True}, source=_SOURCE)
     return [
         ProviderSpec(

@@ -1,7 +1,7 @@
-"""Cromicle's wire: one prompt goes out as JSON, plain text comes back as it is made.
+"""The wire of Cromicle: it sends one prompt as JSON, and receives plain text as it is generated.
 
-The public host has been reported as retired. The ``hash`` is a checksum that its wire wants, no
-security: its token is the same for everybody.
+The public host has been reported as retired. The ``hash`` is a checksum that the wire requires. It is not a security
+feature: the token is the same for everyone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TOKEN = "abc"  # noqa: S105 - no secret: the wire wants it of everybody
 
 
 class Cromicle(AsyncGeneratorProvider):
-    """A public host that takes anonymous calls and answers with the text alone."""
+    """A public host that accepts anonymous calls and answers with plain text only."""
 
     url: ClassVar[str] = "https://cromicle.top"
     working = True
@@ -40,7 +40,7 @@ class Cromicle(AsyncGeneratorProvider):
         proxy: str | None = None,
         **kwargs: Any,  # noqa: ARG003 - the contract has it
     ) -> AsyncResult:
-        """The answer's pieces as they arrive; ``model`` and ``kwargs`` are not sent, nothing limits the time."""
+        """The pieces of the answer as they arrive; ``model`` and ``kwargs`` are not sent, and there is no timeout."""
         call = _call(cls.url, messages)
         transport = AiohttpTransport(timeout=NO_TIMEOUT, proxy=proxy)
         del messages, proxy  # an error keeps this frame
@@ -50,9 +50,9 @@ class Cromicle(AsyncGeneratorProvider):
 
     @classmethod
     async def stream_events(cls, request: Request, context: Context) -> AsyncGenerator[Event, None]:
-        """The answer's events: its wire has no end marker, so only HTTP's framing can prove it whole."""
+        """The events of the answer; without an end marker, only the framing of HTTP can prove that it is complete."""
         for name in request.settings.given():
-            yield Notice(name, "Cromicle takes no settings; it was not sent")
+            yield Notice(name, "Cromicle does not support settings; it was not sent")
         messages = [{"role": message.role, "content": message.text} for message in request.messages]
         async with answered(_call(cls.url, messages), transport=context.transport) as answer:
             async with aclosing(_pieces(answer)) as pieces:
@@ -61,7 +61,9 @@ class Cromicle(AsyncGeneratorProvider):
             if answer.delimited:
                 yield Finish("stop")
             else:
-                yield Notice("finish_reason", "the answer ended with the connection, which does not prove it whole")
+                yield Notice(
+                    "finish_reason", "the answer ended with the connection, which does not prove that it is complete"
+                )
                 yield Finish("unknown")
 
 
@@ -88,9 +90,9 @@ def _create_payload(message: str) -> dict[str, str]:
 
 
 def format_prompt(messages: Messages) -> str:
-    """One prompt of several turns: the content alone of a single one, else ``Role: content`` lines.
+    """One prompt from several messages: the content of a single message, else ``Role: content`` lines.
 
-    Empty contents are left out; a last line ``Assistant:`` asks for the answer. ValueError for none.
+    Empty contents are left out; a last line ``Assistant:`` asks for the answer. ValueError if there are no messages.
     """
     if not messages:
         raise ValueError("messages is empty: give at least one")

@@ -9,7 +9,7 @@ from .models import MODELS, VERTEX_MODELS
 
 @hookimpl
 def segue_providers() -> list[ProviderSpec]:
-    """Both as data; their code is imported when they are asked."""
+    """The declarations of both; their code is imported with the first call."""
     return [
         ProviderSpec(
             name="google",

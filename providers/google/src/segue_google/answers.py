@@ -1,9 +1,9 @@
-"""The bytes of Google's answer as events.
+"""Decodes an answer of Google into events.
 
-A stream of server-sent events has no end marker: its last chunk has a ``finishReason``, and so had chunks
-before the last of older models, and of gateways (songquanpeng/one-api#1477, Chevey339/kelivo#1003). So an
-answer is whole when a ``finishReason`` came and HTTP's framing proves that the body is whole; neither alone
-proves it. The wire's other forms, an array of chunks and a whole answer, end with their own bracket.
+A stream of server-sent events has no end marker: its last chunk has a ``finishReason``, but older models and
+gateways also have one in earlier chunks (songquanpeng/one-api#1477, Chevey339/kelivo#1003). So an answer is
+complete if it has a ``finishReason`` and the framing of HTTP proves that the body is complete; neither alone is
+enough. The other formats of the wire, an array of chunks and a whole answer, end with their own bracket.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from segue.plugin import Event
 
 MAX_CHUNK_BYTES: Final = 32 * 1024 * 1024
-"""The largest chunk, or whole answer, that is read: it may hold an image."""
+"""The largest chunk, or whole answer, that is read: it may contain an image."""
 
 _TAIL: Final = 16 * 1024
 
@@ -83,7 +83,7 @@ class _Answer:
 
 
 class Decoder:
-    """Reads a stream of either framing, or a whole answer: whichever the first bytes show."""
+    """Reads a stream of either framing, or a whole answer; the first bytes show which one it is."""
 
     __slots__ = (
         "_answers", "_blocked", "_first", "_json", "_response_id", "_sse", "_started", "_tail", "_told",
@@ -105,7 +105,7 @@ class Decoder:
         self._told: set[str] = set()
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they hold."""
+        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they contain."""
         if self._sse is None and self._json is None:
             data = self._head(data)
         if self._sse is not None:
@@ -134,16 +134,16 @@ class Decoder:
         return data
 
     def end(self, *, delimited: bool) -> Iterator[Event]:
-        """The events that the end of the body completes; StreamBrokenError where it came too soon."""
+        """The events that the end of the body completes; raises StreamBrokenError if it came too early."""
         if self.finished:
             return
         if self._sse is not None:
             self._sse.feed(b"")  # raises where the last event was too large
             self._raise_for_tail()
         if self._json is None and not self._started and delimited:
-            raise ProtocolError("the body holds no answer: neither JSON nor an event of a stream")
+            raise ProtocolError("the body does not contain an answer: it is neither JSON nor an event stream")
         if self._json is not None or not delimited or not self._ended():
-            raise StreamBrokenError("the answer ended before its end (a finishReason in a body that is whole)")
+            raise StreamBrokenError("the answer is not complete: expected a finishReason in a complete body")
         yield from self._close()
 
     def _raise_for_tail(self) -> None:
@@ -185,7 +185,7 @@ class Decoder:
     def _answer(self, index: object) -> _Answer:
         number = count(index)
         if number is None or number >= 1024:
-            raise ProtocolError("candidates[].index is no index")
+            raise ProtocolError("candidates[].index is not a whole number of at least 0")
         answer = self._answers.get(number)
         if answer is None:
             answer = self._answers[number] = _Answer(number)
@@ -243,7 +243,7 @@ class Decoder:
     def _unread(self, subject: str) -> Iterator[Notice]:
         if subject not in self._told:
             self._told.add(subject)
-            yield Notice(subject, "the answer has this, which is not read")
+            yield Notice(subject, "the answer contains this, but Segue does not read it")
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,7 @@
-"""The request as a call of generateContent, or of streamGenerateContent (ai.google.dev/api/generate-content).
+"""Encodes a request as a call of generateContent or streamGenerateContent (ai.google.dev/api/generate-content).
 
-JSON schemas go as they are: ``parametersJsonSchema`` and ``responseJsonSchema`` take them, on Vertex too
-(recorded), and pass over the words that they do not know.
+JSON schemas are sent unchanged: ``parametersJsonSchema`` and ``responseJsonSchema`` accept them, also on Vertex
+(recorded), and ignore unknown keywords.
 """
 
 from __future__ import annotations
@@ -66,11 +66,10 @@ NO_SIGNATURE: Final = base64.b64encode(b"skip_thought_signature_validator").deco
 def encode(
     request: Request, *, model: str, base_url: str, headers: Mapping[str, str], options: Mapping[str, Any]
 ) -> Call:
-    """The call that asks ``model`` at ``base_url`` (which ends in a version, or in a location of Vertex).
+    """The call that requests an answer from ``model`` at ``base_url`` (which ends in a version or a Vertex location).
 
-    A model that is no name but a path (``tunedModels/…``, ``publishers/…``) is asked there. ``options`` are
-    those of `Options`. What this wire has no words for is left out with a notice, or raises UnsupportedError,
-    as the request's policy has it.
+    A model can be a path (``tunedModels/…``, ``publishers/…``). ``options`` are those of `Options`. What this wire
+    does not support is left out with a notice, or raises UnsupportedError, as the policy of the request says.
     """
     omissions = Omissions(request.policy)
     base_url = base_url.rstrip("/")
@@ -106,7 +105,7 @@ def _renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> Body:
 def _generation(request: Request, model: str, options: Mapping[str, Any], omissions: Omissions) -> Body:
     settings = request.settings.given()
     if settings.get("parallel_tool_calls") is False:
-        omissions.tuning("parallel_tool_calls", "Google lets the model choose how many tools it calls at once")
+        omissions.tuning("parallel_tool_calls", "Google lets the model decide how many tools it calls at once")
     if settings.get("top_logprobs") is not None:
         settings["logprobs"] = True
     generation = {**_renamed(settings, _SETTINGS), **_renamed(options, _OF_GENERATION)}
@@ -126,7 +125,7 @@ def _lacks_form(request: Request, model: str, omissions: Omissions) -> bool:
     return (
         bool(request.tools)
         and is_before_3(model)
-        and omissions.meaning("schema", "before Gemini 3 the answer has no form where there are tools")
+        and omissions.meaning("schema", "before Gemini 3, Google does not support a schema together with tools")
     )
 
 
@@ -178,7 +177,7 @@ def _calling(tools: Sequence[Tool], choice: ToolChoice | None, omissions: Omissi
     if all(strict):
         return {"mode": "VALIDATED"}
     if any(strict):
-        omissions.tuning("strict", "Google holds all functions to their schema, or none")
+        omissions.tuning("strict", "Google enforces the schemas of all functions or of none")
     return {} if choice is None else {"mode": "AUTO"}
 
 
@@ -208,7 +207,7 @@ class _Writer:
             return
         self._results = None
         if message.name is not None and self._once("name"):
-            self._omissions.tuning("name", "Google takes no names of speakers")
+            self._omissions.tuning("name", "Google does not support names of participants")
         if message.role in {"system", "developer"}:
             self._instruct(message)
             return
@@ -220,14 +219,18 @@ class _Writer:
 
     def _instruct(self, message: Message) -> None:
         if self.contents and self._once("system"):
-            self._omissions.notices.append(Notice("system", "Google takes what the system says before all else alone"))
+            self._omissions.notices.append(
+                Notice(
+                    "system", "Google takes system text only before the conversation: later system text was moved there"
+                )
+            )
         for part in message.parts:
             if part.type == "text":
                 self.system.append({"text": part.text})
             elif part.type == "cache":
                 self._omissions.no_words(part)
             else:
-                self._omissions.meaning(part.type, "Google takes text alone from the system")
+                self._omissions.meaning(part.type, "Google supports only text in system messages")
 
     def _result(self, message: Message) -> None:
         """What a function gave; Google wants the results of parallel calls in one turn."""
@@ -261,7 +264,7 @@ class _Writer:
             except ValueError:
                 arguments = None
         if not isinstance(arguments, dict):
-            self._omissions.meaning("tool_calls", "Google takes arguments of calls as a JSON object alone")
+            self._omissions.meaning("tool_calls", "Google supports only a JSON object as the arguments of a call")
             arguments = {}
         part: Body = {"functionCall": {"id": call.id, "name": call.name, "args": arguments}}
         return part if call.opaque is None else {**part, **_opaque(call.opaque)}
@@ -301,7 +304,9 @@ class _Writer:
                 return {"text": part.refusal}
             case "image":
                 if part.detail in {"low", "high"} and self._once("detail"):
-                    self._omissions.tuning("detail", "Google looks at all images as the option media_resolution says")
+                    self._omissions.tuning(
+                        "detail", "Google has one detail for all images: the option media_resolution"
+                    )
                 if part.data is None:
                     return _file(part.url or "", part.media_type)
                 return _inline(part.media_type, part.data)
@@ -316,7 +321,7 @@ class _Writer:
                 self._omissions.no_words(part)
                 return None
             case _:
-                raise AssertionError(f"{part.type} is written with the parts around it")
+                raise AssertionError(f"{part.type} is encoded with the parts around it")
 
     def _once(self, subject: str) -> bool:
         first = subject not in self._told
@@ -338,9 +343,9 @@ _YOUTUBE: Final = frozenset({"youtu.be", "youtube.com", "www.youtube.com", "m.yo
 
 
 def takes_address(part: ImagePart | FilePart, model: str, base_url: str) -> bool:
-    """Whether Google fetches an image or file itself.
+    """Whether Google downloads an image or file itself.
 
-    From buckets and YouTube; from anywhere over https on Vertex (recorded), and on the Gemini API from 2.5 on
+    It downloads from buckets and YouTube; from any https address on Vertex (recorded), and on the Gemini API since 2.5
     (ai.google.dev/gemini-api/docs/file-input-methods, of 2026-01; recorded).
     """
     try:

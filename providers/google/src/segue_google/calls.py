@@ -1,4 +1,4 @@
-"""Function calls, whole or with arguments that come in pieces."""
+"""Function calls, whole or with arguments in pieces."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Open:
 
 
 class Calls:
-    """The calls of one answer, in their order; one without an id gets one of the answer's own."""
+    """The calls of one answer, in their order; a call without an id gets a generated one."""
 
     __slots__ = ("_assembler", "_choice", "_open", "number")
 
@@ -60,10 +60,10 @@ class Calls:
         self._open: _Open | None = None
 
     def take(self, call: Mapping[str, Any], *, opaque: str | None, response_id: str | None) -> Iterator[ToolCallDelta]:
-        """The pieces of calls that this part has; arguments are given when they are whole.
+        """The pieces of calls in this part; arguments are passed on when they are complete.
 
-        Where they are streamed (``streamFunctionCallArguments``, on Vertex), a part without a name goes on with
-        the open call, and one without ``willContinue`` ends it.
+        If they are streamed (``streamFunctionCallArguments``, on Vertex), a part without a name continues the open
+        call, and one without ``willContinue`` ends it.
         """
         name, more = string(call.get("name")), bool(call.get("willContinue"))
         if name is not None:
@@ -77,7 +77,7 @@ class Calls:
                 yield from self.close()
 
     def close(self) -> Iterator[ToolCallDelta]:
-        """The arguments of the open call, where there is one."""
+        """The arguments of the open call, if there is one."""
         if self._open is not None:
             call, self._open = self._open, None
             delta = self._assembler.take(index=call.number, call_id=None, name="", arguments=call.whole())
@@ -140,4 +140,4 @@ def _steps(path: str) -> list[str | int]:
 
 
 def _no_path() -> ProtocolError:
-    return ProtocolError("functionCall.partialArgs[].jsonPath leads nowhere")
+    return ProtocolError("functionCall.partialArgs[].jsonPath does not match the arguments")

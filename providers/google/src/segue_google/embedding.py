@@ -1,4 +1,4 @@
-"""Google's vectors: batchEmbedContents (ai.google.dev/api/embeddings)."""
+"""Embeddings of Google: batchEmbedContents (ai.google.dev/api/embeddings)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TASKS: Final[Mapping[str, str]] = {"query": "RETRIEVAL_QUERY", "document": "RET
 def encode(
     request: EmbedRequest, *, model: str, base_url: str, headers: Mapping[str, str], options: Mapping[str, Any]
 ) -> Call:
-    """The call that asks for a vector of each input; of the ``options`` it takes ``task_type``."""
+    """The call that requests an embedding of each input; it uses the option ``task_type``."""
     path = model if "/" in model else f"models/{model}"
     asked: dict[str, Any] = {"model": path}
     if request.dimensions is not None:
@@ -38,7 +38,7 @@ def encode(
 
 
 def decode(body: bytes) -> Embeddings:
-    """The vectors of an answer, in the order of the inputs; raises ProtocolError, or the HTTPError that it holds."""
+    """The embeddings of an answer, in the order of the inputs; raises ProtocolError, or the HTTPError in it."""
     value = json_object(body)
     if value.get("error"):
         raise failure_of(value)

@@ -1,4 +1,4 @@
-"""What an answer rests on: Google's grounding, citations and read pages as sources."""
+"""The sources of an answer: Google's grounding, citations and read pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DRIFT: Final = 32
 
 
 class Grounding:
-    """The text of one answer and what it is said to rest on; the places are found once both are whole."""
+    """The text of one answer and its sources; the places in the text are found when both are complete."""
 
     __slots__ = ("_candidates", "_texts")
 
@@ -28,16 +28,16 @@ class Grounding:
         self._candidates: list[Mapping[str, Any]] = []
 
     def say(self, text: str) -> None:
-        """Take the next piece of the text."""
+        """Add the next piece of the text."""
         self._texts.append(text)
 
     def read(self, candidate: Mapping[str, Any]) -> None:
-        """Take what this candidate has beside its text."""
+        """Add the sources of this candidate."""
         if any(name in candidate for name in ("groundingMetadata", "citationMetadata", "urlContextMetadata")):
             self._candidates.append(candidate)
 
     def sources(self, choice: int) -> Iterator[Source]:
-        """Each source with each place that rests on it, once; chunks of a stream may tell of the same again."""
+        """Each source with each place that uses it, once; chunks of a stream may repeat a source."""
         if not self._candidates:
             return
         text = _Text("".join(self._texts))

@@ -1,4 +1,4 @@
-"""JSON values as they come: the elements of one array, or one object, cut anywhere."""
+"""JSON values as they arrive: the elements of one array, or one object, split anywhere."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _BETWEEN: Final = b", \t\r\n"
 
 
 class JSONStream:
-    """Parts a body that is an array, or one object, into the texts of its objects, in linear time.
+    """Splits a body that is an array, or one object, into the texts of its objects, in linear time.
 
-    Nothing is checked but brackets and strings; the texts are yet to be read as JSON. ``closed`` is whether
-    the bracket came that ends it all: what follows is not read.
+    It checks only brackets and strings; the texts are not parsed yet. ``closed`` is true after the last bracket:
+    the bytes after it are ignored.
     """
 
     __slots__ = ("_base", "_depth", "_escaped", "_held", "_in_string", "_limit", "closed")
@@ -34,7 +34,7 @@ class JSONStream:
         self._escaped = False  # the last piece ended with a backslash in a string
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The objects that these bytes complete, each as it does; ProtocolError for one too large, or none at all."""
+        """The objects that these bytes complete; ProtocolError for one that is too large, or for other data."""
         start = place = 0
         if self._escaped and data:
             self._escaped, place = False, 1
@@ -60,7 +60,7 @@ class JSONStream:
                     start = place
                 self.closed = self._depth == 0
         if self.closed and self._base and (self._held + data[start : place - 1]).strip(_BETWEEN):
-            raise ProtocolError("the answer is an array of other things than objects")
+            raise ProtocolError("the answer is an array that contains other values than objects")
         self._held += data[start:]
         if len(self._held) > self._limit and not self.closed:
             raise self._too_large()

@@ -1,7 +1,7 @@
-"""Google's models, as models.json has them.
+"""The models of Google, from models.json.
 
-None was tried with a key. Prices are in USD per million tokens of text, of prompts up to 200,000 tokens where
-they grow with the length.
+None was tested with a key. Prices are in USD per million tokens of text, for prompts up to 200,000 tokens if they grow
+with the length.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from segue.plugin import declared_models
 _DECLARED: Final = declared_models("segue_google")
 
 MODELS: Final = _DECLARED["google"]
-"""The models of the Gemini API, the recommended ones first."""
+"""The models of the Gemini API, recommended ones first."""
 
 VERTEX_MODELS: Final = _DECLARED["vertex"]
-"""The models that answer at both hosts, the recommended ones first."""
+"""The models that both hosts have, recommended ones first."""

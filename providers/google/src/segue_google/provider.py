@@ -26,16 +26,16 @@ _ADDRESS: Final = "https://generativelanguage.googleapis.com/v1beta"
 
 
 class Google:
-    """Asks the Gemini API, or what speaks its wire at the configured address."""
+    """Calls the Gemini API, or another host of its wire at the configured address."""
 
     name = "google"
 
     def models(self) -> Sequence[Model]:
-        """The models on offer."""
+        """The declared models."""
         return MODELS
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The answer's events."""
+        """The events of the answer."""
         call = encode(
             request,
             model=context.model,
@@ -46,11 +46,11 @@ class Google:
         return exchange(context.transport, call, Decoder())
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
-        """Whether the Gemini API fetches it."""
+        """Whether the Gemini API downloads it."""
         return takes_address(part, context.model, context.settings.base_url or _ADDRESS)
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
-        """The vectors of the inputs."""
+        """The embeddings of the inputs."""
         call = embedding.encode(
             request,
             model=context.model,
@@ -67,16 +67,16 @@ class Google:
 
 
 class Vertex:
-    """Asks a project's models on Vertex AI."""
+    """Calls the models of a project on Vertex AI."""
 
     name = "vertex"
 
     def models(self) -> Sequence[Model]:
-        """The models on offer."""
+        """The declared models."""
         return VERTEX_MODELS
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The answer's events."""
+        """The events of the answer."""
         options = _options(request, context)
         call = encode(
             request,
@@ -88,7 +88,7 @@ class Vertex:
         return exchange(context.transport, call, Decoder())
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
-        """Whether Vertex AI fetches it."""
+        """Whether Vertex AI downloads it."""
         return takes_address(part, context.model, _place(context.settings.base_url, _options(request, context)))
 
 
@@ -113,7 +113,7 @@ def _place(base_url: str | None, options: Mapping[str, Any]) -> str:
     if project is None:
         raise ConfigError('vertex has no project: set project = "…" in [providers.vertex.options]')
     if not _NAME.fullmatch(location) or not _NAME.fullmatch(str(project)):
-        raise ConfigError("vertex: project and location are names of letters, digits, '.', ':', '_' and '-'")
+        raise ConfigError("vertex: project or location is not valid; expected letters, digits, '.', ':', '_' and '-'")
     host = "aiplatform.googleapis.com" if location == "global" else f"{location}-aiplatform.googleapis.com"
     root = (base_url or f"https://{host}/v1").rstrip("/")
     return f"{root}/projects/{project}/locations/{location}"

@@ -1,7 +1,7 @@
-"""How much a model of Google's thinks: levels from Gemini 3 on, numbers of tokens before.
+"""How much a model of Google thinks: levels since Gemini 3, numbers of tokens before.
 
-Sources, as stored by public indexes up to 2026-11-24: ai.google.dev/gemini-api/docs/openai (what Google itself
-makes of OpenAI's reasoning_effort), …/docs/thinking, docs.cloud.google.com of the thinking levels of each model.
+Sources, as stored by public indexes up to 2026-11-24: ai.google.dev/gemini-api/docs/openai (how Google
+maps OpenAI's reasoning_effort), …/docs/thinking, docs.cloud.google.com for the thinking levels of each model.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def is_before_3(model: str) -> bool:
 
 
 def thinking_config(effort: str | None, model: str, omissions: Omissions) -> dict[str, Any]:
-    """``thinkingConfig`` of the setting ``reasoning_effort``; with one, what is thought is told too."""
+    """``thinkingConfig`` for the setting ``reasoning_effort``; with one, the reasoning is returned too."""
     if effort is None:
         return {}
     asked = effort
@@ -39,7 +39,7 @@ def thinking_config(effort: str | None, model: str, omissions: Omissions) -> dic
             return {}
         config: dict[str, Any] = {"thinkingBudget": _BUDGETS[effort]}
     elif effort == "none":
-        omissions.tuning("reasoning_effort", "from Gemini 3 on models always think")
+        omissions.tuning("reasoning_effort", "since Gemini 3, models always think")
         return {}
     else:
         if effort == "minimal" and model.startswith(_NO_MINIMAL):

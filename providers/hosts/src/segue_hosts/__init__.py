@@ -1,4 +1,4 @@
-"""Hosts of OpenAI's Chat Completions wire, each a row of data; their code is that of the core."""
+"""Hosts of OpenAI's Chat Completions wire, each a row of data; Segue has the code."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from .rows import HOSTS as HOSTS
 
 @hookimpl
 def segue_providers() -> list[ProviderSpec]:
-    """A provider for each row."""
+    """One provider for each row."""
     return [host.spec() for host in HOSTS]

@@ -1,12 +1,12 @@
 """The rows, by name.
 
-Every fact of a model names who says so. Where sources disagree on a size the smaller stands; a price on
-which they disagree is left out. Prices are those of the shortest prompts, where they grow with the length.
-``checked`` is the day on which a row was held against a stored copy of the page it names, and against the
-recorded traffic in which the tests look for its address; no row was tried with a key.
+Every fact of a model names its source. If sources disagree on a size, the smaller one is used; a price on which
+they disagree is left out. Prices are for the shortest prompts if they grow with the length. ``checked`` is the day on
+which a row was compared with a stored copy of the page that it names, and with the recorded traffic in which the
+tests look for its address; no row was tested with a key.
 
-Of a developer turn only OpenRouter's recordings tell (taken). DeepSeek answers one with 400, Cerebras
-documents that it has none, and the others document system turns, so those are sent.
+Only the recordings of OpenRouter contain a developer message (it is accepted). DeepSeek answers one with 400, Cerebras
+documents that it does not support them, and the others document system messages, so those are sent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mistral, on the Chat Completions wire with what its own has beyond that."""
+"""Mistral, on the Chat Completions wire with its own additions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .models import FACTS, MODELS
 
 @hookimpl
 def segue_providers() -> list[ProviderSpec]:
-    """Mistral as data; its code is imported when it is asked."""
+    """The declaration of Mistral; its code is imported with the first call."""
     return [
         ProviderSpec(
             name="mistral",

@@ -1,4 +1,4 @@
-"""The parts of an answer's content that Mistral has beyond Chat Completions."""
+"""The parts of an answer that only Mistral has, in addition to Chat Completions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Decoder(openai_chat.Decoder):
-    """Reads thoughts with their signature, and references as sources."""
+    """Reads reasoning with its signature, and references as sources."""
 
     __slots__ = ()
 

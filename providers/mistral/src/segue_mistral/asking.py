@@ -1,6 +1,6 @@
-"""In what a request of Mistral's differs from Chat Completions (docs.mistral.ai/api; recorded traffic).
+"""The differences between a request of Mistral and Chat Completions (docs.mistral.ai/api; recorded traffic).
 
-It answers 422 to what it does not know. Recorded: random_seed, "any", n, usage in streams unasked.
+Mistral answers unknown fields with 422. Recorded: random_seed, "any", n, and usage in every stream.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Body: TypeAlias = dict[str, Any]
 
 def _no_names(body: Body, omissions: Omissions) -> None:
     named = [message for message in body["messages"] if "name" in message and message["role"] != "tool"]
-    if named and omissions.tuning("name", "Mistral takes names of tools alone, not of speakers"):
+    if named and omissions.tuning("name", "Mistral supports names of tools only, not of participants"):
         for message in named:
             del message["name"]
 
@@ -67,4 +67,4 @@ MISTRAL: Final = openai_chat.Dialect(
     top_k=True,
     file_urls=True,
 )
-"""Mistral's dialect of Chat Completions."""
+"""The dialect of Chat Completions that Mistral uses."""

@@ -1,4 +1,4 @@
-"""What Mistral alone takes: ``options={"mistral": {…}}``."""
+"""Options of Mistral: ``options={"mistral": {…}}``."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Options(BaseModel):
-    """Fields of Mistral's chat that no setting stands for.
+    """Fields of Mistral's chat that no setting covers.
 
     Sources: docs.mistral.ai/api; the request of mistralai 3.7.0.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    guardrails: list[dict[str, Any]] | None = Field(default=None, description="what looks at prompt and answer")
-    metadata: dict[str, Any] | None = Field(default=None, description="pairs that are kept with the answer")
-    min_tokens: int | None = Field(default=None, description="the shortest answer", ge=0)
-    prediction: dict[str, Any] | None = Field(default=None, description="what most of the answer is known to be")
-    prompt_cache_key: str | None = Field(default=None, description="what calls with the same beginning have in common")
+    guardrails: list[dict[str, Any]] | None = Field(default=None, description="checks of the prompt and the answer")
+    metadata: dict[str, Any] | None = Field(default=None, description="pairs that are stored with the answer")
+    min_tokens: int | None = Field(default=None, description="the least tokens of an answer", ge=0)
+    prediction: dict[str, Any] | None = Field(
+        default=None, description="text that is expected in the answer, to speed it up"
+    )
+    prompt_cache_key: str | None = Field(default=None, description="a key for calls with the same beginning")
     prompt_mode: Literal["reasoning"] | None = Field(
-        default=None, description="the system prompt of Magistral models, which makes them think"
+        default=None, description="the system prompt that makes Magistral models think"
     )
-    repetition_penalty: float | None = Field(default=None, description="against repeated tokens; 1 is none")
+    repetition_penalty: float | None = Field(default=None, description="penalty for repeated tokens; 1 turns it off")
     safe_prompt: bool | None = Field(
-        default=None, description="whether Mistral puts its own safety prompt before the messages"
+        default=None, description="whether Mistral adds its safety prompt before the messages"
     )
-    service_tier: Literal["auto", "standard_only"] | None = Field(default=None, description="how the call is served")
+    service_tier: Literal["auto", "standard_only"] | None = Field(
+        default=None, description="the service tier of the call"
+    )

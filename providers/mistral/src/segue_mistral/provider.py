@@ -21,16 +21,16 @@ _ADDRESS: Final = "https://api.mistral.ai/v1"
 
 
 class Mistral:
-    """Asks Mistral, or what speaks its wire at the configured address."""
+    """Calls Mistral, or another host of its wire at the configured address."""
 
     name = "mistral"
 
     def models(self) -> Sequence[Model]:
-        """The models on offer."""
+        """The declared models."""
         return MODELS
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The answer's events."""
+        """The events of the answer."""
         settings = context.settings
         call = openai_chat.encode(
             request,
@@ -43,11 +43,11 @@ class Mistral:
         return exchange(context.transport, call, Decoder())
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
-        """Whether Mistral fetches it."""
+        """Whether Mistral downloads it."""
         return openai_chat.takes_address(part, MISTRAL)
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
-        """The vectors of the inputs."""
+        """The embeddings of the inputs."""
         options = dict(request.options.get(context.provider, {}))
         if request.dimensions is not None:
             options["output_dimension"] = request.dimensions  # its own word for it

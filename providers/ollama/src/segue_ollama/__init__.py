@@ -1,4 +1,4 @@
-"""Ollama on this machine, or where ``OLLAMA_HOST`` says, asked on its own wire."""
+"""Ollama on this machine, or at ``OLLAMA_HOST``, on its own wire."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from segue.plugin import Conformance, ProviderSpec, hookimpl
 
 @hookimpl
 def segue_providers() -> list[ProviderSpec]:
-    """Ollama as data; its code is imported when it is asked. It has the models that were pulled: none is declared."""
+    """The declaration of Ollama, without models; its code is imported with the first call."""
     return [
         ProviderSpec(
             name="ollama",

@@ -1,6 +1,6 @@
-"""The bytes of Ollama's answer as events.
+"""Decodes an answer of Ollama into events.
 
-A stream is a JSON object a line, a whole answer is one object; ``done: true`` marks the end of both.
+A stream has one JSON object per line, a whole answer is one object; ``done: true`` marks the end of both.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Decoder:
         self._told: set[str] = set()
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """The events of the lines that these bytes complete; raises ProtocolError, or the HTTPError that they hold."""
+        """The events of the lines that these bytes complete; raises ProtocolError, or the HTTPError in them."""
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and self._line:
@@ -73,7 +73,7 @@ class Decoder:
             raise _too_large()
 
     def end(self, *, delimited: bool) -> Iterator[Event]:
-        """The events of a last line without its end; StreamBrokenError where no end marker came."""
+        """The events of a last line without a line end; raises StreamBrokenError if there was no end marker."""
         if self.finished:
             return
         last = bytes(self._line).strip()
@@ -87,7 +87,7 @@ class Decoder:
             yield from self._object(value)
         if not self.finished:
             if delimited and not self._started:
-                raise ProtocolError("the body holds no answer")
+                raise ProtocolError("the body does not contain an answer")
             raise StreamBrokenError("the answer ended before its end marker (done)")
 
     def _object(self, value: Mapping[str, Any]) -> Iterator[Event]:
@@ -114,7 +114,7 @@ class Decoder:
         for name in message.keys() - _READ:
             if message[name] and name not in self._told:
                 self._told.add(name)
-                yield Notice(name, "the answer has this, which is not read")
+                yield Notice(name, "the answer contains this, but Segue does not read it")
 
     def _tool_call(self, call: Mapping[str, Any]) -> Iterator[Event]:
         """A call, which always comes whole; older servers give it no id."""

@@ -1,4 +1,4 @@
-"""The request as a call of Ollama's chat (docs.ollama.com/api/chat)."""
+"""Encodes a request as a call of Ollama's chat (docs.ollama.com/api/chat)."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _OF_THE_CALL: Final = frozenset({"keep_alive", "shift", "think", "truncate"})
 def encode(
     request: Request, *, model: str, base_url: str, headers: Mapping[str, str], options: Mapping[str, object]
 ) -> Call:
-    """The call that asks ``model`` of the Ollama at ``base_url`` for an answer.
+    """The call that requests an answer from ``model`` of the Ollama at ``base_url``.
 
-    ``options`` are those of `Options`. What this wire has no words for is left out with a notice, or
-    raises UnsupportedError, as the request's policy has it.
+    ``options`` are those of `Options`. What this wire does not support is left out with a notice, or raises
+    UnsupportedError, as the policy of the request says.
     """
     omissions = Omissions(request.policy)
     body: Body = {
@@ -78,9 +78,9 @@ def _settings(request: Request, body: Body, omissions: Omissions) -> Body:
         elif name == "n":
             # A wish for the one answer that there is needs no words.
             if value > 1:
-                omissions.meaning("n", "Ollama gives one answer a call")
+                omissions.meaning("n", "Ollama gives only one answer per call")
         else:
-            omissions.tuning(name, "Ollama has no such setting")
+            omissions.tuning(name, "Ollama does not support this setting")
     return table
 
 
@@ -88,9 +88,9 @@ def _tools(request: Request, omissions: Omissions) -> list[Body]:
     if request.tool_choice == "none":
         return []  # as if there were none: the only way in which Ollama calls none
     if request.tool_choice not in {None, "auto"}:
-        omissions.meaning("tool_choice", "Ollama lets the model choose whether it calls a tool")
+        omissions.meaning("tool_choice", "Ollama lets the model decide whether it calls a tool")
     if any(tool.strict for tool in request.tools):
-        omissions.tuning("strict", "Ollama does not hold tools to their schema")
+        omissions.tuning("strict", "Ollama does not enforce the schemas of tools")
     return [_tool(tool) for tool in request.tools]
 
 
@@ -105,7 +105,7 @@ def _messages(messages: tuple[Message, ...], omissions: Omissions) -> list[Body]
     written: list[Body] = []
     names: dict[str, str] = {}  # of the tools that were called, by the id of the call
     if any(message.name is not None for message in messages):
-        omissions.tuning("name", "Ollama takes no names of speakers")
+        omissions.tuning("name", "Ollama does not support names of participants")
     for message in messages:
         omissions.no_mark(message)
         role = "system" if message.role == "developer" else message.role
@@ -138,14 +138,14 @@ def _content(message: Message, omissions: Omissions) -> Body:
             thoughts.append(part.text)
         elif part.type == "image" and part.data is not None:
             if part.detail is not None:
-                omissions.tuning("detail", "Ollama does not ask how closely an image is looked at")
+                omissions.tuning("detail", "Ollama has no setting for the detail of images")
             images.append(base64.b64encode(part.data).decode("ascii"))
         elif part.type == "image":
             omissions.no_address("image", "Ollama")
         elif isinstance(part, CachePart | NativePart):
             omissions.no_words(part)
         else:
-            omissions.meaning(part.type, f"Ollama takes no {part.type}")
+            omissions.meaning(part.type, f"Ollama does not support {part.type}")
     told = {"content": "".join(texts), "thinking": "".join(thoughts), "images": images}
     return {name: value for name, value in told.items() if value}
 
@@ -159,6 +159,6 @@ def _tool_call(call: ToolCall, omissions: Omissions) -> Body:
         except ValueError:
             arguments = None
     if not isinstance(arguments, dict):
-        omissions.meaning("tool_calls", "Ollama takes arguments of calls as a JSON object alone")
+        omissions.meaning("tool_calls", "Ollama supports only a JSON object as the arguments of a call")
         arguments = {}
     return {"id": call.id, "function": {"name": call.name, "arguments": arguments}}

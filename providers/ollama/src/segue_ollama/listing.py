@@ -1,4 +1,4 @@
-"""The models that were pulled, and what Ollama finds that each can do.
+"""The pulled models, and the capabilities that Ollama reports for each.
 
 Source: github.com/ollama/ollama/blob/main/docs/api.md, /api/tags and /api/show.
 """
@@ -32,9 +32,9 @@ def read_tags(body: bytes) -> Page:
 
 
 def read_shown(body: bytes) -> dict[str, bool]:
-    """What one model can do; nothing where the Ollama is too old to say it.
+    """The capabilities of one model; empty if the version of Ollama is too old to report them.
 
-    Of the context nothing: what is told is the largest that the model was made for, and Ollama gives it less.
+    It contains no context: Ollama reports the largest context of the model, but runs it with a smaller one.
     """
     told = words(json_object(body).get("capabilities"))
     if told is None:

@@ -23,16 +23,16 @@ _PORT: Final = 11434
 
 
 class Ollama:
-    """Asks the Ollama on this machine, or at the configured address."""
+    """Calls the Ollama on this machine, or at the configured address."""
 
     name = "ollama"
 
     def models(self) -> Sequence[Model]:
-        """None: which there are the user pulled."""
+        """None: only the user knows which models were pulled."""
         return ()
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The answer's events."""
+        """The events of the answer."""
         settings = context.settings
         call = encode(
             request,
@@ -44,11 +44,11 @@ class Ollama:
         return exchange(context.transport, call, Decoder())
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
-        """Ollama fetches nothing; of files it does not want the bytes either."""
+        """False: Ollama downloads nothing, and does not support files."""
         return part.type == "file"
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
-        """The vectors of the inputs, on the wire of OpenAI, which Ollama speaks too."""
+        """The embeddings of the inputs, on the wire of OpenAI, which Ollama also has."""
         call = openai_embeddings.encode(
             request,
             model=context.model,
@@ -59,16 +59,16 @@ class Ollama:
         return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices, call=call)
 
     async def list_models(self, context: Context) -> Sequence[Model]:
-        """The models that were pulled, each with what Ollama finds that it can do."""
+        """The pulled models, each with the capabilities that Ollama reports."""
         return await list_pulled(context, address(context.settings.base_url), _headers(context))
 
 
 def address(told: str | None) -> str:
-    """The base address that a configured one, or ``OLLAMA_HOST``, means; ConfigError where it is none.
+    """The base address for a configured address or ``OLLAMA_HOST``; ConfigError if it is not valid.
 
-    As Ollama's own clients read the variable: a host, ``host:port``, ``:port`` or an URL, without a scheme
-    http, and port 11434. What a server listens at on every interface is asked at this machine. A ``/v1`` at the
-    end, of Ollama's other wire, is left away.
+    It reads the variable like Ollama's own clients: a host, ``host:port``, ``:port`` or a URL; the default scheme is
+    http, the default port 11434. The address of all interfaces (``0.0.0.0``) becomes the loopback address. A ``/v1``
+    at the end, which is for Ollama's other wire, is removed.
     """
     told = (told or "").strip().strip("\"'")
     scheme, separator, rest = told.partition("://")
@@ -78,9 +78,9 @@ def address(told: str | None) -> str:
         parts = urlsplit(f"{scheme}://{rest}")
         host, port = parts.hostname or "127.0.0.1", parts.port
     except ValueError:
-        raise ConfigError("ollama: the address (OLLAMA_HOST) is no host, host:port or URL") from None
+        raise ConfigError("ollama: the address (OLLAMA_HOST) is not valid; expected a host, host:port or URL") from None
     if scheme not in {"http", "https"} or parts.username is not None or parts.query:
-        raise ConfigError("ollama: the address (OLLAMA_HOST) is no host, host:port or http URL")
+        raise ConfigError("ollama: the address (OLLAMA_HOST) is not valid; expected a host, host:port or http URL")
     try:
         ip = ip_address(host)
     except ValueError:

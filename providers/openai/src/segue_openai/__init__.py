@@ -1,4 +1,4 @@
-"""OpenAI, whatever host speaks its wires at ``OPENAI_BASE_URL``, and Azure OpenAI."""
+"""OpenAI, other hosts of its wires at ``OPENAI_BASE_URL``, and Azure OpenAI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .models import MODELS
 
 @hookimpl
 def segue_providers() -> list[ProviderSpec]:
-    """OpenAI and Azure as data; their code is imported when they are asked."""
+    """The declarations of OpenAI and Azure; their code is imported with the first call."""
     return [
         ProviderSpec(
             name="openai",

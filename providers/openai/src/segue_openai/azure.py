@@ -1,4 +1,4 @@
-"""Azure OpenAI: the same wires at a resource of one's own, where the model's name is that of a deployment.
+"""Azure OpenAI: the same wires at your own resource; the name of a model is the name of a deployment.
 
 Source: learn.microsoft.com/azure/foundry/openai/api-version-lifecycle and …/openai/reference.
 """
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 class Azure:
-    """Asks a resource of Azure OpenAI."""
+    """Calls a resource of Azure OpenAI."""
 
     name = "azure"
 
     def models(self) -> Sequence[Model]:
-        """None: deployments have names of their owner's choice."""
+        """None: the owner chooses the names of deployments."""
         return ()
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The answer's events."""
+        """The events of the answer."""
         options = options_of(request, context)
         version = options.pop("api_version", None)
         call, decoder = ask(
@@ -46,11 +46,11 @@ class Azure:
         return exchange(context.transport, _dated(call, version), decoder)
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
-        """Whether Azure fetches it."""
+        """Whether Azure downloads it."""
         return takes_address(part, request, context)
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
-        """The vectors of the inputs."""
+        """The embeddings of the inputs."""
         options = dict(request.options.get(context.provider, {}))
         version = options.pop("api_version", None) or context.settings.options.get("api_version")
         call = openai_embeddings.encode(
@@ -86,7 +86,7 @@ def _headers(context: Context) -> dict[str, str]:
     """With a key of the resource, or a token of Entra ID: a token (RFC 7519) has three parts with dots between them."""
     key = context.settings.api_key
     if key is None:
-        raise ConfigError("azure has no key: set AZURE_OPENAI_API_KEY, or AZURE_OPENAI_AD_TOKEN to a token of Entra ID")
+        raise ConfigError("azure has no key: set AZURE_OPENAI_API_KEY, or AZURE_OPENAI_AD_TOKEN to an Entra ID token")
     secret = key.get_secret_value()
     name, value = ("authorization", f"Bearer {secret}") if secret.count(".") == 2 else ("api-key", secret)
     return {**context.settings.headers, name: value}

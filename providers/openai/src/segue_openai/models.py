@@ -1,8 +1,8 @@
-"""OpenAI's models, as models.json has them, and what is known of them on Chat Completions.
+"""The models of OpenAI, from models.json, and their facts on Chat Completions.
 
-What two sources disagree on is left out. Prices (USD per million tokens) are those of prompts up to 272,000
-tokens, where they grow with the length, and of text where a model hears. A model that always thinks has no
-tools on Chat Completions, another only where it is told not to think: those facts say where they come from.
+A fact on which two sources disagree is left out. Prices (USD per million tokens) are for prompts up to 272,000 tokens
+if they grow with the length, and for text if a model also takes audio. A model that always thinks does not support
+tools on Chat Completions; other models support them only with thinking off. Those facts name their source.
 """
 
 from __future__ import annotations
@@ -12,4 +12,4 @@ from typing import Final
 from segue.plugin import declared_models
 
 MODELS: Final = declared_models("segue_openai")["openai"]
-"""The models, the recommended ones first."""
+"""The models, recommended ones first."""

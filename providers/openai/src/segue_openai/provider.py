@@ -28,16 +28,16 @@ _THINKING: Final = frozenset(model.name for model in MODELS if model.capabilitie
 
 
 class OpenAI:
-    """Asks OpenAI, or the host at the configured address."""
+    """Calls OpenAI, or the host at the configured address."""
 
     name = "openai"
 
     def models(self) -> Sequence[Model]:
-        """The models on offer."""
+        """The declared models."""
         return MODELS
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
-        """The answer's events."""
+        """The events of the answer."""
         own = context.settings.base_url is None
         options = options_of(request, context)
         if own and options.get("wire") == "responses":
@@ -53,11 +53,11 @@ class OpenAI:
         return exchange(context.transport, call, decoder)
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
-        """Whether OpenAI fetches it."""
+        """Whether OpenAI downloads it."""
         return takes_address(part, request, context)
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
-        """The vectors of the inputs."""
+        """The embeddings of the inputs."""
         from segue.wire import openai_embeddings  # as the next: where it is spoken
 
         settings = context.settings
@@ -77,12 +77,12 @@ class OpenAI:
 
 
 def takes_address(part: ImagePart | FilePart, request: Request, context: Context) -> bool:
-    """Whether the wire that the options name has words for an address: Responses has for both, Chat for images."""
+    """Whether the wire in the options supports addresses: Responses for images and files, Chat for images."""
     return options_of(request, context).get("wire") == "responses" or openai_chat.takes_address(part)
 
 
 def options_of(request: Request, context: Context) -> dict[str, Any]:
-    """The options of a call: those of the configuration, and above them the request's."""
+    """The options of a call: those of the request override those of the configuration."""
     return {**context.settings.options, **request.options.get(context.provider, {})}
 
 
@@ -95,17 +95,17 @@ def ask(
     dialect: openai_chat.Dialect,
     options: Mapping[str, Any],
 ) -> tuple[Call, Decoder]:
-    """The call on the wire that the options name, and what reads its answer; an option of the other wire is lacking."""
+    """The call on the wire in the options, and its decoder; an option of the other wire is not supported."""
     options = dict(options)
     wire = options.pop("wire", "chat")
     if wire not in _WIRES:
-        raise ConfigError(f"{context.provider}: wire is one of {' and '.join(_WIRES)}")
+        raise ConfigError(f"{context.provider}: wire is {wire!r:.40}; expected {' or '.join(_WIRES)}")
     omissions = Omissions(request.policy)
     if options:
         from .options import CHAT_ALONE, RESPONSES_ALONE  # and with it pydantic, which most calls need not
 
         for name in sorted(options.keys() & (RESPONSES_ALONE if wire == "chat" else CHAT_ALONE)):
-            if omissions.meaning(name, f"the {wire} wire has no such field"):
+            if omissions.meaning(name, f"the {wire} wire does not support this field"):
                 del options[name]
     call: Call
     decoder: Decoder

@@ -1,4 +1,4 @@
-"""The offline provider: no model is asked, the answer is deterministic, the sockets are real."""
+"""The offline provider: it calls no model, its answer is deterministic, and its sockets are real."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from segue.plugin import Capabilities, Conformance, Model, ProviderSpec, hookimp
 
 @hookimpl
 def segue_providers() -> list[ProviderSpec]:
-    """The rehearsal as data; it answers only when named."""
+    """The declaration of the rehearsal; it answers only if it is named."""
     capabilities = Capabilities({"working": True}, source="it needs nothing but this machine")
     return [
         ProviderSpec(

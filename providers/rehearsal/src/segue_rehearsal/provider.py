@@ -1,4 +1,4 @@
-"""A host on loopback is opened for one answer, asked over a real socket, and closed again."""
+"""Opens a host on loopback for one answer, calls it over a real socket, and closes it again."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Rehearsal:
-    """Answers with what it was told, word by word."""
+    """Answers with the text of the request, word by word."""
 
     name = "rehearsal"
 
     def models(self) -> Sequence[Model]:
-        """Its one model."""
+        """The only model."""
         return [Model("rehearsal")]
 
     async def stream(self, request: Request, context: Context) -> AsyncGenerator[Event, None]:
-        """The answer's events, as the Chat Completions wire carries them."""
+        """The events of the answer, on the Chat Completions wire."""
         said = request.messages[-1].text
         async with OpenAIHost(answer=lambda _: rehearsed(said)) as host:
             call = openai_chat.encode(request, model=context.model, base_url=host.url, headers={})

@@ -1,6 +1,6 @@
-"""The conformance kit: what holds for every provider, tried on one without a line of test code.
+"""The conformance kit: tests that every provider must pass, without a line of test code.
 
-``segue conform NAME`` is its command, ``pytest --segue-conform NAME`` its tests.
+``segue conform NAME`` runs it as a command, ``pytest --segue-conform NAME`` as tests.
 """
 
 from __future__ import annotations

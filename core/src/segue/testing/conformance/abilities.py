@@ -1,4 +1,4 @@
-"""Items of what a provider advertises: each is tried with a host that answers so."""
+"""Tests of the capabilities that a provider advertises, each with a host that has the capability."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ DOCUMENT: Final = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0
 
 
 def said_in(received: Received, what: str | bytes) -> bool:
-    """Whether a text or bytes stand in a request, as they are, in JSON or in base64."""
+    """Whether a request contains a text or bytes: unchanged, in JSON or in base64."""
     if isinstance(what, bytes):
         plain = base64.b64encode(what)
         forms = [what, plain, plain.replace(b"/", b"\\/"), plain.rstrip(b"="), base64.urlsafe_b64encode(what)]
@@ -91,11 +91,11 @@ def _tool(name: str) -> Tool:
 
 
 def differences(meant: Meant, reply: Reply[Any]) -> list[str]:
-    """In what a reply says something else than is meant."""
+    """The differences between a reply and the expected answer."""
     found: list[str] = []
 
     def differ(name: str, told: object, wanted: object) -> None:
-        found.append(f"{name} is {_short(told)}, not {_short(wanted)}")
+        found.append(f"{name} is {_short(told)}; expected {_short(wanted)}")
 
     if meant.text is not None and reply.text != meant.text:
         differ("text", reply.text, meant.text)
@@ -120,7 +120,7 @@ def differences(meant: Meant, reply: Reply[Any]) -> list[str]:
     if meant.choices is not None and [choice.text for choice in reply.choices] != list(meant.choices):
         differ("choices", [choice.text for choice in reply.choices], meant.choices)
     if meant.logprobs and not reply.logprobs:
-        found.append("there are no logprobs")
+        found.append("the reply has no logprobs")
     return found
 
 
@@ -168,7 +168,7 @@ def _judged(met: Met, scene: Scene) -> Reply[None]:
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """A fact, and how it is tried: with this request, in which all of ``sent`` have to stand as it goes out."""
+    """A fact, and how it is tested: with this request, which must contain all of ``sent`` when it is sent."""
 
     fact: str
     sentence: str
@@ -198,37 +198,37 @@ def _with_schema(_: Scene) -> Request:
 
 
 ABILITIES: Final = (
-    Ability("tools", "A tool is offered by name and description, and its call arrives with name and arguments.",
+    Ability("tools", "A tool is sent with its name and description, and its call has the name and the arguments.",
             _with_tools, (DESCRIPTION,)),
-    Ability("parallel_tools", "Several tool calls in one answer arrive each with its own name, arguments and id.",
+    Ability("parallel_tools", "Each of several tool calls in one answer has its own name, arguments and id.",
             _with_tools, (DESCRIPTION,)),
-    Ability("vision", "An image arrives at the host, with its bytes.",
+    Ability("vision", "The host receives an image with its bytes.",
             _with_part(ImagePart(data=PICTURE)), (PICTURE, PROMPT), "text"),
-    Ability("files", "A document arrives at the host, with its bytes.",
+    Ability("files", "The host receives a document with its bytes.",
             _with_part(FilePart(data=DOCUMENT, media_type="application/pdf", name="segue.pdf")),
             (DOCUMENT, PROMPT), "text"),
-    Ability("audio", "Sound arrives at the host, with its bytes.",
+    Ability("audio", "The host receives audio with its bytes.",
             _with_part(AudioPart(data=SOUND, format="wav")), (SOUND, PROMPT), "text"),
-    Ability("json_schema", "A schema arrives at the host, and the answer is JSON.", _with_schema, (FIELD,)),
-    Ability("json_object", "The wish for JSON arrives at the host, and the answer is JSON.",
+    Ability("json_schema", "The host receives a schema, and the answer is JSON.", _with_schema, (FIELD,)),
+    Ability("json_object", "The host receives the request for JSON, and the answer is JSON.",
             lambda _: asking(output=Output()), ("json",)),
-    Ability("reasoning", "What the model thinks arrives apart from what it says.", lambda _: asking()),
-    Ability("logprobs", "The log probabilities of the text arrive.",
+    Ability("reasoning", "The reasoning of the model is separate from its text.", lambda _: asking()),
+    Ability("logprobs", "The reply has the log probabilities of the text.",
             lambda _: asking(settings=Settings(logprobs=True)), ("logprobs",)),
-    Ability("choices", "Several answers arrive each as a choice of its own.",
+    Ability("choices", "Each of several answers is a separate choice.",
             lambda _: asking(settings=Settings(n=2))),
-    Ability("prefill", "The beginning of an answer arrives at the host.",
+    Ability("prefill", "The host receives the beginning of an answer.",
             lambda _: asking(Message(role="user", content=PROMPT), Message(role="assistant", content=BEGUN)),
             (BEGUN, PROMPT), "text"),
 )  # fmt: skip
-"""The abilities that are facts, each with its trial."""
+"""The capabilities that are facts, each with its test."""
 
 _NEUTRAL: Final = frozenset({
     "working", "deprecated", "chat", "embeddings", "streaming", "public",
     "temperature", "top_p", "top_k", "seed", "stop", "stop_sequences", "frequency_penalty", "presence_penalty",
     "reasoning_effort", "max_tokens",
 })  # fmt: skip
-"""Facts that are tried by an item of another name, or that say nothing that could be tried."""
+"""Facts that a test with another name covers, or that cannot be tested."""
 
 
 def _ability(one: Ability) -> Item:
@@ -240,18 +240,18 @@ def _ability(one: Ability) -> Item:
         async with bench.host(scene) as host:
             met = await bench.ask(host, request, model=_asked(bench, scene, model))
         _judged(met, scene)
-        holds(met.requests, "it did not ask its host")
+        holds(met.requests, "it sent no request to its host")
         for what in one.sent:
             shown = what if isinstance(what, str) else one.fact
             arrived = any(said_in(received, what) for received in met.requests)
-            holds(arrived, f"{shown!r} does not stand in the request" if isinstance(what, str) else _missing(one.fact))
+            holds(arrived, f"the request does not contain {shown!r}" if isinstance(what, str) else _missing(one.fact))
 
     trial.__doc__ = one.sentence
     return item(f"capability {one.fact}", "full")(trial)
 
 
 def _missing(fact: str) -> str:
-    return f"the bytes of what it is to take as {fact!r} do not stand in the request"
+    return f"the request does not contain the bytes for {fact!r}"
 
 
 def _scene_for(bench: Bench, one: Ability) -> Scene:
@@ -266,28 +266,28 @@ def _scene_for(bench: Bench, one: Ability) -> Scene:
 
 @item("capability text", "full")
 async def text(bench: Bench) -> None:
-    """The prompt arrives at the host, and the text of its answer is the one that it gave."""
+    """The host receives the prompt, and the text of the reply is the text that the host sent."""
     met, scene = await _given(bench, "text", asking(), bench.model())
     _judged(met, scene)
-    holds(met.requests, "it did not ask its host")
-    holds(any(said_in(received, PROMPT) for received in met.requests), "the prompt does not stand in the request")
+    holds(met.requests, "it sent no request to its host")
+    holds(any(said_in(received, PROMPT) for received in met.requests), "the request does not contain the prompt")
 
 
 @item("capability whole", "full")
 async def whole(bench: Bench) -> None:
-    """An answer that is asked for as a whole says the same as one that streams."""
+    """A whole answer has the same content as a streamed one."""
     met, scene = await _given(bench, "text", asking(stream=False), bench.model())
     _judged(met, scene)
 
 
 @item("capability streaming", "full")
 async def streaming(bench: Bench) -> None:
-    """What the host says is given while it goes on, not when it has ended."""
+    """Text is passed on while the host still sends, not only at the end."""
     await bench.asks()
     if bench.model().capabilities.fact("streaming").value is False:
-        raise NotApplicableError("it is declared not to stream")
+        raise NotApplicableError("it declares that it does not stream")
     if not bench.scene().streams:
-        raise UntriedError("no cassette of a text streams")
+        raise UntriedError("it has no cassette with a streamed text")
     scene = bench.scene()
     async with bench.host(scene, Stall("middle", after_tokens=max(len(scene.pieces) - 2, 1))) as host:
         async with bench.events(host.url, asking(), model=_asked(bench, scene, bench.model())) as events:
@@ -297,18 +297,18 @@ async def streaming(bench: Bench) -> None:
                         if is_content(event):
                             return
             except TimeoutError:
-                raise FailureError("nothing of the answer came before its end") from None
+                raise FailureError("no part of the answer was passed on before its end") from None
             except SegueError as error:
                 raise FailureError(told(error)) from error
             finally:
                 if isinstance(events, AsyncGenerator):
                     await events.aclose()
-    raise FailureError("nothing of the answer came before its end")
+    raise FailureError("no part of the answer was passed on before its end")
 
 
 @item("capability system", "full")
 async def system(bench: Bench) -> None:
-    """What a system turn says arrives at the host, and so do the turns before the last."""
+    """The host receives the system message and the earlier messages."""
     turns = (
         Message(role="system", content=SYSTEM),
         Message(role="user", content="segue-first-turn"),
@@ -319,7 +319,7 @@ async def system(bench: Bench) -> None:
     _judged(met, scene)
     for what in (SYSTEM, "segue-first-turn", "segue-first-answer", PROMPT):
         arrived = any(said_in(received, what) for received in met.requests)
-        holds(arrived or _noticed(met, "system", "messages"), f"{what!r} does not stand in the request")
+        holds(arrived or _noticed(met, "system", "messages"), f"the request does not contain {what!r}")
 
 
 def _noticed(met: Met, *subjects: str) -> bool:
@@ -328,14 +328,14 @@ def _noticed(met: Met, *subjects: str) -> bool:
 
 @item("capability tool results", "full")
 async def tool_results(bench: Bench) -> None:
-    """The result of a tool goes back with its call in a second turn, and the answer goes on."""
+    """The result of a tool is sent with its call in a second request, and the host answers."""
     model = bench.model("tools")
     await bench.asks()
     scene = bench.scene("tools")
     request = _with_tools(scene)
     async with bench.host(scene) as host:
         reply = (await bench.ask(host, request, model=_asked(bench, scene, model))).reply()
-    holds(reply.tool_calls, "no tool was called")
+    holds(reply.tool_calls, "the reply has no tool call")
     results = [Message(role="tool", content=RESULT, tool_call_id=call.id) for call in reply.tool_calls]
     second = request.model_copy(update={"messages": (*request.messages, reply.message, *results)})
     spoken = bench.scene("text")
@@ -343,17 +343,19 @@ async def tool_results(bench: Bench) -> None:
         met = await bench.ask(host, second, model=_asked(bench, scene, model))
     _judged(met, spoken)
     for what in (RESULT, reply.tool_calls[0].name):
-        holds(any(said_in(received, what) for received in met.requests), f"{what!r} does not stand in the second turn")
+        holds(
+            any(said_in(received, what) for received in met.requests), f"the second request does not contain {what!r}"
+        )
 
 
 @item("capability embeddings", "full")
 async def embeddings(bench: Bench) -> None:
-    """A text's vector is the one that the host gave, one for each input, in order."""
+    """Each input gets the embedding that the host sent for it, in order."""
     model = bench.model("embeddings")
     await bench.asks()
     provider = bench.provider
     if not isinstance(provider, Embedder):
-        raise FailureError("a model is declared with embeddings, but the provider has no embed()")
+        raise FailureError("it declares a model with embeddings, but has no embed()")
     scene = bench.scene("embeddings")
     count = len(scene.meant.vectors or ()) or 1
     inputs = tuple(f"{PROMPT}-{number}" for number in range(count))
@@ -366,11 +368,11 @@ async def embeddings(bench: Bench) -> None:
             raise FailureError(f"embed() failed: {told(error)}") from error
         requests = list(host.requests)
     for what in inputs:
-        holds(any(said_in(received, what) for received in requests), f"{what!r} does not stand in the request")
+        holds(any(said_in(received, what) for received in requests), f"the request does not contain {what!r}")
     if scene.meant.vectors is not None:
         vectors = [[round(number, 5) for number in vector[:8]] for vector in given.vectors]
         wanted = [[round(number, 5) for number in vector[:8]] for vector in scene.meant.vectors]
-        holds(vectors[: len(wanted)] == wanted, "the vectors are not those that the host gave")
+        holds(vectors[: len(wanted)] == wanted, "the embeddings are not those that the host sent")
 
 
 SETTINGS: Final[Mapping[str, Any]] = {
@@ -380,47 +382,47 @@ SETTINGS: Final[Mapping[str, Any]] = {
     "stop": ("segue-stop-6d",),
     "seed": 417593,
 }
-"""Settings with values that are in a request for no other reason."""
+"""Settings, with values that do not occur elsewhere in a request."""
 
 
 @item("capability settings", "full")
 async def settings(bench: Bench) -> None:
-    """A setting arrives at the host, or a notice says that it does not, or it is refused: none is lost in silence."""
+    """The host receives each setting, or a notice or an UnsupportedError says that it does not."""
     await bench.asks()
     for name, value in SETTINGS.items():
         async with bench.host() as host:
             met = await bench.call(host.url, **{name: value})
             requests = list(host.requests)
         if isinstance(met.error, UnsupportedError):
-            holds(not requests, f"{name} was refused after it had been sent")
+            holds(not requests, f"{name}: UnsupportedError was raised after a request was sent")
             continue
         met.reply()
         shown = value[0] if isinstance(value, tuple) else str(value)
         arrived = any(said_in(received, shown) for received in requests)
         noticed = any(isinstance(event, Notice) and name in event.subject for event in met.events)
-        holds(arrived or noticed, f"{name} does not stand in the request, and no notice says so")
+        holds(arrived or noticed, f"the request does not contain {name}, and no notice says so")
 
 
 @item("capability other", "full")
 async def other(bench: Bench) -> None:
-    """Whatever else is declared of a model is something that an item tries, or that nobody could try."""
+    """The kit can test every other fact that the provider declares."""
     known = {one.fact for one in ABILITIES} | _NEUTRAL
     facts = {name for model in bench.spec.offers() for name, fact in model.capabilities.items() if fact.value is True}
     facts |= {name for name, fact in bench.spec.shared().items() if fact.value is True}
     unknown = sorted(name for name in facts - known if not name.startswith("supports_"))
     if unknown:
-        raise UntriedError(f"no item tries {', '.join(unknown)}")
+        raise UntriedError(f"the kit has no test for {', '.join(unknown)}")
 
 
 @item("cassettes", "full")
 async def cassettes(bench: Bench) -> None:
-    """Each cassette's answer is read as the reading that is kept with it says."""
+    """The result of each cassette is the one in its ``expected``."""
     from .scenes import CassetteWire
 
     await bench.asks()
     wire = bench.wire
     if not isinstance(wire, CassetteWire):
-        raise NotApplicableError("it declares none: core's hosts speak its wire")
+        raise NotApplicableError("it declares no cassettes: the kit has hosts for its wire")
     wrong: list[str] = []
     for cassette in wire.cassettes:
         found = await _played(bench, cassette)
@@ -438,7 +440,7 @@ async def _played(bench: Bench, cassette: Any) -> list[str]:
     async with bench.host(scene, cassette.step()) as host:
         met = await bench.ask(host, request, model=model)
     if meant.error:
-        return [] if isinstance(met.error, SegueError) else ["it is an error, and was read as an answer"]
+        return [] if isinstance(met.error, SegueError) else ["the response is an error, but was decoded as an answer"]
     if met.error is not None:
         return [told(met.error)]
     return differences(meant, met.reply())
@@ -446,7 +448,7 @@ async def _played(bench: Bench, cassette: Any) -> list[str]:
 
 @item("address", "wire")
 async def address(bench: Bench) -> None:
-    """It asks the address that is configured, and nobody else."""
+    """It sends requests to the configured address and to no other."""
     await bench.asks()
     before, reached = len(bench.guard.beyond), len(bench.guard.connected)
     async with bench.host() as host:
@@ -454,8 +456,8 @@ async def address(bench: Bench) -> None:
         await bench.ask(host)
         beyond = bench.guard.beyond[before:]
         others = {one for _, one in bench.guard.connected[reached:]} - {port}
-        holds(host.requests, "it did not ask the address that is configured")
-    holds(not beyond, f"it would reach {', '.join(beyond)}")
+        holds(host.requests, "it sent no request to the configured address")
+    holds(not beyond, f"it tried to reach {', '.join(beyond)}")
     holds(not others, f"it connected to other ports: {', '.join(map(str, sorted(others)))}")
 
 

@@ -1,4 +1,4 @@
-"""The bench on which a provider is tried: hosts that say what a scene says, and ways to ask."""
+"""The bench on which a provider is tested: hosts that play a scene, and ways to send requests."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
     from .scenes import Wire
 
 CANARY: Final = "segue-canary-key-5d81f0c2"
-"""The key that is given to a provider, and looked for wherever it does not belong."""
+"""The key of the tested provider; the kit searches for it where it must not appear."""
 
 PROMPT: Final = "segue-prompt-93b7"
 MODEL: Final = "conformance-model"
-"""The model that is asked for where none is declared."""
+"""The model in requests if the provider declares none."""
 
 PATIENCE: Final = 5.0
-"""Seconds that are enough for whatever takes no time on this machine."""
+"""Seconds that are enough for anything that is fast on this machine."""
 
 SOON: Final = 0.2
-"""The limit of a phase where a host is silent on purpose."""
+"""The limit of a phase in which the host is silent on purpose."""
 
 UNHURRIED: Final = Timeout(connect=PATIENCE, first_event=PATIENCE, idle=PATIENCE)
 
@@ -57,7 +57,7 @@ H = TypeVar("H", bound=Loopback)
 
 
 class Guard:
-    """Keeps a process on this machine: what it would connect to or look up beyond is refused, and noted."""
+    """Keeps a process on this machine: refuses and records connections and look-ups beyond it."""
 
     def __init__(self) -> None:
         self.beyond: list[str] = []
@@ -65,7 +65,7 @@ class Guard:
         self._on = False
 
     def install(self) -> None:
-        """From now on, for as long as the process lives: an audit hook cannot be taken away."""
+        """Start, until the process ends: an audit hook cannot be removed."""
         if not self._on:
             self._on = True
             sys.addaudithook(self._hook)
@@ -84,12 +84,12 @@ class Guard:
             return
         if not text.endswith(".invalid"):  # which is nobody's, and asked for on purpose
             self.beyond.append(text)
-        raise socket.gaierror(socket.EAI_NONAME, "the conformance kit lets nobody off this machine")
+        raise socket.gaierror(socket.EAI_NONAME, "the conformance kit allows connections to this machine only")
 
     def _reached(self, host: str, port: int) -> None:
         if not _is_here(host):
             self.beyond.append(f"{host}:{port}")
-            raise ConnectionRefusedError("the conformance kit lets nobody off this machine")
+            raise ConnectionRefusedError("the conformance kit allows connections to this machine only")
         self.connected.append((host, port))
 
 
@@ -101,7 +101,7 @@ def _is_here(host: str) -> bool:
 
 
 class SceneHost(ScriptedHost):
-    """A host that says what a scene says, as it streams or as one body, as it is asked."""
+    """A host that plays a scene, streamed or as one body, as the request says."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class SceneHost(ScriptedHost):
         self._wire = wire
 
     def told(self, received: Received, tokens: Sequence[str], answer: Answer) -> Told:  # noqa: ARG002
-        """The scene's pieces, or its whole."""
+        """The pieces of the scene, or its whole body."""
         scene = self._scene
         if scene.whole is not None and not _wants_stream(received):
             half = len(scene.whole) // 2
@@ -126,7 +126,7 @@ class SceneHost(ScriptedHost):
         return Told(scene.pieces, scene.content_type, lead=scene.lead, status=scene.status)
 
     def error(self, step: Status) -> Told:
-        """An error as the wire tells it."""
+        """An error in the format of the wire."""
         body, content_type = self._wire.error(step.status, step.code)
         return Told([body], content_type, status=step.status)
 
@@ -143,7 +143,7 @@ def _wants_stream(received: Received) -> bool:
 
 
 class Backstage:
-    """A thread with a loop of its own in which hosts live, so that a provider that blocks its loop is answered."""
+    """A thread with a separate loop for the hosts, so that they answer a provider that blocks its loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -151,13 +151,13 @@ class Backstage:
         self._thread.start()
 
     async def run(self, work: Coroutine[Any, Any, T], within: float = PATIENCE) -> T:
-        """Do this there; TimeoutError where it takes longer."""
+        """Run this in the thread; TimeoutError if it takes longer."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         return await asyncio.wait_for(asyncio.wrap_future(future), within)
 
     @contextlib.asynccontextmanager
     async def hosted(self, host: H) -> AsyncIterator[H]:
-        """Open a host there."""
+        """Open a host in the thread."""
         await self.run(host.__aenter__())
         try:
             yield host
@@ -170,7 +170,7 @@ class Backstage:
 
 @dataclass(slots=True)
 class Met:
-    """What an asking came to."""
+    """The result of a request: events, or an error."""
 
     events: list[Event] = field(default_factory=list)
     error: BaseException | None = None
@@ -179,14 +179,14 @@ class Met:
 
     @property
     def text(self) -> str:
-        """The text that came."""
+        """The text so far."""
         collector = Collector()
         for event in self.events:
             collector.add(event)
         return collector.text
 
     def reply(self) -> Reply[None]:
-        """The whole answer; FailureError where there is none."""
+        """The whole answer; FailureError if there is none."""
         if self.error is not None:
             raise FailureError(f"the answer failed: {told(self.error)}") from self.error
         collector = Collector()
@@ -198,7 +198,7 @@ class Met:
 
 
 class Bench:
-    """A provider, and all that it takes to try it."""
+    """A provider, with everything that its tests need."""
 
     def __init__(
         self,
@@ -215,10 +215,10 @@ class Bench:
         self.guard = guard
         self.conformance: Conformance = spec.conformance or Conformance()
         self.printed: Callable[[], bytes] = printed
-        """All that was printed so far."""
+        """Everything that was printed so far."""
         self.heard: Any = None
         self.given: ProviderSettings | None = None
-        """The settings that it was last given."""
+        """The settings that the provider got last."""
         self._load = load
         self._imported = imported
         self._later: list[AiohttpTransport] = []
@@ -237,7 +237,7 @@ class Bench:
 
     @property
     def wire(self) -> Wire:
-        """The wire that it declares; UntriedError where it declares none."""
+        """The wire that the provider declares; UntriedError if it declares none."""
         if self._wire is None:
             self._wire = wire_of(self.conformance)
         if self._wire is None:
@@ -246,7 +246,7 @@ class Bench:
 
     @property
     def has_wire(self) -> bool:
-        """Whether a host can be made for it."""
+        """Whether the kit can make a host for the provider."""
         try:
             return self.wire is not None
         except UntriedError:
@@ -254,13 +254,13 @@ class Bench:
 
     @property
     def backstage(self) -> Backstage:
-        """Where the hosts are."""
+        """The thread of the hosts."""
         if self._backstage is None:
             self._backstage = Backstage()
         return self._backstage
 
     def kept(self, name: str, make: Callable[[], T]) -> T:
-        """What several items look at, made once."""
+        """A value that several tests use, made once."""
         if name not in self._kept:
             self._kept[name] = make()
         value: T = self._kept[name]
@@ -268,31 +268,31 @@ class Bench:
 
     @property
     def imported(self) -> Any:
-        """What its import did, in a process of its own."""
+        """What the import of the provider did, in a separate process."""
         return self.kept("imported", self._imported)
 
     def reimported(self) -> Any:
-        """The same again."""
+        """The result of the same import, run again."""
         return self._imported()
 
     @staticmethod
     def transport() -> AiohttpTransport:
-        """One of its own."""
+        """A separate transport."""
         return AiohttpTransport(timeout=UNHURRIED)
 
     def later(self, transport: AiohttpTransport) -> None:
-        """Close this one when the item is over."""
+        """Close this when the test is over."""
         self._later.append(transport)
 
     async def close(self) -> None:
-        """Close what was kept open for the item."""
+        """Close everything that was kept open for the test."""
         while self._later:
             await self._later.pop().aclose()
 
     # ── models ────────────────────────────────────────────────────────────────────────────────────────
 
     def model(self, fact: str | None = None) -> Model:
-        """A model of which the fact is declared, or the first one that answers; NotApplicableError without such."""
+        """A model with this fact, or the first model that answers; NotApplicableError if there is none."""
         offers = self.spec.offers()
         if fact is None:
             chats = [one for one in offers if one.capabilities.fact("chat").value is not False]
@@ -300,12 +300,12 @@ class Bench:
         for one in offers or (Model(MODEL, self.spec.shared()),):
             if one.capabilities.fact(fact).value is True:
                 return one
-        raise NotApplicableError(f"no model is declared with {fact}")
+        raise NotApplicableError(f"it declares no model with {fact}")
 
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────
 
     def scene(self, name: str = "text") -> Scene:
-        """A scene of its wire; UntriedError where there is none."""
+        """A scene of the provider's wire; UntriedError if there is none."""
         return self.wire.scene(name)
 
     @contextlib.asynccontextmanager
@@ -317,7 +317,7 @@ class Bench:
         split: Split = None,
         pace: float = 0.0,
     ) -> AsyncIterator[SceneHost]:
-        """A host that says this scene, or goes through this script."""
+        """A host that plays this scene, or follows this script."""
         wire = self.wire if self.has_wire else TextWire()
         host = SceneHost(
             scene or wire.scene("text"), wire, script=script or None, framing=framing, split=split, pace=pace
@@ -326,7 +326,7 @@ class Bench:
             yield host
 
     def settings(self, url: str | None) -> ProviderSettings:
-        """What it is told: where its host is, and the key."""
+        """The settings of the provider: the address of its host, and the key."""
         from pydantic import SecretStr
 
         options = copy.deepcopy(dict(self.conformance.options))
@@ -334,7 +334,7 @@ class Bench:
         return self.given
 
     def context(self, url: str | None, transport: Transport, model: Model | None = None) -> Context:
-        """What it is given beside the request."""
+        """The context of a request."""
         return Context((model or self.model()).name, transport, self.settings(url), provider=self.spec.name)
 
     @contextlib.asynccontextmanager
@@ -346,7 +346,7 @@ class Bench:
         model: Model | None = None,
         transport: AiohttpTransport | None = None,
     ) -> AsyncIterator[AsyncIterator[Event]]:
-        """The events of a request, asked of the provider itself; closed on leaving."""
+        """The events of a request to the provider itself; closed at the end of the ``with``."""
         own = transport or AiohttpTransport(timeout=UNHURRIED)
         try:
             events = self.provider.stream(request, self.context(url, own, model))
@@ -367,7 +367,7 @@ class Bench:
         transport: AiohttpTransport | None = None,
         within: float = PATIENCE,
     ) -> Met:
-        """Ask the provider itself for the whole of an answer, and keep all that comes."""
+        """Request a whole answer from the provider itself, and keep all events."""
         met = Met()
         request = request or asking()
         try:
@@ -384,7 +384,7 @@ class Bench:
         return met
 
     def client(self, url: str | None, *, timeout: Timeout = UNHURRIED, transport: Transport | None = None) -> Client:
-        """A client of this provider alone, that tries once."""
+        """A client with this provider only, and without retries."""
         name = self.spec.name
         table: dict[str, Any] = {"api_key": CANARY}
         if url is not None:
@@ -412,7 +412,7 @@ class Bench:
         within: float = PATIENCE,
         **settings: Any,
     ) -> Met:
-        """Ask through a client, as a user does."""
+        """Send a request through a client, like a user."""
         met = Met()
         target = f"{self.spec.name}/{(model or self.model()).name}"
         try:
@@ -429,22 +429,22 @@ class Bench:
         return met
 
     async def answers(self) -> None:
-        """Nothing where it gives an answer, so that there is something to look at; NotApplicableError where not.
+        """Check that the provider answers, so that there is something to test; else raise NotApplicableError.
 
-        Without a wire it is asked once, at an address where a host says plain text.
+        Without a wire it sends one request, to a host that answers with plain text.
         """
         if self.has_wire:
             return
         met, asked = await self._unscripted()
         if met.error is not None and asked:
-            raise NotApplicableError("it asks a host, and declares neither a wire nor cassettes")
+            raise NotApplicableError("it calls a host, and declares neither a wire nor cassettes")
         if met.error is not None:
-            raise FailureError(f"it asks no host, and failed: {told(met.error)}")
+            raise FailureError(f"it calls no host, and failed: {told(met.error)}")
 
     async def asks(self) -> None:
-        """NotApplicableError where it asks no host, UntriedError where nothing can be one for it."""
+        """Raises NotApplicableError if the provider calls no host, UntriedError if the kit cannot make a host."""
         if not self.has_wire and not (await self._unscripted())[1]:
-            raise NotApplicableError("it asks no host")
+            raise NotApplicableError("it calls no host")
         _ = self.wire
 
     async def _unscripted(self) -> tuple[Met, bool]:
@@ -458,7 +458,7 @@ class Bench:
 
     @contextlib.asynccontextmanager
     async def stage(self, *script: Step) -> AsyncIterator[SceneHost | None]:
-        """A host that says the text of its wire; None where it is not told where to ask."""
+        """A host that sends the text of the wire; None if the provider takes no address."""
         if not self.has_wire and self.spec.access == "offline":
             yield None
             return
@@ -467,12 +467,12 @@ class Bench:
 
 
 def asking(*messages: Message, stream: bool = True, **more: Any) -> Request:
-    """A request; with no messages it says the prompt."""
+    """A request; without messages it contains the prompt."""
     return Request(messages=messages or (Message(role="user", content=PROMPT),), stream=stream, **more)
 
 
 def events_of(reply: Reply[Any]) -> list[Event]:
-    """The events that a reply was folded from, as far as they are looked at."""
+    """The events of a reply, as far as the tests check them."""
     from ...events import ChoiceFinish, Finish, ReasoningDelta, TextDelta, ToolCallDelta
 
     events: list[Event] = list(reply.notices)
@@ -498,5 +498,5 @@ def told(error: BaseException) -> str:
 
 
 def first_content(events: Sequence[Event]) -> bool:
-    """Whether anything of the answer came."""
+    """Whether the events contain a part of the answer."""
     return any(is_content(event) for event in events)

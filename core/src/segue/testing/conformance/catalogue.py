@@ -1,4 +1,4 @@
-"""All items, in the order in which they are tried."""
+"""All tests of the kit, in the order in which they run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @cache
 def all_items() -> tuple[Item, ...]:
-    """Every item once."""
+    """Every test once."""
     from . import abilities, declaring, faults, secrecy, streaming  # here: some of them look at this list themselves
 
     return (

@@ -1,4 +1,4 @@
-"""Items of faults: each that a host can have becomes the right error. The numbers are those of the catalogue."""
+"""Tests of faults: each fault of a host becomes the right error. The numbers are those of the catalogue."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def _right(met: Met, errors: Errors, *, exactly: bool = False, where: str = "") 
     of = f"{where}: " if where else ""
     if met.error is None:
         ended = " with a whole answer" if any(isinstance(one, Finish) for one in met.events) else ""
-        raise FailureError(f"{of}it ended{ended}, not with {names}")
+        raise FailureError(f"{of}it ended{ended}; expected {names}")
     is_right = type(met.error) in wanted if exactly else isinstance(met.error, wanted)
     if not is_right:
         cause = f", from {told(met.error.__cause__)}" if met.error.__cause__ is not None else ""
-        raise FailureError(f"{of}{told(met.error)}{cause}, not {names}") from met.error
+        raise FailureError(f"{of}{told(met.error)}{cause}; expected {names}") from met.error
     return met.error
 
 
@@ -89,7 +89,7 @@ async def _meets(
         raised.append(_right(met, errors, exactly=exactly, where=f"{form}, {where}" if where else form))
         whole = bench.scene().meant.text
         if whole is not None and not whole.startswith(met.text):
-            raise FailureError(f"{form}: the text before the error is not what the host said")
+            raise FailureError(f"{form}: the text before the error is not what the host sent")
     return raised
 
 
@@ -124,7 +124,7 @@ def _black_hole() -> Iterator[str]:
 
 @item("fault F02", "wire")
 async def black_hole(bench: Bench) -> None:
-    """A connection that is not answered is a PhaseTimeoutError after the limit of its phase."""
+    """A connection that gets no reply is a PhaseTimeoutError after the limit of its phase."""
     await bench.asks()
     with _black_hole() as url:
         _right(await bench.call(url, limits=Timeout(connect=SOON, first_event=2 * SOON)), PhaseTimeoutError)
@@ -149,23 +149,23 @@ class _InClear(Loopback):
 
 @item("fault F04", "wire")
 async def no_tls(bench: Bench) -> None:
-    """A host without a certificate that is trusted, or without TLS, is a TLSError, and is sent nothing."""
+    """A host without TLS, or without a trusted certificate, is a TLSError, and gets no request."""
     await bench.asks()
     async with bench.backstage.hosted(_InClear()) as host:
         _right(await bench.call(host.address.replace("http:", "https:")), TLSError)
-        holds(not host.requests, "it sent a request in clear")
+        holds(not host.requests, "it sent a request without encryption")
 
 
 @item("fault F05", "wire")
 async def gone_at_once(bench: Bench) -> None:
-    """A host that leaves before it has read the request is a ConnectError."""
+    """A host that disconnects before it has read the request is a ConnectError."""
     for how in ("close", "reset"):
         await _meets(bench, Drop("accept", how=how), ConnectError, stream=(True,), where=how)
 
 
 @item("fault F07", "wire")
 async def cut_head(bench: Bench) -> None:
-    """An answer that ends before its body is a ConnectError or a ProtocolError."""
+    """A response that ends before its body is a ConnectError or a ProtocolError."""
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
     for at in (0, 1, 12, 20, len(head)):
         step: Step = Raw(head[:at]) if at else Drop("request")
@@ -174,7 +174,7 @@ async def cut_head(bench: Bench) -> None:
 
 @item("fault F06", "wire")
 async def stale(bench: Bench) -> None:
-    """A connection that was kept, and that the host has closed since, is replaced without a word."""
+    """A kept connection that the host has closed is replaced, and the call succeeds."""
     await bench.asks()
     scene = bench.scene()
     raw = Raw(_head(scene, len(scene.body)) + scene.body)
@@ -186,7 +186,7 @@ async def stale(bench: Bench) -> None:
                     reply = await client.chat(PROMPT, model=target)
             except Exception as error:  # whatever it raises
                 raise FailureError(f"the {number} call: {told(error)}") from error
-            holds(reply.text == (scene.meant.text or ""), f"the {number} call: another text than the host said")
+            holds(reply.text == (scene.meant.text or ""), f"the {number} call: the text is not what the host sent")
             await bench.backstage.run(host.until_closed())
 
 
@@ -204,26 +204,26 @@ _IDLE: Final = Timeout(connect=PATIENCE, first_event=PATIENCE, idle=SOON)
 
 @item("fault F08", "wire")
 async def silent_before_headers(bench: Bench) -> None:
-    """A host that says nothing at all is a PhaseTimeoutError."""
+    """A host that sends nothing is a PhaseTimeoutError."""
     await _meets(bench, Stall("headers"), PhaseTimeoutError, limits=_SHORT)
 
 
 @item("fault F09", "wire")
 async def silent_after_headers(bench: Bench) -> None:
-    """A host that says nothing after its headers is a PhaseTimeoutError."""
+    """A host that sends nothing after its headers is a PhaseTimeoutError."""
     await _meets(bench, Stall("first_event"), PhaseTimeoutError, limits=_SHORT)
 
 
 @item("fault F10", "wire")
 async def silent_in_the_middle(bench: Bench) -> None:
-    """A host that falls silent in the middle is a PhaseTimeoutError, with what came until then."""
+    """A host that stops in the middle is a PhaseTimeoutError, after the events so far."""
     limits = replace(_IDLE, first_event=5 * SOON)
     await _meets(bench, Stall("middle"), PhaseTimeoutError, stream=(True,), limits=limits)
 
 
 @item("fault F11", "wire")
 async def never_silent(bench: Bench) -> None:
-    """An answer that takes longer than the whole call may is a PhaseTimeoutError."""
+    """An answer that takes longer than the limit of the whole call is a PhaseTimeoutError."""
     await _meets(
         bench, None, PhaseTimeoutError, stream=(True,), limits=replace(UNHURRIED, total=SOON), pace=SOON,
     )  # fmt: skip
@@ -265,16 +265,14 @@ async def _not_silently(bench: Bench, step: Step, where: str) -> None:
         return
     finish = met.events[-1]
     is_told = isinstance(finish, Finish) and finish.reason == "unknown"
-    holds(is_told and any(isinstance(event, Notice) for event in met.events), f"{where}: it is told as whole")
+    holds(is_told and any(isinstance(event, Notice) for event in met.events), f"{where}: it was reported as complete")
 
 
 CUTS: Final = (
-    _cut_item("F12", "chunked", "A body in chunks that is cut is a StreamBrokenError, with the text until then."),
+    _cut_item("F12", "chunked", "A chunked body that is cut is a StreamBrokenError, with the text so far."),
+    _cut_item("F12", "length", "A body that is shorter than its length is a StreamBrokenError, with the text so far."),
     _cut_item(
-        "F12", "length", "A body that is shorter than its length is a StreamBrokenError, with the text until then."
-    ),
-    _cut_item(
-        "F13", "close", "A body that ends with its connection, without the wire's end marker, is not told as whole."
+        "F13", "close", "A body that ends with its connection, without an end marker, is not reported as complete."
     ),
 )
 
@@ -285,7 +283,7 @@ CUTS: Final = (
 def _needs_form(bench: Bench) -> None:
     """NotApplicableError where anything is an answer."""
     if not bench.wire.marked and bench.wire.framing is None:
-        raise NotApplicableError("of plain text any body is an answer")
+        raise NotApplicableError("in plain text, every body is an answer")
 
 
 def _stream_of(bench: Bench) -> str:
@@ -294,7 +292,7 @@ def _stream_of(bench: Bench) -> str:
 
 def _events(bench: Bench) -> list[bytes]:
     if bench.wire.framing != "sse":
-        raise NotApplicableError("its wire streams no server-sent events")
+        raise NotApplicableError("its wire does not use server-sent events")
     return list(bench.scene().pieces)
 
 
@@ -307,15 +305,15 @@ async def _odd(bench: Bench, body: bytes) -> None:
         met = await bench.ask(host)
     if met.error is not None:
         raise FailureError(told(met.error))
-    holds(joined(met.events) == joined(plain.events), "another answer than without it")
+    holds(joined(met.events) == joined(plain.events), "the answer is not the same as without the change")
 
 
 @item("fault F14", "wire")
 async def more_bytes(bench: Bench) -> None:
-    """Bytes behind a whole answer do not spoil it, nor does a length that is too large where its end is marked."""
+    """Bytes after a whole answer change nothing; neither does a length that is too large if the end is marked."""
     await bench.asks()
     scene = bench.scene()
-    extra = {"bytes behind it": (0, b"HTTP/1.1 999 what\r\n\r\n")}
+    extra = {"bytes after the answer": (0, b"HTTP/1.1 999 what\r\n\r\n")}
     if bench.wire.name in CORE_WIRES:
         extra["a length that is too large"] = (100, b"")
     for name, (more, behind) in extra.items():
@@ -323,12 +321,12 @@ async def more_bytes(bench: Bench) -> None:
             met = await bench.call(host.url)
         if met.error is not None:
             raise FailureError(f"{name}: {told(met.error)}")
-        holds(met.text == (scene.meant.text or ""), f"{name}: another text than the host said")
+        holds(met.text == (scene.meant.text or ""), f"{name}: the text is not what the host sent")
 
 
 @item("fault F16", "wire")
 async def other_line_ends(bench: Bench) -> None:
-    """Lines that end in another way are the same lines."""
+    """Lines that end with LF, CRLF or CR are the same lines."""
     await bench.asks()
     body = b"".join(_events(bench))
     lines = body.replace(b"\r\n", b"\n")
@@ -338,14 +336,14 @@ async def other_line_ends(bench: Bench) -> None:
 
 @item("fault F17", "wire")
 async def byte_order_mark(bench: Bench) -> None:
-    """A byte order mark costs nothing of the answer."""
+    """A byte order mark does not change the answer."""
     await bench.asks()
     await _odd(bench, b"\xef\xbb\xbf" + b"".join(_events(bench)))
 
 
 @item("fault F18", "wire")
 async def comments(bench: Bench) -> None:
-    """Comments and fields that are not known are passed over."""
+    """Comments and unknown fields are ignored."""
     await bench.asks()
     odd = b": ping\n\nid: 7\nretry: 10\nwhat: else\n\n:\n\n"
     await _odd(bench, odd + b"".join(piece + odd for piece in _events(bench)))
@@ -356,7 +354,7 @@ async def endless_line(bench: Bench) -> None:
     """A line without an end is a ProtocolError before it fills the memory."""
     await bench.asks()
     if bench.wire.framing not in {"sse", "ndjson"}:
-        raise NotApplicableError("its wire streams no lines")
+        raise NotApplicableError("its wire does not use lines")
     begin = b"data: " if bench.wire.framing == "sse" else b""
     some = b"".join(bench.scene().pieces[:2])
     endless = Body(some + begin + b"x" * 40_000_000, content_type=_stream_of(bench))
@@ -365,68 +363,68 @@ async def endless_line(bench: Bench) -> None:
 
 @item("fault F21", "wire")
 async def no_utf8(bench: Bench) -> None:
-    """Bytes that are no UTF-8 are a replacement character in the text, or a ProtocolError."""
+    """Bytes that are not UTF-8 become a replacement character in the text, or are a ProtocolError."""
     await bench.asks()
     scene = bench.scene()
     whole = scene.meant.text or ""
     words = [word for word in whole.split() if len(word) > 3 and word.isascii() and word.isalpha()]
     word = max(words, key=len, default="")
     if not word or word.encode() not in scene.body:
-        raise NotApplicableError("its answer has no word of which a byte could be changed")
+        raise NotApplicableError("its answer has no word in which the kit can change a byte")
     broken = scene.body.replace(word.encode(), word[0].encode() + b"\xff" + word[2:].encode())
     async with bench.host(None, Body(broken, content_type=scene.content_type, headers=scene.headers)) as host:
         met = await bench.call(host.url)
     if met.error is not None:
         _right(met, ProtocolError)
         return
-    holds(met.text == whole.replace(word, f"{word[0]}\ufffd{word[2:]}"), "the text is another one")
+    holds(met.text == whole.replace(word, f"{word[0]}\ufffd{word[2:]}"), "the text is not the expected one")
 
 
 @item("fault F26", "wire")
 async def no_done(bench: Bench) -> None:
-    """An answer that tells why it ended is whole, with or without what some hosts send behind that."""
+    """An answer with a finish reason is complete, with or without an end marker after it."""
     await bench.asks()
     body, done = b"".join(_events(bench)), b"data: [DONE]\n\n"
     if not body.endswith(done):
-        raise NotApplicableError("its wire sends nothing behind the end")
+        raise NotApplicableError("its wire sends nothing after the end")
     scene = bench.scene()
     async with bench.host(None, Body(body.removesuffix(done), content_type=scene.content_type)) as host:
         met = await bench.call(host.url)
     holds(met.error is None, "" if met.error is None else told(met.error))
-    holds(met.text == scene.meant.text, "another text than the host said")
+    holds(met.text == scene.meant.text, "the text is not what the host sent")
 
 
 @item("fault F28", "wire")
 async def after_the_end(bench: Bench) -> None:
-    """What comes behind the end of an answer is no part of it."""
+    """Bytes after the end of an answer are not a part of it."""
     await bench.asks()
     pieces = _events(bench)
     if bench.wire.name not in CORE_WIRES:
-        raise NotApplicableError("nothing tells where the end of its wire is")
+        raise NotApplicableError("the kit does not know where an answer ends in its wire")
     await _odd(bench, b"".join((*pieces, *pieces[1:3])))
 
 
 @item("fault F29", "wire")
 async def no_usage(bench: Bench) -> None:
-    """Usage that is not told is not known, and costs nothing of the answer."""
+    """Missing usage is unknown usage, and the answer is complete."""
     await bench.asks()
     if bench.wire.name not in CORE_WIRES:
-        raise NotApplicableError("nothing tells what its wire is like without it")
+        raise NotApplicableError("the kit does not know the format of its wire without usage")
     scene = bench.scene("no usage")
     async with bench.host(scene) as host:
         reply = (await bench.call(host.url)).reply()
-    holds(reply.text == scene.meant.text, "another text than the host said")
+    holds(reply.text == scene.meant.text, "the text is not what the host sent")
     counts = None if reply.usage is None else (reply.usage.input_tokens, reply.usage.output_tokens)
-    holds(not counts or not any(counts), f"tokens were made up: {counts}")
+    holds(not counts or not any(counts), f"the host sent no usage, but the reply has {counts}")
 
 
 @item("fault F30", "wire")
 async def pieces_in_turns(bench: Bench) -> None:
-    """Tool calls whose pieces come in turns arrive each with its own name and arguments."""
+    """Tool calls whose pieces alternate each have their own name and arguments."""
     model = bench.model("parallel_tools")
     await bench.asks()
     if bench.wire.name not in CORE_WIRES:
-        raise NotApplicableError("nothing tells how its wire would do that")
+        raise NotApplicableError("the kit does not know how its wire sends them")
     scene = bench.scene("tools in turns")
     async with bench.host(scene) as host:
         met = await bench.ask(host, model=model)
@@ -460,23 +458,23 @@ def _event_with(payload: bytes) -> Callable[[Bench], tuple[bytes, str]]:
             case None:
                 return payload, _stream_of(bench)
             case framing:
-                raise NotApplicableError(f"its wire streams no JSON of its own ({framing})")
+                raise NotApplicableError(f"its wire does not stream JSON events ({framing})")
 
     return make
 
 
 BODIES: Final = (
-    _body_item("F22", "An event that is no JSON is a ProtocolError.", _event_with(b'{"a": ')),
-    _body_item("F23", "JSON of another shape is a ProtocolError.", _event_with(b"[[]]")),
+    _body_item("F22", "An event that is not JSON is a ProtocolError.", _event_with(b'{"a": ')),
+    _body_item("F23", "JSON with an unexpected structure is a ProtocolError.", _event_with(b"[[]]")),
+    _body_item("F24", "JSON with 20,000 levels is a ProtocolError.", _event_with(b"[" * 20_000 + b"]" * 20_000)),
     _body_item(
-        "F24", "JSON that is nested 20,000 deep is a ProtocolError.", _event_with(b"[" * 20_000 + b"]" * 20_000)
-    ),
-    _body_item(
-        "F27", "A success without a body is an error, and never an answer.", lambda bench: (b"", _stream_of(bench))
+        "F27",
+        "A response with status 200 and no body is an error, and never an answer.",
+        lambda bench: (b"", _stream_of(bench)),
     ),
     _body_item(
         "F31",
-        "A page of HTML with status 200 is an error, and never an answer.",
+        "An HTML page with status 200 is an error, and never an answer.",
         lambda _: (b"<!doctype html><html><body>Sign in</body></html>", "text/html; charset=utf-8"),
     ),
 )
@@ -484,7 +482,7 @@ BODIES: Final = (
 
 @item("fault F32", "wire")
 async def error_in_a_stream(bench: Bench) -> None:
-    """An error that the host tells inside an answer of status 200 is an HTTPError."""
+    """An error inside a response with status 200 is an HTTPError."""
     await bench.asks()
     try:
         scene = bench.scene("in-stream error")
@@ -492,32 +490,32 @@ async def error_in_a_stream(bench: Bench) -> None:
         raise NotApplicableError(str(why)) from why
     step = Body(scene.body, content_type=scene.content_type, headers=scene.headers)
     (error,) = await _meets(bench, step, HTTPError, stream=(True,))
-    holds(isinstance(error, HTTPError) and error.status == 200, "the error does not say that the status was 200")
+    holds(isinstance(error, HTTPError) and error.status == 200, "the status of the error is not 200")
 
 
 @item("fault F33", "wire")
 async def whole_for_a_stream(bench: Bench) -> None:
-    """A whole body where a stream was asked for is the same answer, or a ProtocolError."""
+    """A whole body instead of a stream is the same answer, or a ProtocolError."""
     await bench.asks()
     scene = bench.scene()
     if scene.whole is None:
-        raise NotApplicableError("nothing tells what a whole body of its wire is like")
+        raise NotApplicableError("the kit does not know the format of a whole body in its wire")
     async with bench.host(None, Body(scene.whole, content_type=scene.whole_type, framing="length")) as host:
         met = await bench.call(host.url)
     if met.error is not None:
         _right(met, (ProtocolError, StreamBrokenError))
     else:
-        holds(met.text == scene.meant.text, "another text than the host said")
+        holds(met.text == scene.meant.text, "the text is not what the host sent")
 
 
 @item("fault F34", "wire")
 async def bomb(bench: Bench) -> None:
-    """A compressed body that grows beyond all measure, or has a coding that was not asked for, is a ProtocolError."""
+    """A compressed body that becomes too large, or has an encoding that was not requested, is a ProtocolError."""
     await bench.asks()
     scene = bench.scene()
     bombs = {
-        "a bomb": (gzip.compress(b"0" * 8_000_000), "gzip"),
-        "an unknown coding": (scene.body, "segue"),
+        "a compression bomb": (gzip.compress(b"0" * 8_000_000), "gzip"),
+        "an unknown encoding": (scene.body, "segue"),
     }
     for name, (body, coding) in bombs.items():
         step = Body(body, content_type=scene.content_type, headers={"content-encoding": coding})
@@ -526,7 +524,7 @@ async def bomb(bench: Bench) -> None:
             AiohttpTransport(timeout=UNHURRIED, max_bytes=1_000_000) as transport,
         ):
             met = await bench.ask(host, transport=transport)
-        _right(met, (ProtocolError, StreamBrokenError) if name == "a bomb" else ProtocolError, where=name)
+        _right(met, (ProtocolError, StreamBrokenError) if name == "a compression bomb" else ProtocolError, where=name)
 
 
 # ── statuses ─────────────────────────────────────────────────────────────────────────────────────────
@@ -538,14 +536,17 @@ def _status_item(number: str, status: int, error: type[ProviderError], **fields:
     async def trial(bench: Bench) -> None:
         await bench.asks()
         if code is not None and bench.wire.name not in {"openai_chat", "openai_responses"}:
-            raise NotApplicableError(f"the code {code} is of OpenAI's wires")
+            raise NotApplicableError(f"only the wires of OpenAI have the code {code}")
         raised = await _meets(bench, Status(status, **fields), error, exactly=True)
         for one in raised:
             told_status = getattr(one, "status", None)
-            holds(told_status == status, f"the error's status is {told_status}, not {status}")
+            holds(told_status == status, f"the status of the error is {told_status}; expected {status}")
             if "retry_after" in fields:
                 wait = getattr(one, "retry_after", None)
-                holds(wait == float(fields["retry_after"]), f"the error's retry_after is {wait}")
+                holds(
+                    wait == float(fields["retry_after"]),
+                    f"retry_after of the error is {wait}; expected {fields['retry_after']}",
+                )
 
     with_code = f" with the code {code}" if code is not None else ""
     trial.__doc__ = f"Status {status}{with_code} is {_article(error.__name__)}."
@@ -558,29 +559,31 @@ def _article(name: str) -> str:
 
 @item("fault F42", "wire")
 async def filtered(bench: Bench) -> None:
-    """An answer that a content filter ended says so as the reason of its end."""
+    """The finish reason of an answer that a content filter ended is content_filter."""
     await bench.asks()
     if bench.wire.name not in CORE_WIRES:
-        raise NotApplicableError("nothing tells what a filter of its wire says")
+        raise NotApplicableError("the kit does not know how its wire reports a content filter")
     scene = bench.scene("filtered")
     async with bench.host(scene) as host:
         reply = (await bench.ask(host)).reply()
-    holds(reply.finish_reason == "content_filter", f"finish_reason is {reply.finish_reason!r}")
+    holds(
+        reply.finish_reason == "content_filter", f"finish_reason is {reply.finish_reason!r}; expected 'content_filter'"
+    )
 
 
 @item("fault F45", "wire")
 async def passing(bench: Bench) -> None:
-    """Whether a status may be tried again is as the catalogue has it, and above that as the host says."""
+    """A retry is allowed for the statuses in the catalogue; the header of a host overrides this."""
     steps = {
         "408": (Status(408), True),
         "409": (Status(409), True),
     }
     if bench.wire.name in CORE_WIRES:  # whose makers have the header
-        steps["a 500 that is final"] = (Status(500, headers={"x-should-retry": "false"}), False)
+        steps["a 500 with x-should-retry: false"] = (Status(500, headers={"x-should-retry": "false"}), False)
     for name, (step, retryable) in steps.items():
         for error in await _meets(bench, step, HTTPError, stream=(True,), where=name):
             is_so = getattr(error, "retryable", None) is retryable
-            holds(is_so, f"{name}: it {'may' if retryable else 'may not'} be tried again, which the error does not say")
+            holds(is_so, f"{name}: retryable of the error is not {retryable}")
 
 
 STATUSES: Final = (
@@ -601,38 +604,38 @@ STATUSES: Final = (
 
 @item("fault F43 large body", "wire")
 async def large_error(bench: Bench) -> None:
-    """An error with a body of many megabytes has its type, and holds little of the body."""
+    """An error with a body of many megabytes has the right type, and keeps only a small part of the body."""
     body = b'{"error": "' + b"x" * 16_000_000 + b'"}'
     for error in await _meets(bench, Status(500, body=body), ServerError, exactly=True, stream=(True,)):
         kept = len(getattr(error, "body", "")) + len(str(error))
-        holds(kept <= 10_000, f"the error holds {kept} characters of it")
+        holds(kept <= 10_000, f"the error keeps {kept} characters of the body")
 
 
 @item("fault F46", "wire")
 async def redirect(bench: Bench) -> None:
-    """A redirect is not followed: it is an error, and the other host is sent nothing."""
+    """A redirect is not followed: it is an error, and the other host gets no request."""
     await bench.asks()
     async with bench.host() as other:
         for status in (302, 307, 308):
             step = Status(status, headers={"location": f"{other.url}/elsewhere"})
             await _meets(bench, step, HTTPError, stream=(True,), where=f"status {status}")
-        holds(not other.connections, "it followed: the other host was connected to")
+        holds(not other.connections, "it followed the redirect: it connected to the other host")
 
 
 @item("fault F47", "wire")
 async def odd_head(bench: Bench) -> None:
-    """Headers without measure are an error."""
+    """Headers that are too large, too many or not valid are an error."""
     heads = {
-        "a header of a megabyte": b"HTTP/1.1 200 OK\r\nx-long: " + b"x" * 1_000_000 + b"\r\n\r\n",
+        "a header of one megabyte": b"HTTP/1.1 200 OK\r\nx-long: " + b"x" * 1_000_000 + b"\r\n\r\n",
         "100,000 headers": b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000 + b"\r\n",
-        "a status that is none": b"HTTP/1.1 abc OK\r\n\r\n",
+        "an invalid status": b"HTTP/1.1 abc OK\r\n\r\n",
     }
     for name, head in heads.items():
         await _meets(bench, Raw(head), (ProtocolError, ConnectError), stream=(True,), where=name)
     flood = b"HTTP/1.1 102 Processing\r\n\r\n" * 2_000
     async with bench.host(None, Raw(flood)) as host:
         met = await bench.call(host.url, limits=replace(UNHURRIED, first_event=5 * SOON))
-    _right(met, ProviderError, where="a flood of provisional answers")
+    _right(met, ProviderError, where="2,000 interim responses")
 
 
 ITEMS: Final[tuple[Item, ...]] = (

@@ -1,4 +1,4 @@
-"""A provider's import in a process of its own, where Python's audit events tell what it reached for."""
+"""Imports a provider in a separate process, and records with Python's audit events what it does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .origin import Origin
 
 WITHIN: Final = 20.0
-"""Seconds that an import may take at the most."""
+"""The most seconds that an import may take."""
 
 _BOOT: Final = (
     "import sys, json; told = json.loads(sys.stdin.buffer.readline()); sys.path[:] = told['path']; "
@@ -38,9 +38,9 @@ _PRINTED: Final = 200
 class Imported:
     """What an import did.
 
-    ``declaration`` and ``implementation`` are what each took, in seconds of this process's own time. Of ``network``,
-    ``files`` and ``processes`` each line is something that was reached for; ``error`` is why it failed.
-    ``models`` are the same of `Provider.models`, and ``unsteady`` is why two calls of it cannot be the same.
+    ``declaration`` and ``implementation`` are the seconds of processor time that each took. Each line of
+    ``network``, ``files`` and ``processes`` is one access; ``error`` is the reason of a failure. ``models`` are
+    the accesses of `Provider.models`, and ``unsteady`` is the difference between two calls of it.
     """
 
     declaration: float = 0.0
@@ -55,7 +55,7 @@ class Imported:
 
 
 def imported(origin: Origin) -> Imported:
-    """Import it in a child, and ask it for its models twice."""
+    """Import the provider in a child process, and list its models twice."""
     told = {"path": sys.path, "origin": origin.plain()}
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, and a program of ours
@@ -74,7 +74,7 @@ def imported(origin: Origin) -> Imported:
     try:
         plain: dict[str, Any] = json.loads(line)
     except ValueError:
-        return Imported(error="it wrote to a descriptor that is none of its own")
+        return Imported(error="it wrote to a file descriptor that does not belong to it")
     fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()}
     return Imported(**fields)
 
@@ -84,7 +84,7 @@ def imported(origin: Origin) -> Imported:
 
 @dataclass(slots=True)
 class Audit:
-    """What was reached for, since it was last taken."""
+    """Records accesses; each is returned once."""
 
     network: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -111,7 +111,7 @@ class Audit:
 
     @contextlib.contextmanager
     def on(self) -> Iterator[None]:
-        """Listen meanwhile."""
+        """Record during the ``with``."""
         self.listening = True
         try:
             yield
@@ -119,7 +119,7 @@ class Audit:
             self.listening = False
 
     def taken(self) -> tuple[str, ...]:
-        """All of it in one list, which is then empty."""
+        """Return the recorded accesses of one kind, and forget them."""
         lines = (*self.network, *self.files, *self.processes)
         for each in (self.network, self.files, self.processes):
             each.clear()
@@ -185,7 +185,7 @@ _KINDS: Final[Mapping[str, Callable[[str, tuple[Any, ...]], tuple[str, str] | No
 }  # fmt: skip
 
 _READABLE: tuple[str, ...] = ()
-"""Where an import may read: what Python looks into for modules and their data, and what is no file on a disk."""
+"""Where an import may read: where Python looks for modules and their data, and files that are not on a disk."""
 
 
 def _readable() -> tuple[str, ...]:
@@ -196,7 +196,7 @@ def _readable() -> tuple[str, ...]:
 
 
 def main(told: Mapping[str, Any]) -> None:
-    """Import what is told of, tell on stdout what that did, and end the process whatever was left running."""
+    """Import the given provider, print what that did, and end the process even if something still runs."""
     global _READABLE  # set once, before anything is heard
     from ... import host, listing, plugin, transport, wire  # noqa: F401 - so that their time is not the plugin's
     from ...installation import loaded
@@ -247,13 +247,13 @@ def _unsteady(provider: Provider) -> str:
     """Why two calls of `models` do not give the same; empty where they do."""
     first, second = (_named(provider.models()) for _ in range(2))
     if len(set(first)) < len(first):
-        return "a model is given twice"
-    return "" if first == second else f"first {len(first)} models, then others"
+        return "models() returns a model twice"
+    return "" if first == second else "two calls of models() return different models"
 
 
 def _named(models: object) -> list[tuple[str, object]]:
     if not isinstance(models, (list, tuple)):
-        raise TypeError(f"models() gives {type(models).__name__}, not a list of models")
+        raise TypeError(f"models() returns {type(models).__name__}; expected a list of models")
     named: list[tuple[str, object]] = []
     for one in models:
         model: Model = one

@@ -1,4 +1,4 @@
-"""What the kit tries: an item is a name, a sentence that is true of a sound provider, and a trial of it."""
+"""The tests of the kit: an item is a name, a sentence that is true for a correct provider, and the test."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from .bench import Bench
 
 Trial: TypeAlias = "Callable[[Bench], Awaitable[None]] | Callable[[Bench], None]"
-"""Raises `FailureError` where the sentence does not hold; an async one gets a loop of its own."""
+"""Raises `FailureError` if the sentence is not true; an async one gets its own loop."""
 
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
-"""From the least to the most."""
+"""The levels, lowest first."""
 
 
 class FailureError(Exception):
-    """The item does not hold; the message says why, in one line."""
+    """The test failed; the message says why, in one line."""
 
 
 class NotApplicableError(Exception):
-    """The item says nothing of this provider; the message says why."""
+    """The test does not apply to this provider; the message says why."""
 
 
 class UntriedError(NotApplicableError):
-    """The item would say something, but there is nothing to try it with: a failure at the item's level."""
+    """The test applies, but something that it needs is missing: a failure at the level of the test."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that is tried; ``level`` is the least that promises it."""
+    """One test; ``level`` is the lowest level that includes it."""
 
     name: str
     level: Level
@@ -43,7 +43,7 @@ class Item:
 
 
 def item(name: str, level: Level = "text") -> Callable[[Trial], Item]:
-    """Make an item of a trial; its docstring is the sentence."""
+    """Make an item from a function; its docstring is the sentence."""
 
     def make(trial: Trial) -> Item:
         sentence = " ".join((inspect.getdoc(trial) or "").split())
@@ -53,11 +53,11 @@ def item(name: str, level: Level = "text") -> Callable[[Trial], Item]:
 
 
 def holds(condition: object, why: str) -> None:
-    """FailureError where the condition does not hold."""
+    """Raise FailureError if the condition is not true."""
     if not condition:
         raise FailureError(why)
 
 
 def reaches(level: Level, other: Level) -> bool:
-    """Whether a level promises what another one does."""
+    """Whether a level includes another one."""
     return LEVELS.index(level) >= LEVELS.index(other)

@@ -33,19 +33,19 @@ class Origin:
     row: Mapping[str, Any] | None = None
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """As plain data for JSON."""
         return {field.name: getattr(self, field.name) for field in fields(self)} | {
             "entry": None if self.entry is None else asdict(self.entry)
         }
 
     @classmethod
     def of_plain(cls, plain: Mapping[str, Any]) -> Origin:
-        """From JSON."""
+        """The origin in such data."""
         entry = plain["entry"]
         return cls(**{**plain, "entry": None if entry is None else Entry(**entry)})
 
     def specs(self) -> Mapping[str, ProviderSpec]:
-        """All that is declared there, imported now; whatever its code raises."""
+        """All providers that are declared there, imported now; raises any error of their code."""
         if self.entry is not None:
             late = Late(self.entry)
             return {name: late.spec(name) for name in late.given()}
@@ -62,7 +62,7 @@ class Origin:
         return {spec.name: spec for spec in specs}
 
     def spec(self) -> ProviderSpec:
-        """Its declaration; whatever its code raises, PluginError where it is not there."""
+        """Its declaration; raises any error of its code, and PluginError if it does not exist."""
         specs = self.specs()
         if self.name:
             if self.name not in specs:
@@ -70,16 +70,16 @@ class Origin:
             return specs[self.name]
         if len(specs) != 1:
             raise ConfigError(
-                f"{self.module} declares {', '.join(specs) or 'no provider'}: name one as NAME={self.module}"
+                f"{self.module} declares {', '.join(specs) or 'no provider'}: select one with NAME={self.module}"
             )
         return next(iter(specs.values()))
 
 
 def origins_of(target: str, rows: Iterable[Host] = ()) -> tuple[Origin, ...]:
-    """The providers that a name or an import string (``module:attribute``) stands for.
+    """The providers for a name or an import string (``module:attribute``).
 
-    ``rows`` are those of the configuration. The name of a broken plugin stands for itself. ConfigError where nothing
-    is installed under the name.
+    ``rows`` are those of the configuration. The name can also be that of a broken plugin. Raises ConfigError if
+    nothing with the name is installed.
     """
     if ":" in target:
         name, _, module = target.rpartition("=")
@@ -97,7 +97,7 @@ def _of_row(row: Host) -> Origin:
 
 
 def installed_origins() -> tuple[Origin, ...]:
-    """Every installed provider by name, and every broken plugin under its own."""
+    """Every installed provider by its name, and every broken plugin by the name of the plugin."""
     from ...registry import Registry
 
     registry = Registry()

@@ -1,4 +1,4 @@
-"""What came of it: a result an item, and the report of a provider."""
+"""The results: one per test, and the report of a provider."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from ...provider import Level
 
 Outcome: TypeAlias = Literal["passed", "failed", "expected", "not applicable"]
-"""``expected`` is a failure that the provider declares, with its reason."""
+"""``expected`` is a failure that the provider declares, with a reason."""
 
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one item; ``reason`` says why where it did not simply pass."""
+    """The result of one test; ``reason`` says why if it did not simply pass."""
 
     item: str
     outcome: Outcome
@@ -31,9 +31,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of all items that were tried on a provider; ``declared`` is the level that it claims, or None.
+    """The results of all tests of a provider; ``declared`` is the level that it declares, or None.
 
-    ``level`` is the one that it was held to.
+    ``level`` is the level that it was tested for.
     """
 
     provider: str
@@ -46,17 +46,17 @@ class Report:
 
     @property
     def failed(self) -> tuple[Result, ...]:
-        """The items that failed."""
+        """The results of the tests that failed."""
         return tuple(result for result in self.results if result.outcome == "failed")
 
     @property
     def counts(self) -> dict[Outcome, int]:
-        """How many items came to each outcome."""
+        """The number of tests with each outcome."""
         counted = Counter(result.outcome for result in self.results)
         return {outcome: counted[outcome] for outcome in OUTCOMES}
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """As plain data for JSON."""
         return {
             "provider": self.provider,
             "distribution": self.distribution,
@@ -79,13 +79,13 @@ class Report:
 
 
 def with_expected(result: Result, expected: Mapping[str, str]) -> Result:
-    """The result, where the provider declares that the item fails: expected if it does, and a failure if it passes."""
+    """The result for a provider with expected failures: such a failure is expected, and a pass is then a failure."""
     reason = expected.get(result.item)
     if reason is None:
         return result
     if result.outcome == "failed":
         return replace(result, outcome="expected", reason=f"{reason} ({result.reason})")
     if result.outcome == "passed":
-        return replace(result, outcome="failed", reason="it passes: take it out of expected_failures")
-    told = f"{result.reason}: take it out of expected_failures"
+        return replace(result, outcome="failed", reason="the test passes: remove it from expected_failures")
+    told = f"{result.reason}: remove it from expected_failures"
     return replace(result, outcome="failed", reason=told)

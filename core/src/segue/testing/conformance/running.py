@@ -1,4 +1,4 @@
-"""The kit from outside: a child process an attempt, so that a provider that hangs or dies takes nothing with it."""
+"""Runs the kit in a child process, so that a provider that hangs or crashes affects nothing else."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from .origin import Origin
 
 TIMEOUT: Final = 120.0
-"""Seconds that all items of a provider may take together."""
+"""Seconds that all tests of a provider may take together."""
 
 READY_WITHIN: Final = 30.0
-"""Seconds until the child has imported what it needs, and the provider."""
+"""Seconds that the child may take to import the provider and what it needs."""
 
 ITEM_WITHIN: Final = 30.0
-"""Seconds that one item may take; longer than it takes to give itself up."""
+"""Seconds that one test may take; more than the limit of the test itself."""
 
 _MOST_HANGS: Final = 2
 
@@ -44,7 +44,7 @@ _BOOT: Final = (
 
 @dataclass(slots=True)
 class _Trial:
-    """A provider while it is tried."""
+    """A provider while it is tested."""
 
     origin: Origin
     level: Level | None
@@ -64,10 +64,10 @@ def conform(
     item_timeout: float = ITEM_WITHIN,
     on_result: Callable[[Result], object] | None = None,
 ) -> Report:
-    """Try a provider in a process of its own, and report.
+    """Test a provider in a separate process, and return the report.
 
-    ``items`` are patterns of names; ``level`` holds it to another level than the one that it declares. ``on_result``
-    is told of each item as soon as it is done.
+    ``items`` are patterns of names; ``level`` tests for another level than the one that the provider declares.
+    ``on_result`` is called with each result as soon as it is known.
     """
     began = time.monotonic()
     until = began + timeout
@@ -91,7 +91,7 @@ def conform(
         hangs += 1
         if hangs >= _MOST_HANGS:
             for item in list(trial.left):
-                add(item, "failed", f"not tried: {ended!r} was the second item that {_short(why)}")
+                add(item, "failed", f"not tested: {ended!r} was the second test that {_short(why)}")
     return Report(
         trial.name,
         origin.distribution,
@@ -122,7 +122,7 @@ def _one_run(trial: _Trial, add: Callable[..., None], until: float, item_timeout
                 line = lines.get(timeout=max(left, 0.01))
             except queue.Empty:
                 if time.monotonic() >= until:
-                    return None, "not tried: the time for all items was up" if begun is None else "the time was up"
+                    return None, "not tested: the time for all tests was over" if begun is None else "the time was over"
                 return begun, f"it took more than {limit:g} s"
             limit = item_timeout
             match read_line(line):
@@ -131,7 +131,7 @@ def _one_run(trial: _Trial, add: Callable[..., None], until: float, item_timeout
                 case {"broken": why}:
                     if "import" in trial.left:
                         add("import", "failed", why)
-                    return None, f"not tried: it cannot be imported ({why})"
+                    return None, f"not tested: it cannot be imported ({why})"
                 case {"begun": str(begun)}:
                     pass
                 case {"done": str(item), "outcome": outcome, "reason": reason, "seconds": seconds}:
@@ -139,14 +139,14 @@ def _one_run(trial: _Trial, add: Callable[..., None], until: float, item_timeout
                     add(item, outcome, reason, seconds)
                 case {"end": _}:
                     for item in list(trial.left):
-                        add(item, "failed", "it was not tried")
+                        add(item, "failed", "it was not tested")
                     return None, ""
                 case _:
                     if line is not None:
-                        return begun, "it wrote to a descriptor that is none of its own"
+                        return begun, "it wrote to a file descriptor that does not belong to it"
                     process.wait()
                     told = f"it ended the process with {ending(process.returncode)}"
-                    return begun, told if begun is not None else f"not tried: the process {told.removeprefix('it ')}"
+                    return begun, told if begun is not None else f"not tested: the process {told.removeprefix('it ')}"
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""What a host of a provider's wire says in a scene: an answer in pieces, and what is to be read from it.
+"""Scenes: an answer of a host in pieces, and the expected result of decoding it.
 
-Core makes the answers of the wires that it has as a server, and those of plain text; for any other wire the
-provider's package brings cassettes.
+Segue makes the answers of the wires that it has as a server, and those of plain text; for any other wire the
+package of the provider has cassettes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..cassettes import Cassette
 
 PIECES: Final = ("Grüße", ", 世界", " \N{EM DASH} \N{GRINNING FACE}", " one\u2028two", " three", " four", " the end.")
-"""An answer's text, with characters of two, three and four bytes, and one that some take for the end of a line."""
+"""The text of an answer, with characters of two, three and four bytes, and one that some treat as a line end."""
 
 TEXT: Final = "".join(PIECES)
 OBJECT: Final = '{"segue_field": "yes"}'
@@ -50,7 +50,7 @@ VECTORS: Final = ((0.5, -0.25, 0.125), (-1.0, 0.75, 0.0))
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What an answer says; None is not looked at."""
+    """The expected content of an answer; None is not checked."""
 
     text: str | None = None
     reasoning: str | None = None
@@ -58,18 +58,18 @@ class Meant:
     finish: str | None = None
     raw_finish: str | None = None
     input_tokens: frozenset[int] | None = None
-    """Any of these numbers: wires count what was cached in the input or beside it."""
+    """Any of these numbers: wires count cached tokens as a part of the input, or separately."""
     output_tokens: frozenset[int] | None = None
     choices: Sequence[str] | None = None
     logprobs: bool = False
     vectors: Sequence[Sequence[float]] | None = None
     error: bool = False
-    """Whether it is no answer, but an error."""
+    """Whether it is an error and not an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An answer: ``pieces`` as it streams, ``whole`` as one body where its wire has that; and what it says."""
+    """An answer: ``pieces`` of the stream, ``whole`` as one body if its wire has that; and its expected content."""
 
     name: str
     pieces: Sequence[bytes] = field(repr=False)
@@ -79,7 +79,7 @@ class Scene:
     whole_type: str = "application/json"
     status: int = 200
     lead: int = 0
-    """How many of the pieces come before anything of the answer."""
+    """The number of pieces before the content of the answer."""
     streams: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     model: str | None = None
@@ -91,20 +91,20 @@ class Scene:
 
 
 class Wire(Protocol):
-    """What can be said on a wire."""
+    """The scenes that a wire can express."""
 
     name: str
     marked: bool
-    """Whether the end of an answer is marked, so that its absence is told."""
+    """Whether the wire marks the end of an answer, so that a missing end is noticed."""
     framing: str | None
-    """How a stream is cut into events, where it is."""
+    """How a stream is split into events; None if it is not."""
 
     def scene(self, name: str) -> Scene:
-        """The scene of this name; UntriedError where there is none."""
+        """The scene with this name; UntriedError if there is none."""
         ...
 
     def error(self, status: int, code: str | None = None) -> tuple[bytes, str]:
-        """An error's body and its content type."""
+        """The body of an error and its content type."""
         ...
 
 
@@ -161,7 +161,7 @@ def _events(name: str) -> tuple[Sequence[Event], Meant]:
         case "filtered":
             return [start, *text, usage, Finish("content_filter")], Meant(text=TEXT, finish="content_filter")
         case _:
-            raise UntriedError(f"no scene of core's is about {name}")
+            raise UntriedError(f"the kit has no scene for {name}")
 
 
 _ONLY_ON: Final = {
@@ -173,7 +173,7 @@ _ONLY_ON: Final = {
 
 
 class CoreWire:
-    """A wire that core speaks as a server too."""
+    """A wire that Segue also has as a server."""
 
     framing: str | None = "sse"
     marked = True
@@ -182,9 +182,9 @@ class CoreWire:
         self.name: str = name
 
     def scene(self, name: str) -> Scene:
-        """Rendered anew each time."""
+        """The scene, encoded again each time."""
         if self.name not in _ONLY_ON.get(name, {self.name}):
-            raise UntriedError(f"the wire {self.name} has no words for {name}")
+            raise UntriedError(f"the wire {self.name} does not support {name}")
         if name == "embeddings":
             return Scene(name, [_vectors()], Meant(vectors=VECTORS), "application/json", streams=False)
         if name == "in-stream error":
@@ -207,7 +207,7 @@ class CoreWire:
         return import_module(f"segue.wire.{self.name}.serving")
 
     def error(self, status: int, code: str | None = None) -> tuple[bytes, str]:  # noqa: ARG002 - as the protocol has it
-        """As the makers of these wires tell one."""
+        """The error in the format of these wires."""
         kind = code or "scripted"
         told: dict[str, Any] = {"error": {"message": "scripted", "type": kind, "param": None, "code": code}}
         if self.name == "anthropic_messages":
@@ -243,16 +243,16 @@ def _vectors(*, as_base64: bool = False) -> bytes:
 
 
 class TextWire:
-    """Plain text, a piece a token, that ends as HTTP's framing has it."""
+    """Plain text, one piece per token; the framing of HTTP is its end."""
 
     name = "text"
     marked = False
     framing: str | None = None
 
     def scene(self, name: str) -> Scene:
-        """The text; it has no words for anything else."""
+        """The text; plain text supports nothing else."""
         if name != "text":
-            raise UntriedError(f"plain text has no words for {name}")
+            raise UntriedError(f"plain text does not support {name}")
         plain = "text/plain; charset=utf-8"
         pieces = [piece.encode() for piece in PIECES]
         return Scene(name, pieces, Meant(TEXT), plain, b"".join(pieces), plain)
@@ -279,11 +279,11 @@ _FEATURE: Final = {
     "embeddings": "embeddings",
     "in-stream error": "in_stream_error",
 }
-"""What a scene's cassette has among its features."""
+"""The feature that the cassette of a scene has."""
 
 
 class CassetteWire:
-    """A wire of the provider's own, as its cassettes have it."""
+    """The provider's own wire, as recorded in its cassettes."""
 
     def __init__(self, package: str) -> None:
         from ..cassettes import cassettes_of  # only where there are some
@@ -298,7 +298,7 @@ class CassetteWire:
         self.marked: bool = text is None or text.expected.get("finish_reason") is not None
 
     def scene(self, name: str) -> Scene:
-        """That of the first cassette that has it; one that streams, if there is one."""
+        """The scene of the first cassette with the feature; a streamed one is preferred."""
         found = self._found(name)
         if found is None:
             raise UntriedError(f"no cassette has the feature {_FEATURE.get(name, name)}")
@@ -325,7 +325,7 @@ class CassetteWire:
         return True
 
     def error(self, status: int, code: str | None = None) -> tuple[bytes, str]:
-        """That of a cassette with this status, or a plain one."""
+        """The error of a cassette with this status, or a plain one."""
         for one in self.cassettes:
             if one.response.status == status and code is None:
                 return one.response.body, one.response.content_type
@@ -333,7 +333,7 @@ class CassetteWire:
 
 
 def scene_of(cassette: Cassette, name: str = "", *, whole: bytes | None = None) -> Scene:
-    """The scene that a cassette is of."""
+    """The scene that a cassette recorded."""
     response = cassette.response
     asked = cassette.request.json
     model = asked.get("model") if isinstance(asked, dict) else None
@@ -352,7 +352,7 @@ def scene_of(cassette: Cassette, name: str = "", *, whole: bytes | None = None) 
 
 
 def events_in(body: bytes, framing: str | None) -> list[bytes]:
-    """A body in pieces: one an event where it is cut into events, or halves."""
+    """A body in pieces: one per event if it is split into events, else halves."""
     match framing:
         case "sse":
             mark = b"\r\n\r\n" if b"\r\n\r\n" in body else b"\n\n"
@@ -372,7 +372,7 @@ def events_in(body: bytes, framing: str | None) -> list[bytes]:
 
 
 def meant_by(cassette: Cassette) -> Meant:
-    """What the reading that is kept with it says."""
+    """The expected content in the cassette."""
     told = cassette.expected
     if told.get("error"):
         return Meant(error=True)
@@ -412,16 +412,16 @@ def _counts(told: Mapping[str, Any], name: str, *beside: str) -> frozenset[int] 
 
 
 def wire_of(conformance: Conformance) -> Wire | None:
-    """The wire that a provider declares; None where it declares none, ConfigError for one that is not known."""
+    """The wire that a provider declares; None if it declares none; ConfigError for an unknown one."""
     if conformance.wire is not None:
         if conformance.wire == "text":
             return TextWire()
         if conformance.wire not in CORE_WIRES:
-            raise ConfigError(f"{conformance.wire!r} is no wire of core's: it has {', '.join(WIRES)}")
+            raise ConfigError(f"{conformance.wire!r} is not a wire of the kit; expected {', '.join(WIRES)}")
         return CoreWire(conformance.wire)
     return None if conformance.cassettes is None else CassetteWire(conformance.cassettes)
 
 
 CORE_WIRES: Final = ("openai_chat", "openai_responses", "anthropic_messages")
 WIRES: Final = (*CORE_WIRES, "text")
-"""Those for which a provider needs no cassettes."""
+"""The wires for which a provider needs no cassettes."""

@@ -1,4 +1,4 @@
-"""Items of secrets: a canary key goes to the host, in a header, and nowhere else."""
+"""Tests of secrets: a canary key is sent to the host in a header, and appears nowhere else."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ FORMS: Final = tuple(
         CANARY.encode().hex(),
     }
 )
-"""The key, and what it looks like in other writings."""
+"""The key, and its other encodings."""
 
 QUOTED: Final = f"Incorrect API key provided: {CANARY}"
-"""What some hosts say."""
+"""The message of some hosts."""
 
 
 def shows(text: str) -> bool:
-    """Whether a key stands in a text, in any writing."""
+    """Whether a text contains the key, in any encoding."""
     return any(form in text for form in FORMS)
 
 
 @dataclass(slots=True)
 class Heard:
-    """All that came to light while it was asked through every fault."""
+    """Everything that became visible during an answer and every fault."""
 
     logged: str = ""
     printed: bytes = b""
@@ -54,7 +54,7 @@ class Heard:
 
 
 async def heard(bench: Bench) -> Heard:
-    """Ask it through an answer and several faults; done once for all items of secrets."""
+    """Request an answer and several faults; done once for all tests of secrets."""
     await bench.answers()
     found: Heard | None = bench.heard
     if found is None:
@@ -78,8 +78,8 @@ async def _asked(bench: Bench, found: Heard) -> None:
         "401 that quotes the key": Status(401, code="invalid_api_key", body=quoting),
         "500 that quotes the key": Status(500, body=quoting),
         "redirect": Status(307, headers={"location": "http://127.0.0.1:9/"}),
-        "garbage that quotes the key": Garbage(quoting),
-        "a cut": Cut(max(len(bench.scene().body) // 2, 1)),
+        "an invalid body that quotes the key": Garbage(quoting),
+        "a cut body": Cut(max(len(bench.scene().body) // 2, 1)),
         "silence": Stall("first_event"),
     }
     for name, step in steps.items():
@@ -99,7 +99,7 @@ async def _asked(bench: Bench, found: Heard) -> None:
 
 @contextmanager
 def _listening() -> Iterator[io.StringIO]:
-    """Everything that any logger says, at DEBUG."""
+    """Everything that any logger writes, at level DEBUG."""
     said, root = io.StringIO(), logging.getLogger()
     handler, level, disabled = logging.StreamHandler(said), root.level, logging.root.manager.disable
     handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)r"))
@@ -115,7 +115,7 @@ def _listening() -> Iterator[io.StringIO]:
 
 
 def texts_of(thing: object) -> Iterator[str]:
-    """Every text that a thing gives of itself, pickled too."""
+    """Every text that an object returns about itself, and its pickle."""
     yield str(thing)
     yield repr(thing)
     with suppress(Exception):  # what cannot be pickled, for whatever reason, leaks nothing so
@@ -134,17 +134,17 @@ def _shown_in(things: Iterable[tuple[str, object]]) -> list[str]:
 
 @item("secret request", "wire")
 async def secret_request(bench: Bench) -> None:
-    """The key goes to the host in a header: not in the address, which is logged on the way, and not in the body."""
+    """The key is sent in a header: not in the address, which servers log, and not in the body."""
     await bench.asks()
     for received in (await heard(bench)).requests:
-        holds(not shows(unquote_plus(received.path)), "the key stands in the address of a request")
-        holds(not shows(received.body.decode("latin-1")), "the key stands in the body of a request")
+        holds(not shows(unquote_plus(received.path)), "the address of a request contains the key")
+        holds(not shows(received.body.decode("latin-1")), "the body of a request contains the key")
     if not bench.spec.env:
-        raise NotApplicableError("it wants no key")
+        raise NotApplicableError("it needs no key")
     for received in (await heard(bench)).requests:
         values = [value for _, value in received.headers]
         arrived = any(shows(value) for value in values) or _in_basic(values)
-        holds(arrived, "a request came without the key")
+        holds(arrived, "a request did not contain the key")
 
 
 def _in_basic(values: Iterable[str]) -> bool:
@@ -163,9 +163,12 @@ def _in_basic(values: Iterable[str]) -> bool:
 
 @item("secret logs")
 async def secret_logs(bench: Bench) -> None:
-    """The key stands in no line of any log, at DEBUG, through an answer and its faults."""
+    """No log line contains the key, at level DEBUG, during an answer and its faults."""
     lines = [line for line in (await heard(bench)).logged.splitlines() if shows(line)]
-    holds(not lines, f"{len(lines)} lines, the first of {lines[0].partition(' ')[0] if lines else ''!r}")
+    holds(
+        not lines,
+        f"{len(lines)} log lines contain the key, the first from {lines[0].partition(' ')[0] if lines else ''!r}",
+    )
 
 
 @item("secret output")
@@ -176,14 +179,14 @@ async def secret_output(bench: Bench) -> None:
 
 @item("secret errors")
 async def secret_errors(bench: Bench) -> None:
-    """The key stands in no text, field, cause, pickle or traceback of an error."""
+    """No text, field, cause, pickle or traceback of an error contains the key."""
     shown = _shown_in((name, met.error) for name, met in (await heard(bench)).met if met.error is not None)
     holds(not shown, "; ".join(shown))
 
 
 @item("secret events")
 async def secret_events(bench: Bench) -> None:
-    """The key stands in no event or notice, in no text of the provider itself, and in none of its declaration."""
+    """No event, no notice, and no text of the provider or its declaration contains the key."""
     found = await heard(bench)
     own = [(name, event) for name, met in found.met if "quotes" not in name for event in met.events]
     things: list[tuple[str, object]] = [*own, ("all answers", bench.provider), ("all answers", bench.spec)]

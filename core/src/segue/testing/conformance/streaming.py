@@ -1,4 +1,4 @@
-"""Items of a stream's life: its events, its end, and what it leaves behind."""
+"""Tests of the life of a stream: its events, its end, and what remains after it."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from .items import Item
 
 _AT_ONCE: Final = 2.0
-"""Seconds: a machine that is busy with other things may take a while for what is done at once."""
+"""Seconds: on a busy machine, even immediate work can take a while."""
 
 _TURNS: Final = 200
-"""Turns of 5 ms that what closes is given to be closed."""
+"""How many times to wait 5 ms for something to close."""
 
 
 # ── events ───────────────────────────────────────────────────────────────────────────────────────────
@@ -45,7 +45,7 @@ _TURNS: Final = 200
 
 @item("lifecycle")
 async def lifecycle(bench: Bench) -> None:
-    """The events of an answer are a stream: a Start at most, one Finish as the last, nothing but events, sane each."""
+    """The events of an answer are a valid stream: at most one Start, one Finish at the end, and only valid events."""
     await bench.answers()
     async with bench.stage() as host:
         met = await bench.ask(host)
@@ -78,7 +78,7 @@ def _judge(where: str, events: Sequence[Event], *, whole: bool = True) -> None:
 
 @item("output")
 async def output(bench: Bench) -> None:
-    """Nothing is printed while it answers or fails."""
+    """It prints nothing while it answers or fails."""
     await bench.answers()
     printed = bench.printed
     sys.stdout.flush()
@@ -98,7 +98,7 @@ async def output(bench: Bench) -> None:
 
 @item("request unchanged")
 async def request_unchanged(bench: Bench) -> None:
-    """The request and the settings are not changed by asking."""
+    """It does not change the request and the settings."""
     await bench.answers()
     request = asking(
         options={bench.spec.name: dict(bench.conformance.options)},
@@ -109,11 +109,11 @@ async def request_unchanged(bench: Bench) -> None:
     before = request.model_dump_json()
     async with bench.stage() as host:
         await bench.ask(host, request)
-    holds(request.model_dump_json() == before, "it changed the request that it was given")
+    holds(request.model_dump_json() == before, "it changed the request")
     given = bench.given
     assert given is not None
-    holds(dict(given.options) == dict(bench.conformance.options), "it changed the options that it was given")
-    holds(dict(given.headers) == {"x-segue-given": "1"}, "it changed the headers that it was given")
+    holds(dict(given.options) == dict(bench.conformance.options), "it changed the options")
+    holds(dict(given.headers) == {"x-segue-given": "1"}, "it changed the headers")
 
 
 # ── cancelling ───────────────────────────────────────────────────────────────────────────────────────
@@ -121,7 +121,7 @@ async def request_unchanged(bench: Bench) -> None:
 
 @item("cancellation")
 async def cancellation(bench: Bench) -> None:
-    """A cancelled answer is cancelled: it does not go on, and does not end as if it were whole."""
+    """A cancelled answer stops: it does not continue, and does not end like a complete one."""
     await bench.answers()
     await _cancelled_between(bench)
     if bench.has_wire:
@@ -140,13 +140,11 @@ async def _cancelled_between(bench: Bench) -> None:
         try:
             event = await asyncio.wait_for(events.athrow(asyncio.CancelledError()), PATIENCE)
         except (asyncio.CancelledError, StopAsyncIteration) as ended:
-            holds(
-                isinstance(ended, asyncio.CancelledError), "it ended as if nothing had happened when it was cancelled"
-            )
+            holds(isinstance(ended, asyncio.CancelledError), "it ended like a complete answer when it was cancelled")
             return
         except Exception as error:  # whatever it makes of a cancellation
-            raise FailureError(f"it made {told(error)} of a cancellation") from error
-        raise FailureError(f"it went on with {type(event).__name__} when it was cancelled")
+            raise FailureError(f"it turned a cancellation into {told(error)}") from error
+        raise FailureError(f"it continued with {type(event).__name__} when it was cancelled")
 
 
 async def _cancelled_waiting(bench: Bench) -> None:
@@ -165,7 +163,7 @@ async def _cancelled_waiting(bench: Bench) -> None:
             if task.cancelled():
                 continue
             error = task.exception()
-            ended = "ended as if its answer were whole" if error is None else f"made {told(error)} of it"
+            ended = "ended like a complete answer" if error is None else f"raised {told(error)}"
             raise FailureError(f"it {ended} when it was cancelled")
 
 
@@ -180,7 +178,7 @@ async def _read(bench: Bench, host: SceneHost) -> None:
 
 @item("close early", "wire")
 async def close_early(bench: Bench) -> None:
-    """Who leaves after the first event, or is cancelled in the middle, closes the connection to the host at once."""
+    """A stream that is closed after the first event, or cancelled in the middle, closes its connection immediately."""
     await bench.asks()
     for how in ("left", "cancelled"):
         async with bench.stage(Stall("middle", after_tokens=3)) as host:
@@ -216,7 +214,7 @@ async def _leave(bench: Bench, host: SceneHost, how: str) -> None:
     if not began.is_set():
         task.cancel()
         await asyncio.wait([task], timeout=PATIENCE)
-        raise FailureError("no event came while the host had said half of its answer")
+        raise FailureError("no event arrived after the host had sent half of its answer")
     if how == "cancelled":
         task.cancel()
     await asyncio.wait([task], timeout=PATIENCE)
@@ -241,9 +239,9 @@ def _split_item(name: str, what: str, split: Callable[[int], Split], *, pace: fl
                 if one.error is not None:
                     raise FailureError(f"{scene.name}: {told(one.error)}")
             same = joined(met.events) == joined(plain.events)
-            holds(same, f"{scene.name}: other events than of the same bytes at once")
+            holds(same, f"{scene.name}: the events differ from those of the same bytes in one piece")
 
-    trial.__doc__ = f"The same bytes give the same events where they come {what}."
+    trial.__doc__ = f"The same bytes give the same events if they arrive {what}."
     return item(f"chunks {name}", "wire")(trial)
 
 
@@ -257,7 +255,7 @@ def _whole_body(scene: Any, split: Split = None) -> Any:
 
 
 def joined(events: Sequence[Event]) -> list[object]:
-    """Events with what stands in pieces joined: plain text may be cut where its bytes are."""
+    """Events with their pieces joined: plain text may be cut at any byte."""
     from dataclasses import replace
 
     from ...events import TextDelta
@@ -279,7 +277,7 @@ def _at_random(size: int) -> list[int]:
 
 CHUNKS: Final = (
     _split_item("bytes", "byte by byte", lambda _: 1),
-    _split_item("sevens", "in sevens", lambda _: 7),
+    _split_item("sevens", "in pieces of seven bytes", lambda _: 7),
     _split_item("random", "cut at random", _at_random),
     _split_item("halves", "in two halves", lambda size: [size // 2], pace=0.05),
 )
@@ -290,7 +288,7 @@ CHUNKS: Final = (
 
 @dataclass(slots=True)
 class Left:
-    """What was there after all rounds, and not before."""
+    """What exists after all rounds and did not exist before."""
 
     tasks: list[str] = field(default_factory=list)
     timers: list[str] = field(default_factory=list)
@@ -302,7 +300,7 @@ class Left:
 
 
 def left(bench: Bench) -> Left:
-    """What whole answers, failed, left and cancelled ones leave behind; looked at once."""
+    """What remains after complete, failed, closed and cancelled answers; measured once."""
     return bench.kept("left", lambda: _left(bench))
 
 
@@ -436,7 +434,7 @@ def _changes(before: dict[str, object], after: dict[str, object]) -> list[tuple[
 def _change(before: object, after: object) -> str:
     if isinstance(before, dict) and isinstance(after, dict):
         return ", ".join(sorted(str(key) for key in before.keys() | after.keys() if before.get(key) != after.get(key)))
-    return "it is another one"
+    return "it was replaced"
 
 
 def _leak(name: str, sentence: str, what: Callable[[Left], list[str]]) -> Item:
@@ -451,16 +449,18 @@ def _leak(name: str, sentence: str, what: Callable[[Left], list[str]]) -> Item:
 LEAKS: Final = (
     _leak(
         "leak tasks",
-        "No task is left behind, whether an answer is read, left, cancelled or failed.",
+        "No task remains after an answer, whether it is complete, closed early, cancelled or failed.",
         lambda one: one.tasks,
     ),
-    _leak("leak timers", "No timer is left behind.", lambda one: one.timers),
-    _leak("leak threads", "No thread is left behind.", lambda one: one.threads),
-    _leak("leak descriptors", "No socket or other descriptor is left open.", lambda one: one.descriptors),
-    _leak("leak warnings", "Nothing complains of what was not closed or not awaited.", lambda one: one.warnings),
+    _leak("leak timers", "No timer remains after an answer.", lambda one: one.timers),
+    _leak("leak threads", "No thread remains after an answer.", lambda one: one.threads),
+    _leak("leak descriptors", "No socket or other file descriptor stays open.", lambda one: one.descriptors),
+    _leak(
+        "leak warnings", "No warning reports an object that was not closed or not awaited.", lambda one: one.warnings
+    ),
     _leak(
         "process unchanged",
-        "The environment, the working directory, logging, signals and the like are as they were.",
+        "It does not change the environment, the working directory, logging, signals and other state of the process.",
         lambda one: one.changed,
     ),
 )
@@ -473,7 +473,7 @@ _SLOW: Final = 0.1
 
 @item("loop")
 def loop(bench: Bench) -> None:
-    """The loop is not held up for a tenth of a second by any step of an answer; of three answers the best counts."""
+    """No step of an answer blocks the loop for 0.1 s or more; of three answers the best counts."""
     with asyncio.Runner() as runner:
         runner.run(bench.answers())
     slow: list[str] = []

@@ -1,7 +1,7 @@
-"""What the kit's child process does: it tries item after item, and tells of each what came of it.
+"""The child process of the kit: it runs the tests one by one, and reports each result.
 
-A line of JSON for each item that is begun and each that is done goes to what was stdout; what a provider prints goes
-elsewhere. Whoever reads it knows which item hung, or ended the process.
+It writes a line of JSON to the original stdout when a test starts and when it ends; output of a provider goes
+elsewhere. So the parent process knows which test hung, or ended the process.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from .report import Outcome
 
 ITEM_WITHIN: Final = 20.0
-"""Seconds after which an item that waits for something is given up."""
+"""Seconds after which a test that waits for something is stopped."""
 
 
 def main(task: Mapping[str, Any]) -> None:
-    """Try each of the items of the task on its provider, and end the process whatever it left running."""
+    """Run each test of the task on its provider, and end the process even if something still runs."""
     channel, process = os.fdopen(os.dup(1), "w", encoding="utf-8"), getpid()
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, 0)
@@ -101,7 +101,7 @@ def _bench(task: Mapping[str, Any], guard: Guard, printed: int) -> Bench:
 
 
 def tried(one: Item, bench: Bench) -> tuple[Outcome, str]:
-    """What came of an item, and why."""
+    """The outcome of a test, and the reason."""
     try:
         result = one.trial(bench)
         if result is not None:
@@ -135,7 +135,7 @@ def _place(error: BaseException) -> str:
 
 
 def names_of(patterns: Sequence[str]) -> list[str]:
-    """The names of the items that any of these patterns fits, or of all without any."""
+    """The names of the tests that match one of these patterns; all without patterns."""
     from fnmatch import fnmatchcase  # only where patterns are given
 
     names = [one.name for one in all_items()]

@@ -1,4 +1,4 @@
-"""The Messages wire of Anthropic and of the hosts that speak it.
+"""The Messages wire of Anthropic and of the other hosts that use it.
 
 As a client: `encode` and `Decoder`; as a server: ``segue.wire.anthropic_messages.serving``.
 

@@ -1,7 +1,7 @@
-"""The bytes of this wire's answer as events.
+"""Decodes the bytes of an answer into events.
 
-An answer is a list of blocks; a stream tells them one by one, each with a beginning, deltas and an end. A
-whole answer is read as the stream in which each block has all of itself in its beginning.
+An answer is a list of blocks; a stream sends them one by one, each with a start, deltas and an end. A whole
+answer is read like a stream in which the start of each block has all of its content.
 
 Only ``message_stop`` ends a stream.
 """
@@ -36,7 +36,7 @@ FINISH: Final[Mapping[str, FinishReason]] = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-"""Why an answer ended, in the words of the wire."""
+"""Why an answer ended: the values of this wire."""
 
 # Ends that are none: the message goes back as it is, and the host goes on with it.
 _PAUSED: Final = frozenset({"pause_turn", "compaction"})
@@ -51,7 +51,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 def opaque_block(opaque: str | None) -> dict[str, Any] | None:
-    """The block of this wire that an opaque part holds; None where it holds none."""
+    """The block of this wire that an opaque part contains; None if it contains none."""
     try:
         block = from_json(opaque or "")
     except ValueError:
@@ -76,7 +76,7 @@ class _Block:
 
 
 class Decoder:
-    """Reads a streamed answer, or a whole one: whichever the first bytes show."""
+    """Reads a streamed or a whole answer; the first bytes show which one it is."""
 
     __slots__ = (
         "_assembler", "_blocks", "_body", "_characters", "_end", "_first", "_is_counted", "_sse", "_started", "_told",
@@ -100,7 +100,7 @@ class Decoder:
         self._told: set[str] = set()
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they hold."""
+        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they contain."""
         if self._first is not None:
             # A stream's lines never begin with a brace, a whole answer always does.
             data = self._first + data
@@ -122,7 +122,7 @@ class Decoder:
             yield from self._event(json_object(payload))
 
     def end(self, *, delimited: bool) -> Iterator[Event]:
-        """The events that the end of the body completes; StreamBrokenError where it came too soon."""
+        """The events that the end of the body completes; raises StreamBrokenError if it came too early."""
         if self.finished:
             return
         if self._body is not None:
@@ -134,7 +134,7 @@ class Decoder:
                 raise StreamBrokenError("the connection ended inside the answer") from None
             yield from self._whole(value)
         elif not self._started and delimited:
-            raise ProtocolError("the body holds no answer: neither JSON nor an event of a stream")
+            raise ProtocolError("the body does not contain an answer: it is neither JSON nor an event stream")
         else:
             self._sse.feed(b"")  # raises where the last event was too large
             raise StreamBrokenError("the stream ended before its end marker (message_stop)")
@@ -144,7 +144,7 @@ class Decoder:
             raise self._failure(message)
         yield from self._start(message)
         if "content" not in message:
-            yield from self._notice("content", "the host answered, but not in the form of the Messages wire")
+            yield from self._notice("content", "the response is not in the format of the Messages wire")
         for index, block in enumerate(objects(message.get("content") or [], "content")):
             yield from self._begin(index, block)
             yield from self._stop(index)
@@ -213,13 +213,16 @@ class Decoder:
         container = message.get("container")
         if isinstance(container, dict) and string(container.get("id")):
             name = container["id"]
-            yield Notice("container", f"the host's tools ran in {name:.80}; the option container goes on in it")
+            yield Notice(
+                "container",
+                f"the tools of the host ran in {name:.80}; set the option container to it to continue there",
+            )
         if string(message.get("stop_sequence")):
-            yield Notice("stop_sequence", f"the answer ended before {message['stop_sequence']!r:.80}")
+            yield Notice("stop_sequence", f"the answer ended at the stop sequence {message['stop_sequence']!r:.80}")
         if raw in _PAUSED:
-            yield Notice("stop_reason", f"the host paused ({raw}): it goes on when the message is sent back to it")
+            yield Notice("stop_reason", f"the host paused ({raw}): send the message back to continue")
         elif ours == "unknown":
-            yield Notice("stop_reason", "the answer has none" if raw is None else f"{raw:.40} is not known")
+            yield Notice("stop_reason", "the answer has no stop_reason" if raw is None else f"unknown value {raw:.40}")
         yield from self._counts()
         self.finished = True
         yield Finish(ours, raw)
@@ -254,7 +257,9 @@ class Decoder:
             case "redacted_thinking":
                 pass
             case _ if _RETURNED.fullmatch(kind):
-                yield from self._notice(f"content of type {kind:.60}", "it is not read, and goes back with the message")
+                yield from self._notice(
+                    f"content of type {kind:.60}", "Segue does not read it, but sends it back with the message"
+                )
             case _:
                 yield from self._notice(f"content of type {kind:.60}", _UNREAD)
 
@@ -267,7 +272,7 @@ class Decoder:
     def _delta(self, index: int, delta: dict[str, Any]) -> Iterator[Event]:
         block = self._blocks.get(index)
         if block is None:
-            raise ProtocolError("content_block_delta is of a block that has not begun, or has ended")
+            raise ProtocolError("content_block_delta belongs to a block that has not started or has ended")
         kind = delta.get("type")
         match kind, block.type:
             case "text_delta", "text":
@@ -316,11 +321,11 @@ class Decoder:
                 pass
 
 
-_UNREAD: Final = "the answer has this, which is not read"
+_UNREAD: Final = "the answer contains this, but Segue does not read it"
 
 
 def opaque_caller(caller: object) -> str | None:
-    """Who called a tool, where it was not the model itself but its code: the host wants that back."""
+    """Who called a tool, if it was not the model itself but its code: the host needs it back."""
     if not isinstance(caller, dict) or caller.get("type") == "direct":
         return None
     return to_json({"caller": caller}).decode()
@@ -334,7 +339,7 @@ def _thought(text: object) -> Iterator[Event]:
 def _index(event: Mapping[str, Any]) -> int:
     index = count(event.get("index"))
     if index is None:
-        raise ProtocolError("index is no index")
+        raise ProtocolError("index is not a whole number of at least 0")
     return index
 
 

@@ -1,4 +1,4 @@
-"""The request as a call of this wire."""
+"""Encodes a request as a call of this wire."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ Body: TypeAlias = dict[str, Any]
 NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
 WIRE: Final = "anthropic_messages"
-"""This wire's name, as of a `NativePart`."""
+"""The name of this wire, as in a `NativePart`."""
 
 MAX_TOKENS: Final = 4096
-"""The limit that is sent where the request has none and the model's is not known; the wire must have one."""
+"""The limit that is sent if the request has none and the limit of the model is unknown; the wire requires one."""
 
 FIELDS: Final = {
     "max_tokens": "max_tokens",
@@ -47,7 +47,7 @@ FIELDS: Final = {
     "top_k": "top_k",
     "stop": "stop_sequences",
 }
-"""Settings that this wire has, by our name."""
+"""Settings that this wire supports, by their names in Segue."""
 
 _MEANINGFUL: Final = frozenset({"n", "logprobs", "top_logprobs"})
 _ELSEWHERE: Final = frozenset({"parallel_tool_calls", "reasoning_effort"})
@@ -80,16 +80,16 @@ def encode(
     system_turns: bool = False,
     vertex: bool = False,
 ) -> Call:
-    """The call that asks ``model`` at ``base_url`` (which ends before ``/v1``) for an answer.
+    """The call that requests an answer from ``model`` at ``base_url`` (which ends before ``/v1``).
 
-    ``options`` are fields of the body that this host alone takes; a table or a list among them is added to
-    what the request has in that field, ``betas`` go into their header. Of the model: ``max_tokens`` is the
-    most that it writes, sent where the request has no limit; ``budgets`` whether its thinking is told a
-    budget, as up to 4.5, rather than an effort; ``system_turns`` whether it takes system text amid a
-    conversation, as from Opus 4.8 on. With ``vertex`` the address is Google's (``base_url`` ends in
+    ``options`` are fields of the body that only this host has; a table or a list among them is added to
+    the value of the request in that field, ``betas`` go into their header. About the model: ``max_tokens`` is
+    the most that it writes, sent if the request has no limit; ``budgets`` is whether it takes a budget for
+    thinking (up to 4.5) and not an effort; ``system_turns`` is whether it takes system text in the middle of a
+    conversation (since Opus 4.8). With ``vertex`` the address is Google's (``base_url`` ends in
     ``/publishers/anthropic``).
-    What the wire has no words for is left out with a notice, or raises UnsupportedError, as the request's
-    policy has it.
+    What the wire does not support is left out with a notice, or raises UnsupportedError, as the policy of the
+    request says.
     """
     omissions = Omissions(request.policy)
     writer = _Writer(omissions, system_turns=system_turns, vertex=vertex)
@@ -161,13 +161,13 @@ def _settings(settings: Mapping[str, Any], body: Body, omissions: Omissions) -> 
             continue
         else:
             leave_out = omissions.meaning if name in _MEANINGFUL else omissions.tuning
-            if not leave_out(name, "this wire has no such setting"):
+            if not leave_out(name, "this wire does not support this setting"):
                 body[name] = value
 
 
 def _limit(most: int | None, omissions: Omissions) -> int:
     if most is None:
-        told = f"this wire must have a limit, and the model's is not known: {MAX_TOKENS} was sent"
+        told = f"this wire requires a limit, and the limit of the model is unknown: {MAX_TOKENS} was sent"
         omissions.notices.append(Notice("max_tokens", told))
     return most or MAX_TOKENS
 
@@ -191,19 +191,23 @@ def _thinking(effort: str, body: Body, omissions: Omissions, *, budgets: bool) -
     elif not budgets:
         if effort == "minimal":
             effort = "low"
-            omissions.notices.append(Notice("reasoning_effort", "this wire's least is low: low was sent"))
+            omissions.notices.append(Notice("reasoning_effort", "low is the lowest value of this wire: low was sent"))
         body["thinking"] = {"type": "adaptive"}
         body["output_config"] = {**body.get("output_config", {}), "effort": effort}
     elif (most := body.get("max_tokens", 0)) > _LEAST_BUDGET:
         body["thinking"] = {"type": "enabled", "budget_tokens": max(_LEAST_BUDGET, int(most * _SHARE[effort]))}
     else:
-        omissions.tuning("reasoning_effort", f"max_tokens leaves no room for thinking, whose least is {_LEAST_BUDGET}")
+        omissions.tuning(
+            "reasoning_effort", f"max_tokens is too small for thinking, which needs at least {_LEAST_BUDGET} tokens"
+        )
 
 
 def _format(output: Output, body: Body, omissions: Omissions) -> str | None:
     """Ask for the form of the answer; gives the words that ask for it where the wire has no field."""
     if output.json_schema is None:
-        omissions.notices.append(Notice("output", "this wire has a form only by schema: JSON was asked for in words"))
+        omissions.notices.append(
+            Notice("output", "this wire has JSON output only with a schema: the prompt asks for JSON")
+        )
         return "Answer with one JSON object and nothing else."
     schema = dict(output.json_schema)
     if output.description is not None:
@@ -242,7 +246,7 @@ class _Writer:
         """Take the next message; those of one side in a row, results of tools among them, are one turn."""
         if message.name is not None and "name" not in self._told:
             self._told.add("name")
-            self._omissions.tuning("name", "this wire takes no names of speakers")
+            self._omissions.tuning("name", "this wire does not support names of participants")
         match message.role:
             case "system" | "developer":
                 self._take_system(message)
@@ -271,7 +275,7 @@ class _Writer:
             return
         if self.turns and "system" not in self._told:
             self._told.add("system")
-            told = "this model takes system text only before the conversation: what came later was sent there"
+            told = "this model takes system text only before the conversation: later system text was moved there"
             self._omissions.notices.append(Notice("system", told))
         self.system += self._blocks(message.parts)
 
@@ -295,10 +299,10 @@ class _Writer:
         before = (*(block for _, turn in self.turns for block in turn), *blocks)
         marked = next((block for block in reversed(before) if block["type"] not in _UNMARKED), None)
         if marked is None:
-            self._omissions.tuning("cache", "nothing stands before the mark that may be kept")
+            self._omissions.tuning("cache", "there is nothing to cache before the mark")
             return
         if mark.ttl in {"30m", "12h"}:
-            self._omissions.tuning("ttl", f"this wire keeps a mark 5m or 1h, not {mark.ttl}: for as long as it likes")
+            self._omissions.tuning("ttl", f"this wire supports 5m and 1h, not {mark.ttl}: its default was used")
         marked["cache_control"] = {"type": "ephemeral", **({"ttl": mark.ttl} if mark.ttl in {"5m", "1h"} else {})}
 
     def _block(self, part: Part) -> Body | None:
@@ -316,7 +320,7 @@ class _Writer:
             case FilePart():
                 return self._document(part)
             case AudioPart():
-                self._lack("audio", "this wire takes no sound")
+                self._lack("audio", "this wire does not support audio")
                 return None
             case ReasoningPart():
                 return self._thought(part)
@@ -342,7 +346,7 @@ class _Writer:
         if (part.media_type or "").startswith("text/"):
             text = part.data.decode("utf-8", "replace")
             return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}, **title}
-        self._lack("file", f"this wire takes PDF and text, not {part.media_type}")
+        self._lack("file", f"this wire supports PDF and text, not {part.media_type}")
         return None
 
     def _lack(self, subject: str, reason: str) -> None:
@@ -354,7 +358,7 @@ class _Writer:
         """What was thought, or done by the host, as it gave it; None where it would not know it again."""
         block = opaque_block(part.opaque)
         if block is None:
-            self._omissions.without_reasoning_once(self._told, "only what this wire's hosts gave goes back to them")
+            self._omissions.without_reasoning_once(self._told, "hosts of this wire take back only their own reasoning")
             return None
         if block["type"] == "thinking":
             return {"type": "thinking", "thinking": part.text, "signature": block.get("signature", "")}
@@ -377,9 +381,9 @@ def _plain(blocks: list[Body]) -> str | list[Body]:
 
 
 def takes_address(part: ImagePart | FilePart, *, vertex: bool = False) -> bool:
-    """Whether the host fetches an image or document itself: Anthropic does PDFs, Google only what is sent.
+    """Whether the host downloads an image or document itself: Anthropic does so for PDFs, Google never.
 
-    Of Google: platform.claude.com/docs/en/build-with-claude/vision, «base64 image sources only».
+    Source for Google: platform.claude.com/docs/en/build-with-claude/vision, «base64 image sources only».
     """
     if vertex:
         return False
@@ -411,7 +415,7 @@ def _input(call: ToolCall) -> Body:
 
 
 def caller_of(opaque: str | None) -> Body:
-    """What a call's host wants back with it: who called, where it was not the model itself."""
+    """What the host of a call needs back with it: who called, if it was not the model itself."""
     try:
         told = from_json(opaque or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""This wire from the other side, as a server: a client's body as a request, a reply as bytes."""
+"""The server side of this wire: decodes the body of a client, and encodes a reply."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ _KNOWN: Final = frozenset({"model", "messages", "stream", *_SETTINGS})
 
 
 def read(body: bytes, *, model: str | None = None) -> tuple[str, Request]:
-    """The model's name and the request that a client's body holds; ValueError for one that holds none.
+    """The name of the model and the request in the body of a client; ValueError if the body is not a request.
 
-    ``model`` is what the address says, where the body does not. Fields that this wire does not know stand in
-    the request's ``extra_body``; so do those that say more than a request has words for (tools of the host or
-    with marks of the cache, a budget of thinking), whole, beside what is read of them. A block that no part
-    stands for is a `NativePart`. Of an assistant's text the citations are not read.
+    ``model`` is the name in the address, used if the body has none. ``extra_body`` of the request gets the
+    fields that this wire does not know, and the fields that a request cannot express completely (tools of the
+    host or with cache marks, a budget for thinking). A block without an equivalent part becomes a `NativePart`.
+    The citations of an assistant's text are not read.
     """
     try:
         given = from_json(body, allow_inf_nan=False)
@@ -196,7 +196,7 @@ def _read_part(block: Body) -> Part:
                 return NativePart(wire=WIRE, block=block)
             return ReasoningPart(opaque=written)
         case _:
-            raise ValueError("content[] has a block without a type")
+            raise ValueError("content[] contains a block without a type")
 
 
 # The fields of a block that its part has words for.
@@ -219,7 +219,7 @@ def _read_source(kind: str, block: Body) -> Mapping[str, Any] | None:
         case {"type": "text", "of": "document", "data": str(text)}:
             return {"data": text.encode(), "media_type": "text/plain"}
         case {"type": "base64" | "url" | "text" | "file" as of} if (kind, of) != ("image", "file"):
-            raise ValueError(f"{kind}.source of type {of} is not whole")
+            raise ValueError(f"{kind}.source of type {of} is not complete")
         case _:
             return None
 
@@ -282,7 +282,7 @@ def _read_output(more: dict[str, Any]) -> Output | None:
                 more.pop("output_config", None)
             return Output.model_validate({"json_schema": schema})
         case _:
-            raise ValueError("the format of the output is of type json_schema, with its schema")
+            raise ValueError("the output format is not valid; expected type json_schema, with its schema")
 
 
 def _read_effort(more: dict[str, Any]) -> Mapping[str, Any]:
@@ -306,12 +306,12 @@ _REASONS: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "to
 
 
 class Renderer:
-    """Writes events down as a stream of this wire, each as it comes.
+    """Encodes events, one by one, as a stream of this wire.
 
-    ``model`` and ``response_id`` stand where the events tell none. Notices, sound, log probabilities and
-    choices beside the first have no words here; a refusal's words are the explanation of its end, and a
-    source is of the block of text that it follows. What another wire's host wants back is the signature of
-    a block of thinking, and read from it again by `read`.
+    ``model`` and ``response_id`` are used if the events have none. This wire does not support notices, audio,
+    log probabilities and further choices: they are left out. The text of a refusal becomes the explanation of
+    the end, and a source belongs to the block of text before it. What the host of another wire needs back is
+    sent as the signature of a thinking block; `read` reads it from there.
     """
 
     def __init__(self, *, model: str, response_id: str = "") -> None:
@@ -332,7 +332,7 @@ class Renderer:
         self._refusal: list[str] = []
 
     def feed(self, event: Event) -> bytes:
-        """The bytes of this event; empty where it has none."""
+        """The bytes of this event; empty if it has none."""
         return b"".join(self._told(event))
 
     def _told(self, event: Event) -> Iterator[bytes]:  # noqa: C901 - a case for each event
@@ -351,7 +351,7 @@ class Renderer:
             case Notice() | AudioDelta() | ChoiceFinish() | Logprobs() | Handover(mode="continue"):
                 pass
             case Handover():
-                raise ValueError("an answer that starts over cannot be told in this wire")
+                raise ValueError("this wire cannot express an answer that starts again")
             case _ if event.choice:
                 pass
             case RefusalDelta():
@@ -460,7 +460,7 @@ class Renderer:
 
 
 def render_stream(events: Iterable[Event], *, model: str = "") -> Iterator[bytes]:
-    """The pieces of a stream of this wire that tells these events, from ``Start`` to ``Finish``."""
+    """These events, from ``Start`` to ``Finish``, as pieces of a stream of this wire."""
     renderer = Renderer(model=model)
     for event in events:
         if data := renderer.feed(event):

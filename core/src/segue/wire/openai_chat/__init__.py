@@ -1,7 +1,7 @@
-"""The Chat Completions wire of OpenAI and of the many hosts that speak it.
+"""The Chat Completions wire of OpenAI and of the many other hosts that use it.
 
-As a client: `encode` and `Decoder`; as a server: ``segue.wire.openai_chat.serving``. In what a
-host differs from OpenAI is said by names, its quirks, of which `dialect` makes a `Dialect`.
+As a client: `encode` and `Decoder`; as a server: ``segue.wire.openai_chat.serving``. The
+differences between a host and OpenAI have names, its quirks; `dialect` makes a `Dialect` from them.
 
 Sources: platform.openai.com/docs/api-reference/chat and the recorded traffic that the tests read.
 """

@@ -1,8 +1,8 @@
-"""The bytes of this wire's answer as events.
+"""Decodes the bytes of an answer into events.
 
-An answer is whole when its ``data: [DONE]`` came; a ``finish_reason`` without it counts where HTTP's
-framing proves that the body is whole, since some hosts never send the marker. A connection that just
-ended proves nothing.
+An answer is complete after its ``data: [DONE]``. A ``finish_reason`` without it counts if the framing of HTTP
+proves that the body is complete, because some hosts never send the marker. The end of a connection alone
+proves nothing.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _BESIDE: Final = frozenset({"citations", "search_results", "x_groq"})
 
 
 class Decoder:
-    """Reads a streamed answer, or a whole one: whichever the first bytes show."""
+    """Reads a streamed or a whole answer; the first bytes show which one it is."""
 
     __slots__ = (
         "_body", "_calls", "_events_seen", "_finish", "_first", "_size", "_sse", "_started", "_told", "_urls",
@@ -81,7 +81,7 @@ class Decoder:
         self._told: set[str] = set()
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they hold."""
+        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they contain."""
         if self._body is not None:
             self._keep(data)
             return
@@ -115,7 +115,7 @@ class Decoder:
             yield from self._chunk(chunk)
 
     def end(self, *, delimited: bool) -> Iterable[Event]:
-        """The events that the end of the body completes; StreamBrokenError where it came too soon."""
+        """The events that the end of the body completes; raises StreamBrokenError if it came too early."""
         if self.finished:
             return ()
         if self._body is not None:
@@ -124,7 +124,7 @@ class Decoder:
             self.finished = True
             return (self._finish,)
         if not self._started and delimited:
-            raise ProtocolError("the body holds no answer: neither JSON nor an event of a stream")
+            raise ProtocolError("the body does not contain an answer: it is neither JSON nor an event stream")
         self._sse.feed(b"")  # raises where the last event was too large
         raise StreamBrokenError("the stream ended before its end marker ([DONE])")
 
@@ -133,7 +133,7 @@ class Decoder:
     def _done(self) -> Iterator[Event]:
         self.finished = True
         if self._finish is None:
-            yield Notice("finish_reason", "the host ended the answer without giving a reason")
+            yield Notice("finish_reason", "the host gave no reason for the end of the answer")
             self._finish = Finish("unknown")
         yield self._finish
 
@@ -222,7 +222,7 @@ class Decoder:
     def _unread(self, subject: str) -> Iterator[Notice]:
         if subject not in self._told:
             self._told.add(subject)
-            yield Notice(subject, "the answer has this, which is not read")
+            yield Notice(subject, "the answer contains this, but Segue does not read it")
 
     def _content(self, content: object, index: int) -> Iterator[Event]:
         if isinstance(content, str):
@@ -320,7 +320,7 @@ class Decoder:
         assert self._body is not None
         self._size += len(data)
         if self._size > MAX_BODY_BYTES:
-            raise ProtocolError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+            raise ProtocolError(f"the answer is larger than {MAX_BODY_BYTES:,} bytes")
         self._body.append(data)
 
     def _whole(self, body: bytes, *, delimited: bool) -> Iterable[Event]:
@@ -409,7 +409,7 @@ def _told_alone(value: Mapping[str, Any]) -> tuple[str, str, dict[str, Any] | No
 
 def _index(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1024:
-        raise ProtocolError("choices[].index is no index")
+        raise ProtocolError("choices[].index is not a whole number from 0 to 1023")
     return value
 
 

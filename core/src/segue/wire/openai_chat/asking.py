@@ -1,4 +1,4 @@
-"""The request as a call of this wire."""
+"""Encodes a request as a call of this wire."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .quirks import Body, Dialect
 
 WIRE: Final = "openai_chat"
-"""This wire's name, as of a `NativePart`."""
+"""The name of this wire, as in a `NativePart`."""
 
 NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -43,11 +43,11 @@ def encode(
     dialect: Dialect = PLAIN,
     options: Mapping[str, object] = NO_OPTIONS,
 ) -> Call:
-    """The call that asks ``model`` at ``base_url`` (which ends in ``/v1`` or the like) for an answer.
+    """The call that requests an answer from ``model`` at ``base_url`` (which ends in ``/v1`` or a similar path).
 
-    ``options`` are fields of the body that this host alone takes.
-    What the wire or the host has no words for is left out with a notice, or raises UnsupportedError, as
-    the request's policy has it.
+    ``options`` are fields of the body that only this host has.
+    What the wire or the host does not support is left out with a notice, or raises UnsupportedError, as the
+    policy of the request says.
     """
     omissions = Omissions(request.policy)
     writer = _Writer(dialect, omissions)
@@ -61,9 +61,9 @@ def encode(
     if (output := request.output) is not None:
         body["response_format"] = _response_format(output)
     for name, value in request.settings.given().items():
-        if name == "top_k" and not dialect.top_k and omissions.tuning(name, "this wire has no such setting"):
+        if name == "top_k" and not dialect.top_k and omissions.tuning(name, "this wire does not support this setting"):
             continue
-        if name == "parallel_tool_calls" and not request.tools and omissions.tuning(name, "there are no tools"):
+        if name == "parallel_tool_calls" and not request.tools and omissions.tuning(name, "the request has no tools"):
             continue
         body[name] = value
     if request.stream:
@@ -82,7 +82,7 @@ def encode(
 
 
 def takes_address(part: ImagePart | FilePart, dialect: Dialect = PLAIN) -> bool:
-    """Whether the host fetches an image or file itself."""
+    """Whether the host downloads an image or file itself."""
     return dialect.image_urls if isinstance(part, ImagePart) else dialect.file_urls
 
 
@@ -141,7 +141,7 @@ class _Writer:
             case None:
                 if not self._told:
                     self._told = True
-                    self._omissions.without_reasoning("this host does not want it back")
+                    self._omissions.without_reasoning("this host does not take it back")
             case "reasoning_details":
                 written["reasoning_details"] = [_detail(part) for part in reasoning]
             case name:
@@ -182,7 +182,7 @@ def _part(part: Part) -> Body:
         case NativePart():
             return dict(part.block)
         case ReasoningPart() | CachePart():
-            raise AssertionError(f"{part.type} is no part of the content on this wire")
+            raise AssertionError(f"{part.type} is not a part of the content on this wire")
         case _:
             assert_never(part)
 
@@ -234,7 +234,7 @@ def _tool_call(call: ToolCall) -> Body:
 
 
 def tool_calls(calls: Sequence[ToolCall]) -> list[Body]:
-    """Whole tool calls as a message has them."""
+    """Complete tool calls in the format of a message."""
     return [_tool_call(call) for call in calls]
 
 

@@ -1,4 +1,4 @@
-"""In what a host of this wire differs from OpenAI, as named transforms of the body that is sent."""
+"""Quirks: the differences between a host of this wire and OpenAI, as named changes of the body."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _without(*names: str, meaning: bool = False) -> Transform:
     def leave_out(body: Body, omissions: Omissions) -> None:
         for name in names:
             if name in body and (omissions.meaning if meaning else omissions.tuning)(
-                name, "this host does not take it"
+                name, "this host does not support it"
             ):
                 del body[name]
 
@@ -55,14 +55,14 @@ def _auto_for_required(body: Body, omissions: Omissions) -> None:
 
 def _no_names(body: Body, omissions: Omissions) -> None:
     named = [message for message in body["messages"] if "name" in message]
-    if named and omissions.tuning("name", "this host takes no names of speakers"):
+    if named and omissions.tuning("name", "this host does not support names of participants"):
         for message in named:
             del message["name"]
 
 
 def _no_json_object(body: Body, omissions: Omissions) -> None:
     if body.get("response_format", {}).get("type") == "json_object" and omissions.meaning(
-        "schema", "this host has no JSON mode without a schema"
+        "schema", "this host supports JSON only with a schema"
     ):
         del body["response_format"]
 
@@ -71,12 +71,12 @@ def _no_strict_tools(body: Body, omissions: Omissions) -> None:
     for tool in body.get("tools", ()):
         # It asks the host to hold the model to the schema; without, the schema is still sent.
         if tool["function"].pop("strict", None) and "strict" not in {notice.subject for notice in omissions.notices}:
-            omissions.tuning("strict", "this host does not hold tools to their schema")
+            omissions.tuning("strict", "this host does not enforce the schemas of tools")
 
 
 def _json_object_only(body: Body, omissions: Omissions) -> None:
     if body.get("response_format", {}).get("type") == "json_schema" and omissions.meaning(
-        "schema", "this host has no JSON schema, only a JSON mode, which was asked for"
+        "schema", "this host has only a JSON mode, without schemas: JSON mode was requested"
     ):
         body["response_format"] = {"type": "json_object"}
 
@@ -118,51 +118,51 @@ def _nothing(_body: Body, _omissions: Omissions) -> None:
 
 QUIRKS: Final[Mapping[str, tuple[str, Transform]]] = {
     "any_for_required": ('`tool_choice` "required" is sent as "any"', _any_for_required),
-    "auto_for_required": ("tools cannot be forced, only offered", _auto_for_required),
-    "cache_control": ("marks of the cache are taken, in the form that Anthropic has for them", _nothing),
-    "file_urls": ("files are taken by their addresses too", _nothing),
-    "json_object_only": ("JSON schemas are not taken, only the JSON mode", _json_object_only),
+    "auto_for_required": ('`tool_choice` is always "auto" or "none": tools cannot be forced', _auto_for_required),
+    "cache_control": ("cache marks are supported, in the format of Anthropic", _nothing),
+    "file_urls": ("file URLs are supported", _nothing),
+    "json_object_only": ("JSON schemas are not supported, only JSON mode", _json_object_only),
     "max_completion_tokens": (
         "`max_tokens` is sent as `max_completion_tokens`",
         _renamed("max_tokens", "max_completion_tokens"),
     ),
-    "no_image_urls": ("images are taken by their bytes alone", _nothing),
-    "no_json_object": ("JSON is only taken with a schema", _no_json_object),
-    "no_logprobs": ("log probabilities are not told", _without("logprobs", "top_logprobs", meaning=True)),
-    "no_names": ("speakers have no names", _no_names),
-    "no_n": ("one answer a call", _no_n),
-    "no_parallel_tool_calls": ("`parallel_tool_calls` is not taken", _without("parallel_tool_calls")),
+    "no_image_urls": ("image URLs are not supported, only bytes", _nothing),
+    "no_json_object": ("JSON output is supported only with a schema", _no_json_object),
+    "no_logprobs": ("log probabilities are not supported", _without("logprobs", "top_logprobs", meaning=True)),
+    "no_names": ("names of participants are not supported", _no_names),
+    "no_n": ("one answer per call", _no_n),
+    "no_parallel_tool_calls": ("`parallel_tool_calls` is not supported", _without("parallel_tool_calls")),
     "no_penalties": (
-        "`frequency_penalty` and `presence_penalty` are not taken",
+        "`frequency_penalty` and `presence_penalty` are not supported",
         _without("frequency_penalty", "presence_penalty"),
     ),
-    "no_reasoning_effort": ("`reasoning_effort` is not taken", _without("reasoning_effort")),
-    "no_seed": ("`seed` is not taken", _without("seed")),
-    "no_stop": ("`stop` is not taken", _without("stop", meaning=True)),
-    "no_stream_options": ("`stream_options` is refused; usage comes unasked", _no_stream_options),
-    "no_strict_tools": ("`strict` of a tool is not taken", _no_strict_tools),
+    "no_reasoning_effort": ("`reasoning_effort` is not supported", _without("reasoning_effort")),
+    "no_seed": ("`seed` is not supported", _without("seed")),
+    "no_stop": ("`stop` is not supported", _without("stop", meaning=True)),
+    "no_stream_options": ("`stream_options` is an error; usage is always sent", _no_stream_options),
+    "no_strict_tools": ("`strict` of a tool is not supported", _no_strict_tools),
     # A turn of the model's at the end is the beginning of the answer that is wanted (a prefill).
     "prefill_continue": (
-        "a last turn of the model's is gone on with where `continue_final_message` says so (vLLM)",
+        "the model continues a last assistant message with `continue_final_message` (vLLM)",
         _continue_final_message,
     ),
-    "prefill_partial": ("a last turn of the model's is gone on with where `partial` marks it", _marked("partial")),
-    "prefill_prefix": ("a last turn of the model's is gone on with where `prefix` marks it", _marked("prefix")),
+    "prefill_partial": ("the model continues a last assistant message with `partial`", _marked("partial")),
+    "prefill_prefix": ("the model continues a last assistant message with `prefix`", _marked("prefix")),
     "random_seed": ("`seed` is sent as `random_seed`", _renamed("seed", "random_seed")),
     "reasoning_back": ("earlier reasoning is sent back as `reasoning`", _nothing),
     "reasoning_content_back": ("earlier reasoning is sent back as `reasoning_content`", _nothing),
     "reasoning_details_back": ("earlier reasoning is sent back as `reasoning_details`", _nothing),
     "reasoning_object": ('`reasoning_effort` is sent as `reasoning: {"effort": …}`', _reasoning_object),
     "short_path": ("the address ends in `/chat`, without `/completions`", _nothing),
-    "system_for_developer": ("developer turns are sent as system turns", _system_for_developer),
-    "top_k": ("`top_k` is taken", _nothing),
+    "system_for_developer": ("developer messages are sent as system messages", _system_for_developer),
+    "top_k": ("`top_k` is supported", _nothing),
 }
-"""Each quirk by name: what it says of the host, and what it does to a body."""
+"""Each quirk by name: its meaning, and how it changes a body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The quirks of one host, made ready once."""
+    """The quirks of one host, prepared once."""
 
     transforms: tuple[Transform, ...] = ()
     reasoning_field: str | None = None
@@ -177,7 +177,7 @@ PLAIN: Final = Dialect()
 
 
 def dialect(quirks: Iterable[str]) -> Dialect:
-    """The dialect of a host with these quirks; ValueError for one that is not known."""
+    """The dialect of a host with these quirks; ValueError for an unknown one."""
     names = tuple(quirks)
     for name in names:
         if name not in QUIRKS:

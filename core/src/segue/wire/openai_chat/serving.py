@@ -1,4 +1,4 @@
-"""This wire from the other side, as a server: a client's body as a request, a reply as bytes."""
+"""The server side of this wire: decodes the body of a client, and encodes a reply."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ _KNOWN: Final = frozenset(
 
 
 def read(body: bytes, *, model: str | None = None) -> tuple[str, Request]:
-    """The model's name and the request that a client's body holds; ValueError for one that holds none.
+    """The name of the model and the request in the body of a client; ValueError if the body is not a request.
 
-    ``model`` is what the address says, where the body does not. Fields that this wire does not know stand in the
-    request's ``extra_body``; so do those that say more than a request has words for (tools of the host or with
-    marks of the cache, an effort of its own), whole, beside what is read of them. A part that no part of ours
-    stands for is a `NativePart`. What an SDK adds to an answer for its user alone, as ``parsed``, is not read.
+    ``model`` is the name in the address, used if the body has none. ``extra_body`` of the request gets the
+    fields that this wire does not know, and the fields that a request cannot express completely (tools of the
+    host or with cache marks, an effort of the host). A part without an equivalent becomes a `NativePart`.
+    Fields that an SDK adds to an answer for its user, such as ``parsed``, are not read.
     """
     try:
         given = from_json(body, allow_inf_nan=False)
@@ -75,7 +75,7 @@ def read(body: bytes, *, model: str | None = None) -> tuple[str, Request]:
         raise ValueError("model is missing")
     messages = given.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise ValueError("messages is not a list, or empty")
+        raise ValueError("messages is not a list, or is empty")
     more = {name: value for name, value in given.items() if name not in _KNOWN}
     settings = {name: given[name] for name in SETTING_NAMES if given.get(name) is not None}
     if given.get("max_completion_tokens") is not None:
@@ -130,7 +130,7 @@ def _read_tool_choice(given: dict[str, Any], more: dict[str, Any], tools: tuple[
 
 def _read_message(value: object) -> Message:
     if not isinstance(value, dict):
-        raise ValueError("messages holds what is no object")
+        raise ValueError("messages contains an item that is not an object")
     given: dict[str, Any] = dict(value)
     given.pop("parsed", None)
     reasoning = _read_reasoning(given)
@@ -178,7 +178,9 @@ def _read_output(value: object) -> Output | None:
         case {"type": "json_schema", "json_schema": {"schema": schema, **rest}}:
             return Output.model_validate({"json_schema": schema, **rest})
         case _:
-            raise ValueError("response_format is of type text, json_object or json_schema, with its schema")
+            raise ValueError(
+                "response_format is not valid; expected type text, json_object, or json_schema with its schema"
+            )
 
 
 # ── events → a stream ────────────────────────────────────────────────────────────────────────────────
@@ -192,10 +194,11 @@ _WORDS: Final[Mapping[FinishReason, str]] = {
 
 
 class Renderer:
-    """Writes events down as a stream of this wire, each as it comes.
+    """Encodes events, one by one, as a stream of this wire.
 
-    ``model`` and ``response_id`` stand where the events tell none. ``created`` is in seconds since 1970.
-    ``include_usage`` is what the client asked for in ``stream_options``. Notices have no words here.
+    ``model`` and ``response_id`` are used if the events have none. ``created`` is in seconds since 1970.
+    ``include_usage`` is the value in the client's ``stream_options``. This wire does not support notices: they
+    are left out.
     """
 
     def __init__(self, *, model: str, response_id: str = "", created: int = 0, include_usage: bool = True) -> None:
@@ -210,7 +213,7 @@ class Renderer:
         self._begun = False
 
     def feed(self, event: Event) -> bytes:  # noqa: C901, PLR0912 - a case for each event
-        """The bytes of this event; empty where it has none yet."""
+        """The bytes of this event; empty if it has none yet."""
         match event:
             case Start() if self._begun:
                 return b""  # of a host that took over: an answer has one beginning
@@ -235,7 +238,7 @@ class Renderer:
             case Notice() | Handover(mode="continue"):
                 return b""
             case Handover():
-                raise ValueError("an answer that starts over cannot be told in this wire")
+                raise ValueError("this wire cannot express an answer that starts again")
             case Usage():
                 self._usage = event
                 return b""
@@ -265,7 +268,7 @@ class Renderer:
 
 
 def render_stream(events: Iterable[Event], *, model: str = "", include_usage: bool = True) -> Iterator[bytes]:
-    """The pieces of a stream of this wire that tells these events, from ``Start`` to ``Finish``."""
+    """These events, from ``Start`` to ``Finish``, as pieces of a stream of this wire."""
     renderer = Renderer(model=model, include_usage=include_usage)
     for event in events:
         if data := renderer.feed(event):

@@ -1,4 +1,4 @@
-"""The Responses wire of OpenAI and of the hosts that speak it.
+"""The Responses wire of OpenAI and of the other hosts that use it.
 
 As a client: `encode` and `Decoder`; as a server: ``segue.wire.openai_responses.serving``.
 

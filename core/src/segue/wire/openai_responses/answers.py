@@ -1,9 +1,8 @@
-"""The bytes of this wire's answer as events.
+"""Decodes the bytes of an answer into events.
 
-A stream tells each thing several times: in deltas, in the part's and the item's end, in the response at
-its own end. What the deltas told is remembered, and of what comes again only what is new becomes an event;
-so a host that leaves out deltas, or ends of items, is read whole too, and a whole answer is read as the
-end of a stream that had nothing before it.
+A stream sends everything several times: in deltas, at the end of each part and item, and in the response at the
+end. The decoder remembers the deltas, and only new content becomes an event. So it also reads all of an answer
+whose host leaves out deltas or the ends of items; and it reads a whole answer like the end of a stream.
 
 Only ``response.completed``, ``response.incomplete`` and ``response.failed`` end a stream.
 """
@@ -51,7 +50,7 @@ CALLS: Final[Mapping[str, tuple[ToolKind, str]]] = {
     "function_call": ("function", "arguments"),
     "custom_tool_call": ("custom", "input"),
 }
-"""The items that are calls of a client's tools, and the field that their arguments stand in."""
+"""The items that are calls of a client's tools, and the field that contains their arguments."""
 
 # What a delta's event is a piece of, and which of its fields numbers that.
 _DELTAS: Final = {
@@ -77,7 +76,7 @@ class _Part:
 
 
 class Decoder:
-    """Reads a streamed answer, or a whole one: whichever the first bytes show."""
+    """Reads a streamed or a whole answer; the first bytes show which one it is."""
 
     __slots__ = (
         "_assembler", "_begun", "_body", "_characters", "_done", "_first", "_ids", "_items", "_parts", "_size", "_sse",
@@ -104,7 +103,7 @@ class Decoder:
         self._told: set[str] = set()
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they hold."""
+        """The events that these bytes complete; raises ProtocolError, or the HTTPError that they contain."""
         if self._body is not None:
             self._keep(data)
             return
@@ -129,13 +128,13 @@ class Decoder:
             yield from self._event(payload)
 
     def end(self, *, delimited: bool) -> Iterator[Event]:
-        """The events that the end of the body completes; StreamBrokenError where it came too soon."""
+        """The events that the end of the body completes; raises StreamBrokenError if it came too early."""
         if self.finished:
             return
         if self._body is not None:
             yield from self._whole(b"".join(self._body), delimited=delimited)
         elif not self._started and delimited:
-            raise ProtocolError("the body holds no answer: neither JSON nor an event of a stream")
+            raise ProtocolError("the body does not contain an answer: it is neither JSON nor an event stream")
         else:
             self._sse.feed(b"")  # raises where the last event was too large
             raise StreamBrokenError("the stream ended before its end marker (response.completed)")
@@ -144,7 +143,7 @@ class Decoder:
         assert self._body is not None
         self._size += len(data)
         if self._size > MAX_BODY_BYTES:
-            raise ProtocolError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+            raise ProtocolError(f"the answer is larger than {MAX_BODY_BYTES:,} bytes")
         self._body.append(data)
 
     def _whole(self, body: bytes, *, delimited: bool) -> Iterator[Event]:
@@ -244,7 +243,9 @@ class Decoder:
         if text.startswith(told):
             yield from self._piece(place, kind, index, text[len(told) :])
         else:
-            yield from self._notice(kind, "the host told something else in the end than in pieces; the pieces stand")
+            yield from self._notice(
+                kind, "the content at the end of the stream differs from its pieces; Segue keeps the pieces"
+            )
 
     def _notice(self, subject: str, message: str) -> Iterator[Notice]:
         """A notice, once of each subject."""
@@ -321,7 +322,9 @@ class Decoder:
         elif isinstance(kind, str) and kind in CALLS:
             yield from self._settle(place, kind, 0, item.get(CALLS[kind][1]))
         else:
-            yield from self._notice(f"output of type {kind!s:.40}", "it is not read, and goes back with the message")
+            yield from self._notice(
+                f"output of type {kind!s:.40}", "Segue does not read it, but sends it back with the message"
+            )
             yield ReasoningDelta("", to_json(item).decode())
 
     def _message(self, place: int, item: Mapping[str, Any]) -> Iterator[Event]:
@@ -346,7 +349,7 @@ class Decoder:
             error = response.get("error")
             raise failure_of({"error": error or {}}, request_id=self.request_id)
         if "output" not in response:
-            yield from self._notice("output", "the host answered, but not in the form of the Responses wire")
+            yield from self._notice("output", "the response is not in the format of the Responses wire")
         for place, item in enumerate(objects(response.get("output") or [], "output")):
             yield from self._item(place, item)
         if response.get("usage"):
@@ -355,7 +358,7 @@ class Decoder:
         finish = self._finish(string(status), details.get("reason") if isinstance(details, dict) else None)
         if finish.reason == "unknown":
             told = "has no status" if finish.raw is None else f"has the status {finish.raw:.40}"
-            yield Notice("status", f"the answer {told}: it may be none yet, or not whole")
+            yield Notice("status", f"the answer {told}: it may be empty or not complete")
         self.finished = True
         yield finish
 
@@ -368,7 +371,7 @@ class Decoder:
         return Finish(ours, status)
 
 
-_UNREAD: Final = "the answer has this, which is not read"
+_UNREAD: Final = "the answer contains this, but Segue does not read it"
 
 
 def _number(value: object, where: str) -> int:
@@ -377,7 +380,7 @@ def _number(value: object, where: str) -> int:
         return 0
     number = count(value)
     if number is None:
-        raise ProtocolError(f"{where} is no index")
+        raise ProtocolError(f"{where} is not a whole number of at least 0")
     return number
 
 

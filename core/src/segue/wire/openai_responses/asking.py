@@ -1,4 +1,4 @@
-"""The request as a call of this wire."""
+"""Encodes a request as a call of this wire."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from ...messages import Message, Output, Part, Request, Tool, ToolCall
 
 WIRE: Final = "openai_responses"
-"""This wire's name, as of a `NativePart`."""
+"""The name of this wire, as in a `NativePart`."""
 
 Body: TypeAlias = dict[str, Any]
 
 NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
 LOGPROBS: Final = "message.output_text.logprobs"
-"""What ``include`` asks for log probabilities with."""
+"""The value of ``include`` that requests log probabilities."""
 
 # Settings that this wire has, by our name.
 _FIELDS: Final = {
@@ -61,13 +61,13 @@ def encode(
     headers: Mapping[str, str],
     options: Mapping[str, object] = NO_OPTIONS,
 ) -> Call:
-    """The call that asks ``model`` at ``base_url`` (which ends in ``/v1`` or the like) for an answer.
+    """The call that requests an answer from ``model`` at ``base_url`` (which ends in ``/v1`` or a similar path).
 
-    ``options`` are fields of the body that this host alone takes; a table or a list among them is added to
-    what the request has in that field: ``{"tools": [{"type": "web_search"}], "reasoning": {"summary": "auto"}}``.
-    With ``previous_response_id`` among them the messages are only what is new since then.
-    What the wire has no words for is left out with a notice, or raises UnsupportedError, as the request's
-    policy has it.
+    ``options`` are fields of the body that only this host has; a table or a list among them is added to the
+    value of the request in that field: ``{"tools": [{"type": "web_search"}], "reasoning": {"summary": "auto"}}``.
+    With ``previous_response_id`` among them, the messages are only the new ones.
+    What the wire does not support is left out with a notice, or raises UnsupportedError, as the policy of the
+    request says.
     """
     omissions = Omissions(request.policy)
     stored = {**options, **request.extra_body}.get("store") is not False
@@ -113,7 +113,7 @@ def _settings(settings: Mapping[str, Any], body: Body, omissions: Omissions) -> 
                 body["include"] = [LOGPROBS]
         elif name != "n" or value != 1:
             leave_out = omissions.meaning if name in _MEANINGFUL else omissions.tuning
-            if not leave_out(name, "this wire has no such setting"):
+            if not leave_out(name, "this wire does not support this setting"):
                 body[name] = value
 
 
@@ -132,7 +132,7 @@ class _Writer:
         """The items of one message: its reasoning, its text, its calls."""
         if message.name is not None and "name" not in self._told:
             self._told.add("name")
-            self._omissions.tuning("name", "this wire takes no names of speakers")
+            self._omissions.tuning("name", "this wire does not support names of participants")
         if message.role == "tool":
             self._omissions.no_mark(message)
             kind = "custom_tool_call_output" if message.tool_call_id in self._custom else "function_call_output"
@@ -166,10 +166,10 @@ class _Writer:
         """What was thought, or done by the host, as it gave it; None where it would not know it again."""
         item = opaque_item(part.opaque)
         if item is None:
-            why = "only what this wire's hosts gave goes back to them"
+            why = "hosts of this wire take back only their own reasoning"
         elif item["type"] == "reasoning" and not (self._stored or item.get("encrypted_content") or item.get("content")):
             # «Item with id 'rs_…' not found. Items are not persisted when `store` is set to false.»
-            why = "it was neither stored at the host nor given in full"
+            why = "the host neither stored it nor sent all of it"
         else:
             return item
         self._omissions.without_reasoning_once(self._told, why)
@@ -197,13 +197,13 @@ class _Writer:
             self._omissions.no_words(mark)
             return
         if mark.ttl in {"5m", "1h"}:
-            self._omissions.tuning("ttl", f"this wire keeps a mark 30m or 12h, not {mark.ttl}: for as long as it likes")
+            self._omissions.tuning("ttl", f"this wire supports 30m and 12h, not {mark.ttl}: its default was used")
         ttl = {"ttl": mark.ttl} if mark.ttl in {"30m", "12h"} else {}
         written[-1]["prompt_cache_breakpoint"] = {"mode": "explicit", **ttl}
 
 
 def opaque_item(opaque: str | None) -> Body | None:
-    """The item of this wire that an opaque part holds; None where it holds none."""
+    """The item of this wire that an opaque part contains; None if it contains none."""
     try:
         item = from_json(opaque or "")
     except ValueError:
@@ -235,7 +235,7 @@ def _part(part: Part, role: str) -> Body:
         case NativePart():
             return dict(part.block)
         case ReasoningPart() | CachePart():
-            raise AssertionError(f"{part.type} is no part of a message on this wire")
+            raise AssertionError(f"{part.type} is not a part of a message on this wire")
         case _:
             assert_never(part)
 
@@ -264,7 +264,7 @@ def _tool_call(call: ToolCall) -> Body:
 
 
 def namespace_of(opaque: str | None) -> Body:
-    """What a call's host wants back with it: the namespace of its tool, where it has one."""
+    """What the host of a call needs back with it: the namespace of its tool, if it has one."""
     try:
         item = from_json(opaque or "")
     except ValueError:

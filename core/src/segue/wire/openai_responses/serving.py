@@ -1,4 +1,4 @@
-"""This wire from the other side, as a server: a client's body as a request, a reply as bytes."""
+"""The server side of this wire: decodes the body of a client, and encodes a reply."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ _KNOWN: Final = frozenset({"model", "input", "instructions", "stream", *_SETTING
 
 
 def read(body: bytes) -> tuple[str, Request]:
-    """The model's name and the request that a client's body holds; ValueError for one that holds none.
+    """The name of the model and the request in the body of a client; ValueError if the body is not a request.
 
-    ``instructions`` are a first system turn. Fields that this wire does not know stand in the request's
-    ``extra_body``; so do those that say more than a request has words for (tools of the host, a summary of
-    the reasoning), whole, beside what is read of them.
+    ``instructions`` become a first system message. ``extra_body`` of the request gets the fields that this wire
+    does not know, and the fields that a request cannot express completely (tools of the host, a summary of the
+    reasoning).
     """
     try:
         given = from_json(body, allow_inf_nan=False)
@@ -210,7 +210,7 @@ def _read_part(part: dict[str, Any]) -> Part:
         case str():  # one of the host's own images among them
             return NativePart(wire=WIRE, block=part)
         case _:
-            raise ValueError("content[] has a part without a type")
+            raise ValueError("content[] contains a part without a type")
 
 
 def _read_tools(more: dict[str, Any]) -> tuple[Tool, ...]:
@@ -254,7 +254,9 @@ def _read_text(more: dict[str, Any]) -> Output | None:
         case {"type": "json_schema", "schema": schema, **rest}:
             return Output.model_validate({"json_schema": schema, **rest})
         case _:
-            raise ValueError("text.format is of type text, json_object or json_schema, with its schema")
+            raise ValueError(
+                "text.format is not valid; expected type text, json_object, or json_schema with its schema"
+            )
 
 
 def _read_reasoning(more: dict[str, Any]) -> Mapping[str, Any]:
@@ -301,11 +303,11 @@ class _Open:
 
 
 class Renderer:
-    """Writes events down as a stream of this wire, each as it comes.
+    """Encodes events, one by one, as a stream of this wire.
 
-    ``model`` and ``response_id`` stand where the events tell none. ``created`` is in seconds since 1970.
-    Notices, sound and choices beside the first have no words here. What another wire's host wants back is
-    an item's ``encrypted_content``, and read from it again by `read`.
+    ``model`` and ``response_id`` are used if the events have none. ``created`` is in seconds since 1970.
+    This wire does not support notices, audio and further choices: they are left out. What the host of another
+    wire needs back is sent as the ``encrypted_content`` of an item; `read` reads it from there.
     """
 
     def __init__(self, *, model: str, response_id: str = "", created: int = 0) -> None:
@@ -334,7 +336,7 @@ class Renderer:
         self._characters = 0
 
     def feed(self, event: Event) -> bytes:
-        """The bytes of this event; empty where it has none."""
+        """The bytes of this event; empty if it has none."""
         match event:
             case Start() if self._begun:
                 return b""  # of a host that took over: an answer has one beginning
@@ -345,7 +347,7 @@ class Renderer:
             case Notice() | AudioDelta() | ChoiceFinish() | Handover(mode="continue"):
                 return b""
             case Handover():
-                raise ValueError("an answer that starts over cannot be told in this wire")
+                raise ValueError("this wire cannot express an answer that starts again")
             case Usage():
                 self.response["usage"] = _usage(event)
                 return b""
@@ -532,7 +534,7 @@ class Renderer:
 
 
 def render_stream(events: Iterable[Event], *, model: str = "") -> Iterator[bytes]:
-    """The pieces of a stream of this wire that tells these events, from ``Start`` to ``Finish``."""
+    """These events, from ``Start`` to ``Finish``, as pieces of a stream of this wire."""
     renderer = Renderer(model=model)
     for event in events:
         if data := renderer.feed(event):
