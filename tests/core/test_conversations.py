@@ -207,7 +207,7 @@ async def test_an_image_goes_only_to_a_model_that_sees() -> None:
         async with client_of(row(host, "blind", vision=False), row(host, "sees")) as client:
             reply = await client.chat([image], needs="tools")
             assert reply.provider == "sees"
-            with pytest.raises(NoCandidateError, match="vision is no"):
+            with pytest.raises(NoCandidateError, match="vision is false"):
                 await client.chat([image], model="blind/m")
     assert len(host.requests) == 1
 

@@ -303,7 +303,7 @@ async def test_the_default_meets_what_the_request_implies(config: dict[str, str]
     assert reply.text == "bee/eye"
     told = [str(notice) for notice in reply.notices]
     if config:
-        assert told == [f"default: {config['model']} lacks vision, so bee/eye is asked"]
+        assert told == [f"default: {config['model']} does not support vision, so bee/eye is used"]
 
 
 async def test_the_default_is_not_read_from_the_working_directory(tmp_path: Path) -> None:

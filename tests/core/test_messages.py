@@ -118,7 +118,7 @@ def test_a_dumped_answer_of_the_sdk_is_a_message() -> None:
     ("message", "told"),
     [
         ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x", "size": 1}}]}, "field 'size'"),
-        ({"role": "user", "content": [{"type": "image_url", "image_url": 7}]}, "must be a table"),
+        ({"role": "user", "content": [{"type": "image_url", "image_url": 7}]}, "must be a dict"),
         ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:a;base64,?"}}]}, "not base64"),
         ({"role": "user", "content": [{"type": "image", "data": b"?"}]}, "media_type"),
         ({"role": "user", "content": [{"type": "file", "file": {"file_data": "JVBERi0="}}]}, "a URL starts with data:"),

@@ -185,7 +185,7 @@ def test_an_explanation_has_at_most_so_many_lines(providers: int, models: int, o
 def test_many_candidates_are_counted_after_the_first() -> None:
     """The first five, in their order, and how many more."""
     told = select(_many(2, 10)).explain().splitlines()
-    assert told[1].startswith("candidates, in the order")
+    assert told[1].startswith("candidates, in order")
     assert len(told) == 8
     assert told[2].startswith("  1. ")
     assert told[6].startswith("  5. ")

@@ -189,7 +189,7 @@ def test_an_entry_point_that_is_nobodys_says_so() -> None:
 def test_a_plugin_of_another_api_is_refused(site: Site) -> None:
     """Its author and its user are told what to do."""
     site.install("zoo-old", "segue_api = 2\n")
-    with pytest.raises(PluginError, match="it is made for segue_api 2, this is 1: update one of the two"):
+    with pytest.raises(PluginError, match="it is made for segue_api 2, but this is 1: update one of the two"):
         Late(site.read()["zoo-old"].entry).load()
 
 

@@ -84,7 +84,7 @@ def test_what_is_no_rule_is_refused(text: str) -> None:
         (PluginRules(), {"SEGUE_PLUGINS": ""}, "SEGUE_PLUGINS does not name it"),
         (PluginRules(), {"SEGUE_PLUGINS": "other, acme-dist"}, None),
         (PluginRules(deny=(PluginRule("acme-dist"),)), {"SEGUE_PLUGINS": "acme-dist"}, "deny names it"),
-        (PluginRules(unread=True), {}, "is not sound"),
+        (PluginRules(unread=True), {}, "is not valid"),
     ],
 )
 def test_deny_stands_above_allow_and_names_are_exact(

@@ -165,7 +165,7 @@ def test_a_host_that_said_for_how_long_is_waited_for() -> None:
     assert (change.before, change.after) == ("open", "half_open")
     busy = fleet.refusal(THERE, 20.0)
     assert busy is not None
-    assert (str(busy), busy.retry_after) == ("not asked while another call is trying it: down", None)
+    assert (str(busy), busy.retry_after) == ("not tried while another call is trying it: down", None)
 
 
 def test_a_refused_key_comes_last_for_a_minute() -> None:
@@ -205,7 +205,7 @@ def test_the_snapshot_names_who_is_left_alone() -> None:
     health = fleet.snapshot(1.0).of("a", "m")
     assert health is not None
     assert not health.working
-    assert health.source == "1 failures in a row, the last ServerError; tried again in 14 s"
+    assert health.source == "1 failures in a row, the last one ServerError; tried again in 14 s"
     fleet.asked(other, 1.0)
     fleet.answered(other, 1.0, first=0.1, duration=0.1, whole=True)
     observed = fleet.snapshot(3.0).of("a", "m")
