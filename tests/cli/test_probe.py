@@ -85,4 +85,4 @@ async def test_a_chain_of_the_working_directory_is_no_consent(cli: CommandLine) 
     cli.environ["SEGUE_NO_NETWORK"] = "1"
     named = await cli("probe", "main")
     assert (named.code, named.out) == (2, "")
-    assert "no consent" in named.err
+    assert "does not permit requests to a public host" in named.err

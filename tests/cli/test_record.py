@@ -361,7 +361,7 @@ async def test_who_is_asked_has_to_be_named(cli: CommandLine) -> None:
         config = cli.config(f'[providers.cromicle]\nbase_url = "{host.url}"\n')
         named = await cli("record", "-m", "cromicle/gpt-3.5-turbo", "Hello", "--config", config)
     assert (nobody.code, public.code, offline.code) == (2, 2, 2)
-    assert "name whom to ask" in nobody.err
+    assert "no model is named" in nobody.err
     assert "offline: it has no exchange" in offline.err
     assert named.code == 0, named.err
     cassette = only(cli)[1]

@@ -129,7 +129,9 @@ def test_answers_of_other_kinds(step: str) -> None:
 def test_a_part_for_nobody_is_refused() -> None:
     """A part of a target that the chain has not would be dropped in silence."""
     script = with_faults(Script(), {"opena": ("F12",)})
-    with pytest.raises(ConfigError, match=r"no target 'opena'; it has anthropic/claude-haiku-4-5, openai/gpt-5.4-mini"):
+    with pytest.raises(
+        ConfigError, match=r"no target 'opena'; expected one of anthropic/claude-haiku-4-5, openai/gpt-5.4-mini"
+    ):
         rehearse(Chain(FIRST, SECOND), script, config=FACTS, environ={})
 
 
@@ -211,7 +213,7 @@ async def test_the_command_lists_its_steps(cli: CommandLine) -> None:
         ((), "give either CHAIN or --model"),
         (("main", "-m", "x"), "give either CHAIN or --model"),
         (("nobody",), "no chain 'nobody' is configured"),
-        (("-m", FIRST, "--fault", "F12"), "--fault is TARGET=STEP"),
+        (("-m", FIRST, "--fault", "F12"), "--fault must be TARGET=STEP"),
         (("-m", FIRST, "--fault", "openai=F99"), "unknown step 'F99'"),
         (("-m", FIRST, "--script", "nowhere.toml"), "nowhere.toml: No such file or directory"),
     ],

@@ -241,7 +241,7 @@ ROWS = (
         err=(
             "error: openai: HTTP 404: {root}/chat/completions\n  the host says: Not Found\n"
             "  hint: the address lacks /v1, which most hosts with this API need: "
-            "set OPENAI_BASE_URL of the environment to {url}\n"
+            "set OPENAI_BASE_URL in the environment to {url}\n"
         ),
     ),
     Row(
@@ -305,7 +305,7 @@ ROWS = (
         config=OWN.replace("{url}", "https://127.0.0.1:{port}/v1"),
         host=[Drop("accept")],
         err=(
-            "error: own: cannot connect (connection reset by peer): https://127.0.0.1:{port}/v1/chat/completions\n"
+            "error: own: cannot connect (*): https://127.0.0.1:{port}/v1/chat/completions\n"
             "  hint: if the host uses plain HTTP at this port, write http:// in place of https://\n"
             "  hint: the address comes from base_url of [providers.own] in {home}/.config/segue/segue.toml:1\n"
         ),
@@ -316,7 +316,7 @@ ROWS = (
         environ={"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "{refused}/v1?token=canary-token"},
         err=(
             "error: openai: cannot connect (connection refused): {refused}/v1\n"
-            "  hint: no program listens at {refused}: start the server, or correct OPENAI_BASE_URL of the environment\n"
+            "  hint: no program listens at {refused}: start the server, or correct OPENAI_BASE_URL in the environment\n"
         ),
     ),
     # ── programs of this machine ─────────────────────────────────────────────────────────────────────
@@ -327,7 +327,7 @@ ROWS = (
         err=(
             "error: ollama: cannot connect (connection refused): {refused}/api/chat\n"
             "  hint: no program listens at {refused}: start it with `ollama serve`, "
-            "or correct OLLAMA_HOST of the environment\n"
+            "or correct OLLAMA_HOST in the environment\n"
         ),
     ),
     *(

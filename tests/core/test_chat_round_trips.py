@@ -212,7 +212,7 @@ def test_reasoning_that_a_host_does_not_want_is_left_out_with_one_notice() -> No
         (b"[]", "not a JSON object"),
         (b'{"messages":[{"role":"user","content":"x"}]}', "model is missing"),
         (b'{"model":"m","messages":[]}', "messages"),
-        (b'{"model":"m","messages":[1]}', "no object"),
+        (b'{"model":"m","messages":[1]}', "not an object"),
         (
             b'{"model":"m","messages":[{"role":"user","content":"x"}],"response_format":{"type":"grammar"}}',
             "response_format",

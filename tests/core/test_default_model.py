@@ -541,6 +541,6 @@ def test_a_file_that_cannot_be_changed_stays_as_it_is(tmp_path: Path, text: str 
     file = tmp_path / "segue.toml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     before = file.read_bytes()
-    with pytest.raises(ConfigError, match=r"segue\.toml: .*; write \[default\] model by hand"):
+    with pytest.raises(ConfigError, match=r"segue\.toml: .*; set model in \[default\] by hand"):
         write_default(file, "a/b")
     assert file.read_bytes() == before

@@ -57,21 +57,21 @@ BROKEN: dict[str, tuple[Sequence[object], str]] = {
     "nothing": ([], "without a Finish"),
     "two ends": ([END, END], "event 2: Finish comes after the Finish"),
     "text after the end": ([END, TEXT], "after the Finish"),
-    "no event": (["hello"], "str is no event"),
-    "nothing at all": ([None], "NoneType is no event"),
+    "no event": (["hello"], "str is not an event"),
+    "nothing at all": ([None], "NoneType is not an event"),
     "two starts": ([Start(), Start()], "second Start"),
     "a late start": ([TEXT, Start()], "not the first"),
     "a start that is numbered": ([Start(response_id=7)], "Start.response_id is of type int"),  # type: ignore[arg-type]
     "an empty text": ([TextDelta("")], "TextDelta.text is empty"),
     "text in bytes": ([TextDelta(b"x")], "of type bytes"),  # type: ignore[arg-type]
     "a choice below none": ([TextDelta("x", -1)], "choice is -1"),
-    "a call without a beginning": ([ToolCallDelta(0, arguments="{}")], "never begun"),
+    "a call without a beginning": ([ToolCallDelta(0, arguments="{}")], "has no name"),
     "a call with an empty id": ([ToolCallDelta(0, "", "f")], "id is empty"),
     "a call that changes its id": ([ToolCallDelta(0, "a", "f"), ToolCallDelta(0, "b")], "changes its id"),
     "a call that changes its kind": (
         [ToolCallDelta(0, "a", "f"), ToolCallDelta(0, kind="custom")], "changes its kind",
     ),
-    "a call of an odd kind": ([ToolCallDelta(0, "a", "f", kind="magic")], "no kind"),  # type: ignore[arg-type]
+    "a call of an odd kind": ([ToolCallDelta(0, "a", "f", kind="magic")], "not a kind"),  # type: ignore[arg-type]
     "a call whose arguments are a table": ([ToolCallDelta(0, "a", "f", {})], "arguments is of type dict"),  # type: ignore[arg-type]
     "a call by a name": ([ToolCallDelta("0", "a", "f")], "index is of type str"),  # type: ignore[arg-type]
     "sound as text": ([AudioDelta("la")], "not bytes"),  # type: ignore[arg-type]
@@ -84,9 +84,9 @@ BROKEN: dict[str, tuple[Sequence[object], str]] = {
     "a cost without end": ([Usage(cost=float("inf"))], "cost is inf"),
     "a choice that ends twice": ([ChoiceFinish(1, "stop"), ChoiceFinish(1, "stop")], "after its ChoiceFinish"),
     "a choice that goes on": ([ChoiceFinish(1, "stop"), TextDelta("x", 1)], "after its ChoiceFinish"),
-    "an end of the first choice": ([ChoiceFinish(0, "stop")], "which the Finish ends"),
-    "an odd reason": ([Finish("done")], "'done' is no reason"),  # type: ignore[arg-type]
-    "an odd handover": ([Handover("again", "b", "m", 0, "x")], "no mode"),  # type: ignore[arg-type]
+    "an end of the first choice": ([ChoiceFinish(0, "stop")], "which only the Finish ends"),
+    "an odd reason": ([Finish("done")], "'done' is not a finish reason"),  # type: ignore[arg-type]
+    "an odd handover": ([Handover("again", "b", "m", 0, "x")], "not a mode"),  # type: ignore[arg-type]
 }  # fmt: skip
 
 

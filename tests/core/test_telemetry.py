@@ -248,5 +248,5 @@ def test_what_is_no_observer_breaks_its_own_plugin(wrong: object, monkeypatch: p
     registry = Registry(entries=[plugin(monkeypatch, Counting(), wrong)])
     (broken,) = registry.broken
     assert broken.name == "watching"
-    assert "is no observer: it has no attempt_started" in str(broken.error)
+    assert "is not an observer: it has no attempt_started" in str(broken.error)
     assert registry.hooks.observers == ()

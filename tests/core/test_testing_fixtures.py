@@ -239,7 +239,7 @@ def test_the_script_may_be_written_from_any_thread(segue_host: OpenAIHost) -> No
 
 async def test_waiting_in_another_loop_is_refused(segue_host: OpenAIHost) -> None:
     """What is awaited of a host belongs to its own loop; elsewhere it would be waited for in vain."""
-    with pytest.raises(RuntimeError, match="another loop"):
+    with pytest.raises(RuntimeError, match="another event loop"):
         await segue_host.until_requests(1)
 
 

@@ -95,7 +95,8 @@ def _examples() -> Iterator[tuple[str, str]]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
                 yield f"{place}:{node.lineno}", node.value
     for template in (_ROOT / "core" / "src").rglob("*"):
-        if template.is_file() and template.suffix not in {".py", ".pyc", ".typed"}:
+        # The table of packages lists every model of theirs; nobody takes it for an example.
+        if template.is_file() and template.suffix not in {".py", ".pyc", ".typed"} and template.name != "packages.json":
             yield str(template.relative_to(_ROOT)), template.read_text("utf-8")
 
 

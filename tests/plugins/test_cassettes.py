@@ -109,7 +109,7 @@ async def test_a_host_plays_a_cassette() -> None:
 
 
 WRONG = [
-    ("{", "line 1, column 2: no JSON (Expecting property name enclosed in double quotes)"),
+    ("{", "line 1, column 2: not JSON (Expecting property name enclosed in double quotes)"),
     (b"\xff{}", "byte 0 is not UTF-8 text"),
     ("[]", "must be an object, not a list"),
     ('{"id": NaN}', "not JSON (NaN is not a JSON number)"),
@@ -128,7 +128,10 @@ WRONG = [
     ),
     (changed("request/body", "x"), "request.body must be null if json is set"),
     (changed("request/headers", {"n": 1}), "request.headers.n must be text, not 1"),
-    (changed("request/headers", {"X-Api-Key": "k"}), "request.headers.X-Api-Key is a credential, which no cassette"),
+    (
+        changed("request/headers", {"X-Api-Key": "k"}),
+        "request.headers.X-Api-Key is a credential, which a cassette must not contain",
+    ),
     (changed("response/status", 99), "response.status must be a number from 200 to 599, not 99"),
     (changed("response/status", True), "response.status must be a number, not true"),
     (changed("response/framing", "xml"), "response.framing must be sse, ndjson, aws-eventstream, json-array or null"),

@@ -191,13 +191,13 @@ async def test_what_an_answer_may_hold_besides() -> None:
 
 
 async def test_what_no_cassette_can_hold_is_refused() -> None:
-    """An answer that did not come to its end, and a body that is no text, are told in one line."""
+    """An answer that did not come to its end, and a body that is not text, are told in one line."""
     take, reading, scrubber = Take(Call("https://a.example", {}, b"\xff")), Reading(), Scrubber([])
     kept: dict[str, Any] = {"provider": "acme", "api": "acme", "url": "https://a.example"}
-    with pytest.raises(ConfigError, match="did not come to its end"):
+    with pytest.raises(ConfigError, match="needs a complete answer"):
         cassette_of(take, reading, scrubber, **kept)
     take.is_whole = True
-    with pytest.raises(ConfigError, match="is no text"):
+    with pytest.raises(ConfigError, match="is not text"):
         cassette_of(take, reading, scrubber, **kept)
 
 

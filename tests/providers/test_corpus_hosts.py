@@ -107,7 +107,7 @@ async def test_a_wire_that_a_row_does_not_speak_is_refused() -> None:
     """Before anything is sent, by name."""
     async with OpenAIHost() as host, client_of(Host("acme", host.url, models=["m"])) as client:
         for word in ("responses", "morse", 7):
-            with pytest.raises(Exception, match="acme: wire is chat") as caught:
+            with pytest.raises(Exception, match="acme: the option wire must be chat") as caught:
                 await client.chat("x", model="acme/m", options={"acme": {"wire": word}})
             assert isinstance(caught.value, ConfigError)
     assert host.requests == []

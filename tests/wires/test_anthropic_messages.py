@@ -1089,7 +1089,7 @@ async def test_a_project_leads_nowhere_else(options: dict[str, str], configured:
     """What is no name of a project or a place is refused before a token is sent anywhere."""
     async with ScriptedHost(script=[Body(WHOLE)]) as host:
         async with front_door(host, **(options if configured else {})) as client:
-            with pytest.raises(ConfigError, match="no name of Google's"):
+            with pytest.raises(ConfigError, match="not a valid name of a Google project or location"):
                 await client.chat(
                     "hi", model="anthropic/claude-sonnet-5", options={"anthropic": {} if configured else options}
                 )

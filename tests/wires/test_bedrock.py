@@ -527,7 +527,7 @@ def test_an_unknown_stop_reason_is_told() -> None:
     """It is not guessed at."""
     events = read(whole({"text": "x"}, stop="bored"))
     assert events[-1] == Finish("unknown", "bored")
-    assert notices(events) == {"stop_reason": "bored is not known"}
+    assert notices(events) == {"stop_reason": "unknown value bored"}
 
 
 def test_every_reason_of_the_service_model_is_known() -> None:
@@ -691,7 +691,7 @@ def test_an_error_message_and_a_broken_payload_have_a_type_too() -> None:
         with pytest.raises(RateLimitError) as caught:
             read(STARTED, frame)
         assert "slow" in caught.value.body
-    with pytest.raises(ProtocolError, match="neither event nor failure"):
+    with pytest.raises(ProtocolError, match="neither an event nor an exception"):
         read(message(b"{}", words(message_type="news")))
 
 

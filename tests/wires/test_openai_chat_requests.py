@@ -192,7 +192,7 @@ def test_a_part_of_a_kind_that_is_not_known_goes_on_whole() -> None:
         (b"[]", "not a JSON object"),
         (b'{"messages":[{"role":"user","content":"x"}]}', "model is missing"),
         (b'{"model":"m","messages":[]}', "messages"),
-        (b'{"model":"m","messages":[7]}', "no object"),
+        (b'{"model":"m","messages":[7]}', "not an object"),
         (b'{"model":"m","messages":[{"role":"robot","content":"x"}]}', "role"),
         (b'{"model":"m","messages":[{"role":"user","content":"x","secret-field":"canary"}]}', "secret-field"),
         (b'{"model":"m","messages":[{"role":"user","content":"x"}],"tools":{"a":1}}', "tools is not a list"),

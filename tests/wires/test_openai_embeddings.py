@@ -55,7 +55,7 @@ def test_vectors_come_in_the_order_of_the_inputs(vectors: list[list[float]], enc
         (b"{}", "data"),
         (b'{"data":[{"embedding":[]}]}', "not a list of numbers"),
         (b'{"data":[{"embedding":["a"]}]}', "not a list of numbers"),
-        (b'{"data":[{"embedding":"AAA="}]}', "whole numbers"),
+        (b'{"data":[{"embedding":"AAA="}]}', "in the middle of a number"),
         (b'{"data":[{"index":1,"embedding":[1]}]}', "index"),
         (b'{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]}', "index"),
     ],
@@ -90,7 +90,7 @@ async def test_vectors_are_asked_for_through_the_front_door() -> None:
     """Selected by the fact, sent as the wire has it, with usage and price; the next candidate steps in."""
     async with OpenAIHost(script=[Status(503)]) as one, OpenAIHost(script=[answer([1.0, 2.0], [3.0, 4.0])]) as two:
         async with client_of(row(one), row(two, "other")) as client:
-            reply = await client.embed(["a", "b"], dimensions=2)
+            reply = await client.embed(["a", "b"], needs="embeddings", dimensions=2)
     assert reply.vectors == [[1.0, 2.0], [3.0, 4.0]]
     assert (reply.provider, reply.model, reply.response_model) == ("other", "e", "e-1")
     assert [attempt.outcome for attempt in reply.attempts] == ["failed", "answered"]
@@ -135,6 +135,6 @@ async def test_failures_are_those_of_any_call() -> None:
             with pytest.raises(ModelNotFoundError):
                 await client.embed("a", model="acme/e")
             with pytest.raises(AllFailedError):
-                await client.embed("a")
+                await client.embed("a", needs="embeddings")
             with pytest.raises(ValueError, match="inputs"):
                 await client.embed([])

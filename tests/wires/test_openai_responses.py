@@ -982,7 +982,7 @@ async def test_a_wrong_wire_in_the_configuration_is_named() -> None:
     """A wire that OpenAI does not speak is a ConfigError with the two that it does."""
     wrong = {"providers": {"openai": {"options": {"wire": "telex"}}}}
     async with Client(config=wrong, environ={"OPENAI_API_KEY": "sk-test-test"}) as client:
-        with pytest.raises(ConfigError, match="chat and responses"):
+        with pytest.raises(ConfigError, match="expected chat or responses"):
             await client.chat("hi", model="openai/gpt-4o-mini")
 
 
