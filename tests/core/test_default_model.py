@@ -544,3 +544,16 @@ def test_a_file_that_cannot_be_changed_stays_as_it_is(tmp_path: Path, text: str 
     with pytest.raises(ConfigError, match=r"segue\.toml: .*; set model in \[default\] by hand"):
         write_default(file, "a/b")
     assert file.read_bytes() == before
+
+
+def test_a_host_without_a_key_comes_after_those_with_one() -> None:
+    """A plugin that is only installed does not get the requests that a configured key was meant for."""
+    installed = Offer("acme", Model("m"), keyless=True)
+    keyed = Offer("openai", Model("m"))
+    public = Offer("aaa", Model("m"), access="public")
+    chosen = select([public, installed, keyed])
+    assert [candidate.provider for candidate in chosen.candidates] == ["openai", "acme", "aaa"]
+    index = Offers([public, installed, keyed], Preferences()).matched(
+        Needs(), None, health=HealthSnapshot(), undeclared=()
+    )
+    assert index.candidates == chosen.candidates

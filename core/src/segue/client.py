@@ -871,7 +871,13 @@ class Client:
             obstacle = f"{short} (get one at {spec.key_url})" if spec.key_url else short
         consent = spec.access != "public" or name in self._config.providers or local
         ambient = None if obstacle is not None else self._ambient(name, key)
-        return Offer(name, model, spec.access, obstacle, local, consent, ambient=ambient, short=short)
+        keyless = (
+            key is None
+            and spec.access == "open"
+            and not (local or spec.env or spec.without_key or name in self._config.providers)
+            and self._registry.installed[name].origin != "code"
+        )
+        return Offer(name, model, spec.access, obstacle, local, consent, ambient=ambient, short=short, keyless=keyless)
 
     def is_ambient(self, provider: str) -> bool:
         """Whether this provider's credential may be set for another purpose; then it is used only when named."""

@@ -33,6 +33,7 @@ class Offer:
     ``local`` is whether its address is on this machine. ``consent`` is whether it may get a request without being
     named. ``rank`` is its place in its provider's own recommended order, from 0. ``ambient`` is the credential that may
     be set for another purpose, so that the model is used only if it is named; None if its key is meant for it.
+    ``keyless`` is whether an installed plugin sends it to another machine without a key or settings of the user's.
     """
 
     provider: str
@@ -44,6 +45,7 @@ class Offer:
     rank: int = 0
     ambient: str | None = None
     short: str | None = None
+    keyless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +376,7 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
     return [
         made(
             like.provider, one, like.access, like.obstacle, like.local, like.consent, rank, like.ambient, like.short,
+            like.keyless,
         )
         for one, rank in zip(models, ranks, strict=True)
     ]  # fmt: skip
@@ -536,7 +539,7 @@ class Offers:
                 names = sorted({offer.provider for offer in self.all}, key=lambda name: f"{name}/")
                 tails = {name: tables.get(name, last) << 20 | place for place, name in enumerate(names)}
                 heads = [
-                    (offer.access == "public" and not offer.local) << 68
+                    ((offer.access == "public" and not offer.local) << 1 | offer.keyless) << 68
                     | ending << 64
                     | offer.rank << 40
                     | tails[offer.provider]
@@ -703,12 +706,12 @@ def _notes(public: bool, consent: bool, unlisted: bool) -> tuple[str, ...]:
 
 
 def _rank(offer: Offer, preferences: Preferences) -> tuple[object, ...]:
-    """Less is asked earlier: public hosts last, then what is deprecated, unless the user's order has its full name."""
+    """Less is asked earlier: hosts with a key, then those without, then public ones; in each deprecated models last."""
     order, tables, provider = preferences.order, preferences.tables, offer.provider
     name = f"{provider}/{offer.model.name}"
     places = [place for place, one in enumerate(order) if one in (name, provider)]
     return (
-        _is_public(offer),
+        2 if _is_public(offer) else int(offer.keyless),
         0 if name in order else _ending(offer.model.capabilities),
         places[0] if places else len(order),
         _by_fact(offer, name, preferences),

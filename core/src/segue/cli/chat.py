@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -115,6 +115,10 @@ def _messages(system: str | None, said: str, attached: tuple[Part, ...]) -> list
     return [*beginning, Message(role="user", content=content)]
 
 
+_MOST_PIPED: Final = 16 * 1024 * 1024
+"""A message above this size is a mistake: no model reads as much."""
+
+
 def _piped() -> str:
     """What is piped in; empty on a terminal."""
     if sys.stdin is None or is_terminal(sys.stdin):  # None after `<&-`
@@ -122,7 +126,9 @@ def _piped() -> str:
     try:
         # Whoever started it may have left a pipe open that says nothing: then it waits for ever, and says so.
         with PROGRESS.during("reading the message from stdin, up to its end", always=True):
-            piped = sys.stdin.buffer.read()
+            piped = sys.stdin.buffer.read(_MOST_PIPED + 1)
+        if len(piped) > _MOST_PIPED:
+            raise click.UsageError(f"the piped input is larger than {_MOST_PIPED >> 20} MiB")
         # A message is UTF-8, whatever the locale says of other files.
         return piped.decode()
     except UnicodeDecodeError:
