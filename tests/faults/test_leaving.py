@@ -233,7 +233,7 @@ async def test_f49_a_probe_that_was_left_is_tried_by_the_next_call(stream: bool,
         async with client_of({"faulty": host.url}, breaker=breaker) as client:
             with pytest.raises(Exception, match="500"):
                 await ask(client, ["faulty"], stream=stream)
-            with pytest.raises(Exception, match="not asked"):
+            with pytest.raises(Exception, match="not tried"):
                 await ask(client, ["faulty"], stream=stream)
             ahead[0] += 16.0
             task = asyncio.create_task(ask(client, ["faulty"], stream=stream))

@@ -102,10 +102,10 @@ async def test_nothing_that_is_there_is_changed(cli: CommandLine) -> None:
         ("äcme", "is not a provider name"),
         ("acme acme", "is not a provider name"),
         ("segue-acme", "give the name of the provider without 'segue-': acme"),
-        ("openai", "'openai': it is of segue-openai, which is installed"),
-        ("hosts", "'hosts': it is of segue-hosts, which is installed"),
-        ("mine", "'mine': it is in your configuration"),
-        ("broken", "'broken': it is of broken-dist, which is installed"),
+        ("openai", "'openai' already exists: it belongs to segue-openai, which is installed"),
+        ("hosts", "'hosts' already exists: it belongs to segue-hosts, which is installed"),
+        ("mine", "'mine' already exists: it is in your configuration"),
+        ("broken", "'broken' already exists: it belongs to broken-dist, which is installed"),
         ("0pena1", "looks like 'openai' of segue-openai"),
         ("testing-it", "'segue_testing_it' already"),
     ],
@@ -137,7 +137,7 @@ async def test_an_address_is_checked(cli: CommandLine, url: str) -> None:
     """What is no address of a host is refused."""
     refused = await cli("new-provider", "acme", "--url", url)
     assert refused.code == 2
-    assert "--url is" in refused.err
+    assert "--url must" in refused.err
     assert not (cli.folder / "segue-acme").exists()
 
 

@@ -45,6 +45,7 @@ from .errors import (
 )
 from .events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
 from .frames import forget_locals, forgetful, forgetful_async
+from .hints import Asked, add_hints
 from .json_text import check_json
 from .layers import Layer, Layers
 from .messages import EmbedRequest, MessagesInput, Policy, Request
@@ -1166,8 +1167,6 @@ class Client:
 
     def _explain(self, error: ProviderError, name: str) -> None:
         """Take out of an error what may not be in it, and add what its user can do about it."""
-        from .hints import Asked, add_hints  # only where something failed
-
         secrets = self._secrets(name)
         caused: BaseException | None = error
         while caused is not None:
