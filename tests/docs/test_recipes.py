@@ -87,7 +87,8 @@ def test_every_recipe_has_its_test() -> None:
     named = {path.stem for path in RECIPES.glob("*.md")} - {"index"}
     source = Path(__file__).read_text("utf-8")
     assert named
-    assert not [name for name in named if f'fences("{name}"' not in source]
+    tested = set(re.findall(r'(?:fences|titled)\("(\w[\w-]*)"', source))
+    assert not named - tested
 
 
 async def test_a_conversation_with_tools(tmp_path: Path) -> None:
