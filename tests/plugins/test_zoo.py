@@ -133,7 +133,7 @@ def lines_of(bad: zoo.Bad, ended: Ended) -> list[str]:
 def test_doctor_says_that_something_is_broken(examined: Ended) -> None:
     """By its exit code, and how much."""
     assert examined.code == 1
-    assert "found broken" in examined.out.splitlines()[-1]
+    assert "problems found" in examined.out.splitlines()[-1]
     assert "\x1b" not in examined.out
 
 
