@@ -189,7 +189,7 @@ def hiding(item: str, *also: str, when: Callable[[Any, Seen], bool]) -> None:
 
 @bad("declaration")
 class _ImpossibleFact(Good):
-    spec: ClassVar[dict[str, Any]] = {"capabilities": {"context": -1.0}}
+    spec: ClassVar[dict[str, Any]] = {"capabilities": {"context": 10, "max_output": 100}}
 
 
 @bad("wire", "declaration", "fault F12 chunked", "fault F37 401", "close early", "chunks sevens")
