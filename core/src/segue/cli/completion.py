@@ -90,7 +90,7 @@ def _read(context: click.Context, take: Callable[[Config], T]) -> T | None:
 
     try:
         return take(read(context.params.get("config") or True).config)
-    except SegueError:  # a shell's line is no place to tell of it
+    except SegueError:  # completion must not print errors into a shell's line
         return None
 
 

@@ -192,7 +192,7 @@ def _sum(usages: Sequence[Usage | None]) -> Usage | None:
 
 
 def _texts(wish: Embedding, opened: ExitStack) -> Iterator[str | None]:
-    """Each text to embed, None for an empty line; what is wrong with the arguments is told at once."""
+    """Each text to embed, None for an empty line; wrong arguments raise at once."""
     if wish.texts:
         if wish.file is not None:
             raise click.UsageError("give either TEXTS or --file, not both")
