@@ -8,17 +8,19 @@ import pty
 import re
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from fork_server import Forked, ForkServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
 _LIMIT = 60
+_SERVER = ForkServer()
 _AGAIN = 5
 _STATUS = re.compile(r"\r[^\r\n\x1b]*\x1b\[K(?!\x1b8)")
 _BELOW = re.compile(r"(?:\x1bD\x1b\[A)?\x1b7\x1b\[B\r[^\r\n\x1b]*\x1b\[K\x1b8")
@@ -74,7 +76,7 @@ class CommandLine:
         (info / "entry_points.txt").write_text(f"[segue]\n{name} = {module}\n")
 
     async def start(self, *arguments: str, **streams: int) -> asyncio.subprocess.Process:
-        """A command that is left running."""
+        """A command that is left running, started as a shell would start it."""
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "segue", *arguments, cwd=self.folder, env=self._environment(), **streams
         )
@@ -90,7 +92,21 @@ class CommandLine:
 
     async def __call__(self, *arguments: str, stdin: bytes = b"") -> Ended:
         """A command with pipes."""
-        return await self._ended([sys.executable, "-m", "segue", *arguments], stdin)
+        environ = self._environment()
+        if not _SERVER.serves(environ):
+            return await self._ended([sys.executable, "-m", "segue", *arguments], stdin)
+        (read_in, write_in), (read_out, write_out), (read_err, write_err) = (os.pipe() for _ in range(3))
+        streams = read_in, write_out, write_err
+        try:
+            process = await _SERVER.run(arguments, self.folder, environ, streams)
+        finally:
+            for each in streams:
+                os.close(each)
+        async with _limited(process), asyncio.TaskGroup() as group:
+            out, err = (group.create_task(_all_of(each)) for each in (read_out, read_err))
+            await asyncio.to_thread(_put, write_in, stdin)
+            code = await process.wait()
+        return self._without_secrets(Ended(code, out.result().decode(), err.result().decode()))
 
     async def _ended(self, command: Sequence[str], stdin: bytes) -> Ended:
         process = await asyncio.create_subprocess_exec(
@@ -127,7 +143,12 @@ class CommandLine:
         shown, seen = b"", 0
         done: str | signal.Signals = ""
         try:
-            process = await self.start(*arguments, stdin=its, stdout=its, stderr=its)
+            environ = self._environment()
+            process: asyncio.subprocess.Process | Forked
+            if _SERVER.serves(environ):
+                process = await _SERVER.run(arguments, self.folder, environ, (its, its, its))
+            else:
+                process = await self.start(*arguments, stdin=its, stdout=its, stderr=its)
             os.close(its)
             async with _limited(process):
                 while True:
@@ -170,7 +191,7 @@ class CommandLine:
 
 
 @asynccontextmanager
-async def _limited(process: asyncio.subprocess.Process) -> AsyncIterator[None]:
+async def _limited(process: asyncio.subprocess.Process | Forked) -> AsyncIterator[None]:
     """A process that hangs is ended, and is a failure."""
     try:
         async with asyncio.timeout(_LIMIT):
@@ -179,6 +200,21 @@ async def _limited(process: asyncio.subprocess.Process) -> AsyncIterator[None]:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _all_of(descriptor: int) -> bytes:
+    reader = asyncio.StreamReader()
+    connect = asyncio.get_running_loop().connect_read_pipe
+    transport, _ = await connect(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0))
+    try:
+        return await reader.read()
+    finally:
+        transport.close()
+
+
+def _put(descriptor: int, data: bytes) -> None:
+    with suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
 
 
 def _read(descriptor: int) -> bytes:
