@@ -94,7 +94,7 @@ class CommandLine:
         """A command with pipes."""
         environ = self._environment()
         if not _SERVER.serves(environ):
-            return await self._ended([sys.executable, "-m", "segue", *arguments], stdin)
+            return await self.alone(*arguments, stdin=stdin)
         (read_in, write_in), (read_out, write_out), (read_err, write_err) = (os.pipe() for _ in range(3))
         streams = read_in, write_out, write_err
         try:
@@ -107,6 +107,10 @@ class CommandLine:
             await asyncio.to_thread(_put, write_in, stdin)
             code = await process.wait()
         return self._without_secrets(Ended(code, out.result().decode(), err.result().decode()))
+
+    async def alone(self, *arguments: str, stdin: bytes = b"") -> Ended:
+        """A command with pipes, started as a shell would start it."""
+        return await self._ended([sys.executable, "-m", "segue", *arguments], stdin)
 
     async def _ended(self, command: Sequence[str], stdin: bytes) -> Ended:
         process = await asyncio.create_subprocess_exec(
