@@ -672,7 +672,7 @@ WRONG_ALONE = [
     (lambda: Chain("a", reject=["empty", "never"]), r"reject\[1\] must be 'empty'"),  # type: ignore[list-item]
     (lambda: Chain(["a/m"]), r"targets\[0\] must be"),  # type: ignore[arg-type]
     (lambda: Target("a", settings={"temprature": 1}), "unknown setting 'temprature'"),
-    (lambda: Target("a", settings={"temperature": "hot"}), "temperature: Input should be a valid number"),
+    (lambda: Target("a", settings={"temperature": "hot"}), r"Target\(settings=<dict>\): settings.temperature must be a number"),
     (lambda: Tool.of(_undefined), "the parameters cannot be read: name 'NoSuchType'"),
     (lambda: Output.of(dict), "schema must be a pydantic model"),  # type: ignore[arg-type]
 ]

@@ -91,12 +91,12 @@ class Target:
             if name not in SETTING_NAMES:
                 raise ValueError(f"Target(settings=<dict>): unknown setting {name!r}; {_settings_there_are()}")
         try:
-            Settings(**self.settings)
+            Settings.model_validate(dict(self.settings))
         except ValueError as error:
-            told = faults_of(error)
+            told = faults_of(error, "Target(settings=<dict>)", "settings")
         else:
             return
-        raise ValueError(f"Target(settings=<dict>): {told}")
+        raise ValueError(told)
 
     @property
     def key(self) -> Hashable:

@@ -59,6 +59,7 @@ from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_o
 from .selection import Candidate, Offer, Offers, Rejection, as_of, offers_like
 from .structured import answered
 from .transport import AiohttpTransport, Timeout, limits_with
+from .validation import made
 from .values import dataclass
 from .views import shown
 from .wire.blotting import blot, blotted, secrets_in, secrets_of
@@ -399,7 +400,7 @@ class Client:
         if self._layers:
             request, crossing = self._layers.asked(request)
         if request.options:
-            request = request.model_copy(update={"options": self._checked_options(request.options)})
+            request = request.model_copy(update={"options": self._checked_options(request.options, where)})
         downloading = None
         if self._fetcher is not None:
             downloading = self._fetcher.downloading(request)
@@ -447,17 +448,17 @@ class Client:
 
         return Stream(flow_of(crossing.events(events, ended, given=run.hold_back < math.inf)), run)
 
-    def _checked_options(self, options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """The options as each provider's own model reads them."""
+    def _checked_options(self, options: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, dict[str, Any]]:
+        """The options of the call ``where`` as each provider's own model reads them."""
         checked: dict[str, dict[str, Any]] = {}
         for name, values in options.items():
             installed = self._registry.installed.get(name)
             if installed is None:
-                raise TypeError(f"options: {self._registry.not_installed(name)}")
+                raise TypeError(f"{where}(options=<dict>): {self._registry.not_installed(name)}")
             model = self._registry.options(name)
             checked[name] = dict(values)
             if model is not None:
-                with named(f"options[{name!r}]"):
+                with named(f"{where}(options=<dict>)", f"options[{name!r}]"):
                     checked[name] = model.model_validate(dict(values)).model_dump(exclude_unset=True)
         return checked
 
@@ -491,16 +492,16 @@ class Client:
             check_json("embed", "extra_body", extra_body)
         wanted = needs_given("embed", needs, self._config.needs)
         chosen = None if chain is None else self._chain("embed", chain)
-        with named(""):
-            request = EmbedRequest(
-                inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
-                dimensions=dimensions,
-                purpose=purpose,
-                options=self._checked_options(options or {}),
-                extra_body=extra_body or {},
-                extra_headers=extra_headers or {},
-                policy=Policy() if policy is None else policy,
-            )
+        said = {
+            "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs),
+            "dimensions": dimensions,
+            "purpose": purpose,
+            "options": self._checked_options(options or {}, "embed"),
+            "extra_body": extra_body or {},
+            "extra_headers": extra_headers or {},
+            "policy": Policy() if policy is None else policy,
+        }
+        request = made("embed", EmbedRequest, said)
         wish = _Wish(request)
 
         def resolve(target: str | Needs) -> Resolution:
@@ -1143,7 +1144,7 @@ class Client:
             notices,
             pricing,
             facts=candidate.capabilities,
-            check_options=lambda options: self._checked_options({name: options})[name],
+            check_options=lambda options: self._checked_options({name: options}, "Target")[name],
             endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
             secrets=secrets,
             explain=lambda error: self._explain(error, name),
