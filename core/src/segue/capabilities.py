@@ -88,15 +88,16 @@ class Capabilities(Mapping[str, Fact]):
 
     def __init__(self, facts: Mapping[str, Fact | Value | None] | None = None, *, source: str = "declared") -> None:
         self._facts: dict[str, Fact]
+        if source.__class__ is not str:
+            check("Capabilities", "source", source, ANY_TEXT)
         if isinstance(facts, Capabilities):
             self._facts = facts._facts  # noqa: SLF001 - its own kind
             return
         self._facts = {}
         if facts is None:
             return
-        if facts.__class__ is not dict or source.__class__ is not str:
+        if facts.__class__ is not dict:
             check("Capabilities", "facts", facts, _FACTS)
-            check("Capabilities", "source", source, ANY_TEXT)
         for name, value in facts.items():
             _check_name(name)
             if isinstance(value, Fact):
@@ -104,7 +105,8 @@ class Capabilities(Mapping[str, Fact]):
             elif (fault := _VALUE.fault(value)) is None:
                 self._facts[name] = Fact(value, source)
             else:
-                raise fault.kind(f"Capabilities(facts=<dict>): {name} must be {fault.wanted}, not {shown(value)}")
+                wanted = fact_fault(name, value) or fault.wanted
+                raise fault.kind(f"Capabilities(facts=<dict>): {name} must be {wanted}, not {shown(value)}")
 
     def __getitem__(self, name: str) -> Fact:
         return self._facts[name]
@@ -274,7 +276,7 @@ _NEED: Final[Mapping[str, Constraint]] = {
     "unknown_ok": FLAG,
 }
 _KEYWORD: Final = Either(FLAG, Number(), ANY_TEXT, wanted="True, False, a finite number or a word")
-CAPABILITIES: Final = Of(Capabilities)
+CAPABILITIES: Final = Of(Capabilities, "a Capabilities, such as Capabilities({'tools': True})")
 _EXPRESSION: Final = "an expression such as 'tools, context>=128k'"
 PRICES: Final = frozenset({"input_price", "output_price", "cached_input_price", "cache_write_price"})
 SIZES: Final = frozenset({"context", "max_output"})

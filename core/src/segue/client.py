@@ -26,7 +26,7 @@ from .arguments import (
     direct,
     needs_given,
 )
-from .asking import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, nearest, request_of, with_implied
+from .asking import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, request_of, with_implied
 from .attempt import Ready, Run
 from .capabilities import Need, Needs
 from .chain import Chain, Lineup, Resolution, Target, chain_of, in_turn, joined
@@ -49,6 +49,7 @@ from .hints import Asked, add_hints
 from .json_text import check_json
 from .layers import Layer, Layers
 from .messages import EmbedRequest, MessagesInput, Policy, Request
+from .misnamed import known_arguments, nearest
 from .observation import HealthSnapshot, Observers
 from .omissions import adapt
 from .output import parser
@@ -110,6 +111,7 @@ class Client:
     """
 
     @forgetful
+    @known_arguments("Client")
     def __init__(
         self,
         *,
@@ -463,6 +465,7 @@ class Client:
         return checked
 
     @forgetful_async
+    @known_arguments("embed")
     async def embed(
         self,
         inputs: str | Sequence[str],

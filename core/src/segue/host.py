@@ -115,10 +115,12 @@ _HOST: Final[Mapping[str, Constraint]] = {
     "headers": TEXTS,
     "base_url_env": OPTIONAL_NAME,
     "key_url": OPTIONAL_NAME,
+    "start": OPTIONAL_NAME,
     "options": OPTIONAL_NAME,
     "source": ANY_TEXT,
     "checked": ANY_TEXT,
     "expected_failures": TEXTS,
+    "ambient": NAMES,
 }
 
 

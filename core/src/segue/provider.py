@@ -301,10 +301,12 @@ _SPEC: Final[Mapping[str, Constraint]] = {
     "base_url_env": OPTIONAL_NAME,
     "url": OPTIONAL_NAME,
     "key_url": OPTIONAL_NAME,
+    "start": OPTIONAL_NAME,
     "access": Word(*get_args(Access)),
     "options": Either(NAME, CALLABLE, NOTHING, wanted="'module:attribute', a pydantic model or a function, or None"),
     "without_key": Either(CALLABLE, NOTHING),
     "conformance": Either(Of(Conformance), NOTHING),
+    "ambient": NAMES,
 }
 
 

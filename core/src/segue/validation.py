@@ -202,7 +202,7 @@ class OneOf:
 def made(where: str, kind: type[V], fields: dict[str, Any]) -> V:
     """The value that arguments of the call ``where`` make; ValueError of one line that names the call."""
     value = object.__new__(kind)
-    value._fill(where, fields)  # noqa: SLF001 - its own kind
+    value._fill(where, fields)
     return value
 
 
@@ -358,7 +358,7 @@ def _merged(faults: list[_Wrong]) -> _Wrong:
 
 
 def _read(told: Any) -> _Wrong:
-    kind, place, given, context = told["type"], _place(told["loc"], told["type"]), told["input"], told.get("ctx", {})
+    kind, place, given, context = told["type"], _place(told["loc"]), told["input"], told.get("ctx", {})
     wanted, sentence, is_word = _WANTED.get(kind, ""), "", False
     match kind:
         case "missing":
@@ -393,7 +393,7 @@ def _read(told: Any) -> _Wrong:
 _OF_LIMITS: Final = frozenset({"greater_than_equal", "greater_than", "less_than_equal", "less_than"})
 
 
-def _place(parts: tuple[int | str, ...], kind: str) -> str:
+def _place(parts: tuple[int | str, ...]) -> str:
     """A place as Python writes it; the names of forms are left out."""
     place = ""
     for at, part in enumerate(parts):
