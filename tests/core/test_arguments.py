@@ -206,6 +206,7 @@ CONSTRUCTORS: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, str]
             "options": "text none class function async",
             "without_key": "none class function async",
             "conformance": "none",
+            "bare_base_url": FLAG,
         },
     ),
     "Veto": (

@@ -521,9 +521,11 @@ class _Walk(Flow):
         candidate = self._candidates[index]
         refusal = self._refusal_of(candidate)
         if refusal is not None:
-            told = f"not tried: its key was refused for {refusal.model} ({refusal.args[0]})"
+            is_other = refusal.provider != candidate.provider
+            who = f"{refusal.provider}/{refusal.model} at the same address" if is_other else refusal.model
+            told = f"not tried: its key was refused for {who} ({refusal.args[0]})"
             error = ProviderError(told, phase="skipped")
-            error.refused_for = refusal.model
+            error.refused_for, error.refused_by = refusal.model, refusal.provider
             self._skip(candidate, error)
             self._unasked.add(index)
             return None
@@ -757,8 +759,12 @@ class _Walk(Flow):
 
 
 def _credential(endpoint: Endpoint) -> tuple[str, ...]:
-    """As whom a host is asked: all of an endpoint but the model."""
-    return endpoint.provider, endpoint.address, endpoint.credential
+    """As whom a host is asked, whichever provider's name it has.
+
+    Without a known key the name counts too: the credential may be in headers, or be looked up by the provider.
+    """
+    address = endpoint.address.rstrip("/")
+    return (address, endpoint.credential) if endpoint.credential else (address, "", endpoint.provider)
 
 
 def _now() -> float:

@@ -30,7 +30,7 @@ from .asking import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, request_of
 from .attempt import Ready, Run
 from .capabilities import Need, Needs
 from .chain import Chain, Lineup, Resolution, Target, chain_of, in_turn, joined
-from .config import Config, ProviderConfig, Source, find_key, is_loopback, key_sources, load, secret
+from .config import Config, ProviderConfig, Source, address_fault, find_key, is_loopback, key_sources, load, secret
 from .constraints import NAME, Of, check
 from .errors import (
     ConfigError,
@@ -927,9 +927,14 @@ class Client:
 
     def _settings_with(self, name: str, key: Secret | None) -> ProviderSettings:
         config = self._config.providers.get(name, ProviderConfig())
+        spec, base_url = self._registry.installed[name].spec, self._base_url(name)
+        if config.base_url is None and base_url is not None and spec.base_url_env and not spec.bare_base_url:
+            fault = address_fault(spec.base_url_env, base_url)
+            if fault is not None:
+                raise ConfigError(fault)
         return ProviderSettings(
             api_key=key,
-            base_url=self._base_url(name),
+            base_url=base_url,
             proxy=config.proxy or self._proxy,
             options=config.options,
             headers=config.headers,
