@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -306,11 +307,10 @@ async def test_a_host_that_is_refused_is_the_chains_business() -> None:
 
 # ── an address in a variable ─────────────────────────────────────────────────────────────────────────
 
+WITH_VARIABLE = Host("row", "http://127.0.0.1:1/v1", base_url_env="ROW_URL")
 URL_OF = {
     name: installed.spec
-    for name, installed in Registry(
-        providers=[Host("row", "http://127.0.0.1:1/v1", base_url_env="ROW_URL")]
-    ).installed.items()
+    for name, installed in Registry(providers=[WITH_VARIABLE]).installed.items()
     if installed.spec.base_url_env is not None
 }
 
@@ -322,9 +322,17 @@ async def test_an_address_without_a_scheme_is_told_in_one_line(name: str, way: s
     spec = URL_OF[name]
     assert spec.base_url_env is not None
     environ = {**dict.fromkeys(spec.env, "canary"), spec.base_url_env: "127.0.0.1:1/v1", "SEGUE_NO_NETWORK": "1"}
-    row = Host("row", "http://127.0.0.1:1/v1", base_url_env="ROW_URL")
-    async with Client(config=False, providers=[row], environ=environ, retry=0) as client:
-        told = await _why_not(client, way, name)
+    async with Client(config=False, providers=[WITH_VARIABLE], environ=environ, retry=0) as client:
+        if way == "live_models":
+            live = await client.live_models(provider=name)
+            if name in live.skipped:  # it has no list of models
+                return
+            told = f"{name}: {live.failures[name]}".replace(f"{name}: {name}: ", f"{name}: ")
+        else:
+            call = functools.partial(getattr(client, way), "x", model=f"{name}/m")
+            with pytest.raises(ProviderError) as caught:
+                await (call().reply() if way == "stream" else call())
+            told = str(caught.value)
     if spec.bare_base_url:
         assert spec.base_url_env not in told.partition("\n")[0]
     else:
@@ -332,21 +340,6 @@ async def test_an_address_without_a_scheme_is_told_in_one_line(name: str, way: s
             f"{name}: {spec.base_url_env} in the environment must be a URL such as http://127.0.0.1:8080/v1, "
             "not '127.0.0.1:1/v1': set it to http://127.0.0.1:1/v1"
         )
-
-
-async def _why_not(client: Client, way: str, name: str) -> str:
-    if way == "live_models":
-        told = str((await client.live_models(provider=name)).failures[name])
-        return told if told.startswith(name) else f"{name}: {told}"
-    with pytest.raises(ProviderError) as caught:
-        match way:
-            case "chat":
-                await client.chat("x", model=f"{name}/m")
-            case "stream":
-                await client.stream("x", model=f"{name}/m").reply()
-            case _:
-                await client.embed("x", model=f"{name}/m")
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

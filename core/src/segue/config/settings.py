@@ -223,13 +223,8 @@ def address_fault(variable: str, address: str) -> str | None:
         return f"{told}; its value is not shown"
     came = single_line(f"{scheme}{sign}{place}" if sign else place, most=_LONGEST_ADDRESS)
     told = f"{told}, not {came!r}"
-    if (
-        sign
-        or came != rest
-        or " " in place
-        or place.startswith(("http", "/"))
-        or address_fault("", f"http://{place}") is not None
-    ):
+    is_whole = not sign and came == rest and not place.startswith(("http", "/"))
+    if not is_whole or address_fault(variable, f"http://{place}") is not None:
         return told
     return f"{told}: set it to {'http' if is_loopback(place) else 'https'}://{place}"
 
