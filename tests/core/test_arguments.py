@@ -668,6 +668,7 @@ def _undefined(city: NoSuchType) -> None:  # type: ignore[name-defined]  # noqa:
     del city
 
 
+_MADE: dict[type[Any], Callable[..., Any]] = {kind: kind for kind in (Message, TextPart)}  # without their types
 WRONG_ALONE = [
     (lambda: Client(observers=print), "observers must be a list of observers"),  # type: ignore[arg-type]
     (lambda: Client(observers=_Looks()), "observers must be a list"),  # type: ignore[arg-type]
@@ -692,12 +693,9 @@ WRONG_ALONE = [
     (lambda: Model("m", {"tools": True}), r"capabilities must be a Capabilities, such as Capabilities\("),  # type: ignore[arg-type]
     (lambda: Capabilities(Capabilities(), source=5), r"^Capabilities\(source=5\): source must be text$"),  # type: ignore[arg-type]
     (lambda: Capabilities({"context": float("inf")}), r"context must be a whole number of at least 1, not inf$"),
-    (lambda: Timeout(5), r"^Timeout\(5\): give each limit by name: Timeout\(total=5\), or timeout=5, "),  # type: ignore[misc]
-    (
-        lambda: Message("user", "canary"),
-        r"^Message\(<str>, <str>\): .* Message\(role=…, content=…\)$",
-    ),  # type: ignore[misc]
-    (lambda: TextPart("canary"), r"^TextPart\(<str>\): give the fields by name: TextPart\(text=…\)$"),  # type: ignore[misc]
+    (lambda: Timeout(5), r"^Timeout\(5\): give each limit by name: Timeout\(total=5\), or timeout=5, "),  # type: ignore[call-arg]
+    (lambda: _MADE[Message]("user", "canary"), r"^Message\(<str>, <str>\): .* Message\(role=…, content=…\)$"),
+    (lambda: _MADE[TextPart]("canary"), r"^TextPart\(<str>\): give the fields by name: TextPart\(text=…\)$"),
     (lambda: Message(rol="canary"), r"^Message\(rol=…\): unknown argument 'rol'; did you mean 'role'\?$"),  # type: ignore[call-arg]
     (lambda: Host("x", "127.0.0.1:1"), "url must be a URL that starts with http"),
     (lambda: Host("x", "http://127.0.0.1:1", models="m"), "models must be a list of models"),

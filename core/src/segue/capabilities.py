@@ -285,6 +285,8 @@ FLAGS: Final = frozenset({
     "logprobs", "parallel_tools", "prefill", "presence_penalty", "reasoning", "seed", "stop", "stop_sequences",
     "streaming", "temperature", "tools", "top_k", "top_p", "vision", "working",
 })  # fmt: skip
+KNOWN_FACTS: Final = FLAGS | SIZES | PRICES | {"latency", "retires"}
+"""The names of the facts that Segue itself knows."""
 _PRICE: Final = Number(ge=0)
 _SIZE: Final = Number(ge=1, whole=True)
 
@@ -321,6 +323,31 @@ def needs_of(where: str, name: str, given: NeedsInput) -> Needs:
         return given
     check(where, name, given, NEEDS)
     return Needs(given)
+
+
+def contradiction(needs: Needs) -> tuple[Need, Need] | None:
+    """Two of the needs that no model can satisfy together, whatever its facts are; None if there are none."""
+    terms = needs.terms
+    for place, one in enumerate(terms):
+        for other in terms[place + 1 :]:
+            if one.name == other.name and not (one.unknown_ok and other.unknown_ok) and _clash(one, other):
+                return one, other
+    return None
+
+
+def _clash(one: Need, other: Need) -> bool:
+    """Whether no known value satisfies both; every range of numbers has values at or beside its ends."""
+    values = [need.value for need in (one, other)]
+    tried: list[Value] = [True, False, "a-word-that-no-model-has"]
+    for value in values:
+        if isinstance(value, str):
+            tried.append(value)
+        elif not isinstance(value, bool):
+            tried += [value, value / 2 if value else -1.0, value * 2 + 1]
+    numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    if len(numbers) == 2:
+        tried.append(sum(numbers) / 2)
+    return all(one.judge(Fact(value)) is not None or other.judge(Fact(value)) is not None for value in tried)
 
 
 # ── the parser ───────────────────────────────────────────────────────────────────────────────────────

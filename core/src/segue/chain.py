@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = ["Chain", "MidStream", "Ready", "Resolution", "Resolve", "Run", "Target", "in_turn"]
 
 _MOST_TOLD: Final = 20
+_MOST_ADVICE: Final = 3
 
 
 # ── what a chain is ──────────────────────────────────────────────────────────────────────────────────
@@ -239,11 +240,12 @@ def chain_of(where: str, given: Chain | str | Sequence[str | Needs | Target | Ch
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A target without candidates: the explanation, and the reason in one line."""
+    """A target without candidates: the explanation, the reason in one line, and what to set first."""
 
     name: str
     explanation: str
     reason: str
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,9 @@ class Lineup:
             told = [f"  {place}. {name}: {reason}" for place, (name, reason) in enumerate(reasons[:_MOST_TOLD], 1)]
             more = len(reasons) - len(told)
             explanation = "\n".join([*told, *([f"  and {more} more targets"] if more else [])])
-        raise NoCandidateError("no target has a candidate", explanation=explanation)
+        advice = list(dict.fromkeys(each.advice for each in self.left_out if each.advice))
+        first = f"{'; or '.join(advice[:_MOST_ADVICE])}\n" if advice else ""
+        raise NoCandidateError(f"{first}no target has a candidate", explanation=explanation)
 
     def notices(self) -> list[Notice]:
         """A notice for each target that was left out."""
@@ -340,7 +344,8 @@ class _Resolving:
         if chain.permitted is not None:
             resolution = chain.permitted(resolution)
         if not resolution.ready:
-            self.left_out.append(LeftOut(str(target), resolution.explanation, resolution.reason))
+            advice = "" if resolution.selection is None else resolution.selection.advice
+            self.left_out.append(LeftOut(str(target), resolution.explanation, resolution.reason, advice))
         if resolution.selection is not None:
             self._run.observers.selected(resolution.selection)
         return [target.asked(one, self._run) for one in resolution.ready]

@@ -57,7 +57,7 @@ from .pricing import Pricing
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
-from .selection import Candidate, Offer, Offers, Rejection, as_of, offers_like
+from .selection import Candidate, Offer, Offers, Rejection, as_of, can_be_met, offers_like, without_candidate
 from .structured import answered
 from .transport import AiohttpTransport, Timeout, limits_with
 from .validation import made
@@ -430,7 +430,7 @@ class Client:
         if resolution.selection is not None:
             self._observers.selected(resolution.selection)
         if not resolution.ready:
-            raise NoCandidateError("there is no candidate", explanation=resolution.explanation)
+            raise NoCandidateError(without_candidate(resolution.selection), explanation=resolution.explanation)
         return self._seen(in_turn(resolution.ready, request, run), run, crossing)
 
     @staticmethod
@@ -517,7 +517,7 @@ class Client:
             if resolution.selection is not None:
                 self._observers.selected(resolution.selection)
             if not resolution.ready:
-                raise NoCandidateError("there is no candidate", explanation=resolution.explanation)
+                raise NoCandidateError(without_candidate(resolution.selection), explanation=resolution.explanation)
             lineup = Lineup(resolution.ready[:1] if model is None and needs is None else resolution.ready)
         else:
             lineup = chosen.lineup(resolve=resolve, run=run).checked()
@@ -659,7 +659,12 @@ class Client:
 
     def _with_packages(self, match: Matched, needs: Needs, model: str | None) -> Matched:
         """The same where nobody can be asked, with the packages to install that would help."""
-        lacking = bool(needs) and all(needs.missing(offer.model.capabilities) for offer in self._all_offers().all)
+        offers = self._all_offers().all
+        lacking = (
+            bool(needs)
+            and all(needs.missing(offer.model.capabilities) for offer in offers)
+            and can_be_met(needs, offers)
+        )
         told = self._registry.what_to_install(model, lacking=lacking)
         if model is None:
             told = [*match.hints, *told]
