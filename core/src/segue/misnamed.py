@@ -181,7 +181,7 @@ _FOR_CLIENT: Final[Mapping[str, str]] = {
 
 
 def unknown_argument(where: str, name: str) -> str:
-    """What to say of an argument that ``where`` (a method, or ``Client``) does not have."""
+    """The message about an argument that ``where`` (a method, or ``Client``) does not have."""
     instead = _instead_at_client(name) if where == "Client" else _instead_in_call(where, name)
     told = f"{where}({name}=…): unknown argument {name!r}"
     return f"{told}; {instead}" if instead else told + nearest(name, _ARGUMENTS.get(where, ()))
