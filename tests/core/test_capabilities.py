@@ -129,8 +129,10 @@ def test_bad_names(name: str) -> None:
 
 
 def test_bad_values() -> None:
-    """A value that is no fact is a TypeError that names its type."""
-    with pytest.raises(TypeError, match=r"tools must be True, False, a finite number, a word or None .*, not <list>"):
+    """A value that cannot be a fact is a TypeError that names its type, and the expected one of a well-known fact."""
+    with pytest.raises(TypeError, match=r"speed must be True, False, a finite number, a word or None .*, not <list>"):
+        Capabilities({"speed": []})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match=r"tools must be True or False, not <list>"):
         Capabilities({"tools": []})  # type: ignore[dict-item]
 
 
