@@ -142,6 +142,13 @@ async def test_needs_that_no_installed_model_meets_name_other_packages(bare: Bar
     ended = await bare("explain", "--needs", "context>=1m")
     assert "hint: another provider package may have a model that fits: install one, for example segue-" in ended.out
     assert "[cohere]" not in ended.out
+    for needs, hint in (
+        ("tolos", "no installed model has the fact 'tolos'; did you mean 'tools'?"),
+        ("context>=2m, context<=1k", "no model can satisfy both context<=1k and context>=2m"),
+    ):
+        wrong = await bare("explain", "--needs", needs)  # which no package can help
+        assert f"hint: {hint}\n" in wrong.out
+        assert "another provider package" not in wrong.out
     some = await bare("explain", "--needs", "tools")  # which a key is enough for
     assert "install" not in some.out
 

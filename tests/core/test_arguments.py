@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import functools
 import inspect
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -49,8 +50,10 @@ from segue import (
     ToolCall,
     ToolName,
     Veto,
+    misnamed,
 )
 from segue.arguments import CLIENT
+from segue.asking import Asking
 from segue.config import models
 from segue.plugin import Conformance, EmbedRequest, Model, ProviderSpec
 from segue.resilience import Concurrency
@@ -103,6 +106,8 @@ class _Form(BaseModel):
     a: int
 
 
+ROLES = "'system', 'developer', 'user', 'assistant' or 'tool'"
+TYPES = "'text', 'image', 'audio', 'file', 'reasoning', 'refusal', 'cache', 'native'"
 MESSAGE = {"role": "user", "content": "x"}
 
 # For each callable: what makes a right call of it, and for each argument which of the values above are right for it.
@@ -163,6 +168,8 @@ CONSTRUCTORS: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, str]
             "headers": "",
             "base_url_env": "text none",
             "key_url": "text none",
+            "start": "text none",
+            "ambient": "nothing",
             "options": "text none",
             "source": TEXT,
             "checked": TEXT,
@@ -193,10 +200,13 @@ CONSTRUCTORS: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, str]
             "base_url_env": "text none",
             "url": "text none",
             "key_url": "text none",
+            "start": "text none",
+            "ambient": "nothing",
             "access": "",
             "options": "text none class function async",
             "without_key": "none class function async",
             "conformance": "none",
+            "bare_base_url": FLAG,
         },
     ),
     "Veto": (
@@ -230,7 +240,14 @@ CONSTRUCTORS: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, str]
     "FilePart": (
         FilePart,
         {"data": b"x", "name": "a.pdf"},
-        {"url": "none", "data": "bytes", "media_type": f"{TEXT} none", "id": "none", "citations": FLAG},
+        {
+            "url": "none",
+            "data": "bytes",
+            "media_type": f"{TEXT} none",
+            "name": f"{TEXT} none",
+            "id": "none",
+            "citations": FLAG,
+        },
     ),
     "ReasoningPart": (ReasoningPart, {}, {"text": TEXT, "opaque": f"{TEXT} none", "origin": f"{TEXT} none"}),
     "RefusalPart": (RefusalPart, {"refusal": "x"}, {"refusal": TEXT}),
@@ -323,7 +340,7 @@ CONSTRUCTORS: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, str]
             "observers": "nothing",
             "middleware": "nothing",
             "transport": "none",
-            "environ": "none dict",
+            "environ": "none",
         },
     ),
     "AiohttpTransport": (AiohttpTransport, {}, {"timeout": "", "max_bytes": "one"}),
@@ -419,6 +436,14 @@ def test_both_clients_have_the_same_arguments(name: str) -> None:
     one, other = (inspect.signature(getattr(kind, name)).parameters for kind in (Client, segue.sync.Client))
     assert list(one) == list(other)
     assert set(one) - {"self", "asking", "targets"} <= set(METHODS[name][1])
+
+
+@pytest.mark.parametrize("name", [name for name, (make, *_) in CONSTRUCTORS.items() if isinstance(make, type)])
+def test_every_field_of_a_value_is_in_the_table(name: str) -> None:
+    """A new field is checked too."""
+    make, _, arguments = CONSTRUCTORS[name]
+    if dataclasses.is_dataclass(make) and name != "Needs":
+        assert {field.name for field in dataclasses.fields(make)} - {"type"} == set(arguments)
 
 
 def test_every_argument_of_a_client_is_in_the_table() -> None:
@@ -643,6 +668,7 @@ def _undefined(city: NoSuchType) -> None:  # type: ignore[name-defined]  # noqa:
     del city
 
 
+_MADE: dict[type[Any], Callable[..., Any]] = {kind: kind for kind in (Message, TextPart)}  # without their types
 WRONG_ALONE = [
     (lambda: Client(observers=print), "observers must be a list of observers"),  # type: ignore[arg-type]
     (lambda: Client(observers=_Looks()), "observers must be a list"),  # type: ignore[arg-type]
@@ -663,6 +689,14 @@ WRONG_ALONE = [
     (lambda: Client(api_keys="sk-canary"), "api_keys must be a dict of keys"),  # type: ignore[arg-type]
     (lambda: Client(api_keys={"a": None}), r"api_keys\['a'\] must be text"),  # type: ignore[dict-item]
     (lambda: Client(transport=AiohttpTransport), "transport must be"),  # type: ignore[arg-type]
+    (lambda: Client(environ={"A": 5}), r"^Client\(environ=<dict>\): environ\['A'\] must be text, not 5$"),  # type: ignore[dict-item]
+    (lambda: Model("m", {"tools": True}), r"capabilities must be a Capabilities, such as Capabilities\("),  # type: ignore[arg-type]
+    (lambda: Capabilities(Capabilities(), source=5), r"^Capabilities\(source=5\): source must be text$"),  # type: ignore[arg-type]
+    (lambda: Capabilities({"context": float("inf")}), r"context must be a whole number of at least 1, not inf$"),
+    (lambda: Timeout(5), r"^Timeout\(5\): give each limit by name: Timeout\(total=5\), or timeout=5, "),  # type: ignore[call-arg]
+    (lambda: _MADE[Message]("user", "canary"), r"^Message\(<str>, <str>\): .* Message\(role=…, content=…\)$"),
+    (lambda: _MADE[TextPart]("canary"), r"^TextPart\(<str>\): give the fields by name: TextPart\(text=…\)$"),
+    (lambda: Message(rol="canary"), r"^Message\(rol=…\): unknown argument 'rol'; did you mean 'role'\?$"),  # type: ignore[call-arg]
     (lambda: Host("x", "127.0.0.1:1"), "url must be a URL that starts with http"),
     (lambda: Host("x", "http://127.0.0.1:1", models="m"), "models must be a list of models"),
     (lambda: Client(providers=[Host("x", "http://127.0.0.1:1", quirks=["nope"])]), r"providers\[0\]: .*quirk"),
@@ -672,7 +706,10 @@ WRONG_ALONE = [
     (lambda: Chain("a", reject=["empty", "never"]), r"reject\[1\] must be 'empty'"),  # type: ignore[list-item]
     (lambda: Chain(["a/m"]), r"targets\[0\] must be"),  # type: ignore[arg-type]
     (lambda: Target("a", settings={"temprature": 1}), "unknown setting 'temprature'"),
-    (lambda: Target("a", settings={"temperature": "hot"}), "temperature: Input should be a valid number"),
+    (
+        lambda: Target("a", settings={"temperature": "hot"}),
+        r"Target\(settings=<dict>\): settings.temperature must be a number",
+    ),
     (lambda: Tool.of(_undefined), "the parameters cannot be read: name 'NoSuchType'"),
     (lambda: Output.of(dict), "schema must be a pydantic model"),  # type: ignore[arg-type]
 ]
@@ -725,6 +762,128 @@ async def test_a_call_says_what_to_write_instead(given: dict[str, Any], told: st
         await _asked(client, method, "x", **given)
     assert "\n" not in str(caught.value)
     assert "canary" not in str(caught.value).replace("x-canary", "")
+
+
+@pytest.mark.parametrize("kind", [segue.Client, segue.sync.Client])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"api_key": "canary"}, r"use api_keys=\{'openai': …\}"),
+        ({"openai_api_key": "canary"}, r"use api_keys=\{'openai': …\}"),
+        ({"base_url": "canary"}, r"\[providers.NAME\] base_url"),
+        ({"api_base": "canary"}, r"\[providers.NAME\] base_url"),
+        ({"model": "canary"}, r"chat\(model=…\); the default is \[default\] model"),
+        ({"needs": "tools"}, r"chat\(needs=…\)"),
+        ({"chain": ["a/m"]}, r"chat\(chain=…\)"),
+        ({"fallbacks": ["a/m"]}, r"chat\(chain=\[…\]\)"),
+        ({"messages": "canary"}, r"in the call chat\(…\), use messages="),
+        ({"temperature": 1}, r"chat\(temperature=…\)"),
+        ({"max_completion_tokens": 1}, r"in the call chat\(…\), use max_tokens="),
+        ({"tools": []}, r"chat\(tools=…\)"),
+        ({"stream": True}, r"call client.stream\(…\)"),
+        ({"system": "canary"}, "give it as a message"),
+        ({"max_retries": 3}, "use retry="),
+        ({"default_headers": {}}, r"\[providers.NAME\] headers"),
+        ({"http_client": None}, "use transport="),
+        ({"timout": 3}, "did you mean 'timeout'"),
+    ],
+)
+def test_a_client_says_what_to_write_instead(kind: Any, given: dict[str, Any], told: str) -> None:
+    """What is an argument of a call, of another library, or misspelt leads to the right word."""
+    (name,) = given
+    with pytest.raises(TypeError, match=rf"^Client\({name}=…\): unknown argument '{name}'; .*{told}") as caught:
+        kind(config=False, plugins=False, **given)
+    assert "\n" not in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [segue.Client, segue.sync.Client])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("texts", "use inputs="),
+        ("task_type", "use purpose="),
+        ("temperature", r"only for chat\(…\) and stream\(…\)"),
+        ("api_key", r"Client\(api_keys="),
+        ("dimensons", "did you mean 'dimensions'"),
+    ],
+)
+async def test_embed_says_what_to_write_instead(kind: Any, name: str, told: str) -> None:
+    """As chat() does."""
+    client = kind(config=False, plugins=False)
+    with pytest.raises(TypeError, match=rf"^embed\({name}=…\): unknown argument '{name}'; .*{told}"):
+        await client.embed("x", **{name: "x"})
+
+
+def test_the_names_of_arguments_are_those_of_the_signatures() -> None:
+    """What an unknown argument is compared with is what there is."""
+    for kind in (segue.Client, segue.sync.Client):
+        for name, function in (("Client", kind.__init__), ("embed", kind.embed)):
+            assert {*inspect.signature(function).parameters} - {"self"} == set(misnamed._ARGUMENTS[name])
+    own = {*inspect.signature(Client.chat).parameters, *Asking.__annotations__}
+    assert own - {"self", "messages", "asking"} == set(misnamed._ARGUMENTS["chat"])
+
+
+@pytest.mark.parametrize("method", ["chat", "stream"])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"temperature": "hot"}, "(temperature='hot'): temperature must be a number"),
+        ({"temperature": float("inf")}, "(temperature=inf): temperature must be a finite number"),
+        ({"max_tokens": 0}, "(max_tokens=0): max_tokens must be a number of at least 1"),
+        ({"n": 1.5}, "(n=1.5): n must be a whole number"),
+        ({"stop": 5}, "(stop=5): stop must be text or a list of texts"),
+        ({"stop": [5]}, "(stop=<list>): stop[0] must be text, not 5"),
+        ({"logprobs": "yes"}, "(logprobs='yes'): logprobs must be True or False"),
+        (
+            {"reasoning_effort": "max"},
+            "(reasoning_effort='max'): reasoning_effort must be 'none', 'minimal', 'low', 'medium', 'high' or 'xhigh'",
+        ),
+        ({"tool_choice": 5}, "(tool_choice=5): tool_choice must be 'auto', 'none', 'required' or the name of a tool"),
+        (
+            {"tool_choice": "f"},
+            "(tool_choice=<str>): tool_choice is 'f', but there is no tool with this name",
+        ),
+        ({"policy": "error"}, "(policy=<str>): policy must be a Policy or a dict"),
+        ({"tools": [{"a": 1}]}, "(tools=<list>): tools[0].name is missing; tools[0].a is not a known field"),
+        (
+            {"messages": [{"role": "usr", "content": "canary"}]},
+            f"(messages=<list>): messages[0].role must be {ROLES}, not 'usr'",
+        ),
+        (
+            {"messages": [{"role": "my canary", "content": "x"}]},
+            f"(messages=<list>): messages[0].role must be {ROLES}, not <str>",
+        ),
+        ({"messages": [{"content": "canary"}]}, "(messages=<list>): messages[0].role is missing"),
+        (
+            {"messages": [{"role": "user", "contents": "canary"}]},
+            "(messages=<list>): messages[0].contents is not a known field",
+        ),
+        (
+            {"messages": [{"role": "user", "content": 5}]},
+            "(messages=<list>): messages[0].content must be text or a list, not 5",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]},
+            "(messages=<list>): messages[0].content[0].text must be text, not 5",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "txt", "text": "canary"}]}]},
+            f"(messages=<list>): messages[0].content[0].type must be {TYPES}, not 'txt'",
+        ),
+        ({"messages": [("user", "canary")]}, "(messages=<list>): messages[0] must be a Message or a dict, not <tuple>"),
+        ({"messages": []}, "(messages=<list>): messages is empty: give at least one"),
+        ({"messages": "canary \ud800"}, "(messages=<str>): messages must be text without lone surrogates"),
+    ],
+)
+async def test_a_wrong_setting_or_message_names_the_call_and_the_argument(
+    method: str, given: dict[str, Any], told: str
+) -> None:
+    """In one line: the argument, what came, what is expected; no text of a message."""
+    client = Client(config=False, plugins=False, providers=[Host("a", "http://127.0.0.1:1/v1", models=["m"])])
+    more = {name: value for name, value in given.items() if name != "messages"}
+    with pytest.raises(ValueError, match=f"^{method}{re.escape(told)}$"):
+        await _asked(client, method, given.get("messages", "x"), **more)
 
 
 @pytest.mark.parametrize("messages", [None, 5, [], [1], b"x", {"role": "user", "content": "canary"}, [None], [{}]])

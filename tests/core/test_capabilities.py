@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from segue.capabilities import UNKNOWN, Capabilities, Fact, Need, Needs, Value, _Parser
+from segue.capabilities import UNKNOWN, Capabilities, Fact, Need, Needs, Value, _Parser, contradiction
 from segue.errors import NeedsSyntaxError
 
 _names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
@@ -129,8 +129,10 @@ def test_bad_names(name: str) -> None:
 
 
 def test_bad_values() -> None:
-    """A value that is no fact is a TypeError that names its type."""
-    with pytest.raises(TypeError, match=r"tools must be True, False, a finite number, a word or None .*, not <list>"):
+    """A value that cannot be a fact is a TypeError that names its type, and the expected one of a well-known fact."""
+    with pytest.raises(TypeError, match=r"speed must be True, False, a finite number, a word or None .*, not <list>"):
+        Capabilities({"speed": []})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match=r"tools must be True or False, not <list>"):
         Capabilities({"tools": []})  # type: ignore[dict-item]
 
 
@@ -516,3 +518,48 @@ def test_quick_import() -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environ)
     assert done.stdout.strip() == "[]"
+
+
+# ── needs that exclude each other ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("needs", "pair"),
+    [
+        ("tools, !tools", ("!tools", "tools")),
+        ("context>=2m, context<=1k, tools", ("context<=1k", "context>=2m")),
+        ("context>1k, context<1k", ("context<1k", "context>1k")),
+        ("context=1k, context!=1k", ("context!=1k", "context=1k")),
+        ("context=1k, context=2k", ("context=1k", "context=2k")),
+        ("context>=1k, context=fast", ("context=fast", "context>=1k")),
+        ("!context, context>=1k", ("!context", "context>=1k")),
+        ("tools?, !tools", ("!tools", "tools?")),
+        ("tools?, !tools?", None),
+        ("tools, vision", None),
+        ("context>=1k, context<=1k", None),
+        ("context>1, context<2", None),
+        ("context>=1k, context!=1k", None),
+        ("context>=1k, context>=2k", None),
+        ("speed!=a, speed!=b", None),
+        ("tools, tools=fast", None),
+        ("", None),
+    ],
+)
+def test_needs_that_exclude_each_other_are_found(needs: str, pair: tuple[str, str] | None) -> None:
+    """Two terms of one name that no value satisfies."""
+    found = contradiction(Needs(needs))
+    assert (None if found is None else tuple(map(str, found))) == pair
+
+
+_OPS = st.sampled_from([">=", "<=", ">", "<", "=", "!="])
+_TERMS = st.builds(lambda op, number: f"a{op}{number}", _OPS, st.integers(0, 6)) | st.sampled_from(["a", "!a", "a=x"])
+
+
+@given(
+    one=_TERMS, other=_TERMS, value=st.integers(-2, 8) | st.floats(-2, 8) | st.booleans() | st.sampled_from(["x", "y"])
+)
+def test_no_value_satisfies_needs_that_exclude_each_other(one: str, other: str, value: Value) -> None:
+    """Whatever a model's fact is."""
+    needs = Needs([one, other])
+    assume(contradiction(needs) is not None)
+    assert needs.missing(Capabilities({"a": value}))

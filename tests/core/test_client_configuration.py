@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,16 @@ from segue import (
     Chain,
     Client,
     ConfigError,
+    Host,
     NoCandidateError,
     ProviderError,
     Retry,
     StreamBrokenError,
     UnsupportedError,
 )
+from segue.config import address_fault
 from segue.plugin import AsyncGeneratorProvider
+from segue.registry import Registry
 from segue.testing import Answer, Cut, OpenAIHost, ProxyHost, Status
 
 if TYPE_CHECKING:
@@ -299,3 +303,73 @@ async def test_a_host_that_is_refused_is_the_chains_business() -> None:
                 await client.chat("x", model="m", stop="END")
     assert {type(error) for error in caught.value.exceptions} == {UnsupportedError}
     assert not host.requests
+
+
+# ── an address in a variable ─────────────────────────────────────────────────────────────────────────
+
+WITH_VARIABLE = Host("row", "http://127.0.0.1:1/v1", base_url_env="ROW_URL")
+URL_OF = {
+    name: installed.spec
+    for name, installed in Registry(providers=[WITH_VARIABLE]).installed.items()
+    if installed.spec.base_url_env is not None
+}
+
+
+@pytest.mark.parametrize("way", ["chat", "stream", "embed", "live_models"])
+@pytest.mark.parametrize("name", URL_OF)
+async def test_an_address_without_a_scheme_is_told_in_one_line(name: str, way: str) -> None:
+    """For every provider that reads its address from a variable, unless it completes the address itself."""
+    spec = URL_OF[name]
+    assert spec.base_url_env is not None
+    environ = {**dict.fromkeys(spec.env, "canary"), spec.base_url_env: "127.0.0.1:1/v1", "SEGUE_NO_NETWORK": "1"}
+    async with Client(config=False, providers=[WITH_VARIABLE], environ=environ, retry=0) as client:
+        if way == "live_models":
+            live = await client.live_models(provider=name)
+            if name in live.skipped:  # it has no list of models
+                return
+            told = f"{name}: {live.failures[name]}".replace(f"{name}: {name}: ", f"{name}: ")
+        else:
+            call = functools.partial(getattr(client, way), "x", model=f"{name}/m")
+            with pytest.raises(ProviderError) as caught:
+                await (call().reply() if way == "stream" else call())
+            told = str(caught.value)
+    if spec.bare_base_url:
+        assert spec.base_url_env not in told.partition("\n")[0]
+    else:
+        assert told == (
+            f"{name}: {spec.base_url_env} in the environment must be a URL such as http://127.0.0.1:8080/v1, "
+            "not '127.0.0.1:1/v1': set it to http://127.0.0.1:1/v1"
+        )
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("localhost:8080/v1", "not 'localhost:8080/v1': set it to http://localhost:8080/v1"),
+        ("api.acme.example/v1", "not 'api.acme.example/v1': set it to https://api.acme.example/v1"),
+        ("me:canary@acme.example/v1", "not 'acme.example/v1'"),
+        ("ftp://me:canary@acme.example/v1", "not 'ftp://acme.example/v1'"),
+        ("https://acme.example:99999/v1?key=canary", "not 'https://acme.example:99999/v1'"),
+        ("me:canary?canary@acme.example", "its value is not shown"),
+        ("sk-canary", "its value is not shown"),
+        ("http://", "its value is not shown"),
+        (" https://acme.example/v1\n", "has spaces or line breaks around its URL: remove them"),
+        ("https://acme.example/a b", "not 'https://acme.example/a b'"),
+    ],
+)
+def test_a_wrong_address_is_shown_without_its_secrets(address: str, told: str) -> None:
+    """In one line that names the variable."""
+    fault = address_fault("ACME_URL", address)
+    assert fault is not None
+    assert fault.startswith("ACME_URL in the environment ")
+    assert fault.endswith(told)
+    assert "canary" not in fault
+    assert "\n" not in fault
+
+
+@pytest.mark.parametrize(
+    "address", ["http://h/v1", "https://me:pw@h:1/v1?x=1", "http://[::1]:8080", "https://{a}.example"]
+)
+def test_a_right_address_has_no_fault(address: str) -> None:
+    """With a user, a port or a query too."""
+    assert address_fault("ACME_URL", address) is None

@@ -279,6 +279,39 @@ async def test_a_refused_credential_is_tried_once(refused: Status, way: str) -> 
     assert {one.error.phase for one in error.attempts if one.outcome == "skipped" and one.error} == {"skipped"}
 
 
+@pytest.mark.parametrize("way", ["chat", "stream", "embed"])
+@pytest.mark.parametrize("end", ["", "/"])
+async def test_a_refused_key_is_not_tried_at_its_address_under_another_name(way: str, end: str) -> None:
+    """Whatever the rows are called; another key at the address is tried."""
+    async with OpenAIHost(script=[Status(401, code="invalid_api_key")]) as host:
+        other = Row("three", host.url + end, models=["m0"], env=("THREE_KEY",))
+        environ = {**ENVIRON, "THREE_KEY": ENVIRON["ONE_KEY"]}
+        rows_ = [*rows(host.url), other]
+        async with Client(providers=rows_, config=False, plugins=False, environ=environ) as client:
+            with pytest.raises(AllFailedError) as met:
+                await ask(client, way, chain=Chain("one/m0", "three/m0", "two/m0"))
+        assert asked_of(host) == [("key-of-one", "m0"), ("key-of-two", "m0")]
+    cause = str(met.value.exceptions[0].args[0])
+    assert str(met.value) == (
+        f"all 3 candidates failed: one/m0, and three with the same address and key: {cause}; two/m0: {cause}"
+    )
+    (skipped,) = (one.error for one in met.value.attempts if one.outcome == "skipped")
+    assert isinstance(skipped, ProviderError)
+    assert (skipped.refused_by, skipped.refused_for) == ("one", "m0")
+    assert f"its key was refused for one/m0 at the same address ({cause})" in str(skipped)
+
+
+async def test_a_refused_key_is_tried_at_another_address() -> None:
+    """An address is another place, even on the same machine."""
+    async with OpenAIHost(script=[Status(401)]) as host, OpenAIHost() as second:
+        one, two = (
+            Row(name, url, models=["m"], env=("ONE_KEY",)) for name, url in (("a", host.url), ("b", second.url))
+        )
+        async with Client(providers=[one, two], config=False, plugins=False, environ=ENVIRON) as client:
+            reply = await client.chat("x", chain=Chain("a/m", "b/m"))
+    assert reply.provider == "b"
+
+
 async def test_another_credential_answers() -> None:
     """After a refused key the models of the next provider are asked as if nothing had been."""
     async with OpenAIHost(script=[Status(401), Answer("hello")]) as host:

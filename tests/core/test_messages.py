@@ -136,7 +136,7 @@ def test_a_wrong_message_says_what_is_wrong(message: dict[str, Any], told: str) 
     """On one line, with its place."""
     with pytest.raises(ValueError, match=told) as caught:
         read_messages([message])
-    assert str(caught.value).startswith("messages[0]")
+    assert str(caught.value).startswith("read_messages(messages=<list>): messages[0]")
     assert "\n" not in str(caught.value)
 
 

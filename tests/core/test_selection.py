@@ -213,3 +213,52 @@ def test_the_reason_is_one_line() -> None:
     assert select([offer("pub/m", access="public", consent=False)]).reason.startswith(
         "a public host gets a request only if you name it"
     )
+
+
+# ── what to do first ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _keyed(name: str, **more: Any) -> ProviderSpec:
+    facts = {"tools": True, **more}
+    key = f"{name.upper()}_KEY"
+    return ProviderSpec(
+        name, load="a:b", models=["m"], capabilities=facts, env=[key], key_url=f"https://{name}.example/keys"
+    )
+
+
+async def _answer(client: Client, way: str, **asked: Any) -> None:
+    call = getattr(client, way)("x", **asked)
+    await (call.reply() if way == "stream" else call)
+
+
+_ONE = "one has no key: set ONE_KEY (get one at https://one.example/keys)"
+_TWO = "two has no key: set TWO_KEY (get one at https://two.example/keys)"
+
+
+@pytest.mark.parametrize(
+    ("asked", "first"),
+    [
+        ({"model": "one/m"}, _ONE),
+        ({"model": "one"}, _ONE),
+        ({"model": "m"}, "no key is set for a model that fits: set one of ONE_KEY, TWO_KEY"),
+        ({"needs": "tools"}, "no key is set for a model that fits: set one of ONE_KEY, TWO_KEY"),
+        ({"needs": "vision"}, _TWO),
+        ({}, "no key is set for a model that fits: set one of ONE_KEY, TWO_KEY"),
+        ({"chain": ["one/m"]}, _ONE),
+        ({"chain": ["one/m", "two/m"]}, f"{_ONE}; or {_TWO}"),
+        ({"needs": "audio"}, "there is no candidate"),
+        ({"needs": "tools, !tools"}, "there is no candidate"),
+        ({"model": "one/m", "needs": "!tools"}, "there is no candidate"),
+    ],
+)
+@pytest.mark.parametrize("way", ["chat", "stream", "embed"])
+async def test_the_missing_key_comes_first(way: str, asked: dict[str, Any], first: str) -> None:
+    """Where a key is all that is missing, the first line says which; the explanation follows."""
+    specs = [_keyed("one", embeddings=True), _keyed("two", vision=True, embeddings=True)]
+    async with Client(providers=specs, plugins=False, config=False, environ={}) as client:
+        with pytest.raises(NoCandidateError) as caught:
+            await _answer(client, way, **asked)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == first
+    assert "no target has a candidate" in lines[:2] or "there is no candidate" in lines[:2]
+    assert caught.value.explanation in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -346,6 +347,20 @@ async def test_whichever_provider_is_named_the_host_answers(name: str, segue_hos
         async with client.stream("Hello", model=f"{name}/some-model") as stream:
             assert [text async for text in stream.text()] == ["one", " two"]
     assert [request.json["messages"][-1]["content"] for request in segue_host.requests] == ["Hello", "Hello"]
+
+
+@pytest.mark.parametrize("name", installed())
+@pytest.mark.usefixtures("segue_environment")
+async def test_whichever_provider_is_named_the_host_embeds(name: str, segue_host: OpenAIHost) -> None:
+    """A vector for each text, always the same for the same text, and as long as requested."""
+    async with Client() as client:
+        reply = await client.embed(["a", "b", "a"], model=f"{name}/some-model")
+        short = await client.embed("a", model=f"{name}/some-model", dimensions=3)
+    assert reply.vectors[0] == reply.vectors[2] != reply.vectors[1]
+    assert [len(vector) for vector in (*reply.vectors, *short.vectors)] == [8, 8, 8, 3]
+    assert all(math.hypot(*vector) == pytest.approx(1, abs=1e-4) for vector in (*reply.vectors, *short.vectors))
+    assert reply.provider == name
+    assert [request.path.rpartition("/")[2] for request in segue_host.requests] == ["embeddings"] * 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import openai
@@ -215,6 +215,9 @@ async def test_an_unknown_path_or_method_is_404(host: ScriptedHost, method: str,
         (OpenAIHost(), "/v1/chat/completions", ["no object"]),
         (OpenAIHost(), "/v1/chat/completions", {"model": "m"}),
         (OpenAIHost(), "/v1/chat/completions", {**CHAT, "max_tokens": "two"}),
+        (OpenAIHost(), "/v1/embeddings", {"model": "m"}),
+        (OpenAIHost(), "/v1/embeddings", {"model": "m", "input": []}),
+        (OpenAIHost(), "/v1/embeddings", {"model": "m", "input": "x", "dimensions": 0}),
         (CromicleHost(), "/chat", {"message": "no hash"}),
         (CromicleHost(), "/chat", None),
     ],
@@ -329,6 +332,18 @@ async def test_the_vendors_sdk_reads_what_was_scripted(name: str, streamed: bool
     calls = told.choices[0].message.tool_calls or []
     assert len({call.id for call in calls}) == len(calls)
     assert told.usage.total_tokens == told.usage.prompt_tokens + told.usage.completion_tokens
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+async def test_the_vendors_sdk_reads_embeddings(encoding: Literal["float", "base64"]) -> None:
+    """As numbers, and in base64, which the SDK asks for by itself."""
+    more = {"encoding_format": encoding} if encoding == "float" else {}
+    async with OpenAIHost() as host, sdk(host) as client:
+        told = await client.embeddings.create(model="m", input=["a b", "c"], **more)  # type: ignore[arg-type]
+        (one,) = (await client.embeddings.create(model="m", input="c", dimensions=8)).data
+    assert [len(item.embedding) for item in told.data] == [8, 8]
+    assert told.data[1].embedding == pytest.approx(one.embedding)
+    assert (told.model, told.usage.prompt_tokens) == ("m", 3)
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -88,7 +88,7 @@ def test_a_value_is_a_field_of_models_of_others() -> None:
 
 def test_what_is_wrong_does_not_show_what_stands_beside_it() -> None:
     """A validation error goes into logs."""
-    with pytest.raises(ValueError, match=r"^role: Input should be 'system', .*$") as caught:
+    with pytest.raises(ValueError, match=r"^Message\(role='robot'\): role must be 'system', .*$") as caught:
         Message(role="robot", content="canary")  # type: ignore[arg-type]
     assert "canary" not in str(caught.value)
     assert caught.value.__context__ is None
@@ -108,7 +108,7 @@ def test_what_is_wrong_does_not_show_what_stands_beside_it() -> None:
 )
 def test_a_setting_outside_of_its_limits_is_refused(name: str, value: Any) -> None:
     """The error names it."""
-    with pytest.raises(ValueError, match=f"^{name}: [^\n]*$"):
+    with pytest.raises(ValueError, match=rf"^Settings\({name}=[^\n]*\): {name} must be [^\n]*$"):
         Settings(**{name: value})
 
 

@@ -460,7 +460,11 @@ def _cannot() -> object:
         (lambda: {3: {}}, "returned a value that is not facts by the names of models"),
         (lambda: {"m": {"Tools": True}}, "returned a wrong fact of 'm'"),
         (lambda: {"m": {"tools": ["yes"]}}, "returned a wrong fact of 'm'"),
-        (lambda: {"m": {"context": float("inf")}}, "returned a wrong fact of 'm' (Capabilities(facts=<dict>): context"),
+        (
+            lambda: {"m": {"context": float("inf")}},
+            "returned a wrong fact of 'm': context must be a whole number of at least 1, not inf",
+        ),
+        (lambda: {"m": {"vision": "yes"}}, "returned a wrong fact of 'm': vision must be True or False, not 'yes'"),
     ],
 )
 async def test_segue_facts_that_fail_are_not_known(

@@ -68,6 +68,15 @@ class _Downloads:
         return None if isinstance(value, Downloads) else Fault(TypeError, self.wanted, value)
 
 
+class _Environ:
+    """Environment variables: text by name."""
+
+    wanted: str = "a dict of variables by name, each text"
+
+    def fault(self, value: object) -> Fault | None:
+        return None if value is os.environ else _VARIABLES.fault(value)
+
+
 class _File:
     """The path of a file that is there."""
 
@@ -79,6 +88,7 @@ class _File:
         return None if Path(value).is_file() else Fault(ValueError, self.wanted, value)
 
 
+_VARIABLES: Final = Table(ANY_TEXT, _Environ.wanted)
 _OBSERVER: Final = Methods(f"an observer: an object with one or more of the methods {', '.join(TOLD)}", any_of=TOLD)
 _MIDDLEWARE: Final = Methods(
     f"middleware: an object with one or both of the methods {' and '.join(CHANGES)}",
@@ -105,7 +115,7 @@ CLIENT: Final[Mapping[str, Constraint]] = {
     "observers": Items(_OBSERVER, "a list of observers"),
     "middleware": Items(_MIDDLEWARE, "a list of middleware"),
     "transport": Either(Methods("a transport: an object with open", "open", async_too=True), NOTHING),
-    "environ": Either(Of(Mapping, "a dict of variables by name"), NOTHING),
+    "environ": Either(_Environ(), NOTHING),
 }
 """Those of `Client` itself; ``retry`` and ``breaker`` are read where they are defined."""
 

@@ -22,7 +22,8 @@ from .messages import (
     read_tools,
     request_with,
 )
-from .validation import faults_of
+from .misnamed import unknown_argument
+from .validation import faults_of, made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +43,6 @@ NO_REQUEST: Final = request_with((), NO_SETTINGS, stream=True)
 """The request that an embedding call passes through a chain."""
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-_CHOSEN: Final = ("model", "needs", "chain", "schema")
 _HOW: Final = ("timeout", "mid_stream", "reject", "hedge", "hold_back")
 _SAID: Final = ("tools", "tool_choice", "options", "extra_body", "extra_headers", "policy")
 
@@ -92,11 +92,7 @@ def request_of(messages: MessagesInput, schema: SchemaInput | None, asking: Aski
     turns = read_messages(messages, where=where)
     if not said:
         return request_with(turns, settings, stream=stream)
-    try:
-        return Request(messages=turns, settings=settings, stream=stream, **said)
-    except ValueError as error:
-        told = faults_of(error)
-    raise ValueError(told)  # as `named`, which costs as much as the rest of a plain request
+    return made(where, Request, {"messages": turns, "settings": settings, "stream": stream, **said})
 
 
 def _read(where: str, asking: Asking, schema: SchemaInput | None) -> tuple[Settings, Mapping[str, Any]]:
@@ -107,7 +103,7 @@ def _read(where: str, asking: Asking, schema: SchemaInput | None) -> tuple[Setti
         given.pop(name, None)
     for name in given:
         if name not in SETTING_NAMES:
-            raise TypeError(_unknown(where, name))
+            raise TypeError(unknown_argument(where, name))
     for name, constraint in TABLES.items():
         if name in said:
             check(where, name, said[name], constraint, secret=True)
@@ -117,8 +113,7 @@ def _read(where: str, asking: Asking, schema: SchemaInput | None) -> tuple[Setti
         said["tools"] = read_tools(said["tools"], where=where)
     if schema is not None:
         said["output"] = _output(where, schema)
-    with named(""):
-        return Settings(**given) if given else NO_SETTINGS, said
+    return made(where, Settings, given) if given else NO_SETTINGS, said
 
 
 TABLES: Final = {
@@ -127,57 +122,6 @@ TABLES: Final = {
     "extra_headers": Table(ANY_TEXT, "a dict of text by name"),
 }
 """The arguments that are dicts and may hold secrets."""
-
-_MESSAGES: Final = "give it as a message: messages=[{'role': 'system', 'content': …}, …]"
-_INSTEAD: Final[Mapping[str, str]] = {
-    "response_format": "use schema= (a pydantic model, a JSON schema, or 'json')",
-    "response_model": "use schema=",
-    "response_schema": "use schema=",
-    "output_type": "use schema=",
-    "system": _MESSAGES,
-    "system_prompt": _MESSAGES,
-    "instructions": _MESSAGES,
-    "developer": "give it as a message: messages=[{'role': 'developer', 'content': …}, …]",
-    "prompt": "use messages=, the first argument",
-    "input": "use messages=, the first argument",
-    "stream": "call client.stream(…) to get a stream",
-    "stream_options": "usage is always in reply.usage",
-    "max_completion_tokens": "use max_tokens=",
-    "max_output_tokens": "use max_tokens=",
-    "stop_sequences": "use stop=",
-    "functions": "use tools=",
-    "function_call": "use tool_choice=",
-    "reasoning": "use reasoning_effort=",
-    "effort": "use reasoning_effort=",
-    "fallbacks": "use chain= with a list of models",
-    "models": "use chain= with a list of models",
-    "provider": "use model='provider/model'",
-    "headers": "use extra_headers=",
-    "body": "use extra_body=",
-    "user": "use extra_body= or options=",
-    "metadata": "use extra_body= or options=",
-    "retry": "set it for the client: Client(retry=…)",
-    "retries": "set it for the client: Client(retry=…)",
-    "max_retries": "set it for the client: Client(retry=…)",
-    "num_retries": "set it for the client: Client(retry=…)",
-    "breaker": "set it for the client: Client(breaker=…)",
-    "budget": "set it for the client: Client(budget=…)",
-    "proxy": "set it for the client: Client(proxy=…)",
-    "api_key": "set it for the client: Client(api_keys={'provider': …})",
-    "api_keys": "set it for the client: Client(api_keys={'provider': …})",
-    "base_url": "set it in the configuration: [providers.NAME] base_url",
-    "api_base": "set it in the configuration: [providers.NAME] base_url",
-    "balance": "set it for the chain: Chain(…, balance=…)",
-    "dimensions": "call client.embed(…) for embeddings",
-}
-"""Names from other libraries, and what to write instead."""
-
-
-def _unknown(where: str, name: str) -> str:
-    instead = _INSTEAD.get(name)
-    if instead is not None:
-        return f"{where}({name}=…): unknown argument {name!r}; {instead}"
-    return f"{where}({name}=…): unknown argument {name!r}{nearest(name, (*SETTING_NAMES, *_SAID, *_HOW, *_CHOSEN))}"
 
 
 def _output(where: str, schema: SchemaInput) -> Output:
@@ -199,12 +143,12 @@ def _output(where: str, schema: SchemaInput) -> Output:
 
 
 @contextlib.contextmanager
-def named(where: str) -> Iterator[None]:
+def named(where: str, place: str = "") -> Iterator[None]:
     """Turn pydantic's error of several lines into a ValueError of one line."""
     try:
         yield
     except ValueError as error:
-        told = faults_of(error, where)
+        told = faults_of(error, where, place)
     else:
         return
     raise ValueError(told)
@@ -218,13 +162,3 @@ def with_implied(needs: Needs, implied: Sequence[Need], *, lenient: bool) -> Nee
     if lenient:
         implied = [replace(need, unknown_ok=True) for need in implied if need.name != "json_schema"]
     return needs & Needs(implied) if implied else needs
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """A suggestion of the nearest name, as the end of a sentence; or the list of known names."""
-    import difflib  # slow to import: only where something is wrong
-
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known are {', '.join(known)}" if known else ""

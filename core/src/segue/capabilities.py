@@ -88,15 +88,16 @@ class Capabilities(Mapping[str, Fact]):
 
     def __init__(self, facts: Mapping[str, Fact | Value | None] | None = None, *, source: str = "declared") -> None:
         self._facts: dict[str, Fact]
+        if source.__class__ is not str:
+            check("Capabilities", "source", source, ANY_TEXT)
         if isinstance(facts, Capabilities):
             self._facts = facts._facts  # noqa: SLF001 - its own kind
             return
         self._facts = {}
         if facts is None:
             return
-        if facts.__class__ is not dict or source.__class__ is not str:
+        if facts.__class__ is not dict:
             check("Capabilities", "facts", facts, _FACTS)
-            check("Capabilities", "source", source, ANY_TEXT)
         for name, value in facts.items():
             _check_name(name)
             if isinstance(value, Fact):
@@ -104,7 +105,8 @@ class Capabilities(Mapping[str, Fact]):
             elif (fault := _VALUE.fault(value)) is None:
                 self._facts[name] = Fact(value, source)
             else:
-                raise fault.kind(f"Capabilities(facts=<dict>): {name} must be {fault.wanted}, not {shown(value)}")
+                wanted = fact_fault(name, value) or fault.wanted
+                raise fault.kind(f"Capabilities(facts=<dict>): {name} must be {wanted}, not {shown(value)}")
 
     def __getitem__(self, name: str) -> Fact:
         return self._facts[name]
@@ -274,7 +276,7 @@ _NEED: Final[Mapping[str, Constraint]] = {
     "unknown_ok": FLAG,
 }
 _KEYWORD: Final = Either(FLAG, Number(), ANY_TEXT, wanted="True, False, a finite number or a word")
-CAPABILITIES: Final = Of(Capabilities)
+CAPABILITIES: Final = Of(Capabilities, "a Capabilities, such as Capabilities({'tools': True})")
 _EXPRESSION: Final = "an expression such as 'tools, context>=128k'"
 PRICES: Final = frozenset({"input_price", "output_price", "cached_input_price", "cache_write_price"})
 SIZES: Final = frozenset({"context", "max_output"})
@@ -283,6 +285,8 @@ FLAGS: Final = frozenset({
     "logprobs", "parallel_tools", "prefill", "presence_penalty", "reasoning", "seed", "stop", "stop_sequences",
     "streaming", "temperature", "tools", "top_k", "top_p", "vision", "working",
 })  # fmt: skip
+KNOWN_FACTS: Final = FLAGS | SIZES | PRICES | {"latency", "retires"}
+"""The names of the facts that Segue itself knows."""
 _PRICE: Final = Number(ge=0)
 _SIZE: Final = Number(ge=1, whole=True)
 
@@ -319,6 +323,31 @@ def needs_of(where: str, name: str, given: NeedsInput) -> Needs:
         return given
     check(where, name, given, NEEDS)
     return Needs(given)
+
+
+def contradiction(needs: Needs) -> tuple[Need, Need] | None:
+    """Two of the needs that no model can satisfy together, whatever its facts are; None if there are none."""
+    terms = needs.terms
+    for place, one in enumerate(terms):
+        for other in terms[place + 1 :]:
+            if one.name == other.name and not (one.unknown_ok and other.unknown_ok) and _clash(one, other):
+                return one, other
+    return None
+
+
+def _clash(one: Need, other: Need) -> bool:
+    """Whether no known value satisfies both; every range of numbers has values at or beside its ends."""
+    values = [need.value for need in (one, other)]
+    tried: list[Value] = [True, False, "a-word-that-no-model-has"]
+    for value in values:
+        if isinstance(value, str):
+            tried.append(value)
+        elif not isinstance(value, bool):
+            tried += [value, value / 2 if value else -1.0, value * 2 + 1]
+    numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    if len(numbers) == 2:
+        tried.append(sum(numbers) / 2)
+    return all(one.judge(Fact(value)) is not None or other.judge(Fact(value)) is not None for value in tried)
 
 
 # ── the parser ───────────────────────────────────────────────────────────────────────────────────────

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = ["Chain", "MidStream", "Ready", "Resolution", "Resolve", "Run", "Target", "in_turn"]
 
 _MOST_TOLD: Final = 20
+_MOST_ADVICE: Final = 3
 
 
 # ── what a chain is ──────────────────────────────────────────────────────────────────────────────────
@@ -91,12 +92,12 @@ class Target:
             if name not in SETTING_NAMES:
                 raise ValueError(f"Target(settings=<dict>): unknown setting {name!r}; {_settings_there_are()}")
         try:
-            Settings(**self.settings)
+            Settings.model_validate(dict(self.settings))
         except ValueError as error:
-            told = faults_of(error)
+            told = faults_of(error, "Target(settings=<dict>)", "settings")
         else:
             return
-        raise ValueError(f"Target(settings=<dict>): {told}")
+        raise ValueError(told)
 
     @property
     def key(self) -> Hashable:
@@ -239,11 +240,12 @@ def chain_of(where: str, given: Chain | str | Sequence[str | Needs | Target | Ch
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A target without candidates: the explanation, and the reason in one line."""
+    """A target without candidates: the explanation, the reason in one line, and what to set first."""
 
     name: str
     explanation: str
     reason: str
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,9 @@ class Lineup:
             told = [f"  {place}. {name}: {reason}" for place, (name, reason) in enumerate(reasons[:_MOST_TOLD], 1)]
             more = len(reasons) - len(told)
             explanation = "\n".join([*told, *([f"  and {more} more targets"] if more else [])])
-        raise NoCandidateError("no target has a candidate", explanation=explanation)
+        advice = list(dict.fromkeys(each.advice for each in self.left_out if each.advice))
+        first = f"{'; or '.join(advice[:_MOST_ADVICE])}\n" if advice else ""
+        raise NoCandidateError(f"{first}no target has a candidate", explanation=explanation)
 
     def notices(self) -> list[Notice]:
         """A notice for each target that was left out."""
@@ -340,7 +344,8 @@ class _Resolving:
         if chain.permitted is not None:
             resolution = chain.permitted(resolution)
         if not resolution.ready:
-            self.left_out.append(LeftOut(str(target), resolution.explanation, resolution.reason))
+            advice = "" if resolution.selection is None else resolution.selection.advice
+            self.left_out.append(LeftOut(str(target), resolution.explanation, resolution.reason, advice))
         if resolution.selection is not None:
             self._run.observers.selected(resolution.selection)
         return [target.asked(one, self._run) for one in resolution.ready]
@@ -521,9 +526,11 @@ class _Walk(Flow):
         candidate = self._candidates[index]
         refusal = self._refusal_of(candidate)
         if refusal is not None:
-            told = f"not tried: its key was refused for {refusal.model} ({refusal.args[0]})"
+            is_other = refusal.provider != candidate.provider
+            who = f"{refusal.provider}/{refusal.model} at the same address" if is_other else refusal.model
+            told = f"not tried: its key was refused for {who} ({refusal.args[0]})"
             error = ProviderError(told, phase="skipped")
-            error.refused_for = refusal.model
+            error.refused_for, error.refused_by = refusal.model, refusal.provider
             self._skip(candidate, error)
             self._unasked.add(index)
             return None
@@ -757,8 +764,12 @@ class _Walk(Flow):
 
 
 def _credential(endpoint: Endpoint) -> tuple[str, ...]:
-    """As whom a host is asked: all of an endpoint but the model."""
-    return endpoint.provider, endpoint.address, endpoint.credential
+    """As whom a host is asked, whichever provider's name it has.
+
+    Without a known key the name counts too: the credential may be in headers, or be looked up by the provider.
+    """
+    address = endpoint.address.rstrip("/")
+    return (address, endpoint.credential) if endpoint.credential else (address, "", endpoint.provider)
 
 
 def _now() -> float:

@@ -26,11 +26,11 @@ from .arguments import (
     direct,
     needs_given,
 )
-from .asking import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, nearest, request_of, with_implied
+from .asking import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, request_of, with_implied
 from .attempt import Ready, Run
 from .capabilities import Need, Needs
 from .chain import Chain, Lineup, Resolution, Target, chain_of, in_turn, joined
-from .config import Config, ProviderConfig, Source, find_key, is_loopback, key_sources, load, secret
+from .config import Config, ProviderConfig, Source, address_fault, find_key, is_loopback, key_sources, load, secret
 from .constraints import NAME, Of, check
 from .errors import (
     ConfigError,
@@ -49,6 +49,7 @@ from .hints import Asked, add_hints
 from .json_text import check_json
 from .layers import Layer, Layers
 from .messages import EmbedRequest, MessagesInput, Policy, Request
+from .misnamed import known_arguments, nearest
 from .observation import HealthSnapshot, Observers
 from .omissions import adapt
 from .output import parser
@@ -56,9 +57,10 @@ from .pricing import Pricing
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
-from .selection import Candidate, Offer, Offers, Rejection, as_of, offers_like
+from .selection import Candidate, Offer, Offers, Rejection, as_of, can_be_met, offers_like, without_candidate
 from .structured import answered
 from .transport import AiohttpTransport, Timeout, limits_with
+from .validation import made
 from .values import dataclass
 from .views import shown
 from .wire.blotting import blot, blotted, secrets_in, secrets_of
@@ -109,6 +111,7 @@ class Client:
     """
 
     @forgetful
+    @known_arguments("Client")
     def __init__(
         self,
         *,
@@ -399,7 +402,7 @@ class Client:
         if self._layers:
             request, crossing = self._layers.asked(request)
         if request.options:
-            request = request.model_copy(update={"options": self._checked_options(request.options)})
+            request = request.model_copy(update={"options": self._checked_options(request.options, where)})
         downloading = None
         if self._fetcher is not None:
             downloading = self._fetcher.downloading(request)
@@ -427,7 +430,7 @@ class Client:
         if resolution.selection is not None:
             self._observers.selected(resolution.selection)
         if not resolution.ready:
-            raise NoCandidateError("there is no candidate", explanation=resolution.explanation)
+            raise NoCandidateError(without_candidate(resolution.selection), explanation=resolution.explanation)
         return self._seen(in_turn(resolution.ready, request, run), run, crossing)
 
     @staticmethod
@@ -447,21 +450,22 @@ class Client:
 
         return Stream(flow_of(crossing.events(events, ended, given=run.hold_back < math.inf)), run)
 
-    def _checked_options(self, options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """The options as each provider's own model reads them."""
+    def _checked_options(self, options: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, dict[str, Any]]:
+        """The options of the call ``where`` as each provider's own model reads them."""
         checked: dict[str, dict[str, Any]] = {}
         for name, values in options.items():
             installed = self._registry.installed.get(name)
             if installed is None:
-                raise TypeError(f"options: {self._registry.not_installed(name)}")
+                raise TypeError(f"{where}(options=<dict>): {self._registry.not_installed(name)}")
             model = self._registry.options(name)
             checked[name] = dict(values)
             if model is not None:
-                with named(f"options[{name!r}]"):
+                with named(f"{where}(options=<dict>)", f"options[{name!r}]"):
                     checked[name] = model.model_validate(dict(values)).model_dump(exclude_unset=True)
         return checked
 
     @forgetful_async
+    @known_arguments("embed")
     async def embed(
         self,
         inputs: str | Sequence[str],
@@ -491,16 +495,16 @@ class Client:
             check_json("embed", "extra_body", extra_body)
         wanted = needs_given("embed", needs, self._config.needs)
         chosen = None if chain is None else self._chain("embed", chain)
-        with named(""):
-            request = EmbedRequest(
-                inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
-                dimensions=dimensions,
-                purpose=purpose,
-                options=self._checked_options(options or {}),
-                extra_body=extra_body or {},
-                extra_headers=extra_headers or {},
-                policy=Policy() if policy is None else policy,
-            )
+        said = {
+            "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs),
+            "dimensions": dimensions,
+            "purpose": purpose,
+            "options": self._checked_options(options or {}, "embed"),
+            "extra_body": extra_body or {},
+            "extra_headers": extra_headers or {},
+            "policy": Policy() if policy is None else policy,
+        }
+        request = made("embed", EmbedRequest, said)
         wish = _Wish(request)
 
         def resolve(target: str | Needs) -> Resolution:
@@ -513,7 +517,7 @@ class Client:
             if resolution.selection is not None:
                 self._observers.selected(resolution.selection)
             if not resolution.ready:
-                raise NoCandidateError("there is no candidate", explanation=resolution.explanation)
+                raise NoCandidateError(without_candidate(resolution.selection), explanation=resolution.explanation)
             lineup = Lineup(resolution.ready[:1] if model is None and needs is None else resolution.ready)
         else:
             lineup = chosen.lineup(resolve=resolve, run=run).checked()
@@ -655,7 +659,12 @@ class Client:
 
     def _with_packages(self, match: Matched, needs: Needs, model: str | None) -> Matched:
         """The same where nobody can be asked, with the packages to install that would help."""
-        lacking = bool(needs) and all(needs.missing(offer.model.capabilities) for offer in self._all_offers().all)
+        offers = self._all_offers().all
+        lacking = (
+            bool(needs)
+            and all(needs.missing(offer.model.capabilities) for offer in offers)
+            and can_be_met(needs, offers)
+        )
         told = self._registry.what_to_install(model, lacking=lacking)
         if model is None:
             told = [*match.hints, *told]
@@ -923,9 +932,14 @@ class Client:
 
     def _settings_with(self, name: str, key: Secret | None) -> ProviderSettings:
         config = self._config.providers.get(name, ProviderConfig())
+        spec, base_url = self._registry.installed[name].spec, self._base_url(name)
+        if config.base_url is None and base_url is not None and spec.base_url_env and not spec.bare_base_url:
+            fault = address_fault(spec.base_url_env, base_url)
+            if fault is not None:
+                raise ConfigError(fault)
         return ProviderSettings(
             api_key=key,
-            base_url=self._base_url(name),
+            base_url=base_url,
             proxy=config.proxy or self._proxy,
             options=config.options,
             headers=config.headers,
@@ -1143,7 +1157,7 @@ class Client:
             notices,
             pricing,
             facts=candidate.capabilities,
-            check_options=lambda options: self._checked_options({name: options})[name],
+            check_options=lambda options: self._checked_options({name: options}, "Target")[name],
             endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
             secrets=secrets,
             explain=lambda error: self._explain(error, name),

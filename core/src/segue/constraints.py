@@ -335,7 +335,8 @@ class Table:
         for name, one in value.items():
             fault = self._key.fault(name)
             if fault is not None:
-                return Fault(fault.kind, self.wanted, name, " (a key)")
+                wanted = "text" if fault.kind is TypeError else fault.wanted
+                return Fault(fault.kind, wanted, name, " (a key)")
             fault = self._each.fault(one)
             if fault is not None:
                 return fault._replace(place=f"[{shown(name)}]{fault.place}")

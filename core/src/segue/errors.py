@@ -193,6 +193,8 @@ class ProviderError(SegueError):
     address: str | None = None
     refused_for: str | None = None
     """If the candidate was skipped because its key had been refused: the model that refused the key."""
+    refused_by: str | None = None
+    """And its provider, which may be another one with the same address and the same key."""
     shows_address: ClassVar[bool] = False
     default_phase: ClassVar[Phase] = "stream"
     default_retryable: ClassVar[bool] = False
@@ -519,17 +521,21 @@ class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
         first = errors[0]
         models = {error.model for error in errors}
         refused = {error.model for error in errors if error.refuses_credential}
+        others: dict[str, None] = {}  # providers with the same address and key
         for attempt in self.attempts:
-            if (
-                attempt.error is not None
-                and attempt.provider == first.provider
-                and attempt.error.refused_for in refused
-            ):
+            error = attempt.error
+            if error is None or error.refused_for not in refused or error.refused_by != first.provider:
+                continue
+            if attempt.provider == first.provider:
                 models.add(attempt.model)
+            else:
+                others[attempt.provider] = None
         if len(models) > 1:
             who = f"{first.provider} ({len(models)} models)"
         else:
             who = "/".join(part for part in (first.provider, first.model) if part)
+        if others:
+            who += f", and {', '.join(others)} with the same address and key"
         addresses = {error.address or "" for error in errors}
         if len(addresses) > 1:  # of some hosts the model is part of the path
             addresses = {origin(address) for address in addresses}

@@ -13,7 +13,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .capabilities import Capabilities, Fact
+from .capabilities import Capabilities, Fact, fact_fault
+from .constraints import shown
 from .errors import PluginError
 from .events import Notice
 from .installation import cause_of
@@ -39,6 +40,7 @@ _SHOWN: Final = 3
 _LONGEST_REASON: Final = 300
 _TOLD: Final = ("attempt_started", "attempt_ended", "fell_back", "circuit_changed")
 _CHANGES: Final = ("request", "events")
+_OF_CAPABILITIES: Final = "Capabilities(facts=<dict>): "
 
 
 class _WrongResultError(Exception):
@@ -219,7 +221,13 @@ def _facts(given: object, source: str) -> dict[str, Capabilities]:
         try:
             plain = Capabilities(facts, source="")
         except (TypeError, ValueError) as error:
-            raise _WrongResultError(f"returned a wrong fact of {model!r:.100} ({error!s:.200})") from None
+            told = f"{error!s:.300}".removeprefix(_OF_CAPABILITIES)  # the plugin did not call it
+            raise _WrongResultError(f"returned a wrong fact of {model!r:.100}: {told}") from None
+        for name, fact in plain.items():
+            wanted = fact_fault(name, fact.value)
+            if wanted is not None:
+                told = f"{name} must be {wanted}, not {shown(fact.value)}"
+                raise _WrongResultError(f"returned a wrong fact of {model!r:.100}: {told}")
         read[model] = Capabilities(
             {
                 name: Fact(fact.value, f"{source}: {fact.source}" if fact.source else source)

@@ -69,7 +69,11 @@ class Host:
 
     def __post_init__(self) -> None:
         for name, constraint in _HOST.items():
-            check("Host", name, getattr(self, name), constraint, secret=name == "headers")
+            check("Host", name, getattr(self, name), constraint, secret=self._is_secret(name))
+
+    def _is_secret(self, name: str) -> bool:
+        """Whether an error may not show this field."""
+        return name == "headers" or (name == "url" and isinstance(self.url, str) and "@" in self.url)
 
     def check_quirks(self) -> None:
         """Raise ValueError for a quirk that the wire does not have; separate, because it imports the wire."""
@@ -115,10 +119,12 @@ _HOST: Final[Mapping[str, Constraint]] = {
     "headers": TEXTS,
     "base_url_env": OPTIONAL_NAME,
     "key_url": OPTIONAL_NAME,
+    "start": OPTIONAL_NAME,
     "options": OPTIONAL_NAME,
     "source": ANY_TEXT,
     "checked": ANY_TEXT,
     "expected_failures": TEXTS,
+    "ambient": NAMES,
 }
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from .capabilities import Need, Needs
-from .constraints import CALLABLE, Anything, Either, Fault, Items, Of, check
+from .constraints import CALLABLE, Anything, Either, Fault, Items, Of, check, shown
 from .errors import InvalidOutputError
 from .json_schema import closed_schema_of, identifier, parameters_of
 from .json_text import from_json
@@ -31,7 +31,7 @@ ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high",
 
 
 # Strict: text is not a number, a number is not a flag, and bytes are not text.
-_Text: TypeAlias = Annotated[str, Limits(strict=True)]
+_Text: TypeAlias = Annotated[str, Limits(strict=True, min_length=0)]  # with a limit, lone surrogates are found
 _Flag: TypeAlias = Annotated[bool, Limits(strict=True)]
 _Whole: TypeAlias = Annotated[int, Limits(strict=True)]
 
@@ -355,6 +355,8 @@ class Message(Value):
     `CachePart` after it.
     """
 
+    _wanted: ClassVar[Mapping[str, str]] = {"content": "text or a list of parts"}
+
     role: Role
     content: _Text | tuple[Part, ...] = ""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -379,7 +381,7 @@ class Message(Value):
         refusal = given.pop("refusal", None)
         if refusal is not None:
             given["content"] = (*_parts(given["content"]), {"type": "refusal", "refusal": refusal})
-        if not isinstance(given["content"], str):
+        if not isinstance(given["content"], str) and _is_content(given["content"]):
             given["content"] = tuple(_with_marks(_parts(given["content"])))
         return given
 
@@ -435,6 +437,11 @@ def _parts(content: object) -> tuple[object, ...]:
     return tuple(content) if isinstance(content, Sequence) else (content,)
 
 
+def _is_content(content: object) -> bool:
+    """Whether it may be a list of parts, or one part; what it is not is wrong as a whole."""
+    return isinstance(content, (Sequence, Mapping, Value)) and not isinstance(content, (bytes, bytearray))
+
+
 # ── settings and the request ─────────────────────────────────────────────────────────────────────────
 
 
@@ -448,6 +455,9 @@ _Finite: TypeAlias = Annotated[float, Limits(allow_inf_nan=False, strict=True)]
 
 class Settings(Value):
     """Settings of the answer; None is the model's default."""
+
+    _shows_text: ClassVar[bool] = True
+    _wanted: ClassVar[Mapping[str, str]] = {"stop": "text or a list of texts"}
 
     temperature: _Finite | None = None
     """Randomness: 0 is the most predictable; most hosts accept up to 2."""
@@ -515,6 +525,8 @@ class Request(Value):
     ``extra_headers`` are added to the HTTP request unchanged, and override everything else.
     """
 
+    _wanted: ClassVar[Mapping[str, str]] = {"tool_choice": "'auto', 'none', 'required' or the name of a tool"}
+
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
     tool_choice: Annotated[ToolChoice | None, Before(_tool_choice)] = None
@@ -530,7 +542,7 @@ class Request(Value):
     def _check(self) -> Self:
         names = {tool.name for tool in self.tools}
         if len(names) < len(self.tools):
-            raise ValueError("two tools have the same name")
+            raise ValueError("tools has two tools with the same name")
         if isinstance(self.tool_choice, ToolName) and self.tool_choice.name not in names:
             raise ValueError(f"tool_choice is {self.tool_choice.name!r}, but there is no tool with this name")
         if self.tool_choice == "required" and not names:
@@ -616,7 +628,11 @@ def read_messages(value: MessagesInput, *, where: str = "read_messages") -> tupl
     TypeError or ValueError if there is none or one is wrong; the error names the function ``where``.
     """
     if isinstance(value, str):
-        return (said("user", value),)
+        try:
+            return (said("user", value),)
+        except ValueError:
+            pass  # its message names the field of the Message
+        raise ValueError(f"{where}(messages=<str>): messages must be text without lone surrogates")
     if isinstance(value, Message):
         return (value,)
     if value.__class__ is not list:
@@ -626,10 +642,10 @@ def read_messages(value: MessagesInput, *, where: str = "read_messages") -> tupl
         try:
             messages.append(item if isinstance(item, Message) else Message.model_validate(item))
         except ValueError as error:
-            told = faults_of(error, f"messages[{place}]")
+            told = faults_of(error, f"{where}(messages={shown(value, secret=True)})", f"messages[{place}]")
             raise ValueError(told) from None
     if not messages:
-        raise ValueError("messages is empty: give at least one")
+        raise ValueError(f"{where}(messages={shown(value)}): messages is empty: give at least one")
     return tuple(messages)
 
 
@@ -648,7 +664,8 @@ def read_tools(tools: Sequence[ToolInput], *, where: str = "read_tools") -> tupl
             )
         except (TypeError, ValueError) as error:
             kind = ValueError if isinstance(error, ValueError) else TypeError
-            told = faults_of(error, f"tools[{place}]") if isinstance(error, ValueError) else f"tools[{place}]: {error}"
+            head, at = f"{where}(tools={shown(tools)})", f"tools[{place}]"
+            told = faults_of(error, head, at) if isinstance(error, ValueError) else f"{head}: {at}: {error}"
         else:
             continue
         raise kind(told)

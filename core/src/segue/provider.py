@@ -196,7 +196,8 @@ class ProviderSpec:
     The order of ``models`` is the recommended order: if several satisfy the needs, the first one is used. ``ambient``
     are the variables of ``env`` that are usually set for another purpose, such as ``GITHUB_TOKEN``: with one of them,
     or with credentials that ``without_key`` finds, the provider is used only if it is named, or configured with a
-    ``[providers.NAME]`` table.
+    ``[providers.NAME]`` table. ``bare_base_url`` is whether ``base_url_env`` may hold an address without a scheme, such
+    as ``host:port``, which the provider completes; otherwise it must hold a URL.
     """
 
     name: str
@@ -213,6 +214,7 @@ class ProviderSpec:
     without_key: Callable[[Mapping[str, str], Mapping[str, object]], str | None] | None = None
     conformance: Conformance | None = None
     ambient: Sequence[str] = ()
+    bare_base_url: bool = False
 
     def __post_init__(self) -> None:
         for name, constraint in _SPEC.items():
@@ -301,10 +303,13 @@ _SPEC: Final[Mapping[str, Constraint]] = {
     "base_url_env": OPTIONAL_NAME,
     "url": OPTIONAL_NAME,
     "key_url": OPTIONAL_NAME,
+    "start": OPTIONAL_NAME,
     "access": Word(*get_args(Access)),
     "options": Either(NAME, CALLABLE, NOTHING, wanted="'module:attribute', a pydantic model or a function, or None"),
     "without_key": Either(CALLABLE, NOTHING),
     "conformance": Either(Of(Conformance), NOTHING),
+    "ambient": NAMES,
+    "bare_base_url": FLAG,
 }
 
 

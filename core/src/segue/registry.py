@@ -6,12 +6,12 @@ import os
 from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from .asking import nearest
 from .config import PluginRules
 from .errors import PluginError
 from .hooks import Hooks
 from .host import Host
 from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, packages, told_trace
+from .misnamed import nearest
 from .provider import Provider, ProviderSpec, options_model
 from .values import dataclass
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 from functools import cache
 from itertools import compress, count
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
-from .capabilities import Capabilities, Fact, Needs
+from .capabilities import KNOWN_FACTS, Capabilities, Fact, Needs, contradiction
 from .constraints import ANY_TEXT, Of, check
 from .observation import HealthSnapshot
 from .provider import Model
@@ -69,13 +70,15 @@ class Candidate:
 class Rejection:
     """A model that is not a candidate, with every reason.
 
-    ``short`` has each reason in a few words, which are equal for all models with the same reason.
+    ``short`` has each reason in a few words, which are equal for all models with the same reason. ``lacks`` is what the
+    user must set, if nothing else is in the way: ``no key: set …``.
     """
 
     provider: str
     model: str
     reasons: tuple[str, ...]
     short: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    lacks: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -150,7 +153,44 @@ class Selection:
             return _told(self.rejected[0])
         return "; ".join(_folded(self.rejected, 2)) or "no provider is installed"
 
+    @property
+    def advice(self) -> str:
+        """What to set first to get a candidate, in one line; empty if there is one, or if setting cannot help."""
+        hints = self.hints[1:] if self.candidates else self.hints  # the first one is then about public hosts
+        if hints or any(candidate.consent for candidate in self.candidates):
+            return ""
+        lacking: dict[str, Rejection] = {}
+        for rejection in self.rejected:
+            if rejection.lacks is not None:
+                lacking.setdefault(rejection.provider, rejection)
+        if not lacking:
+            return ""
+        variables = [
+            one.lacks.removeprefix(_NO_KEY).split(" ", 1)[0]
+            for one in lacking.values()
+            if one.lacks is not None and one.lacks.startswith(_NO_KEY)
+        ]
+        if len(lacking) == 1 or not variables:
+            return _advice(next(iter(lacking.values())))
+        more = ", …" if len(variables) > _KEYS_NAMED else ""
+        return f"no key is set for a model that fits: set one of {', '.join(variables[:_KEYS_NAMED])}{more}"
 
+
+def without_candidate(selection: Selection | None, message: str = "there is no candidate") -> str:
+    """The message of the error if there is no candidate: what to do first, if it is known, and then this line."""
+    advice = "" if selection is None else selection.advice
+    return f"{advice}\n{message}" if advice else message
+
+
+def _advice(rejection: Rejection) -> str:
+    lacks = rejection.lacks or ""
+    if lacks.startswith(_NO_KEY):
+        return f"{rejection.provider} has {lacks}"
+    return f"{rejection.provider}: {lacks}"
+
+
+_NO_KEY: Final = "no key: set "
+_KEYS_NAMED: Final = 3
 _FEW: Final = 4
 """Up to this many models are explained one by one, each with all its reasons."""
 _FIRST: Final = 5
@@ -335,7 +375,11 @@ def _reasons(offer: Offer, capabilities: Capabilities, needs: Needs, *, named: b
 
 def _rejection(offer: Offer, reasons: Sequence[tuple[str, str]]) -> Rejection:
     return Rejection(
-        offer.provider, offer.model.name, tuple(reason for reason, _ in reasons), tuple(short for _, short in reasons)
+        offer.provider,
+        offer.model.name,
+        tuple(reason for reason, _ in reasons),
+        tuple(short for _, short in reasons),
+        offer.obstacle if len(reasons) == 1 else None,
     )
 
 
@@ -763,6 +807,9 @@ def _hints(
     import difflib  # slow to import: only where nothing is found
 
     hints = []
+    clash = contradiction(needs)
+    if clash is not None:
+        hints.append(f"no model can satisfy both {clash[0]} and {clash[1]}")
     if bare is not None and not list(rejected):
         names = sorted(
             {name for offer in offers for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")}
@@ -772,8 +819,24 @@ def _hints(
     known = {name for offer in offers for name in offer.model.capabilities}
     for need in needs:
         if need.name not in known:
-            near = difflib.get_close_matches(need.name, sorted(known), n=1, cutoff=0.7)
-            hints.append(
-                f"no installed model has the fact {need.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-            )
+            meant = _meant_fact(need.name, known)
+            told = f"no installed model has the fact {need.name!r}"
+            hints.append(told if meant is None else f"{told}; did you mean {meant!r}?")
     return hints
+
+
+def _meant_fact(name: str, known: AbstractSet[str]) -> str | None:
+    """The known fact whose name is near this one; None if the name is known, or near to none."""
+    import difflib  # as above
+
+    if name in known or name in KNOWN_FACTS or name.startswith("supports_"):
+        return None
+    return next(iter(difflib.get_close_matches(name, sorted(known | KNOWN_FACTS), n=1, cutoff=0.7)), None)
+
+
+def can_be_met(needs: Needs, offers: Sequence[Offer]) -> bool:
+    """Whether a model that is not installed may satisfy the needs: they do not clash, and no name looks misspelt."""
+    if contradiction(needs) is not None:
+        return False
+    known = {name for offer in offers for name in offer.model.capabilities}
+    return all(_meant_fact(need.name, known) is None for need in needs)

@@ -25,6 +25,7 @@ from typing_extensions import TypeVar
 from .client import Client as AsyncClient
 from .events import TextDelta
 from .frames import forgetful
+from .misnamed import known_arguments
 from .transport import AiohttpTransport
 from .values import dataclass
 
@@ -73,6 +74,7 @@ class Client:
     """
 
     @forgetful
+    @known_arguments("Client")
     def __init__(
         self,
         *,
@@ -260,6 +262,7 @@ class Client:
         return Stream(self, stream)
 
     @forgetful
+    @known_arguments("embed")
     def embed(
         self,
         inputs: str | Sequence[str],

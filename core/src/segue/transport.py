@@ -33,7 +33,7 @@ from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
-from .constraints import NOTHING, SECONDS, Either, Number, Of, Seconds, Text, check, check_fields
+from .constraints import NOTHING, SECONDS, Either, Number, Of, Seconds, Text, check, check_fields, shown
 from .display import shown_address
 from .errors import (
     ConfigError,
@@ -123,9 +123,12 @@ _NO_NETWORK: Final = "SEGUE_NO_NETWORK"
 _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
-    """Limits in seconds, one for each phase; None means no limit.
+    """Limits in seconds, one for each phase, by name; None means no limit.
+
+    A number alone is a TypeError: other libraries read it in different ways. ``Timeout(total=5)`` limits the whole
+    call, as ``timeout=5`` does.
 
     ``connect``: name resolution, socket and TLS. ``first_event``: from the request to the first content of the answer
     (``chat()`` gets the answer in one piece, so there it is the time until the whole answer).
@@ -139,6 +142,18 @@ class Timeout:
     first_event: Seconds | None = 120.0
     idle: Seconds | None = 60.0
     total: Seconds | None = None
+
+    if not TYPE_CHECKING:  # which knows from the decorator that they have no places
+
+        def __new__(cls, *places: object, **_: object) -> Self:
+            if places:
+                given = ", ".join(map(shown, places))
+                wish = shown(places[0])
+                raise TypeError(
+                    f"Timeout({given}): give each limit by name: Timeout(total={wish}), or timeout={wish}, limits "
+                    f"the whole call; the others are connect, first_event and idle"
+                )
+            return object.__new__(cls)
 
     def __post_init__(self) -> None:
         check_fields(self)

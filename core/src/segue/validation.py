@@ -8,7 +8,20 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, Self, TypeVar, cast, dataclass_transform
+import re
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    NamedTuple,
+    NoReturn,
+    Self,
+    TypeVar,
+    cast,
+    dataclass_transform,
+)
 
 from .constraints import shown
 
@@ -18,7 +31,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
     from pydantic_core import CoreConfig, SchemaValidator
 
-__all__ = ["Before", "Limits", "Value", "faults_of", "filled", "like", "unset"]
+__all__ = ["Before", "Limits", "Value", "faults_of", "filled", "like", "made", "unset"]
 
 V = TypeVar("V", bound="Value")
 
@@ -46,14 +59,25 @@ class Value:
     _bytes: ClassVar[tuple[str, ...]] = ()
     """The fields with bytes; text is allowed for them only in JSON."""
 
-    def __init__(self, /, **fields: Any) -> None:
+    _shows_text: ClassVar[bool] = False
+    """Whether errors show short texts that it was given; not where these may be prompts or keys."""
+
+    _wanted: ClassVar[Mapping[str, str]] = {}
+    """What is expected of a field, where pydantic does not say it well."""
+
+    def __init__(self, /, *places: object, **fields: Any) -> None:
+        if places:
+            raise TypeError(_by_name(type(self), places))
+        self._fill(type(self).__name__, fields)
+
+    def _fill(self, where: str, fields: dict[str, Any]) -> None:
         for name in self._bytes:
             if isinstance(fields.get(name), str):
-                raise TypeError(f"{type(self).__name__}({name}=<str>): {name} must be bytes")
+                raise TypeError(f"{where}({name}=<str>): {name} must be bytes")
         try:
             _validator(type(self)).validate_python(fields, self_instance=self)
         except ValueError as error:
-            told = faults_of(error)
+            told = _refusal(type(self), error, where, fields)
         else:
             return
         raise ValueError(told)  # without pydantic's own, which fills a page
@@ -166,12 +190,20 @@ class OneOf:
     def __init__(self, kinds: Mapping[str, type[Value]], tag: Callable[[object], str | None]) -> None:
         self._kinds: Final = kinds
         self._tag: Final = tag
+        _tags.update(kinds)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from pydantic_core import core_schema
 
         choices = {name: handler.generate_schema(kind) for name, kind in self._kinds.items()}
         return core_schema.tagged_union_schema(choices, discriminator=self._tag)
+
+
+def made(where: str, kind: type[V], fields: dict[str, Any]) -> V:
+    """The value that arguments of the call ``where`` make; ValueError of one line that names the call."""
+    value = object.__new__(kind)
+    value._fill(where, fields)
+    return value
 
 
 # ── values that are known to be right ────────────────────────────────────────────────────────────────
@@ -210,21 +242,190 @@ def defaults(kind: type[Value]) -> dict[str, Any]:
 
 # ── what is wrong ────────────────────────────────────────────────────────────────────────────────────
 
+_WANTED: Final[Mapping[str, str]] = {
+    "bool_parsing": "True or False",
+    "bool_type": "True or False",
+    "bytes_type": "bytes",
+    "dict_type": "a dict",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "mapping_type": "a dict",
+    "string_sub_type": "text",
+    "string_type": "text",
+    "string_unicode": "text without lone surrogates",
+    "too_short": "a list that is not empty",
+    "tuple_type": "a list",
+}
+"""What pydantic expects, by the type of its error, as the end of the sentence "it must be …"."""
 
-def faults_of(error: ValueError, where: str = "") -> str:
-    """The faults on one line, each with its place; of the given values it shows only numbers and types."""
+_LIMITS: Final = (("ge", "of at least"), ("gt", "greater than"), ("le", "of at most"), ("lt", "less than"))
+_A_WORD: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,19}")
+_tags: Final[set[str]] = set()
+"""The tags of every `OneOf`, which are in the places of errors, but not in the value."""
+
+
+def _by_name(kind: type[Value], places: tuple[object, ...]) -> str:
+    """That the fields are given by name."""
+    names = [field.name for field in dataclasses.fields(kind) if field.name != "type"][:2]  # type: ignore[arg-type]
+    told = ", ".join(shown(value, secret=True) for value in places)
+    form = ", ".join(f"{name}=…" for name in names)
+    return f"{kind.__name__}({told}): give the fields by name: {kind.__name__}({form})"
+
+
+def _refusal(kind: type[Value], error: ValueError, where: str, given: Mapping[str, object]) -> str:
+    """Why a value cannot be made of these arguments of ``where``."""
+    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = next((name for name in given if name not in names), None)
+    if unknown is None:
+        return _arguments_fault(kind, error, where, given)
+    import difflib  # slow to import: only where something is wrong
+
+    near = difflib.get_close_matches(unknown, names, n=1)
+    known = ", ".join(sorted(names - {"type"}))
+    help_ = f"did you mean {near[0]!r}?" if near else f"known are {known}"
+    return f"{where}({unknown}=…): unknown argument {unknown!r}; {help_}"
+
+
+class _Wrong(NamedTuple):
+    """One fault of a value: its place, the value there, what is expected or else the whole sentence."""
+
+    place: str
+    value: object
+    wanted: str
+    sentence: str
+    is_word: bool
+    """Whether one of a few words is expected, so that a wrong one cannot be a prompt or a key."""
+
+
+def faults_of(error: ValueError, where: str = "", place: str = "") -> str:
+    """The faults on one line, each with its place below ``place``; texts in the value are not shown."""
+    faults = _faults(error)
+    told = [_told(fault, place, of_text=False) for fault in faults] if faults else [_below(place, str(error), ": ")]
+    line = "; ".join(dict.fromkeys(told))
+    return f"{where}: {line}" if where else line
+
+
+def _arguments_fault(kind: type[Value], error: ValueError, where: str, given: Mapping[str, object]) -> str:
+    """What is wrong with arguments, on one line, as `segue.constraints.check` writes it."""
+    of_text = kind._shows_text  # noqa: SLF001 - its own kind
+    faults = [
+        fault if fault.sentence else fault._replace(wanted=kind._wanted.get(fault.place, fault.wanted))  # noqa: SLF001
+        for fault in _faults(error)
+    ]
+    told = [_told(fault, "", of_text=of_text) for fault in faults]
+    first = faults[0]
+    name = re.split(r"[.\[ ]", told[0], maxsplit=1)[0]  # a sentence begins with it too
+    if name not in given:
+        return f"{where}: {'; '.join(dict.fromkeys(told))}"
+    value = shown(given[name], secret=not of_text)
+    if first.place == name and not first.sentence:
+        value = _value_of(first, of_text=of_text)
+        told[0] = f"{name} must be {first.wanted}"
+    return f"{where}({name}={value}): {'; '.join(dict.fromkeys(told))}"
+
+
+def _faults(error: ValueError) -> list[_Wrong]:
+    """What pydantic found, each place once; empty for another error."""
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
-        return f"{where}: {error}" if where else str(error)
-    faults = error.errors(include_url=False, include_context=False)
-    # Of a value that may have several forms the last one tells the most: content that is no text is parts.
-    deep = [fault for fault in faults if fault["loc"][-1:] != ("str",)] or faults
-    told = []
-    for fault in deep:
-        place = ".".join(str(part) for part in fault["loc"] if not (isinstance(part, str) and "[" in part))
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"].endswith("_type") and not isinstance(fault["input"], str):
-            message += f", not {shown(fault['input'], secret=True)}"
-        told.append(": ".join(part for part in (where, place, message) if part))
-    return "; ".join(dict.fromkeys(told))
+        return []
+    found: dict[str, list[_Wrong]] = {}
+    for told in error.errors(include_url=False):
+        wrong = _read(told)
+        found.setdefault(wrong.place, []).append(wrong)
+    # Of a value that may have several forms, the one that fits in part tells the most.
+    deepest = {place for place in found if not any(_is_below(other, place) for other in found)}
+    return [_merged(each) for place, each in found.items() if place in deepest]
+
+
+def _is_below(place: str, above: str) -> bool:
+    return place.startswith((f"{above}.", f"{above}[")) if above else False
+
+
+def _merged(faults: list[_Wrong]) -> _Wrong:
+    """One fault of a value for which several forms are allowed."""
+    first = faults[0]
+    if len(faults) == 1 or any(fault.sentence for fault in faults):
+        return next((fault for fault in faults if fault.sentence), first)
+    wanted = list(dict.fromkeys(fault.wanted for fault in faults))
+    return first._replace(wanted=" or ".join(wanted))
+
+
+def _read(told: Any) -> _Wrong:
+    kind, place, given, context = told["type"], _place(told["loc"]), told["input"], told.get("ctx", {})
+    wanted, sentence, is_word = _WANTED.get(kind, ""), "", False
+    match kind:
+        case "missing":
+            sentence = "is missing"
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            sentence = "is not a known field"
+        case "literal_error":
+            wanted, is_word = str(context["expected"]), True
+        case "union_tag_invalid":
+            wanted, is_word = str(context["expected_tags"]), True
+            given, place = str(context["tag"]), f"{place}.type"
+        case "union_tag_not_found":
+            wanted = "a part, such as TextPart(text=…), or a dict such as {'type': 'text', 'text': …}"
+        case "dataclass_type" | "model_type":
+            wanted = f"a {context['class_name']} or a dict"
+        case "is_instance_of":
+            wanted = f"a {context['class']}"
+        case "string_pattern_mismatch":
+            wanted = f"text that matches {context['pattern']}"
+        case "string_too_short":
+            wanted = "text, not empty"
+        case _ if not wanted:
+            limit = next((f"{words} {context[name]:g}" for name, words in _LIMITS if name in context), None)
+            message = told["msg"].removeprefix("Value error, ")
+            if kind in _OF_LIMITS and limit is not None:
+                wanted = f"a number {limit}"
+            else:
+                sentence = f": {message}"
+    return _Wrong(place, given, wanted, sentence, is_word)
+
+
+_OF_LIMITS: Final = frozenset({"greater_than_equal", "greater_than", "less_than_equal", "less_than"})
+
+
+def _place(parts: tuple[int | str, ...]) -> str:
+    """A place as Python writes it; the names of forms are left out."""
+    place = ""
+    for at, part in enumerate(parts):
+        if isinstance(part, int):
+            place += f"[{part}]"
+        elif not _is_form(parts, at):
+            place += f".{part}" if place else part
+    return place
+
+
+def _is_form(parts: tuple[int | str, ...], at: int) -> bool:
+    """Whether this part of a place is the name of a form of the value, as pydantic names it, and not of a field."""
+    part = str(parts[at])
+    if "[" in part or part[:1].isupper() or (part in {"str", "constrained-str"} and at == len(parts) - 1):
+        return True
+    return part in _tags and at > 0 and isinstance(parts[at - 1], int)
+
+
+def _below(place: str, rest: str, sign: str) -> str:
+    return f"{place}{sign}{rest}" if place and rest else place or rest
+
+
+def _told(fault: _Wrong, place: str, *, of_text: bool) -> str:
+    sign = "" if fault.place.startswith("[") else "."
+    at = _below(place, fault.place, sign)
+    if fault.sentence:
+        if fault.sentence.startswith(": "):
+            return _below(at, fault.sentence.removeprefix(": "), ": ")
+        return f"{at} {fault.sentence}"
+    return f"{at or 'it'} must be {fault.wanted}, not {_value_of(fault, of_text=of_text)}"
+
+
+def _value_of(fault: _Wrong, *, of_text: bool) -> str:
+    is_word = fault.is_word and isinstance(fault.value, str) and _A_WORD.fullmatch(fault.value) is not None
+    return shown(fault.value, secret=not (of_text or is_word))

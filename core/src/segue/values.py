@@ -36,10 +36,10 @@ _set: Final = object.__setattr__
 
 
 def _is_plain(kind: type[Any], options: dict[str, bool]) -> bool:
-    """Whether nothing is asked for but a frozen value with slots, all of whose fields may be given by place."""
+    """Whether nothing is asked for but a frozen value with slots, whose fields are given alike: by place or by name."""
     declared = " ".join(map(str, vars(kind).get("__annotations__", {}).values()))
     return (
-        options.keys() <= {"frozen", "slots", "init", "repr", "eq"}
+        options.keys() <= {"frozen", "slots", "init", "repr", "eq", "kw_only"}
         and bool(options.get("frozen") and options.get("slots"))
         and "KW_ONLY" not in declared
         and "InitVar" not in declared
@@ -54,7 +54,8 @@ def _is_plain(kind: type[Any], options: dict[str, bool]) -> bool:
 def _made(kind: type[Any], options: dict[str, bool]) -> type[Any]:
     own = {name for name, method in vars(kind).items() if method is not None}
     kind.__doc__ = kind.__doc__ or kind.__name__  # else the standard library writes a signature into it, at some cost
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(kind)
+    by_name = options.get("kw_only", False)
+    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=by_name)(kind)
     made.__dataclass_params__.frozen = True  # as who inherits from it is to be told
     fields = dataclasses.fields(made)
     compared = tuple(field.name for field in fields if field.compare)
@@ -63,7 +64,7 @@ def _made(kind: type[Any], options: dict[str, bool]) -> type[Any]:
         "__getstate__": _getstate, "__setstate__": _setstate,
     }  # fmt: skip
     if options.get("init", True):
-        methods |= {"__init__": _init(made, fields), "__signature__": _Signature()}
+        methods |= {"__init__": _init(made, fields, by_name=by_name), "__signature__": _Signature()}
     if options.get("repr", True):
         methods["__repr__"] = _repr(tuple(field.name for field in fields if field.repr))
     if options.get("eq", True):
@@ -160,11 +161,11 @@ def _repr(names: tuple[str, ...]) -> Callable[[Any], str]:
     return __repr__
 
 
-def _init(kind: Any, fields: _Fields) -> Any:
+def _init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
     """An ``__init__`` that writes another in its place when it is called first."""
 
     def write() -> Any:
-        kind.__init__ = _written_init(kind, fields)
+        kind.__init__ = _written_init(kind, fields, by_name=by_name)
         return kind.__init__
 
     def __init__(self: Any, *args: Any, **named: Any) -> None:  # noqa: N807 - it becomes one
@@ -174,13 +175,13 @@ def _init(kind: Any, fields: _Fields) -> Any:
     return __init__
 
 
-def _written_init(kind: Any, fields: _Fields) -> Any:
+def _written_init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
     """An ``__init__`` in which the value is of a class that is not frozen for as long as its fields are set.
 
     A value of a class that inherits from it may be laid out differently, and is not turned into another.
     """
     names: dict[str, Any] = {"_of": _set, "_open": _open(kind), "_kind": kind, "_missing": dataclasses.MISSING}
-    parameters: list[str] = []
+    parameters: list[str] = ["*"] if by_name and fields else []
     defaults: list[str] = []
     lines: list[str] = []
     inherited: list[str] = []

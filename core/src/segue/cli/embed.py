@@ -16,6 +16,7 @@ from ..client import Client
 from ..errors import ConfigError, InvalidOutputError, NoCandidateError
 from ..events import Usage
 from ..pricing import rounded
+from ..selection import without_candidate
 from ..values import dataclass
 from .faults import as_argument
 from .progress import PROGRESS
@@ -151,7 +152,7 @@ class _Embedder:
         selection = self._client.select("embeddings")
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
-            raise NoCandidateError("there is no candidate", explanation=selection.explain())
+            raise NoCandidateError(without_candidate(selection), explanation=selection.explain())
         return name
 
     def _note(self, reply: EmbedReply) -> None:

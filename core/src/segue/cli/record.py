@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 from ..errors import ConfigError, HTTPError, NoCandidateError
 from ..messages import Message, TextPart
 from ..resilience import Retry
+from ..selection import without_candidate
 from ..testing.recording import Reading, RecordingClient, cassette_of
 from ..values import dataclass
 from .attachments import read_attachments
@@ -147,7 +148,7 @@ def _name(client: RecordingClient, exchange: Exchange, page: Page) -> str:
     ready = [candidate for candidate in selections[-1].candidates if candidate.consent or len(selections) > 1]
     if not ready:
         remark_broken(client, page)
-        raise NoCandidateError("there is no candidate", explanation=selections[-1].explain())
+        raise NoCandidateError(without_candidate(selections[-1]), explanation=selections[-1].explain())
     name = ready[0].provider
     if client.registry.installed[name].spec.access == "offline":
         raise ConfigError(f"{name} is offline: it has no exchange with a host that could be recorded")

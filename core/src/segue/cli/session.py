@@ -13,6 +13,7 @@ from ..client import Client
 from ..errors import NoCandidateError, ProviderError
 from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content
 from ..observation import Observer
+from ..selection import without_candidate
 from ..values import dataclass
 from .faults import as_argument
 from .progress import PROGRESS
@@ -143,7 +144,7 @@ class Session:
                 client.resolve(model)  # which raises where its plugin is not to be had
             selection = client.select(target.needs, model=model, request=request)
             if selection.reason:
-                raise NoCandidateError("there is no candidate", explanation=selection.explain())
+                raise NoCandidateError(without_candidate(selection), explanation=selection.explain())
             return
         left_out = []
         for one in (client.chain(chain) if isinstance(chain, str) else chain).leaves():

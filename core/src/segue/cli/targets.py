@@ -10,6 +10,7 @@ import click
 
 from ..chain import Chain
 from ..errors import ConfigError, NoCandidateError
+from ..selection import without_candidate
 from ..values import dataclass
 from .progress import PROGRESS
 from .terminal import ask, can_ask, is_terminal, one_line, say
@@ -152,7 +153,7 @@ def remark_who(name: str, target: Target, page: Page) -> None:
 def _chosen(selection: Selection) -> str:
     """The name of the candidate that a person picks from a table."""
     if not selection.candidates:
-        raise NoCandidateError("there is no candidate", explanation=selection.explain())
+        raise NoCandidateError(without_candidate(selection), explanation=selection.explain())
     if not can_ask():
         raise ConfigError("--choose needs a terminal: name a model with --model")
     _print_candidates(selection.candidates)

@@ -8,7 +8,16 @@ facts of models.
 from .environment import FILE_NAME, VARIABLES, Variable, keys_file, unknown_variables, user_file
 from .keys import KeySource, find_key, key_sources
 from .reading import Fault, Reading, Source, load, read, secret
-from .settings import ChainConfig, Config, PluginRule, PluginRules, ProviderConfig, TargetConfig, is_loopback
+from .settings import (
+    ChainConfig,
+    Config,
+    PluginRule,
+    PluginRules,
+    ProviderConfig,
+    TargetConfig,
+    address_fault,
+    is_loopback,
+)
 
 __all__ = [
     "FILE_NAME",
@@ -24,6 +33,7 @@ __all__ = [
     "Source",
     "TargetConfig",
     "Variable",
+    "address_fault",
     "find_key",
     "is_loopback",
     "key_sources",

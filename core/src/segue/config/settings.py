@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from ..capabilities import Capabilities, Needs
+from ..display import single_line
 from ..host import Host
 from ..resilience import Breaker, Budget, Retry
 from ..selection import Preferences
@@ -198,6 +199,37 @@ class Config:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("settings cannot be pickled: the pickle could contain secrets in plain text")
+
+
+def address_fault(variable: str, address: str) -> str | None:
+    """What is wrong with the address in an environment variable, in one line; None if it is a URL.
+
+    It shows the address without a user and a password, and not at all if it does not look like an address.
+    """
+    try:
+        parts = urlsplit(address)
+        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 0) >= 0
+    except ValueError:
+        is_url = False
+    if is_url and address.isprintable() and " " not in address:
+        return None
+    if address != address.strip() and address_fault(variable, address.strip()) is None:
+        return f"{variable} in the environment has spaces or line breaks around its URL: remove them"
+    told = f"{variable} in the environment must be a URL such as http://127.0.0.1:8080/v1"
+    scheme, sign, rest = address.rpartition("://")
+    place = re.split(r"[?#]", rest.rpartition("@")[2], maxsplit=1)[0]
+    is_address = re.search(r"[.:/]", place) is not None or place == "localhost"
+    if not is_address or ("@" in rest and re.search(r"[?#]", rest)):  # it may be a key, or hold a password anywhere
+        return f"{told}; its value is not shown"
+    came = single_line(f"{scheme}{sign}{place}" if sign else place, most=_LONGEST_ADDRESS)
+    told = f"{told}, not {came!r}"
+    is_whole = not sign and came == rest and not place.startswith(("http", "/"))
+    if not is_whole or address_fault(variable, f"http://{place}") is not None:
+        return told
+    return f"{told}: set it to {'http' if is_loopback(place) else 'https'}://{place}"
+
+
+_LONGEST_ADDRESS: Final = 100
 
 
 def is_loopback(url: str | None) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Plain = dict[str, Any]
 
-_TEXTS: Final = ("name", "base_url_env", "url", "key_url", "start", "access")
+_TEXTS: Final = ("name", "base_url_env", "url", "key_url", "start", "access", "bare_base_url")
 _ROW_TEXTS: Final = tuple(
     field.name
     for field in fields(Host)

@@ -7,7 +7,11 @@ a mistake that both sides make.
 from __future__ import annotations
 
 import json
+import math
 import re
+import struct
+from base64 import b64encode
+from hashlib import shake_128
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
@@ -229,6 +233,28 @@ def to_json(value: object) -> bytes:
 
 def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def embeddings(inputs: Sequence[str], *, model: str, dimensions: int, base64: bool) -> bytes:
+    """A vector of length 1 for each input: the same text always has the same vector."""
+    data = [
+        {"object": "embedding", "index": place, "embedding": _packed(vector) if base64 else vector}
+        for place, vector in enumerate(_vector(text, dimensions) for text in inputs)
+    ]
+    count = sum(len(text.split()) for text in inputs)
+    usage = {"prompt_tokens": count, "total_tokens": count}
+    return to_json({"object": "list", "data": data, "model": model, "usage": usage})
+
+
+def _vector(text: str, dimensions: int) -> list[float]:
+    digest = shake_128(text.encode()).digest(2 * dimensions)
+    numbers = [int.from_bytes(digest[2 * at : 2 * at + 2], "big") - 32767.5 for at in range(dimensions)]
+    length = math.hypot(*numbers)
+    return [round(number / length, 6) for number in numbers]
+
+
+def _packed(vector: Sequence[float]) -> str:
+    return b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def models(manner: Manner) -> bytes:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from ..values import dataclass
-from .chat_completions import LLAMA_CPP, OPENAI, Telling, models, to_json, tokens_of, words
+from .chat_completions import LLAMA_CPP, OPENAI, Telling, embeddings, models, to_json, tokens_of, words
 from .faults import Answer, Body, Cut, Drop, Garbage, Raw, Stall, Status, Step
 from .loopback import Connection, Loopback, Received
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Script: TypeAlias = str | Sequence[str] | Callable[[Received], Sequence[str]]
 """The answer of a host: a text, its tokens, or a function that makes tokens from a request."""
 
+_DIMENSIONS = 8
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -271,9 +272,10 @@ class CromicleHost(ScriptedHost):
 
 
 class OpenAIHost(ScriptedHost):
-    """Uses the Chat Completions wire under any prefix, streamed or whole as requested; and ``GET /models``.
+    """Uses the Chat Completions wire under any prefix, streamed or whole as requested; ``/embeddings`` and ``/models``.
 
-    It checks neither keys nor the names of models.
+    The same text always has the same vector, with 8 numbers, or as many as requested. It checks neither keys nor the
+    names of models.
     """
 
     _numbered = True
@@ -293,6 +295,8 @@ class OpenAIHost(ScriptedHost):
         path = received.path.partition("?")[0]
         if received.method == "GET" and path.endswith("/models"):
             return _whole(models(self._manner))
+        if received.method == "POST" and path.endswith("/embeddings"):
+            return self._embedded(_asked(received))
         if received.method != "POST" or not path.endswith(("/chat/completions", "/chat")):
             unknown = f"Unknown request URL: {received.method} {path}"
             return self.error(Status(404, message=unknown, type="invalid_request_error", code="unknown_url"))
@@ -318,6 +322,20 @@ class OpenAIHost(ScriptedHost):
         if not streamed:
             return _whole(telling.whole())
         return Told(telling.events(), "text/event-stream; charset=utf-8", lead=1)
+
+    def _embedded(self, asked: Mapping[str, Any]) -> Told:
+        inputs, dimensions = asked.get("input"), asked.get("dimensions")
+        texts: list[Any] = [inputs] if isinstance(inputs, str) else inputs if isinstance(inputs, list) else []
+        fault = None
+        if not texts or not all(isinstance(text, str) for text in texts):
+            fault = "input is neither a text nor a list of texts"
+        elif not _is_count(dimensions):
+            fault = "dimensions is not a positive integer"
+        if fault is not None:
+            return self.error(Status(400, message=fault, type="invalid_request_error"))
+        base64 = asked.get("encoding_format") == "base64"
+        model = self._manner.model or str(asked.get("model", "scripted"))
+        return _whole(embeddings(texts, model=model, dimensions=dimensions or _DIMENSIONS, base64=base64))
 
     def error(self, step: Status) -> Told:
         """The error object."""

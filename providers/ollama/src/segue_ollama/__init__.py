@@ -13,6 +13,7 @@ def segue_providers() -> list[ProviderSpec]:
             name="ollama",
             load="segue_ollama.provider:Ollama",
             base_url_env="OLLAMA_HOST",
+            bare_base_url=True,
             url="http://127.0.0.1:11434",
             start="`ollama serve`",
             options="segue_ollama.options:Options",

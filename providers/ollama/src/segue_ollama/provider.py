@@ -78,9 +78,9 @@ def address(told: str | None) -> str:
         parts = urlsplit(f"{scheme}://{rest}")
         host, port = parts.hostname or "127.0.0.1", parts.port
     except ValueError:
-        raise ConfigError("ollama: the address (OLLAMA_HOST) is not valid; expected a host, host:port or URL") from None
+        raise ConfigError(_wrong(told)) from None
     if scheme not in {"http", "https"} or parts.username is not None or parts.query:
-        raise ConfigError("ollama: the address (OLLAMA_HOST) is not valid; expected a host, host:port or http URL")
+        raise ConfigError(_wrong(told))
     try:
         ip = ip_address(host)
     except ValueError:
@@ -93,6 +93,16 @@ def address(told: str | None) -> str:
         port = _PORT
     place = host if port is None else f"{host}:{port}"
     return f"{scheme}://{place}{parts.path.rstrip('/').removesuffix('/v1')}"
+
+
+def _wrong(told: str) -> str:
+    """What is wrong with the address, which is shown without a user, a password and a query."""
+    scheme, sign, rest = told.rpartition("://")
+    fault = "ollama: the address (OLLAMA_HOST) must be a host, host:port or http URL"
+    if "@" in rest and "?" in rest:
+        return f"{fault}; its value is not shown"
+    place = rest.rpartition("@")[2].partition("?")[0]
+    return f"{fault}, not {scheme + sign + place!r:.100}"
 
 
 def _headers(context: Context) -> dict[str, str]:

@@ -1,0 +1,238 @@
+"""Arguments with a wrong name: what to write instead of the names that other libraries have."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from .messages import SETTING_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["known_arguments", "nearest", "unknown_argument"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_OF_CHAT: Final = (
+    *("model", "needs", "chain", "schema", "tools", "tool_choice", "options", "extra_body", "extra_headers", "policy"),
+    *("timeout", "mid_stream", "reject", "hedge", "hold_back", *SETTING_NAMES),
+)
+_OF_EMBED: Final = (
+    *("inputs", "model", "needs", "chain", "dimensions", "purpose", "options", "extra_body", "extra_headers"),
+    *("policy", "timeout"),
+)
+_OF_CLIENT: Final = (
+    *("config", "plugins", "providers", "api_keys", "timeout", "retry", "breaker", "budget", "health", "concurrency"),
+    *("proxy", "ca_file", "environment_proxies", "downloads", "host_messages", "observers", "middleware", "transport"),
+    "environ",
+)
+_ARGUMENTS: Final[Mapping[str, Sequence[str]]] = {
+    "chat": _OF_CHAT,
+    "stream": _OF_CHAT,
+    "embed": _OF_EMBED,
+    "Client": _OF_CLIENT,
+}
+"""The arguments by name; a test holds them equal to the signatures."""
+
+_MESSAGES: Final = "give it as a message: chat([{'role': 'system', 'content': …}, …])"
+_FIRST: Final = "use messages=, the first argument"
+_TABLE: Final = "set it in the configuration: [providers.NAME]"
+_ADDRESS: Final = (
+    f"{_TABLE} base_url, or Client(config={{'providers': {{'NAME': {{'base_url': …}}}}}}), "
+    "where NAME is the provider, such as openai"
+)
+_SAID: Final = "use extra_body= or options="
+
+_CHAT: Final[Mapping[str, str]] = {
+    "response_format": "use schema= (a pydantic model, a JSON schema, or 'json')",
+    "response_model": "use schema=",
+    "response_schema": "use schema=",
+    "output_type": "use schema=",
+    "system": _MESSAGES,
+    "system_prompt": _MESSAGES,
+    "system_instruction": _MESSAGES,
+    "instructions": _MESSAGES,
+    "developer": "give it as a message: messages=[{'role': 'developer', 'content': …}, …]",
+    "messages": _FIRST,
+    "prompt": _FIRST,
+    "input": _FIRST,
+    "inputs": f"{_FIRST}; for embeddings call client.embed(…)",
+    "contents": _FIRST,
+    "stream": "call client.stream(…) to get a stream",
+    "stream_options": "usage is always in reply.usage",
+    "max_completion_tokens": "use max_tokens=",
+    "max_output_tokens": "use max_tokens=",
+    "max_new_tokens": "use max_tokens=",
+    "num_predict": "use max_tokens=",
+    "stop_sequences": "use stop=",
+    "functions": "use tools=",
+    "function_call": "use tool_choice=",
+    "reasoning": "use reasoning_effort=",
+    "effort": "use reasoning_effort=",
+    "thinking": "use reasoning_effort=, or options=",
+    "random_seed": "use seed=",
+    "candidate_count": "use n=",
+    "num_choices": "use n=",
+    "repetition_penalty": _SAID,
+    "fallback": "use chain= with a list of models",
+    "fallbacks": "use chain= with a list of models",
+    "models": "use chain= with a list of models",
+    "provider": "use model='provider/model'",
+    "engine": "use model=",
+    "deployment": "use model=",
+    "model_name": "use model=",
+    "model_id": "use model=",
+    "headers": "use extra_headers=",
+    "body": "use extra_body=",
+    "extra_query": "it is not supported; use extra_body= or extra_headers=",
+    "user": _SAID,
+    "metadata": _SAID,
+    "service_tier": _SAID,
+    "logit_bias": _SAID,
+    "safety_settings": _SAID,
+    "request_timeout": "use timeout=",
+    "dimensions": "call client.embed(…) for embeddings",
+    "purpose": "call client.embed(…) for embeddings",
+    "balance": "set it for the chain: Chain(…, balance=…)",
+}
+"""Names from other libraries for arguments of a call."""
+
+_EMBED: Final[Mapping[str, str]] = {
+    "input": "use inputs=, the first argument",
+    "text": "use inputs=, the first argument",
+    "texts": "use inputs=, the first argument",
+    "contents": "use inputs=, the first argument",
+    "documents": "use inputs=, the first argument",
+    "input_type": "use purpose= ('query' or 'document')",
+    "task_type": "use purpose= ('query' or 'document')",
+    "output_dimensionality": "use dimensions=",
+    "output_dimension": "use dimensions=",
+    "dimension": "use dimensions=",
+    "encoding_format": "the vectors are always lists of numbers",
+}
+"""The same for embeddings, before those."""
+
+_CLIENT: Final[Mapping[str, str]] = {
+    "api_key": "use api_keys={'openai': …}: a key for each provider, by its name",
+    "key": "use api_keys={'openai': …}: a key for each provider, by its name",
+    "keys": "use api_keys={'openai': …}: a key for each provider, by its name",
+    "token": "use api_keys={'openai': …}: a key for each provider, by its name",
+    "auth_token": "use api_keys={'openai': …}: a key for each provider, by its name",
+    "base_url": _ADDRESS,
+    "api_base": _ADDRESS,
+    "base_urls": _ADDRESS,
+    "endpoint": _ADDRESS,
+    "azure_endpoint": _ADDRESS,
+    "url": _ADDRESS,
+    "host": _ADDRESS,
+    "api_version": f"{_TABLE} base_url or options",
+    "organization": f"{_TABLE} headers",
+    "project": f"{_TABLE} headers",
+    "headers": f"{_TABLE} headers; for one call use chat(extra_headers=…)",
+    "default_headers": f"{_TABLE} headers; for one call use chat(extra_headers=…)",
+    "extra_headers": f"{_TABLE} headers; for one call use chat(extra_headers=…)",
+    "default_query": f"{_TABLE} base_url",
+    "options": f"{_TABLE} options; for one call use chat(options=…)",
+    "model": "name it in the call: chat(model=…); the default is [default] model in the configuration",
+    "default_model": "name it in the call: chat(model=…); the default is [default] model in the configuration",
+    "models": 'name one in the call: chat(model=…) or chat(chain=[…]); facts are set in [models."provider/model"]',
+    "needs": "name them in the call: chat(needs=…); sets of needs with a name are set in [needs]",
+    "chain": "name it in the call: chat(chain=…); chains with a name are set in [chains.NAME]",
+    "chains": "name one in the call: chat(chain=…); chains with a name are set in [chains.NAME]",
+    "fallbacks": "name them in the call: chat(chain=[…]); chains with a name are set in [chains.NAME]",
+    "provider": "name it in the call: chat(model='provider/model'), or use providers= for your own providers",
+    "order": "set it in the configuration: order",
+    "retries": "use retry=",
+    "max_retries": "use retry=",
+    "num_retries": "use retry=",
+    "request_timeout": "use timeout=",
+    "circuit_breaker": "use breaker=",
+    "max_concurrency": "use concurrency=",
+    "max_connections": "use concurrency=",
+    "proxies": "use proxy=",
+    "http_proxy": "use proxy=",
+    "trust_env": "use environment_proxies=",
+    "verify": "use ca_file=",
+    "ssl": "use ca_file=",
+    "ssl_context": "use ca_file=",
+    "cert": "use ca_file=",
+    "http_client": "use transport=",
+    "session": "use transport=",
+    "callbacks": "use observers=",
+    "hooks": "use observers= or middleware=",
+    "logger": "use observers=",
+    "env": "use environ=",
+    "config_file": "use config=",
+    "settings": "use config=; for one call give them to chat(…), such as chat(temperature=…)",
+}
+"""Names for what is set for a client, or from other libraries for it."""
+
+_FOR_CLIENT: Final[Mapping[str, str]] = {
+    **{name: f"set it for the client: Client({name}=…)" for name in _OF_CLIENT},
+    "retry": "set it for the client: Client(retry=…)",
+    "api_key": "set it for the client: Client(api_keys={'provider': …})",
+    "api_keys": "set it for the client: Client(api_keys={'provider': …})",
+    **dict.fromkeys(("retries", "max_retries", "num_retries"), "set it for the client: Client(retry=…)"),
+    **dict.fromkeys(("base_url", "api_base", "endpoint", "azure_endpoint"), f"{_TABLE} base_url"),
+}
+"""What a call does not have, but a client."""
+
+
+def unknown_argument(where: str, name: str) -> str:
+    """The message about an argument that ``where`` (a method, or ``Client``) does not have."""
+    instead = _instead_at_client(name) if where == "Client" else _instead_in_call(where, name)
+    told = f"{where}({name}=…): unknown argument {name!r}"
+    return f"{told}; {instead}" if instead else told + nearest(name, _ARGUMENTS.get(where, ()))
+
+
+def _instead_in_call(where: str, name: str) -> str | None:
+    if where == "embed":
+        if name in _EMBED:
+            return _EMBED[name]
+        if name in _OF_CHAT:
+            return "it is not an argument for embeddings, only for chat(…) and stream(…)"
+    return _CHAT.get(name) or _FOR_CLIENT.get(name)
+
+
+def _instead_at_client(name: str) -> str | None:
+    if name in _CLIENT:
+        return _CLIENT[name]
+    if name.endswith(("_api_key", "_key", "_token")):
+        return _CLIENT["api_key"]
+    if name in _OF_CHAT:
+        return f"give it to the call: chat({name}=…)"
+    if name in _CHAT:
+        instead = _CHAT[name]
+        return f"in the call chat(…), {instead}" if instead.startswith("use ") else instead
+    return None
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A suggestion of the nearest name, as the end of a sentence; or the list of known names."""
+    import difflib  # slow to import: only where something is wrong
+
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known are {', '.join(known)}" if known else ""
+
+
+def known_arguments(where: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: an argument with an unknown name is a TypeError that says what to write instead."""
+
+    def decorated(function: Callable[P, R]) -> Callable[P, R]:
+        code = function.__code__
+        names = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not kwargs.keys() <= names:
+                told = unknown_argument(where, next(name for name in kwargs if name not in names))
+                raise TypeError(told)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorated
