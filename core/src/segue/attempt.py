@@ -294,6 +294,7 @@ class Attempting(Flow):
         self._is_asked = True
         run.observers.changed(change)
         self._watchdog = watchdog = Watchdog()
+        watchdog.latest = self._deadline
         ask = candidate.stream
         for limit in candidate.limits:
             ask = limited(ask, limit, self._waits)

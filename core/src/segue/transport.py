@@ -50,6 +50,7 @@ from .errors import (
 )
 from .events import Flow, RateLimits
 from .frames import forget_locals
+from .limits import TimeIsUpError, again
 from .values import dataclass
 from .wire import Call, error_body
 from .wire.blotting import blot, secrets_of
@@ -246,9 +247,15 @@ class Watchdog:
     Between `arm` and `disarm` the current task is cancelled when the time is up; the code that armed it
     turns that cancellation into a timeout with `expired`. Both belong around one await, in the task that waits:
     the next event may be read in another task, and until then the task belongs to the reader.
+
+    A timer that fires late shows that something else blocked the loop: nobody read what the host sent, and perhaps
+    nothing was sent to it. The wait then gets that time again, but not after the loop time ``latest``.
     """
 
-    __slots__ = ("__weakref__", "_cancelling", "_clock", "_handle", "_loop", "_task", "deadline", "fired", "phase")
+    __slots__ = (
+        "__weakref__", "_cancelling", "_clock", "_handle", "_loop", "_task", "_was_late", "deadline", "fired", "latest",
+        "phase",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -256,7 +263,9 @@ class Watchdog:
         self._handle: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
+        self._was_late = math.nan  # the deadline that a blocked loop has moved
         self.deadline: float = math.inf
+        self.latest: float = math.inf
         self.fired: bool = False
         self.phase: Phase = "total"
 
@@ -318,7 +327,14 @@ class Watchdog:
         self._handle = None
         if self._task is None:
             return
-        if self._loop.time() < self.deadline:
+        now = self._loop.time()
+        if now >= self.deadline and self.phase != "total" and self.deadline != self._was_late:
+            more = again(now - self.deadline)
+            if more and self.latest > now:
+                self.deadline = self._was_late = min(now + more, self.latest)
+                if self.deadline == self.latest:
+                    self.phase = "total"
+        if now < self.deadline:
             self._handle = self._loop.call_at(self.deadline, self._ring)
             return
         # What came while the loop was busy with something else is read in the turn that has just begun: it was in time.
@@ -344,6 +360,23 @@ class Watchdog:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+
+
+@contextlib.asynccontextmanager
+async def at_most(phase: Phase, seconds: float | None) -> AsyncGenerator[None, None]:
+    """Limit a wait for a host, with a watch: `TimeIsUpError` after this number of seconds."""
+    watchdog = Watchdog()
+    watchdog.arm(phase, seconds)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not watchdog.expired(asyncio.current_task()):
+            raise
+    else:
+        return
+    finally:
+        watchdog.close()
+    raise TimeIsUpError  # outside the except block: the frames of what was cancelled may hold a key
 
 
 # ── the aiohttp transport ────────────────────────────────────────────────────────────────────────────
@@ -434,8 +467,14 @@ class _Connector(aiohttp.TCPConnector):
     """
 
     def __init__(
-        self, *, loop: asyncio.AbstractEventLoop, context: ssl.SSLContext | None, addresses_of: AddressesOf | None
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        context: ssl.SSLContext | None,
+        addresses_of: AddressesOf | None,
+        seconds: float | None,
     ) -> None:
+        self._seconds = seconds
         resolver = _Resolver(loop) if addresses_of is None else _Given(addresses_of)
         super().__init__(limit=0, ssl=True if context is None else context, ttl_dns_cache=30, resolver=resolver)
         self._factory = lambda: _Protocol(loop)  # type: ignore[assignment]
@@ -446,7 +485,12 @@ class _Connector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
     ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
+        # aiohttp's own limit cancels at once where the loop was blocked, also if the connection is there.
+        try:
+            async with at_most("connect", self._seconds):
+                connection = await super().connect(req, traces, timeout)
+        except TimeIsUpError:
+            raise aiohttp.ConnectionTimeoutError from None
         _taken(connection, _use.get())
         return connection
 
@@ -501,9 +545,7 @@ class AiohttpTransport:
         self._loopback_only = loopback_only
         self._ca_file = ca_file
         self._addresses_of = addresses_of
-        self._aiohttp_timeout = aiohttp.ClientTimeout(
-            total=None, connect=timeout.connect, sock_connect=timeout.connect, ceil_threshold=math.inf
-        )
+        self._aiohttp_timeout = aiohttp.ClientTimeout(total=None)
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Session] = WeakKeyDictionary()
 
     def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
@@ -527,7 +569,12 @@ class AiohttpTransport:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
-            connector = _Connector(loop=loop, context=self._ssl_context(), addresses_of=self._addresses_of)
+            connector = _Connector(
+                loop=loop,
+                context=self._ssl_context(),
+                addresses_of=self._addresses_of,
+                seconds=self.timeout.connect,
+            )
             made = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
