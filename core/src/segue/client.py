@@ -508,7 +508,8 @@ class Client:
             return self._to_embed(target, NO_NEEDS, wish)
 
         run = self._run(whole=True)
-        run.timeout = limits_with(timeout, run.timeout if chosen is None else limits_with(chosen.timeout, run.timeout))
+        run.usual = run.timeout if chosen is None else limits_with(chosen.timeout, run.timeout)
+        run.timeout = limits_with(timeout, run.usual)
         if chosen is None:
             resolution = self._to_embed(model, wanted, wish)
             if resolution.selection is not None:
@@ -547,6 +548,7 @@ class Client:
     def _run(self, *, whole: bool) -> Run:
         return Run(
             timeout=self._timeout,
+            usual=self._timeout,
             retry=self._retry,
             concurrency=self._concurrency,
             fleet=self._fleet,

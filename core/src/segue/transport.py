@@ -253,7 +253,7 @@ class Watchdog:
     """
 
     __slots__ = (
-        "__weakref__", "_cancelling", "_clock", "_handle", "_loop", "_task", "_was_late", "deadline", "fired", "latest",
+        "__weakref__", "_clock", "_handle", "_loop", "_task", "_was_late", "cancelling", "deadline", "fired", "latest",
         "phase",
     )  # fmt: skip
 
@@ -262,7 +262,7 @@ class Watchdog:
         self._clock: _Clock | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
-        self._cancelling = 0
+        self.cancelling: int = 0  # of the watched task, when the watch began
         self._was_late = math.nan  # the deadline that a blocked loop has moved
         self.deadline: float = math.inf
         self.latest: float = math.inf
@@ -304,7 +304,7 @@ class Watchdog:
         """Watch this task until the deadline that was set before."""
         assert task is not None
         self._task = task
-        self._cancelling = task.cancelling()
+        self.cancelling = task.cancelling()
 
     def be_exact(self) -> None:
         """Use a timer for the deadline, or for a time before it."""
@@ -315,13 +315,15 @@ class Watchdog:
             handle.cancel()
         self._handle = self._loop.call_at(self.deadline, self._ring)
 
-    def disarm(self) -> None:
-        """End the watch; the timer stays for the next one."""
-        if self.fired and self._task is not None:
+    def disarm(self) -> bool:
+        """End the watch; the timer stays for the next one. True if the time was up, and nothing came of it."""
+        is_late = self.fired
+        if is_late and self._task is not None:
             # What was waited for kept the cancellation to itself; the task goes on as one that nobody cancelled.
             self.fired = False
             self._task.uncancel()
         self._task = None
+        return is_late
 
     def _ring(self) -> None:
         self._handle = None
@@ -350,7 +352,7 @@ class Watchdog:
         if not self.fired:
             return False
         self.fired = False
-        return task is not None and task.uncancel() <= self._cancelling
+        return task is not None and task.uncancel() <= self.cancelling
 
     def close(self) -> None:
         """Stop watching."""
