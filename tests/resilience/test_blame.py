@@ -33,7 +33,8 @@ def client_of(host: OpenAIHost, **options: Any) -> Client:
 async def ask(client: Client, way: str, **asking: Any) -> str:
     """The text of the answer."""
     if way == "chat":
-        return (await client.chat(**{"messages": "hi", **asking})).text
+        told: str = (await client.chat(**{"messages": "hi", **asking})).text
+        return told
     if way == "embed":
         return str((await client.embed(asking.pop("messages"), **asking)).vectors)
     async with client.stream(**{"messages": "hi", **asking}) as stream:

@@ -204,8 +204,9 @@ def _by_field(value: Mapping[str, object]) -> str | None:
         return None
     each: list[str] = []
     for name, told in value.items():
-        texts = told if isinstance(told, list) else [told]
-        if not texts or not all(isinstance(text, str) for text in texts):
+        given: list[object] = told if isinstance(told, list) else [told]
+        texts = [text for text in given if isinstance(text, str)]
+        if not texts or len(texts) < len(given):
             return None
         text = ", ".join(texts[:_MOST_OF_A_LIST])
         each.append(text if name in _NAMELESS else f"{name}: {text}")
