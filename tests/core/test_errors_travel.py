@@ -15,7 +15,7 @@ import pytest
 from elsewhere import ask
 
 import segue.errors
-from segue import AllFailedError, ProviderError, RateLimitError, SegueError
+from segue import AllFailedError, Chain, Client, Host, ProviderError, RateLimitError, Retry, SegueError
 from segue.errors import HTTPError, NeedsSyntaxError
 from segue.events import Usage
 from segue.observation import Attempt
@@ -151,6 +151,48 @@ def test_args_that_cannot_be_pickled_are_their_text() -> None:
     error = ProviderError("it failed")
     error.args = (threading.Lock(),)
     assert "lock" in str(pickle.loads(pickle.dumps(error)))
+
+
+GROUPS: dict[str, Callable[[Any], Any]] = {
+    "alone": lambda error: error,
+    "in a group": lambda error: ExceptionGroup("some", [ValueError("another"), error]),
+    "in a group of groups": lambda error: ExceptionGroup("more", [ExceptionGroup("some", [error])]),
+}
+
+
+def _found(error: Any) -> Any:
+    """The error of all targets, wherever in groups it is."""
+    while not isinstance(error, AllFailedError):
+        error = error.exceptions[-1]
+    return error
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("group", GROUPS)
+async def test_what_hosts_said_comes_along_in_groups(group: str, way: str) -> None:
+    """Of a real call: each body, message and note of a host, each attempt with its error, the notes of groups."""
+    async with OpenAIHost() as host:
+        host.does(Status(503, code="overloaded", message="Busy."), times=None)
+        rows = [Host(name, host.url, models=["m"]) for name in ("a", "b")]
+        async with Client(providers=rows, config=False, plugins=False, environ={}, retry=Retry(count=0)) as client:
+            with pytest.raises(AllFailedError) as caught:
+                await client.chat("hi", chain=Chain("a/m", "b/m"))
+    caught.value.add_note("of all")
+    error = GROUPS[group](caught.value)
+    if error is not caught.value:
+        error.add_note("of the group")
+    copied = WAYS[way](error)
+    assert (type(copied), copied.__notes__) == (type(error), error.__notes__)
+    all_failed = _found(copied)
+    assert (str(all_failed), all_failed.__notes__) == (str(caught.value), ["of all"])
+    assert [attempt.outcome for attempt in all_failed.attempts] == ["failed", "failed"]
+    for attempt, one in zip(all_failed.attempts, all_failed.exceptions, strict=True):
+        assert attempt.error is one
+        assert (one.status, one.code, one.host_message) == (503, "overloaded", "Busy.")
+        assert one.__notes__ == ["the host says: Busy."]
+        assert "Busy." in one.body
+        one.host_message = None
+        assert one.__notes__ == []
 
 
 # ── from another process ─────────────────────────────────────────────────────────────────────────────

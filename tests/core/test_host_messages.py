@@ -53,6 +53,29 @@ BODIES = {
     ),
     "problem": ({"type": "about:blank", "title": "Bad", "detail": "Said."}, "Said."),
     "text in JSON": ("Said.", "Said."),
+    "problem, fields": (
+        {"title": "One or more errors.", "errors": {"Model": ["Required.", "Short."], "n": ["Bad."]}},
+        "Model: Required., Short.; n: Bad.",
+    ),
+    "json:api": ({"errors": [{"status": "422", "title": "Invalid", "detail": "Said."}]}, "Said."),
+    "a list of texts": ({"errors": ["One", "Two"]}, "One; Two"),
+    "details": ({"error": {"code": 3, "details": [{"description": "Said."}]}}, "Said."),
+    "details, a text": ({"error": "Bad Request", "details": "Said."}, "Said."),
+    "google, fields": (
+        {"error": {"code": 400, "details": [{"fieldViolations": [{"field": "a.b", "description": "Said."}]}]}},
+        "a.b: Said.",
+    ),
+    "error_message": ({"error_message": "Said."}, "Said."),
+    "errorMessage": ({"errorMessage": "Said.", "errorType": "Error"}, "Said."),
+    "baidu": ({"error_code": 17, "error_msg": "Said."}, "Said."),
+    "apigee": ({"fault": {"faultstring": "Said.", "detail": {"errorcode": "x"}}}, "Said."),
+    "aws, an object": ({"Error": {"Code": "x", "Message": "Said."}}, "Said."),
+    "elastic": ({"error": {"type": "x", "reason": "Said."}, "status": 400}, "Said."),
+    "a message in an object": ({"message": {"text": "Said."}}, "Said."),
+    "a message by language": ({"message": {"en": "Said."}}, "en: Said."),
+    "fields in a message": ({"message": {"model": ["Said."]}}, "model: Said."),
+    "JSON in a message": ({"error": {"message": '{"error": {"message": "Said."}}'}}, "Said."),
+    "a whole answer": ({"model": "m", "message": {"role": "assistant", "content": "a prompt"}}, None),
     "an answer": ({"choices": [{"message": {"role": "assistant", "content": "a prompt"}}]}, None),
     "a number": (3, None),
     "deep": (json.loads('{"error":' * 40 + '"x"' + "}" * 40), None),
@@ -78,11 +101,24 @@ def test_the_sentence_of_each_body_is_read(name: str) -> None:
         (b'event: error\ndata: {"error": {"message": "Said."}}\n\n', "Said."),
         ("cut in a lett\u00e9r".encode()[:-2], "cut in a lett"),
         (b"\xff\xfe\x00\x01", None),
+        (bytes(range(128, 256)), None),
+        (b"\xef\xbb\xbf" + b'{"error": {"message": "Said."}}', "Said."),
+        ('{"error": {"message": "Said."}}'.encode("utf-16"), "Said."),
+        ('{"message": "Café is closed."}'.encode("latin-1"), "Café is closed."),
+        ("Café is closed.".encode("latin-1"), "Café is closed."),
+        ("<title>Café</title>".encode("latin-1"), "Café"),
+        (b"\xef\xbb\xbf<html><title>Bad Gateway</title>", "Bad Gateway"),
+        (b"<!-- a --><html><title></title><body><h1>Forbidden</h1>", "Forbidden"),
+        (b': ping\r\n\r\nid: 1\r\ndata: {"error": {"message": "Said."}}\r\n\r\n', "Said."),
+        (b'data: {"id": "1"}\n\ndata: {"error": {"message": "Said."}}\n\n', "Said."),
+        (b"event: error\ndata: Said.\n\n", "Said."),
+        (b'{"status": "loading"}\n{"error": "Said."}\n', "Said."),
+        (b'{"error": {"type": "x", "message": "Said \\"no\\".", "param": "cu', 'Said "no".'),
         (b"", None),
     ],
 )
 def test_a_body_that_is_not_json_is_read_as_text(body: bytes, said: str | None) -> None:
-    """A plain text is the sentence, of a page it is the title, of bytes that are no text nothing."""
+    """A plain text is the sentence, of a page it is the title, of a stream its error; other bytes have none."""
     assert error_body.read(body).message == said
 
 

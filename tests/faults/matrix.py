@@ -257,10 +257,19 @@ class Clock:
     async def pause(self, seconds: float) -> None:
         """Do something else for so long: whatever is due in that time happens."""
         await self.turns()
-        self._ahead += seconds
         if self._limit is not None:
             self._limit.reschedule((self._limit.when() or 0.0) + seconds)
-        await self.turns()
+        loop: Any = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (now := loop.time()) < end:
+            # From one timer to the next: a clock that jumps past a timer is that of a loop that was blocked.
+            due = min((timer.when() for timer in loop._scheduled if not timer.cancelled()), default=end)
+            self._ahead += max(min(due, end) - now, 1e-6)
+            await self.turns()
+
+    def block(self, seconds: float) -> None:
+        """Let this time pass at once, as where code blocks the loop."""
+        self._ahead += seconds
 
 
 Reading: TypeAlias = Literal["at once", "pausing", "tasks"]

@@ -185,6 +185,7 @@ def direct(where: str, run: Run, chain: Chain | None, asking: Asking) -> None:
     if chain is not None:
         run.mid_stream, run.hedge, run.reject = chain.mid_stream, chain.hedge, chain.reject
         run.timeout = limits_with(chain.timeout, run.timeout)
+        run.usual = None if run.usual is None else limits_with(chain.timeout, run.usual)
     if not asking:
         return
     if "timeout" in asking:

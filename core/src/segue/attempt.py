@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import contextlib
 import copy
 import itertools
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from random import random as _random
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -25,6 +26,7 @@ from .errors import (
 )
 from .events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
 from .frames import forget_locals
+from .json_text import NotUnicodeError
 from .observation import Attempt, AttemptStart, Observers, Wait
 from .pricing import SharedPricing
 from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
@@ -126,6 +128,8 @@ class Run:
     """
 
     timeout: Timeout = field(default_factory=Timeout)
+    usual: Timeout | None = None
+    """The limits without those of the call itself; None if a call's shorter limits count against a host too."""
     retry: Retry = NO_RETRY
     concurrency: Concurrency = field(default_factory=Concurrency)
     fleet: Fleet = field(default_factory=lambda: Fleet(breaker=None))
@@ -173,8 +177,9 @@ class Attempting(Flow):
 
     __slots__ = (
         "_characters", "_deadline", "_end", "_handover", "_held", "_holding", "_is_asked", "_is_over", "_notices",
-        "_resumption", "_run", "_source", "_started", "_timeout", "_until", "_watchdog", "candidate", "collector",
-        "endpoint", "failure", "first", "index", "is_late", "number", "on_content", "probe", "record", "request", "way",
+        "_of_caller", "_resumption", "_run", "_source", "_started", "_timeout", "_until", "_watchdog", "candidate",
+        "collector", "endpoint", "failure", "first", "index", "is_late", "number", "on_content", "probe", "record",
+        "request", "way",
     )  # fmt: skip
 
     def __init__(
@@ -223,6 +228,7 @@ class Attempting(Flow):
         self._source: Flow | None = None
         self._watchdog: Watchdog | None = None
         self._end: Event | None = None
+        self._of_caller: Exception | None = None
         self._is_asked = False
         self._is_over = False
 
@@ -255,9 +261,11 @@ class Attempting(Flow):
                 raise
         except ProviderError as error:
             self.failure = error
-        except SegueError:
-            raise  # a fault of configuration: not this provider's, and no other cures it
+        except (SegueError, NotUnicodeError):
+            raise  # a fault of configuration, or of the request: not this provider's, and no other cures it
         except Exception as error:  # a provider's code may raise anything; the caller is promised our types
+            if error is self._of_caller:
+                raise
             # One of aiohttp's is nobody's cause: its repr may hold the headers of the call.
             translated = foreign_error(error, begun=self.first is not None)
             self.failure = translated or ProviderError(f"the provider raised {type(error).__name__}", phase="plugin")
@@ -294,6 +302,7 @@ class Attempting(Flow):
         self._is_asked = True
         run.observers.changed(change)
         self._watchdog = watchdog = Watchdog()
+        watchdog.latest = self._deadline
         ask = candidate.stream
         for limit in candidate.limits:
             ask = limited(ask, limit, self._waits)
@@ -319,17 +328,27 @@ class Attempting(Flow):
             except BaseException as error:  # as above
                 forget_locals(error, of_all=True)
                 raise
-            watchdog.disarm()
+            is_late = watchdog.disarm()
             if not batch:
                 raise ProtocolError("the provider's events ended without a Finish", phase="plugin")
             begun = self.first is not None
             given = self._took(batch) if self._holding or not begun else self._passed_on(batch)
             if self._end is not None:
+                self._refuse_end(is_late=is_late)
                 return given or self._ended(self._end)
             if given:
                 return given
             if self.first is None:
                 watchdog.resume()
+
+    def _refuse_end(self, *, is_late: bool) -> None:
+        """An end that the provider made of a cancellation, which it kept to itself, does not make an answer whole."""
+        task, watchdog = asyncio.current_task(), self._watchdog
+        assert watchdog is not None
+        if is_late:
+            raise self._timed_out()
+        if task is not None and task.cancelling() > watchdog.cancelling:
+            raise asyncio.CancelledError
 
     def _passed_on(self, batch: Sequence[Event]) -> Sequence[Event]:
         """What is given of a batch, where nothing is held back any more: all of it, up to the end."""
@@ -377,7 +396,8 @@ class Attempting(Flow):
         if self._held and run.reject:
             self._check(whole=True)
         if run.parse is not None:
-            run.parsed = run.parse(self.collector.reply().choices[0])
+            with self._callers_code():
+                run.parsed = run.parse(self.collector.reply().choices[0])
         # On record before the caller sees the end, whose reply tells of it.
         self._recorded("answered", asyncio.get_running_loop().time() - self._started)
         if self.on_content is not None:
@@ -423,9 +443,21 @@ class Attempting(Flow):
     def _check(self, *, whole: bool) -> None:
         """Turn the answer down where the caller's tests do."""
         reply = self.collector.reply() if whole else self.collector.beginning()
-        reason = rejected_by(self._run.reject, reply, whole=whole)
+        with self._callers_code():
+            reason = rejected_by(self._run.reject, reply, whole=whole)
         if reason is not None:
             raise RejectedError(f"the answer was rejected ({reason})", reason=reason, text=reply.text)
+
+    @contextlib.contextmanager
+    def _callers_code(self) -> Iterator[None]:
+        """Code of the caller runs: what it raises is not an error of the provider, and reaches the caller as it is."""
+        try:
+            yield
+        except SegueError:
+            raise
+        except Exception as error:  # only looked at, and raised again
+            self._of_caller = error
+            raise
 
     def _start(self) -> AttemptStart:
         one = self.candidate
@@ -436,6 +468,14 @@ class Attempting(Flow):
     def _waits(self) -> AbstractContextManager[None]:
         run, one = self._run, self.candidate
         return run.observers.waiting(lambda: Wait(run.call, "slot", one.provider, one.model))
+
+    def _is_impatient(self) -> bool:
+        """Whether it failed only by a limit of the call that is shorter than the usual one: that says nothing of it."""
+        run, error = self._run, self.failure
+        if run.usual is None or self._timeout is not run.timeout or not isinstance(error, PhaseTimeoutError):
+            return False
+        given, usual = (getattr(limits, error.phase, None) for limits in (run.timeout, run.usual))
+        return given is not None and (usual is None or given < usual)
 
     def _outcome(self) -> Outcome:
         if self.failure is not None:
@@ -471,6 +511,8 @@ class Attempting(Flow):
                 run.parts.append(attempt)
                 whole = not self.request.stream
                 change = fleet.answered(self.endpoint, now, first=self.first, duration=duration, whole=whole)
+            case "failed" if self._is_impatient():
+                change = fleet.left(self.endpoint, now, probe=self.probe)
             case "failed":
                 assert error is not None
                 change = fleet.failed(self.endpoint, error, now, probe=self.probe)

@@ -108,6 +108,9 @@ class Capabilities(Mapping[str, Fact]):
                 wanted = fact_fault(name, value) or fault.wanted
                 raise fault.kind(f"Capabilities(facts=<dict>): {name} must be {wanted}, not {shown(value)}")
 
+    def __reduce__(self) -> tuple[type[Capabilities], tuple[dict[str, Fact]]]:
+        return Capabilities, (self._facts,)  # the older protocols of pickle do not know slots
+
     def __getitem__(self, name: str) -> Fact:
         return self._facts[name]
 

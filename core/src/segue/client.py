@@ -48,6 +48,7 @@ from .frames import forget_locals, forgetful, forgetful_async
 from .hints import Asked, add_hints
 from .json_text import check_json
 from .layers import Layer, Layers
+from .limits import TimeIsUpError
 from .messages import EmbedRequest, MessagesInput, Policy, Request
 from .misnamed import known_arguments, nearest
 from .observation import HealthSnapshot, Observers
@@ -59,7 +60,7 @@ from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
 from .selection import Candidate, Offer, Offers, Rejection, as_of, can_be_met, offers_like, without_candidate
 from .structured import answered
-from .transport import AiohttpTransport, Timeout, limits_with
+from .transport import AiohttpTransport, Timeout, at_most, limits_with
 from .validation import made
 from .values import dataclass
 from .views import shown
@@ -511,7 +512,8 @@ class Client:
             return self._to_embed(target, NO_NEEDS, wish)
 
         run = self._run(whole=True)
-        run.timeout = limits_with(timeout, run.timeout if chosen is None else limits_with(chosen.timeout, run.timeout))
+        run.usual = run.timeout if chosen is None else limits_with(chosen.timeout, run.timeout)
+        run.timeout = limits_with(timeout, run.usual)
         if chosen is None:
             resolution = self._to_embed(model, wanted, wish)
             if resolution.selection is not None:
@@ -550,6 +552,7 @@ class Client:
     def _run(self, *, whole: bool) -> Run:
         return Run(
             timeout=self._timeout,
+            usual=self._timeout,
             retry=self._retry,
             concurrency=self._concurrency,
             fleet=self._fleet,
@@ -809,7 +812,6 @@ class Client:
     async def _listed(self, name: str) -> Sequence[Model] | None:
         """What a host lists; None where its provider does not ask it."""
         limit = self._timeout.first_event
-        clock = asyncio.timeout(limit)
         try:
             lister = self._registry.provider(name)
             if not isinstance(lister, ModelLister):
@@ -817,7 +819,7 @@ class Client:
             settings = await asyncio.to_thread(self._settings, name)  # a keyring may ask its user
             context = Context("", self._transport(settings.proxy), settings, provider=name)
             try:
-                async with clock:
+                async with at_most("first_event", limit):
                     return await lister.list_models(context)
             except BaseException as error:  # only looked at: a provider's frames hold the key
                 forget_locals(error, of_all=True)
@@ -829,10 +831,10 @@ class Client:
             raise
         except SegueError:
             raise
+        except TimeIsUpError:
+            message = f"the list of models did not arrive within {limit:g} s"
+            raise PhaseTimeoutError(message, phase="first_event", provider=name) from None
         except Exception as error:  # a provider's code may raise anything; the caller is promised our types
-            if isinstance(error, TimeoutError) and clock.expired():
-                message = f"the list of models did not arrive within {limit:g} s"
-                raise PhaseTimeoutError(message, phase="first_event", provider=name) from None
             message = f"the provider raised {type(error).__name__}"
             raise ProviderError(message, phase="plugin", provider=name) from error
 

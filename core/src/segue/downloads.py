@@ -19,8 +19,9 @@ from yarl import URL
 
 from .constraints import Count, Port, Positive, Seconds, check_fields
 from .errors import DownloadError, ProviderError
+from .limits import TimeIsUpError
 from .messages import FilePart, ImagePart, image_type
-from .transport import NO_TIMEOUT, AiohttpTransport, Call
+from .transport import NO_TIMEOUT, AiohttpTransport, Call, at_most
 from .values import dataclass
 
 if TYPE_CHECKING:
@@ -387,11 +388,11 @@ class Downloading:
         limit = self._fetcher.limits.timeout
         failures: Sequence[Exception] = ()
         try:
-            async with asyncio.timeout(limit), self._fetcher.transport() as transport, asyncio.TaskGroup() as group:
+            async with at_most("download", limit), self._fetcher.transport() as transport, asyncio.TaskGroup() as group:
                 slots = asyncio.Semaphore(_AT_ONCE)
                 for address in addresses:
                     group.create_task(self._fetch_one(transport, address, slots))
-        except TimeoutError:
+        except TimeIsUpError:
             late = DownloadError(f"the downloads took longer than {limit:g} s")
             self._failures |= {address: late for address in addresses if address not in self._files}
         except ExceptionGroup as group_of_failures:

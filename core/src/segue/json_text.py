@@ -14,7 +14,11 @@ import orjson
 
 from .constraints import shown
 
-__all__ = ["check_json", "from_json", "to_json"]
+__all__ = ["NotUnicodeError", "check_json", "from_json", "to_json"]
+
+
+class NotUnicodeError(ValueError):
+    """A text cannot be written as JSON, because it has half of a surrogate pair."""
 
 
 def from_json(text: bytes | str, *, allow_inf_nan: bool = True) -> Any:
@@ -32,7 +36,17 @@ def to_json(value: object) -> bytes:
     except TypeError:  # longer numbers than 64 bits, keys that are no strings, models …
         from pydantic_core import to_json as written_by_pydantic
 
-        written = written_by_pydantic(value, inf_nan_mode="constants")
+        try:
+            written = written_by_pydantic(value, inf_nan_mode="constants")
+        except ValueError:
+            if _is_unicode(value):
+                raise
+            written = b""
+        if not written:  # outside the except block: the other error shows the text
+            raise NotUnicodeError(
+                "a text of the request has half of a surrogate pair, such as '\\ud83d', which is not valid Unicode:"
+                " remove it, or decode the text with errors='replace'"
+            ) from None
         if b"NaN" in written or b"Infinity" in written:
             _check(value)
         return written
@@ -50,6 +64,18 @@ def check_json(where: str, name: str, value: object) -> None:
     else:
         return
     raise kind(f"{where}({name}={shown(value, secret=True)}): {name} must be values that JSON can express")
+
+
+def _is_unicode(value: object) -> bool:
+    match value:
+        case str():
+            return not any("\ud800" <= character <= "\udfff" for character in value)
+        case dict():
+            return all(_is_unicode(name) and _is_unicode(item) for name, item in value.items())
+        case list() | tuple():
+            return all(map(_is_unicode, value))
+        case _:
+            return True
 
 
 def _check(value: object) -> None:

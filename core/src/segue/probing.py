@@ -37,6 +37,7 @@ async def probed(lineup: Lineup, run_of: Callable[[], Run], *, within: float) ->
             run = run_of()
             # Its own limits, so that silence is the host's: a total would be the caller's, which speaks against nobody.
             run.timeout = replace(run.timeout, first_event=within, idle=within, total=None)
+            run.usual = None  # what a probe finds out counts, whatever its limit is
             until = asyncio.get_running_loop().time() + 2 * within
             request = candidate.asked(QUESTION, shared=False)
             # Not down the chain: it is to be asked also where its breaker would have it left alone.

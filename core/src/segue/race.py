@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Self
 
 from .errors import ProviderError
+from .limits import again
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -99,7 +100,11 @@ class Race:
 
     async def decided(self, *, within: float) -> bool:
         """Whether an attempt got its first content, or failed, ``within`` this number of seconds."""
-        done, _ = await asyncio.wait({racer.decided for racer in self._racers}, timeout=within)
+        decided, loop = {racer.decided for racer in self._racers}, asyncio.get_running_loop()
+        due = loop.time() + within
+        done, _ = await asyncio.wait(decided, timeout=within)
+        if not done and within and (more := again(loop.time() - due)):
+            done, _ = await asyncio.wait(decided, timeout=more)
         return bool(done)
 
     @property

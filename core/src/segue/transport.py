@@ -50,6 +50,7 @@ from .errors import (
 )
 from .events import Flow, RateLimits
 from .frames import forget_locals
+from .limits import TimeIsUpError, again
 from .values import dataclass
 from .wire import Call, error_body
 from .wire.blotting import blot, secrets_of
@@ -261,17 +262,25 @@ class Watchdog:
     Between `arm` and `disarm` the current task is cancelled when the time is up; the code that armed it
     turns that cancellation into a timeout with `expired`. Both belong around one await, in the task that waits:
     the next event may be read in another task, and until then the task belongs to the reader.
+
+    A timer that fires late shows that something else blocked the loop: nobody read what the host sent, and perhaps
+    nothing was sent to it. The wait then gets that time again, but not after the loop time ``latest``.
     """
 
-    __slots__ = ("__weakref__", "_cancelling", "_clock", "_handle", "_loop", "_task", "deadline", "fired", "phase")
+    __slots__ = (
+        "__weakref__", "_clock", "_handle", "_loop", "_task", "_was_late", "cancelling", "deadline", "fired", "latest",
+        "phase",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._clock: _Clock | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
-        self._cancelling = 0
+        self.cancelling: int = 0  # of the watched task, when the watch began
+        self._was_late = math.nan  # the deadline that a blocked loop has moved
         self.deadline: float = math.inf
+        self.latest: float = math.inf
         self.fired: bool = False
         self.phase: Phase = "total"
 
@@ -310,7 +319,7 @@ class Watchdog:
         """Watch this task until the deadline that was set before."""
         assert task is not None
         self._task = task
-        self._cancelling = task.cancelling()
+        self.cancelling = task.cancelling()
 
     def be_exact(self) -> None:
         """Use a timer for the deadline, or for a time before it."""
@@ -321,19 +330,28 @@ class Watchdog:
             handle.cancel()
         self._handle = self._loop.call_at(self.deadline, self._ring)
 
-    def disarm(self) -> None:
-        """End the watch; the timer stays for the next one."""
-        if self.fired and self._task is not None:
+    def disarm(self) -> bool:
+        """End the watch; the timer stays for the next one. True if the time was up, and nothing came of it."""
+        is_late = self.fired
+        if is_late and self._task is not None:
             # What was waited for kept the cancellation to itself; the task goes on as one that nobody cancelled.
             self.fired = False
             self._task.uncancel()
         self._task = None
+        return is_late
 
     def _ring(self) -> None:
         self._handle = None
         if self._task is None:
             return
-        if self._loop.time() < self.deadline:
+        now = self._loop.time()
+        if now >= self.deadline and self.phase != "total" and self.deadline != self._was_late:
+            more = again(now - self.deadline)
+            if more and self.latest > now:
+                self.deadline = self._was_late = min(now + more, self.latest)
+                if self.deadline == self.latest:
+                    self.phase = "total"
+        if now < self.deadline:
             self._handle = self._loop.call_at(self.deadline, self._ring)
             return
         # What came while the loop was busy with something else is read in the turn that has just begun: it was in time.
@@ -349,7 +367,7 @@ class Watchdog:
         if not self.fired:
             return False
         self.fired = False
-        return task is not None and task.uncancel() <= self._cancelling
+        return task is not None and task.uncancel() <= self.cancelling
 
     def close(self) -> None:
         """Stop watching."""
@@ -359,6 +377,23 @@ class Watchdog:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+
+
+@contextlib.asynccontextmanager
+async def at_most(phase: Phase, seconds: float | None) -> AsyncGenerator[None, None]:
+    """Limit a wait for a host, with a watch: `TimeIsUpError` after this number of seconds."""
+    watchdog = Watchdog()
+    watchdog.arm(phase, seconds)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not watchdog.expired(asyncio.current_task()):
+            raise
+    else:
+        return
+    finally:
+        watchdog.close()
+    raise TimeIsUpError  # outside the except block: the frames of what was cancelled may hold a key
 
 
 # ── the aiohttp transport ────────────────────────────────────────────────────────────────────────────
@@ -449,8 +484,14 @@ class _Connector(aiohttp.TCPConnector):
     """
 
     def __init__(
-        self, *, loop: asyncio.AbstractEventLoop, context: ssl.SSLContext | None, addresses_of: AddressesOf | None
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        context: ssl.SSLContext | None,
+        addresses_of: AddressesOf | None,
+        seconds: float | None,
     ) -> None:
+        self._seconds = seconds
         resolver = _Resolver(loop) if addresses_of is None else _Given(addresses_of)
         super().__init__(limit=0, ssl=True if context is None else context, ttl_dns_cache=30, resolver=resolver)
         self._factory = lambda: _Protocol(loop)  # type: ignore[assignment]
@@ -461,7 +502,12 @@ class _Connector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
     ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
+        # aiohttp's own limit cancels at once where the loop was blocked, also if the connection is there.
+        try:
+            async with at_most("connect", self._seconds):
+                connection = await super().connect(req, traces, timeout)
+        except TimeIsUpError:
+            raise aiohttp.ConnectionTimeoutError from None
         _taken(connection, _use.get())
         return connection
 
@@ -516,9 +562,7 @@ class AiohttpTransport:
         self._loopback_only = loopback_only
         self._ca_file = ca_file
         self._addresses_of = addresses_of
-        self._aiohttp_timeout = aiohttp.ClientTimeout(
-            total=None, connect=timeout.connect, sock_connect=timeout.connect, ceil_threshold=math.inf
-        )
+        self._aiohttp_timeout = aiohttp.ClientTimeout(total=None)
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Session] = WeakKeyDictionary()
 
     def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
@@ -542,7 +586,12 @@ class AiohttpTransport:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
-            connector = _Connector(loop=loop, context=self._ssl_context(), addresses_of=self._addresses_of)
+            connector = _Connector(
+                loop=loop,
+                context=self._ssl_context(),
+                addresses_of=self._addresses_of,
+                seconds=self.timeout.connect,
+            )
             made = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -901,9 +950,9 @@ class _Response:
         coding = response.headers.get("content-encoding")
         self._coding = "" if coding is None else coding.strip().lower()
         # A coded body may end early inside a framing that is whole, and aiohttp tells that of deflate only.
-        self.delimited = ("content-length" in response.headers or "transfer-encoding" in response.headers) and (
-            self._coding in {"", "identity"}
-        )
+        self.delimited = (
+            "content-length" in response.headers or "transfer-encoding" in response.headers or _is_mocked(self._content)
+        ) and self._coding in {"", "identity"}
 
     async def read(self) -> bytes:
         """The next decoded bytes of the body; empty at its end."""
@@ -935,6 +984,11 @@ class _Response:
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         while data := await self.read():
             yield data
+
+
+def _is_mocked(content: object) -> bool:
+    """Whether a body comes from a mock of aiohttp, and not from a connection: then it is whole as it is."""
+    return content.__class__ is aiohttp.StreamReader and not isinstance(getattr(content, "_protocol", None), _Protocol)
 
 
 async def _all_there(content: aiohttp.StreamReader) -> bytes:

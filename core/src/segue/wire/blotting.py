@@ -23,12 +23,23 @@ _SOUNDS_SECRET: Final = re.compile(
     r"key|token|secret|passw|pwd|auth|credential|sig|cookie|session|bearer", re.IGNORECASE
 )
 _OPAQUE: Final = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w+/=.~-]{20,}")
+# Public headers whose text an application writes, perhaps with a key in it.
+_WRITTEN_BY_USERS: Final = re.compile(r"user-agent|referer|http-referer|x-title")
+_PRODUCT: Final = re.compile(r"[A-Za-z][\w.-]*/v?\d[\w.+-]*")
 _PARTS: Final = re.compile(r"[\s,;]+")
 _LEAST: Final = 4
 """Shorter text is not a secret: it is part of many words."""
 _LEAST_ELSE: Final = 8
-"""The same, for a name that does not look like the name of a secret, and for messages of Segue."""
+"""The same, for a name that does not look like the name of a secret, and for messages of Segue.
+
+A shorter secret is removed only as a whole word of letters and digits: keys such as ``none``, ``EMPTY`` and ``1234``
+are ordinary text.
+"""
+_SHORT: Final = re.compile(r"(?=.*\d)(?=.*[A-Za-z])")
+_PIECE: Final = 12
+"""A part of a key that is as long is removed; hosts show the first eight and the last four characters of one."""
 _MAY_BE_CUT: Final = 200
+_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
 def secrets_of(*, url: str = "", headers: Mapping[str, str] | None = None) -> list[str]:
@@ -52,11 +63,13 @@ def _of_url(url: str) -> Iterator[str]:
     try:
         parts = urlsplit(url)
         pairs = parse_qsl(parts.query)
-        password = parts.password
+        user, password = parts.username, parts.password
     except ValueError:
         return
     if password is not None and len(password) >= _LEAST:
         yield from {password, unquote(password)}
+        pair = f"{unquote(user or '')}:{unquote(password)}"  # as it is sent (RFC 7617)
+        yield binascii.b2a_base64(pair.encode("utf-8", "replace"), newline=False).decode()
     for name, value in pairs:
         if len(value) >= _LEAST and (_SOUNDS_SECRET.search(name) or _OPAQUE.fullmatch(value)):
             yield value
@@ -65,6 +78,8 @@ def _of_url(url: str) -> Iterator[str]:
 def _of_header(name: str, value: str) -> Iterator[str]:
     name = name.lower()
     if _PUBLIC.fullmatch(name):
+        if _WRITTEN_BY_USERS.fullmatch(name):
+            yield from _of_words(value)
         return
     sounds_secret = _SOUNDS_SECRET.search(name) is not None
     least = _LEAST if sounds_secret else _LEAST_ELSE
@@ -84,6 +99,18 @@ def _of_header(name: str, value: str) -> Iterator[str]:
                 yield part
 
 
+def _of_words(text: str) -> Iterator[str]:
+    """What looks like a key in a text that holds none as a rule."""
+    for word in text.split():
+        yield from _of_url(word)
+        for part in re.split(r"[\s,;:()<>\"']+", word):
+            name, _, value = part.rpartition("=")
+            if _OPAQUE.fullmatch(part) and not _PRODUCT.fullmatch(part):
+                yield part
+            elif len(value) >= _LEAST_ELSE and _SOUNDS_SECRET.search(name):
+                yield value
+
+
 def _of_pair(text: str) -> Iterator[str]:
     """User and password of Basic authentication (RFC 7617)."""
     try:
@@ -96,9 +123,10 @@ def _of_pair(text: str) -> Iterator[str]:
 
 
 def blotted(text: str, secrets: Iterable[str]) -> str:
-    """The text without these secrets, also in the form that they have in JSON, HTML or an address.
+    """The text without these secrets, in upper or lower case, and in the form of JSON, HTML or an address.
 
-    A long text may have been cut in the middle of a secret: a part of a secret at its end is removed too.
+    A long piece of a random key is removed too. A long text may have been cut in the middle of a secret: then a part
+    of it at the end is removed.
     """
     if not text:
         return text
@@ -106,19 +134,44 @@ def blotted(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(set(secrets), key=len, reverse=True):
         if len(secret) < _LEAST:
             continue
-        text = text.replace(secret, "…")
+        if len(secret) < _LEAST_ELSE:
+            if _SHORT.match(secret):
+                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "…", text)
+            continue
+        text = _without(text, secret)
         if is_escaped and not secret.isalnum():
-            text = re.sub("".join(map(_written, secret)), "…", text)
+            text = re.sub("".join(map(_written, secret)), "…", text, flags=re.IGNORECASE)
         if len(text) >= _MAY_BE_CUT:
             text = _without_beginning(text, secret)
     return text
 
 
+def _without(text: str, secret: str) -> str:
+    """The text without a secret in any case, and without long pieces of it if it is random."""
+    lower, key = text.translate(_LOWER), secret.translate(_LOWER)
+    least = min(_PIECE, len(key)) if _OPAQUE.fullmatch(secret) else len(key)
+    found = [False] * len(lower)
+    for start in range(len(key) - least + 1):
+        at = lower.find(key[start : start + least])
+        while at >= 0:
+            found[at : at + least] = [True] * least
+            at = lower.find(key[start : start + least], at + 1)
+    if True not in found:
+        return text
+    kept: list[str] = []
+    for place, character in enumerate(text):
+        if not found[place]:
+            kept.append(character)
+        elif not place or not found[place - 1]:
+            kept.append("…")
+    return "".join(kept)
+
+
 def _without_beginning(text: str, secret: str) -> str:
-    end = text.rstrip("…")
-    for length in range(len(secret) - 1, _LEAST - 1, -1):
-        if end.endswith(secret[:length]):
-            return end[:-length] + "…"
+    end, key = text.rstrip("…").translate(_LOWER), secret.translate(_LOWER)
+    for length in range(len(key) - 1, _LEAST - 1, -1):
+        if end.endswith(key[:length]):
+            return text.rstrip("…")[:-length] + "…"
     return text
 
 
@@ -136,7 +189,7 @@ def blot(error: ProviderError, secrets: Iterable[str]) -> None:
     secrets = [secret for secret in secrets if len(secret) >= _LEAST]
     if not secrets:
         return
-    for name in ("body", "host_message"):
+    for name in ("body", "host_message", "request_id"):
         value = getattr(error, name, None)
         if isinstance(value, str) and value:
             setattr(error, name, blotted(value, secrets))
