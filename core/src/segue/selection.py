@@ -128,16 +128,14 @@ class Selection:
         return sorted(self.rejected, key=lambda rejection: rejection.provider not in asked)
 
     def _asked(self, *, full: bool) -> list[str]:
-        count = len(self.candidates)
-        if not count:
-            return ["candidates: none"]
-        first = self.candidates if full or count <= _FIRST + 1 else self.candidates[:_FIRST]
-        told = ["candidates, in order:"]
-        told += [
-            f"  {place}. {candidate.name}" + "".join(f"  [{note}]" for note in candidate.notes)
-            for place, candidate in enumerate(first, 1)
-        ]
-        return told if len(first) == count else [*told, f"  and {count - len(first)} more"]
+        """The candidates, numbered; then the public hosts that get nothing without the user's consent."""
+        asked = [candidate for candidate in self.candidates if candidate.consent]
+        public = [f"- {_noted(candidate)}" for candidate in self.candidates if not candidate.consent]
+        told = ["candidates, in order:" if asked else "candidates: none"]
+        told += _listed([f"{place}. {_noted(candidate)}" for place, candidate in enumerate(asked, 1)], full=full)
+        if public:
+            told += ["only with your consent:", *_listed(public, full=full)]
+        return told
 
     @property
     def reason(self) -> str:
@@ -157,6 +155,18 @@ _FIRST: Final = 5
 _NAMED: Final = 8
 _MORE: Final = "to list each model: `segue explain --all`"
 _KEYS: Final = "to find where to get a key: `segue providers`; to store a key: `segue keys set NAME`"
+
+
+def _listed(lines: Sequence[str], *, full: bool) -> list[str]:
+    """These lines, indented; without ``full`` only the first ones of many, and how many follow."""
+    count = len(lines)
+    first = lines if full or count <= _FIRST + 1 else lines[:_FIRST]
+    told = [f"  {line}" for line in first]
+    return told if len(first) == count else [*told, f"  and {count - len(first)} more"]
+
+
+def _noted(candidate: Candidate) -> str:
+    return candidate.name + "".join(f"  [{note}]" for note in candidate.notes)
 
 
 def _told(rejection: Rejection) -> str:
@@ -699,7 +709,7 @@ def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
 def _notes(public: bool, consent: bool, unlisted: bool) -> tuple[str, ...]:
     notes = []
     if public:
-        notes.append("public" if consent else "public: used only if it is named or configured")
+        notes.append("public" if consent else "public: nothing is sent to it without your consent")
     if unlisted:
         notes.append("not a declared model: its facts are unknown")
     return tuple(notes)

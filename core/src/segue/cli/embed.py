@@ -223,6 +223,8 @@ def _lines(file: BinaryIO, name: str) -> Iterator[str | None]:
     while True:
         line = file.readline()
         if not line:
+            if not number:
+                raise click.UsageError(f"there is no text: {name} is empty")
             return
         number += 1
         try:
