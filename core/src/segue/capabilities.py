@@ -283,8 +283,8 @@ FLAGS: Final = frozenset({
     "logprobs", "parallel_tools", "prefill", "presence_penalty", "reasoning", "seed", "stop", "stop_sequences",
     "streaming", "temperature", "tools", "top_k", "top_p", "vision", "working",
 })  # fmt: skip
-OTHERS: Final = frozenset({"latency", "retires"})
-"""The other names of facts that Segue reads itself: seconds, and a day."""
+WELL_KNOWN: Final = FLAGS | SIZES | PRICES | {"latency", "retires"}
+"""The names of facts that Segue reads itself."""
 _PRICE: Final = Number(ge=0)
 _SIZE: Final = Number(ge=1, whole=True)
 

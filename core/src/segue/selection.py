@@ -10,7 +10,7 @@ from itertools import compress, count
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
-from .capabilities import Capabilities, Fact, Needs
+from .capabilities import WELL_KNOWN, Capabilities, Fact, Needs
 from .constraints import ANY_TEXT, Of, check
 from .observation import HealthSnapshot
 from .provider import Model
@@ -782,7 +782,8 @@ def _hints(
     known = {name for offer in offers for name in offer.model.capabilities}
     for need in needs:
         if need.name not in known:
-            near = difflib.get_close_matches(need.name, sorted(known), n=1, cutoff=0.7)
+            names = () if need.name in WELL_KNOWN else sorted(known | WELL_KNOWN)
+            near = difflib.get_close_matches(need.name, names, n=1, cutoff=0.7)
             hints.append(
                 f"no installed model has the fact {need.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
             )

@@ -7,7 +7,7 @@ import re
 from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..capabilities import FLAGS, OTHERS, PRICES, SIZES, Needs
+from ..capabilities import FLAGS, PRICES, SIZES, WELL_KNOWN, Needs
 from ..config import PluginRules
 from .keys import known_providers
 
@@ -57,7 +57,7 @@ class _Checking:
         described: list[Capabilities] = [*self._config.models.values()]
         for provider in self._config.providers.values():
             described += [provider.capabilities, *(model.capabilities for model in provider.models)]
-        self._facts = _WELL_KNOWN | {
+        self._facts = WELL_KNOWN | {
             fact for one in registry.installed.values() for model in one.spec.offers() for fact in model.capabilities
         }
         self._every_fact = self._facts.union(*described)
@@ -226,9 +226,6 @@ def _described(declared: Mapping[str, set[str]], config: Config) -> dict[str, se
 
 def _closest(name: str, names: Sequence[str]) -> list[str]:
     return difflib.get_close_matches(name, names, 1, 0.7)
-
-
-_WELL_KNOWN: Final = FLAGS | SIZES | PRICES | OTHERS
 
 
 def _wrong_type(need: Need) -> str | None:
