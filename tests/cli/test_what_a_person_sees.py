@@ -488,7 +488,7 @@ ROWS = (
         "credentials of this machine that are set for another purpose",
         ("chat", "--needs", "tools", "Hi"),
         config='[plugins]\nallow = ["segue-bedrock"]\n',
-        environ={"AWS_ACCESS_KEY_ID": "AKIA-canary", "AWS_SECRET_ACCESS_KEY": "canary-012345", "AWS_REGION": "us-east-1"},
+        environ={"AWS_ACCESS_KEY_ID": "AKIA-canary", "AWS_SECRET_ACCESS_KEY": "canary-0123", "AWS_REGION": "us-east-1"},
         code=2,
         err=(
             "error: there is no candidate\nwanted: tools\ncandidates: none\n"

@@ -249,7 +249,7 @@ class Registry:
         ]
 
     def _may_install(self, package: str) -> bool:
-        """Whether a package is not there, as far as plugins are looked at."""
+        """Whether a package is missing; False if plugins are switched off."""
         return self._looks and not any(PluginRules.is_same(one.distribution, package) for one in self.plugins)
 
     def _left_alone(self, package: str) -> list[str]:

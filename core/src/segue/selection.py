@@ -174,7 +174,7 @@ def _told(rejection: Rejection) -> str:
 
 
 def _folded(rejected: Sequence[Rejection], room: int) -> list[str]:
-    """Those that are out, a line for each provider, in at most so many lines."""
+    """The rejected models, a line for each provider, in at most ``room`` lines."""
     groups: dict[str, list[Rejection]] = {}
     for rejection in rejected:
         groups.setdefault(rejection.provider, []).append(rejection)
@@ -513,7 +513,7 @@ class Offers:
         return self._names[1].get(model, ())
 
     def _unnamed(self, needs: Needs, health: HealthSnapshot, *, vectors: bool) -> Matched | None:
-        """What meets the needs of all; None where nothing does, for then there is more to tell."""
+        """All offers that satisfy the needs; None if there is none, because then there is more to explain."""
         ranked, pool = self._ready()
         left = self._permitted(vectors=vectors)
         for need in needs:
@@ -578,7 +578,7 @@ class Offers:
         return self._ranked
 
     def _permitted(self, *, vectors: bool) -> int:
-        """The offers that nothing but needs speaks against."""
+        """The offers that only needs can reject."""
         found = self._open.get(vectors)
         if found is None:
             self._ready()
@@ -629,14 +629,14 @@ _MOST_NEEDS = 512
 
 
 def _meant(offers: Sequence[Offer], *, vectors: bool) -> Sequence[Offer]:
-    """The offers that a call is about: models that give vectors alone only where vectors are wanted."""
+    """The offers for a call: models that only support embeddings are included only if embeddings are wanted."""
     if vectors:
         return offers
     return [offer for offer in offers if offer.model.capabilities.fact("chat").value is not False]
 
 
 def _shared(like: Offer) -> Capabilities:
-    """What holds for every model of a provider: where it declares none, that is all that is known of its offer."""
+    """The facts of every model of a provider: if it declares no models, its offer has only these."""
     return Capabilities() if like.model.name else like.model.capabilities
 
 
@@ -699,7 +699,7 @@ def _end(capabilities: Capabilities) -> str:
 
 
 def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
-    """What is advertised is where it starts; what was observed stands above it."""
+    """The advertised facts, overridden by what was observed."""
     seen = health.of(offer.provider, offer.model.name)
     if seen is None:
         return offer.model.capabilities
@@ -769,7 +769,7 @@ def _hints_without_models(provider: str | None, undeclared: Sequence[Offer]) -> 
 def _hints(
     model: str | None, needs: Needs, bare: str | None, offers: Sequence[Offer], rejected: Iterable[Rejection]
 ) -> list[str]:
-    """What may have been meant, where nothing meets it."""
+    """Suggestions for a selection without a candidate."""
     import difflib  # slow to import: only where nothing is found
 
     hints = []
@@ -782,8 +782,8 @@ def _hints(
     known = {name for offer in offers for name in offer.model.capabilities}
     for need in needs:
         if need.name not in known:
-            names = () if need.name in WELL_KNOWN else sorted(known | WELL_KNOWN)
-            near = difflib.get_close_matches(need.name, names, n=1, cutoff=0.7)
+            facts = [] if need.name in WELL_KNOWN else sorted(known | WELL_KNOWN)
+            near = difflib.get_close_matches(need.name, facts, n=1, cutoff=0.7)
             hints.append(
                 f"no installed model has the fact {need.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
             )

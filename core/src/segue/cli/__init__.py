@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _hold_descriptors() -> None:
-    """Let no file or socket of ours be opened as a standard stream that is closed: others write there."""
+    """Keep our files and sockets away from the numbers of closed standard streams: other code writes there."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

@@ -41,7 +41,7 @@ def near_command(words: Sequence[str], names: Sequence[str]) -> str | None:
 
 
 def _distance(word: str, name: str) -> int | None:
-    """How far it is from a name; None where it is too far."""
+    """The distance between the word and a name; None if they are too different."""
     if len(word) >= _LEAST and (name.startswith(word) or (word.startswith(name) and len(name) > _LEAST)):
         return 1 if word != name else 0
     # One wrong letter in four, but a short name changed in two places is another word.

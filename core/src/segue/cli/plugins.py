@@ -169,7 +169,7 @@ def _of_plugins() -> Mapping[str, list[Entry]]:
 
 
 def _imported(entries: list[Entry]) -> click.Command:
-    """The one that may be imported and counts; PluginError where there is none."""
+    """The command that may be imported and is preferred; PluginError if there is none."""
     from ..config import PluginRules, read
     from ..installation import Trust, cause_of
 

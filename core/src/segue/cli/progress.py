@@ -192,7 +192,7 @@ class Progress:
 
 
 class _Watched:
-    """Stderr while there may be a status line: whoever writes, a log or a plugin, finds an empty one."""
+    """Stderr while there may be a status line, which is erased before a log or a plugin writes."""
 
     def __init__(self, stream: TextIO, progress: Progress) -> None:
         self._stream = stream

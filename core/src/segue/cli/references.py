@@ -85,7 +85,7 @@ class _Checking:
                 self.faults.append(f"{where}: the chain {ring[0]!r} contains itself: {' → '.join((*ring, ring[0]))}")
 
     def default(self) -> None:
-        """The model or chain that is asked where nothing is named."""
+        """The model or chain of calls that name nothing."""
         name: str | None = getattr(self._config, "default", None)
         where = self._reading.where("default", "model")
         if name is not None and name not in self._config.chains and not self._is_meant_as_chain(name, where, '"{}"'):
