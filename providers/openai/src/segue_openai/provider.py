@@ -129,7 +129,7 @@ def ask(
 
 
 def _stateless(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a body that stores nothing at OpenAI, like Chat Completions, unless the options continue a stored response."""
+    """Fields with which OpenAI stores nothing, as in Chat Completions; empty if the options use a stored response."""
     if options.get("store") or options.get("previous_response_id") or options.get("conversation"):
         return {}
     return {"store": False, **({"include": ["reasoning.encrypted_content"]} if model in _THINKING else {})}
