@@ -155,6 +155,45 @@ async def test_a_fact_of_a_wrong_type_is_a_fault_with_its_line(cli: CommandLine)
     ]
 
 
+async def test_the_facts_of_needs_are_looked_up(cli: CommandLine) -> None:
+    """A need that no model can ever satisfy is a fault with its line; a fact that may be meant is a note."""
+    config = cli.config(
+        '[needs]\nfast = "toolz, context>=1k"\nodd = "tools>=3"\nword = "context=big"\nown = "mine_only"\n'
+        'mine = "of_my_host"\n'
+        '[chains]\na = [\n  { needs = "visoin" },\n  { needs = "fast" },\n  "chain:a",\n  "chain/zzz",\n]\n'
+        '[default]\nmodel = "chain:a"\n'
+        '[models."openai/gpt-5.4-mini"]\ntool = true\nsomething = true\n'
+        '[providers.row]\nwire = "openai_chat"\nbase_url = "http://127.0.0.1:1/v1"\n'
+        "capabilities = { of_my_host = true, visio = true }\n"
+        'models = [\n  { name = "m", contex = 5 },\n]\n'
+    )
+    ended = await cli("config", "check", "--config", config)
+    assert ended.code == 2
+    never = "is never satisfied"
+    assert ended.out.splitlines() == [
+        f"{config}:9: no model has the fact 'visoin'; did you mean 'vision'?",
+        (
+            f"{config}:10: 'fast' is the name of needs, which other needs and chains cannot use: "
+            "write 'context>=1k, toolz' instead"
+        ),
+        f"{config}:11: 'chain:a' does not name a chain; write {{ chain = \"a\" }}",
+        (
+            f"{config}:12: 'chain/zzz' does not name a chain; write {{ chain = \"zzz\" }}; "
+            "no chain 'zzz' is configured; expected one of a"
+        ),
+        f"{config}:15: 'chain:a' does not name a chain; write \"a\"",
+        f"{config}:2: no model has the fact 'toolz'; did you mean 'tools'?",
+        f"{config}:3: the need 'tools>=3' {never}: tools is true or false, so write 'tools' or '!tools'",
+        f"{config}:4: the need 'context=big' {never}: context is a number, so compare it: 'context>=128k'",
+    ]
+    assert ended.err.splitlines() == [
+        f"note: {config}:5: no model has the fact 'mine_only'",
+        f"note: {config}:17: no installed model has the fact 'tool'; did you mean 'tools'?",
+        f"note: {config}:22: no installed model has the fact 'visio'; did you mean 'vision'?",
+        f"note: {config}:24: no installed model has the fact 'contex'; did you mean 'context'?",
+    ]
+
+
 _SHOWN = f"""
 order = ["openai", "groq"]
 proxy = "http://user:{KEY}@127.0.0.1:8080"

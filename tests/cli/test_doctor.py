@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
+import pytest
+
 import segue
 
 if TYPE_CHECKING:
@@ -101,6 +103,26 @@ async def test_a_wrong_configuration_hides_nothing_else(cli: CommandLine) -> Non
     assert ended.code == 1
     assert "unknown key 'provders'; did you mean 'providers'?" in ended.out
     assert "cromicle of segue-cromicle 0.2.0: cromicle" in ended.out
+
+
+@pytest.mark.parametrize("text", ["orders = 1\n", "x = \n", "[plugins]\nallow = 3\n", "[providers.own]\nwire = 7\n"])
+async def test_a_wrong_configuration_is_the_only_problem_that_it_causes(cli: CommandLine, text: str) -> None:
+    """That no plugin was loaded because of it does not mean that none is installed."""
+    ended = await cli("doctor", "--config", cli.config(text))
+    assert ended.code == 1
+    assert ended.out.endswith("problems found: 1, see 'broken:' above\n")
+    assert "no provider" not in ended.out.replace("no provider needs one", "")
+
+
+async def test_provider_packages_that_are_not_used_are_not_missing(cli: CommandLine) -> None:
+    """If each one is denied or switched off, doctor names the reason instead of a package to install."""
+    config = cli.config("[plugins]\nallow = []\n")
+    ended = await cli("doctor", "--config", config)
+    assert ended.code == 1
+    assert "broken: no installed provider package is used: segue-anthropic, segue-bedrock, " in ended.out
+    assert "no provider package is installed" not in ended.out
+    ended = await cli("explain", "--config", config)
+    assert "hint: no installed provider package is used: segue-anthropic" in ended.out
 
 
 async def test_a_provider_that_is_configured_but_not_installed_is_told(cli: CommandLine) -> None:

@@ -164,10 +164,18 @@ async def test_a_table_on_a_terminal_is_drawn_and_shows_names_as_they_are(cli: C
 
 
 async def test_explain_shows_the_public_candidate_and_why_the_others_are_out(cli: CommandLine) -> None:
-    """With no key set Cromicle is the candidate, marked public, and each other has its reason."""
+    """With no key set only Cromicle is left: it needs consent, so it has no number; each other has its reason."""
     ended = await cli("explain", "--needs", "working, supports_gpt_35_turbo")
     assert ended.code == 0
-    assert "  1. cromicle/gpt-3.5-turbo  [public" in ended.out
+    assert ended.out.splitlines()[1:5] == [
+        "candidates: none",
+        "only with your consent:",
+        "  - cromicle/gpt-3.5-turbo  [public: nothing is sent to it without your consent]",
+        (
+            "hint: a public host gets a request only if you name it (cromicle/gpt-3.5-turbo) "
+            "or add [providers.cromicle] to segue.toml"
+        ),
+    ]
     every = await cli("explain", "--all", "--needs", "working, supports_gpt_35_turbo")
     out = [line for line in every.out.partition("not candidates:\n")[2].splitlines() if line.startswith("  - ")]
     assert [line.split()[1] for line in out if "OPENAI_API_KEY" in line and "unknown" not in line] == [
@@ -175,6 +183,21 @@ async def test_explain_shows_the_public_candidate_and_why_the_others_are_out(cli
     ]
     assert any(line.startswith("  - rehearsal/rehearsal:") and "offline" in line for line in out)
     assert len(ended.out.splitlines()) <= 25
+
+
+async def test_a_public_host_stands_behind_the_candidates(cli: CommandLine) -> None:
+    """It has no number where others can get the request, and one where the user has configured it."""
+    config = "".join(f'[providers.{name}]\nbase_url = "http://{name}.invalid"\n' for name in ("cromicle", "openai"))
+    ended = await cli("explain", "--needs", "supports_gpt_35_turbo", "--config", cli.config(config))
+    assert "  1. cromicle/gpt-3.5-turbo  [public]\n" in ended.out
+    cli.environ["OPENAI_API_KEY"] = "sk-0123456789"
+    ended = await cli("explain", "-m", "gpt-3.5-turbo")
+    assert ended.out.splitlines()[1:5] == [
+        "candidates, in order:",
+        "  1. openai/gpt-3.5-turbo",
+        "only with your consent:",
+        "  - cromicle/gpt-3.5-turbo  [public: nothing is sent to it without your consent]",
+    ]
 
 
 _NO_KEY = """\

@@ -173,9 +173,10 @@ def test_what_was_written_begins_the_silence_anew() -> None:
     assert screen.raw == ""
 
 
-def test_a_dumb_terminal_gets_a_line_for_each_state_and_no_escape(monkeypatch: MonkeyPatch) -> None:
-    """Without control sequences nothing is written twice."""
-    monkeypatch.setenv("TERM", "dumb")
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_a_terminal_that_cannot_erase_gets_no_status_line(monkeypatch: MonkeyPatch, term: str) -> None:
+    """A line that stays would end up inside the answer."""
+    monkeypatch.setenv("TERM", term)
     progress, screen, clock = _made()
     waiting = Waiting(progress, clock=clock)
     with progress.during(waiting):
@@ -185,7 +186,18 @@ def test_a_dumb_terminal_gets_a_line_for_each_state_and_no_escape(monkeypatch: M
                 clock.now += 2
                 progress.tick()
             waiting.attempt_ended(Attempt(name, "m", "failed", 8.0, number=number, call=1))
-    assert screen.raw == "waiting for one/m … 2 s (Ctrl-C stops)\nwaiting for other/m … 2 s (Ctrl-C stops)\n"
+    assert screen.raw == ""
+
+
+def test_without_control_sequences_what_must_be_said_is_said_once(monkeypatch: MonkeyPatch) -> None:
+    """A pipe that stays open is named once, on a plain line."""
+    monkeypatch.setenv("TERM", "dumb")
+    progress, screen, clock = _made()
+    with progress.during("reading", always=True):
+        for _ in range(4):
+            clock.now += 2
+            progress.tick()
+    assert screen.raw == "reading … 2 s (Ctrl-C stops)\n"
 
 
 def test_what_is_not_a_terminal_gets_nothing() -> None:
@@ -332,22 +344,24 @@ async def test_every_command_that_waits_for_a_host_says_so_and_how_to_stop(cli: 
 
 
 async def test_a_dumb_terminal_gets_no_escape_from_an_answer(cli: CommandLine) -> None:
-    """Whatever a command shows, TERM=dumb is plain text."""
+    """Whatever a command shows, TERM=dumb is plain text; a status line, which could not be erased, is not shown."""
     cli.environ["TERM"] = "dumb"
     async with _silent() as url:
         ended = await cli.on_terminal(
             "probe",
             "row/m",
+            "--timeout",
+            "2.5",
             "--config",
             cli.config(_row(url)),
-            steps=[("waiting for ", ""), ("(Ctrl-C stops)", signal.SIGINT)],
             status=True,
         )
         shown = [ended.out]
         for arguments in (["chat", "-m", "rehearsal", "--trace", "Hi"], ["providers"], ["models"], ["doctor"]):
             shown.append((await cli.on_terminal(*arguments)).out)
     assert "\x1b" not in "".join(shown)
-    assert ended.code == 130
+    assert "waiting" not in ended.out
+    assert ended.code == 1
 
 
 async def test_a_wait_for_the_end_of_stdin_is_said(cli: CommandLine) -> None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import trustme
@@ -35,7 +36,8 @@ class Row:
     """One situation: what is typed, what is there, and what is printed.
 
     ``out`` and ``err`` are exact, but for a ``*``, which stands for anything; a key of ``error`` is looked at in the
-    JSON of stdout, in place of ``out``.
+    JSON of stdout, in place of ``out``. In the way ``shell`` the arguments are one line of shell; on a ``terminal``
+    ``out`` has both streams.
     """
 
     name: str
@@ -50,11 +52,52 @@ class Row:
     stdin: bytes = b""
     tls: bool = False
     error: Mapping[str, object] | None = None
+    way: Literal["pipes", "shell", "terminal"] = "pipes"
 
 
 OPENAI = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "{url}"}
 ASK = ("chat", "-m", "openai/m", "Hi")
 OWN = '[providers.own]\nwire = "openai_chat"\nbase_url = "{url}"\nmodels = ["m", "n"]\n'
+
+
+MANY = OWN.replace('["m", "n"]', '["a", "b", "c", "d", "e", "f"]')
+FILE = "{home}/.config/segue/segue.toml"
+MORE = (
+    "to list each model: `segue explain --all`; to find where to get a key: `segue providers`; "
+    "to store a key: `segue keys set NAME`\n"
+)
+
+
+def usage(command: str, takes: str, message: str) -> str:
+    """What is printed for a wrong argument or option of a command."""
+    return f"Usage: {command} {takes}\nTry '{command} --help' for help.\n\nError: {message}\n"
+
+
+def no_option(option: str, hint: str) -> Row:
+    """An option of another program, and what replaces it."""
+    message = f"No such option '{option}'; {hint}"
+    name = f"the option {option}, which does not exist"
+    return Row(name, ("chat", option, "1", "Hi"), code=2, err=usage("segue chat", "[OPTIONS] [MESSAGE]...", message))
+
+
+def mistaken(word: str, hint: str) -> Row:
+    """A word that is close to a command, which is never sent as a question."""
+    quoted = shlex.quote(word)
+    message = (
+        f"No such command {word!r}; did you mean 'segue {hint}'? Or, to send it as a question: segue chat {quoted}"
+    )
+    err = usage("segue", "[OPTIONS] COMMAND [ARGS]...", message)
+    return Row(f"the word {word}, close to a command", (word,), code=2, requests=0, environ=OPENAI, err=err)
+
+
+def checked(name: str, config: str, *faults: str, notes: Sequence[str] = ()) -> Row:
+    """A configuration with a problem, by its line; or one that may be intended, with notes."""
+    read = f"read: {FILE}\nread: SEGUE_RETRY_COUNT\nno problems found\n"
+    return Row(
+        f"config check: {name}", ("config", "check"), config=config, code=2 if faults else 0,
+        out="".join(f"{FILE}:{fault}\n" for fault in faults) or read,
+        err="".join(f"note: {FILE}:{note}\n" for note in notes),
+    )  # fmt: skip
 
 
 def refusal(status: int, message: str, code: str | None = None) -> Status:
@@ -357,6 +400,338 @@ ROWS = (
             "or correct base_url of [providers.own] in {home}/.config/segue/segue.toml:1\n"
         ),
     ),
+    # ── nobody can be asked ──────────────────────────────────────────────────────────────────────────
+    Row(
+        "explain, by provider and reason",
+        ("--no-plugins", "explain", "--needs", "toolz"),
+        code=2,
+        config=MANY,
+        out=(
+            "wanted: toolz\ncandidates: none\nhint: no installed model has the fact 'toolz'; did you mean 'tools'?\n"
+            f"not candidates:\n  - own (6 models): toolz unknown\n{MORE}"
+        ),
+    ),
+    Row(
+        "no candidate, by provider and reason",
+        ("--no-plugins", "chat", "--needs", "vision", "Hi"),
+        code=2,
+        requests=0,
+        config=MANY,
+        err=(
+            "error: there is no candidate\nwanted: vision\ncandidates: none\n"
+            "hint: no installed model has the fact 'vision'\nnot candidates:\n"
+            f"  - own (6 models): vision unknown\n{MORE}"
+        ),
+    ),
+    Row(
+        "explain, with only a public host left",
+        ("explain",),
+        config='[plugins]\nallow = ["segue-cromicle", "segue-ollama"]\n',
+        code=0,
+        out=(
+            "wanted: anything\ncandidates: none\nonly with your consent:\n"
+            "  - cromicle/gpt-3.5-turbo  [public: nothing is sent to it without your consent]\n"
+            "hint: a public host gets a request only if you name it (cromicle/gpt-3.5-turbo) "
+            "or add [providers.cromicle] to segue.toml\n"
+        ),
+    ),
+    Row(
+        "words where explain takes options",
+        ("explain", "tools", "vision"),
+        code=2,
+        err=usage(
+            "segue explain",
+            "[OPTIONS]",
+            "segue explain takes only options, not 'tools vision': "
+            'give needs with --needs "tools, vision", or a model with --model NAME',
+        ),
+    ),
+    Row(
+        "a model's name with a typing error",
+        ("chat", "-m", "gpt-5.4-mni", "Hi"),
+        code=2,
+        err=(
+            "error: there is no candidate\nwanted: gpt-5.4-mni\ncandidates: none\n"
+            "hint: no provider has a model 'gpt-5.4-mni'; the nearest are gpt-5.4-mini, *\n"
+        ),
+    ),
+    Row(
+        "a model without its key",
+        ("chat", "-m", "openai/gpt-5.4-mini", "Hi"),
+        code=2,
+        err=(
+            "error: there is no candidate\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
+            "  - openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+        ),
+    ),
+    Row(
+        "a conversation without the key of its model, refused before the prompt",
+        ("chat", "-m", "openai/gpt-5.4-mini"),
+        way="terminal",
+        code=2,
+        out=(
+            "error: there is no candidate\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
+            "  - openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+        ).replace("\n", "\r\n"),
+    ),
+    Row(
+        "Ollama, which declares no models",
+        ("chat", "-m", "ollama", "Hi"),
+        code=2,
+        err=(
+            "error: there is no candidate\nwanted: ollama\ncandidates: none\n"
+            "hint: ollama does not declare models: name one as ollama/MODEL; "
+            "`segue models --live --provider ollama` lists the models of its host, if the host supports that\n"
+        ),
+    ),
+    Row(
+        "credentials of this machine that are set for another purpose",
+        ("chat", "--needs", "tools", "Hi"),
+        config='[plugins]\nallow = ["segue-bedrock"]\n',
+        environ={"AWS_ACCESS_KEY_ID": "AKIA-canary", "AWS_SECRET_ACCESS_KEY": "canary-0123", "AWS_REGION": "us-east-1"},
+        code=2,
+        err=(
+            "error: there is no candidate\nwanted: tools\ncandidates: none\n"
+            "hint: bedrock: the credentials on this machine may be set for another purpose: "
+            "name bedrock/MODEL, or add [providers.bedrock] to segue.toml\n*"
+        ),
+    ),
+    Row(
+        "a chain that is not configured",
+        ("chat", "--chain", "main", "Hi"),
+        code=2,
+        config=OWN,
+        err="error: no chain 'main' is configured\n",
+    ),
+    Row(
+        "live lists without any key",
+        ("models", "--live"),
+        config='[plugins]\nallow = ["segue-openai"]\n',
+        code=2,
+        err=(
+            "skipped, no key: azure (AZURE_OPENAI_API_KEY), openai (OPENAI_API_KEY); "
+            "`segue providers` shows where to get one\nerror: no host could get a request\n"
+        ),
+    ),
+    Row(
+        "live lists without any key, as JSON",
+        ("--no-plugins", "models", "--live", "--json"),
+        code=2,
+        error={"type": "NoCandidateError", "status": None, "message": "no host could get a request"},
+        err="error: no host could get a request\n",
+    ),
+    Row(
+        "a live list that fails, as JSON",
+        ("models", "--live", "--provider", "own", "--json"),
+        config=f'{OWN}api_key = "{KEY}"\n',
+        host=[WRONG_KEY],
+        error={"type": "AuthenticationError", "status": 401, "code": "invalid_api_key"},
+        err=(
+            "error: own: HTTP 401 (invalid_api_key)\n  the host says: Incorrect API key provided: ….\n"
+            f"  the key used was api_key of [providers.own] in {FILE}:5\n"
+        ),
+    ),
+    # ── what answers ─────────────────────────────────────────────────────────────────────────────────
+    Row(
+        "the default model, beside another configured provider",
+        ("chat", "Hi"),
+        config=OWN,
+        environ={"OPENAI_API_KEY": KEY},
+        code=0,
+        requests=1,
+        out="hello\n",
+        err=(
+            "note: default: own/m is used; also configured: openai; `segue models default NAME` sets the default\n"
+            "own/m\n"
+        ),
+    ),
+    Row(
+        "a deprecated model",
+        ("chat", "-m", "own/m", "Hi"),
+        config=OWN.replace('"m"', '{ name = "m", deprecated = true, retires = "2999-01-01" }'),
+        code=0,
+        out="hello\n",
+        err=f"note: model: deprecated, retires on 2999-01-01 ({FILE}:1)\n",
+    ),
+    Row(
+        "a cost, without the digits that binary arithmetic adds",
+        ("chat", "-m", "own/m", "Hi", "--json"),
+        config=OWN.replace('"m"', '{ name = "m", input_price = 0.1, output_price = 0.2 }'),
+        code=0,
+        out='{"text": "hello", *"cost": 3e-07, *}\n',
+    ),
+    Row(
+        "a terminal that is dumb",
+        ("chat", "-m", "own/m", "--trace", "Hi"),
+        way="terminal",
+        config=OWN,
+        environ={"TERM": "dumb"},
+        code=0,
+        out=(
+            "trace: wanted: own/m\r\ntrace: candidates, in order:\r\ntrace:   1. own/m\r\nhello\r\n"
+            "trace: own/m answered, *\r\ntrace: answered by own/m\r\n"
+            "trace: tokens: 1 in, 1 out; cost: unknown\r\n"
+        ),
+    ),
+    Row(
+        "a closed stdout, for which nobody is asked",
+        ("segue chat -m own/m Hi >&-",),
+        way="shell",
+        config=OWN,
+        requests=0,
+        err=(
+            "error: input or output failed: stdout is closed, so the output cannot be shown (>/dev/null discards it)\n"
+        ),
+    ),
+    # ── what is typed ────────────────────────────────────────────────────────────────────────────────
+    mistaken("modles", "models"),
+    mistaken("models?", "models"),
+    mistaken("EXPLAIN!", "explain"),
+    no_option("--timeout", "set SEGUE_TIMEOUT_TOTAL=SECONDS, or timeout = SECONDS in segue.toml"),
+    no_option("--temp", "did you mean '--temperature'?"),
+    no_option("--modle", "did you mean '--model'?"),
+    no_option(
+        "--key",
+        "a key is never an option: use `segue keys set NAME`, or set the provider's variable (`segue providers`)",
+    ),
+    no_option("--provider", "use --model PROVIDER or --model PROVIDER/MODEL"),
+    no_option(
+        "--url",
+        "set base_url in [providers.NAME] of segue.toml, or the provider's variable, such as OPENAI_BASE_URL",
+    ),
+    no_option("--live", "it is an option of `segue models`"),
+    no_option("--debug", "write it before the command: segue --debug chat …"),
+    Row(
+        "an option that nothing is like",
+        ("chat", "--foo", "Hi"),
+        code=2,
+        err=usage("segue chat", "[OPTIONS] [MESSAGE]...", "No such option '--foo'."),
+    ),
+    Row(
+        "an option that does not exist, as JSON",
+        ("chat", "--json", "--modle", "m", "Hi"),
+        code=2,
+        error={"type": "NoSuchOption", "status": None, "message": "No such option '--modle'; did you mean '--model'?"},
+        err="Usage: *",
+    ),
+    Row(
+        "a word that is close to a command, as JSON",
+        ("modles", "--json"),
+        code=2,
+        error={"type": "UsageError", "code": None},
+        err="Usage: *",
+    ),
+    Row(
+        "words where a command takes options",
+        ("providers", "openai"),
+        code=2,
+        err=usage("segue providers", "[OPTIONS]", "segue providers takes only options, not 'openai'"),
+    ),
+    Row(
+        "a command that a group does not have",
+        ("keys", "lst"),
+        code=2,
+        err=usage("segue keys", "[OPTIONS] COMMAND [ARGS]...", "segue keys has no command 'lst'; did you mean 'list'?"),
+    ),
+    Row(
+        "a limit of no seconds",
+        ASK,
+        environ=OPENAI | {"SEGUE_TIMEOUT_TOTAL": "0"},
+        code=2,
+        requests=0,
+        err="error: SEGUE_TIMEOUT_TOTAL: timeout.total must be a number of seconds greater than 0\n",
+    ),
+    Row(
+        "nothing to embed",
+        ("embed",),
+        code=2,
+        err=usage("segue embed", "[OPTIONS] [TEXTS]...", "there is no text: stdin is empty"),
+    ),
+    Row(
+        "an empty text to embed",
+        ("embed", "-m", "own/m", "one", ""),
+        config=OWN,
+        code=2,
+        requests=0,
+        err=usage("segue embed", "[OPTIONS] [TEXTS]...", "text 2 is empty: it has no vector"),
+    ),
+    Row(
+        "a file to embed that is not there",
+        ("embed", "--file", "texts.txt"),
+        code=2,
+        err="error: --file texts.txt: it cannot be read: No such file or directory\n",
+    ),
+    Row(
+        "a module to conform that is not there",
+        ("conform", "nope:Nope"),
+        code=2,
+        err="error: conform nope:Nope: the module 'nope' is not in the working directory and not installed\n",
+    ),
+    Row(
+        "a class to conform with a typing error",
+        ("conform", "segue_openai.provider:OpenAi"),
+        code=2,
+        err="error: conform segue_openai.provider:OpenAi: the module has no 'OpenAi'; did you mean 'OpenAI'?\n",
+    ),
+    Row(
+        "a provider with a typing error",
+        ("conform", "opnai"),
+        code=2,
+        err="error: no provider 'opnai' is installed; did you mean 'openai'?\n",
+    ),
+    # ── the configuration ────────────────────────────────────────────────────────────────────────────
+    checked(
+        "a target of a provider that is not installed",
+        f'{OWN}[chains]\na = ["own/m", "opnai/x"]\n',
+        "6: 'opnai/x' names a provider that is not installed, 'opnai'; did you mean 'openai'?",
+    ),
+    checked(
+        "a chain inside itself",
+        '[chains]\na = [{ chain = "b" }]\nb = [{ chain = "a" }]\n',
+        "2: the chain 'a' contains itself: a → b → a",
+    ),
+    checked(
+        "a chain in a form of another program",
+        f'{OWN}[chains]\na = [\n  "own/m",\n  "chain:b",\n]\nb = ["own/n"]\n',
+        "8: 'chain:b' does not name a chain; write { chain = \"b\" }",
+    ),
+    checked(
+        "a fact of a wrong type",
+        '[models."openai/gpt-5.4-mini"]\ncontext = 5\ntools = "yes"\n',
+        '3: models."openai/gpt-5.4-mini".tools must be true or false',
+    ),
+    checked(
+        "a fact in needs that no model has",
+        '[needs]\nfast = "toolz"\n',
+        "2: no model has the fact 'toolz'; did you mean 'tools'?",
+    ),
+    checked(
+        "a fact in the needs of a chain that is compared wrongly",
+        '[chains]\na = [{ needs = "tools>=3" }]\n',
+        "2: the need 'tools>=3' is never satisfied: tools is true or false, so write 'tools' or '!tools'",
+    ),
+    checked("no seconds", "timeout = 0\n", "1: timeout must be a number of seconds greater than 0, or a table"),
+    checked(
+        "names with typing errors that may be intended",
+        'order = ["opnai"]\n[models."openai/gpt-5.4-mni"]\ntool = true\n[plugins]\ndeny = ["segue-opnai"]\n',
+        notes=[
+            "1: no provider 'opnai' is installed; did you mean 'openai'?",
+            "2: openai does not declare the model 'gpt-5.4-mni'; did you mean 'gpt-5.4-mini'?",
+            "3: no installed model has the fact 'tool'; did you mean 'tools'?",
+            "5: no distribution 'segue-opnai' is installed; did you mean 'segue-openai'?",
+        ],
+    ),
+    Row(
+        "doctor, where only the file is wrong",
+        ("--no-plugins", "doctor"),
+        config="orders = 1\n",
+        out=(
+            f"*\nconfiguration\n  broken: {FILE}:1: unknown key 'orders'; did you mean 'order'?\n"
+            "plugins\n  no plugin is installed, or plugins are switched off\n"
+            "keys\n  not checked: the configuration is not valid\n\n"
+            "  problems found: 1, see 'broken:' above\n"
+        ),
+    ),
 )  # fmt: skip
 
 
@@ -403,7 +778,11 @@ async def test_what_a_person_sees(cli: CommandLine, row: Row) -> None:
             await asyncio.to_thread(file.parent.mkdir, parents=True)
             await asyncio.to_thread(file.write_text, placed(row.config))
         cli.environ |= {name: placed(value) for name, value in row.environ.items()}
-        ended = await cli(*map(placed, row.arguments), stdin=row.stdin)
+        arguments = [placed(argument) for argument in row.arguments]
+        if row.way == "pipes":
+            ended = await cli(*arguments, stdin=row.stdin)
+        else:
+            ended = await (cli.shell if row.way == "shell" else cli.on_terminal)(*arguments)
         asked = len(host.requests)
     assert _is(ended.err, placed(row.err)), ended.err
     assert ended.code == row.code

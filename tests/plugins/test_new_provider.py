@@ -66,6 +66,16 @@ async def test_it_says_what_to_do_next(cli: CommandLine) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["text", "host", "wire"])
+async def test_the_readme_begins_with_what_to_do_first(cli: CommandLine, kind: str) -> None:
+    """First the host is edited, then the package is installed, then tested; all that before it is used."""
+    assert (await cli("new-provider", "acme", "--kind", kind, "--url", "https://llm.acme.example/v1")).code == 0
+    readme = (cli.folder / "segue-acme" / "README.md").read_text()
+    steps = ["1. Edit** `src/segue_acme/__init__.py`", "https://llm.acme.example/v1", "2. Install**", "pip install -e",
+             "3. Test**", "segue conform acme", "python -m pytest", "segue chat -m acme/acme-1"]  # fmt: skip
+    assert sorted(steps, key=readme.index) == steps
+
+
 async def test_a_host_speaks_the_wire_that_is_named(cli: CommandLine) -> None:
     """A host has the wire that --wire names, and recorded bytes of it; for another kind there is none to name."""
     assert (await cli("new-provider", "acme", "--kind", "host", "--wire", "openai_responses")).code == 0

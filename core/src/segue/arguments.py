@@ -56,7 +56,7 @@ __all__ = [
 
 
 class _Downloads:
-    """A `Downloads`, whose class is imported only where there is one."""
+    """A `Downloads`, whose class is imported only if one is given."""
 
     wanted: str = "a Downloads, True or False"
 
@@ -78,7 +78,7 @@ class _Environ:
 
 
 class _File:
-    """The path of a file that is there."""
+    """The path of an existing file."""
 
     wanted: str = "the path of a file that exists"
 

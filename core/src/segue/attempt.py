@@ -315,7 +315,7 @@ class Attempting(Flow):
         watchdog.arm("first_event", timeout.first_event, until=self._deadline)
 
     async def _next(self) -> Sequence[Event]:
-        """The next events that are given. The end comes by itself, once what stands before it was taken."""
+        """The next events for the caller. The end comes alone, after everything before it was taken."""
         source, watchdog = self._source, self._watchdog
         assert source is not None
         assert watchdog is not None
@@ -351,7 +351,7 @@ class Attempting(Flow):
             raise asyncio.CancelledError
 
     def _passed_on(self, batch: Sequence[Event]) -> Sequence[Event]:
-        """What is given of a batch, where nothing is held back any more: all of it, up to the end."""
+        """The events of a batch for the caller if nothing is held back any more: all of them, up to the end."""
         count = self.collector.take(batch)
         if count < len(batch) or isinstance(batch[-1], Finish):
             if count == len(batch):
@@ -433,7 +433,7 @@ class Attempting(Flow):
         return _timed_out(self._watchdog, self._timeout, is_last=is_last)
 
     def _doubt(self, held: list[Event]) -> None:
-        """Of who was asked to go on and said nothing more nobody can tell whether the text was whole."""
+        """If a host had to continue a text and added nothing, we cannot know whether the text was whole."""
         if "empty" in self._run.reject:
             raise RejectedError("the next model added no text to the answer (empty)", reason="empty")
         notice = Notice("continue", "the next model added no text: the answer may not be whole")

@@ -499,7 +499,7 @@ class _Walk(Flow):
         return run.observers.waiting(lambda: Wait(run.call, "slot", one.provider, one.model))
 
     async def _next_round(self) -> Sequence[int]:
-        """Wait for the next round; nobody is in it where there is none, or none before the deadline."""
+        """Wait for the next round; it is empty if there is no other round, or none before the deadline."""
         if self._final is not None or self._given is not None:
             return ()
         now = _now()
@@ -521,7 +521,7 @@ class _Walk(Flow):
     # ── whom to ask ───────────────────────────────────────────────────────────────────────────────────
 
     def _next(self) -> Attempting | None:
-        """The next attempt; None where the next candidate is passed by."""
+        """The next attempt; None if the next candidate is skipped."""
         index = self._turn.popleft()
         candidate = self._candidates[index]
         refusal = self._refusal_of(candidate)
@@ -553,7 +553,7 @@ class _Walk(Flow):
         return self._attempt(index, endpoint, self._way(index))
 
     def _refusal_of(self, candidate: Ready) -> ProviderError | None:
-        """The refusal of this candidate's credential in this call; None where it was not refused."""
+        """The refusal of this candidate's credential in this call; None if it was not refused."""
         return self._refused.get(_credential(candidate.endpoint())) if self._refused else None
 
     def _passed_by(self, candidate: Ready) -> str | None:

@@ -540,7 +540,7 @@ class Client:
         )
 
     def _to_embed(self, target: str | Needs | None, needs: Needs, wish: _Wish) -> Resolution:
-        """The candidates that give vectors."""
+        """The candidates that support embeddings."""
         embeds = Needs([Need("embeddings", unknown_ok=isinstance(target, str))])
         if isinstance(target, Needs):
             selection = self._selection(None, target & embeds)
@@ -635,7 +635,7 @@ class Client:
             return match.selection((), out)
 
     def _selection(self, model: str | None, needs: Needs, seen: Request | None = None) -> Selection:
-        """What is asked; PluginError where a plugin has a say in it and fails."""
+        """The selection for a call; PluginError if a plugin that can change it fails."""
         hooks = self._registry.hooks
         if not hooks.choose:
             return self._matched(model, needs).selection()
@@ -661,7 +661,7 @@ class Client:
         return self._with_packages(match, needs, model)
 
     def _with_packages(self, match: Matched, needs: Needs, model: str | None) -> Matched:
-        """The same where nobody can be asked, with the packages to install that would help."""
+        """The same for a call without a candidate, with the packages to install that would help."""
         offers = self._all_offers().all
         lacking = (
             bool(needs)
@@ -674,9 +674,9 @@ class Client:
         return replace(match, hints=tuple(told)) if told else match
 
     def _matched_alone(self, model: str, needs: Needs) -> Matched | None:
-        """What is asked of a provider that the name tells, of whose offers nobody else's need be looked at; or None.
+        """The match if the name contains the provider, so that only its offers are needed; or else None.
 
-        A process that asks one model makes nothing of all the others; a test holds it equal to what comes of all.
+        A process that uses one model does no work for the others; a test compares the result with that of all offers.
         """
         installed = self._registry.installed
         name = next((name for name in (model, model.partition("/")[0]) if name in installed), None)
@@ -764,7 +764,7 @@ class Client:
         return await probed(lineup, lambda: self._run(whole=False), within=within)
 
     def _usual(self) -> list[str | Needs | Chain]:
-        """What is probed where nothing is named."""
+        """The targets of a probe that names nothing."""
         chains: list[str | Needs | Chain] = [
             self.chain(name) for name in self._config.chains if name not in self._config.local_chains
         ]
@@ -810,7 +810,7 @@ class Client:
         ]
 
     async def _listed(self, name: str) -> Sequence[Model] | None:
-        """What a host lists; None where its provider does not ask it."""
+        """The list of a host; None if its provider does not request one."""
         limit = self._timeout.first_event
         try:
             lister = self._registry.provider(name)
@@ -864,7 +864,7 @@ class Client:
         return offers_like(like, models)
 
     def _declared(self, provider: str, model: Model) -> Model:
-        """A model with what is known of it; what the user's configuration says stands above the rest."""
+        """A model with all its facts; those of the user's configuration override the others."""
         declared = self._config.models.get(f"{provider}/{model.name}")
         return model if declared is None else Model(model.name, model.capabilities.merged(declared))
 
@@ -896,7 +896,7 @@ class Client:
         return self._offer(self._installed(provider), Model("")).ambient is not None
 
     def _ambient(self, name: str, key: KeySource | None) -> str | None:
-        """The credential of a provider that may be set for another purpose; None where one is meant for it."""
+        """The credential of a provider that may be set for another purpose; None if its key is meant for it."""
         spec = self._registry.installed[name].spec
         if name in self._config.providers:
             return None
@@ -924,7 +924,7 @@ class Client:
         return configured
 
     def _settings(self, name: str) -> ProviderSettings:
-        """What a provider is told; ConfigError where its key is not to be had."""
+        """The settings for a provider; ConfigError if its key cannot be read."""
         source = self._key(name)
         key = None if source is None else source.resolve()
         settings = self._told.get(name)
@@ -948,7 +948,7 @@ class Client:
         )
 
     def _check_names(self) -> None:
-        """A key or an address for a provider that is not there would be dropped in silence."""
+        """ConfigError for a key or an address of an unknown provider, which would have no effect."""
         known = {*self._registry.installed, *self._registry.conflicts}
         broken = {plugin.name: plugin.error for plugin in self._registry.broken if plugin.error is not None}
         for where, names in (("api_keys", self._api_keys), ("providers", self._config.providers)):
@@ -979,9 +979,9 @@ class Client:
     def _default(
         self, implied: Sequence[Need], downloading: Downloading | None, seen: Request | None
     ) -> Chain | Resolution:
-        """What is asked where nothing is named: the configured default, or else the first of the order.
+        """The candidates of a call that names nothing: the configured default, or else the first of the order.
 
-        The first of the order is asked too where the configured default lacks what the request implies.
+        The first of the order is used too if the configured default lacks what the request implies.
         """
         name = self._config.default
         if name is None:
@@ -1006,7 +1006,7 @@ class Client:
     def _first(
         self, implied: Sequence[Need], downloading: Downloading | None, seen: Request | None, *, instead_of: str = ""
     ) -> Resolution:
-        """The first of the order alone, and a notice of who else could be asked."""
+        """The first of the order alone, with a notice that names the other configured providers."""
         needs = with_implied(NO_NEEDS, implied, lenient=False)
         changes = downloading is not None or self._registry.hooks.choose or self._may_change(needs)
         kept = None if changes else self._firsts.get((needs, instead_of))
@@ -1060,7 +1060,7 @@ class Client:
         return replace(resolution, ready=ready, explanation=f"{resolution.explanation}\n{told}".strip(), reason=told)
 
     def _may_change(self, needs: Needs) -> bool:
-        """Whether what these needs come to hangs on how hosts do just now."""
+        """Whether the result for these needs depends on the current health of hosts."""
         return any(need.name == "working" for need in needs) and bool(self.health.states)
 
     def _resolution(
@@ -1167,7 +1167,7 @@ class Client:
         )
 
     def _secrets(self, name: str) -> list[str]:
-        """The credentials that a provider was told."""
+        """The credentials that a provider got."""
         settings = self._told.get(name)
         if settings is None:
             return []
@@ -1221,14 +1221,14 @@ class Client:
 
 
 def _without_user(address: str) -> str:
-    """An address without the user and the password that may stand in it."""
+    """An address without its user and password."""
     scheme, sign, rest = address.partition("://")
     place, slash, path = rest.partition("/")
     return f"{scheme}{sign}{place.rpartition('@')[2]}{slash}{path}"
 
 
 def _resolution(ready: tuple[Ready, ...], selection: Selection) -> Resolution:
-    """What a selection comes to; only one that comes to nobody is explained, which takes its time."""
+    """The candidates of a selection; it is explained only if there is none, because that takes time."""
     if ready:
         return Resolution(ready, selection=selection)
     return Resolution(ready, selection.explain(), selection.reason, selection)
@@ -1243,7 +1243,7 @@ class _Wish:
 
 
 async def _vectors(provider: Provider, wish: _Wish, context: Context) -> AsyncGenerator[Event, None]:
-    """The events of a call for vectors; the vectors themselves go beside them."""
+    """The events of an embedding request; the vectors are passed separately."""
     if not isinstance(provider, Embedder):
         raise UnsupportedError("this provider does not support embeddings", subject="embeddings")
     given = wish.given = await provider.embed(wish.request, context)
@@ -1307,7 +1307,7 @@ class Stream(Generic[T]):
                 yield event.text
 
     def _refuse_text(self) -> None:
-        """TypeError where the text alone would not be the answer: what starts over would stand there twice."""
+        """TypeError if the text alone would not be the answer: after a restart its beginning would be in it twice."""
         if self._run.mid_stream == "restart":
             raise TypeError(
                 'mid_stream="restart" can discard text that you already have: iterate over the events, not the text'
@@ -1339,7 +1339,7 @@ def _is_ambient(spec: ProviderSpec, key: KeySource) -> bool:
 
 
 def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
-    """Why a host is not asked for its models; None where it is."""
+    """Why a host gets no request for its models; None if it gets one."""
     ended = spec.shared().fact("working")
     if ended.value is False and not named:
         return ended.source

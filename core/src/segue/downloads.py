@@ -281,7 +281,7 @@ class Fetcher:
         raise DownloadError(f"the download was redirected more than {self.limits.hops} times")
 
     async def _looked_up(self, host: str) -> Sequence[str]:
-        """The addresses of a name, each of them allowed: a name that leads to one that is not is none to trust."""
+        """The addresses of a name, if all of them are allowed: a name with one forbidden address is refused."""
         addresses = await self._addresses_of(host)
         _check_all([ip_address(address) for address in addresses], self._allowed)
         return addresses
@@ -382,7 +382,7 @@ class Downloading:
                 raise DownloadError(str(failure), status=failure.status)
 
     async def _fetch(self, addresses: Sequence[str]) -> None:
-        """Note what becomes of each; the first failure ends the rest, of which nothing is noted."""
+        """Note how each download ended; the first failure cancels the others, which are not noted."""
         if not addresses:
             return
         limit = self._fetcher.limits.timeout

@@ -106,7 +106,7 @@ def _start(error: ConnectError, asked: Asked) -> str:
 
 
 def _wrong_base(error: HTTPError | ProtocolError, asked: Asked) -> str | None:
-    """What is wrong with a base address, by what it has and lacks; None where nothing looks wrong."""
+    """What is wrong with a base address, by what it has and lacks; None if it looks right."""
     base = shown_address(asked.base_url or asked.spec.url)
     if base is None:
         return None

@@ -44,11 +44,11 @@ _OF_CAPABILITIES: Final = "Capabilities(facts=<dict>): "
 
 
 class _WrongResultError(Exception):
-    """What a hook gave is nothing that it may give; in our words, with nothing of what was asked."""
+    """A hook returned an invalid value; the message is our own, without any text of the request."""
 
 
 class _RaisedError(Exception):
-    """Its ``__cause__`` was raised by a hook: an error of any kind, and no doubt whose it is."""
+    """Its ``__cause__`` was raised by a hook: any kind of error, and certainly the plugin's."""
 
 
 class _Hook:
@@ -271,7 +271,7 @@ def _own(candidate: Candidate, left: dict[str, Candidate]) -> Candidate:
 
 
 def _observer(given: object) -> Any:
-    """What was given, if it can be told everything."""
+    """The given object, if it has every method of an observer."""
     _has(given, _TOLD, "an observer", "Observer")
     return given
 

@@ -64,7 +64,7 @@ def identifier(text: str) -> str:
 
 
 def _described(annotation: Any) -> Any:
-    """``Annotated[type, "text"]`` as pydantic has it: the text is the description."""
+    """``Annotated[type, "text"]`` as in pydantic: the text is the description."""
     from pydantic import Field
 
     texts = [item for item in getattr(annotation, "__metadata__", ()) if isinstance(item, str)]

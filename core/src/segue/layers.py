@@ -295,7 +295,7 @@ async def _crossed(layer: Layer, request: Request, source: AsyncGenerator[Event,
 
 
 def _is_event(layer: Layer, event: object) -> bool:
-    """Whether it is to be given: a text of which nothing is left is not; PluginError where it is no event."""
+    """Whether to pass it on: not if its text is empty; PluginError if it is not an event."""
     if isinstance(event, TextDelta):
         if not isinstance(event.text, str):
             raise layer.failed(f"yielded a text of type {type(event.text).__name__}")
@@ -306,7 +306,7 @@ def _is_event(layer: Layer, event: object) -> bool:
 
 
 async def _close(layer: Layer, changed: object) -> None:
-    """End what a layer has open; how it takes that is told in the log, as nobody waits for it."""
+    """Close what a layer has open; if that fails, it is logged, since no caller waits for it."""
     close = getattr(changed, "aclose", None)
     if close is None:
         return

@@ -366,7 +366,7 @@ class Message(Value):
 
     @classmethod
     def _read(cls, value: object) -> object:
-        """The OpenAI form: no content is none, a refusal is a part."""
+        """The OpenAI form: empty content is null, a refusal is a part."""
         if not isinstance(value, Mapping):
             return value
         given = dict(value)
@@ -676,7 +676,7 @@ def read_tools(tools: Sequence[ToolInput], *, where: str = "read_tools") -> tupl
 
 
 def _own_form(value: object, kind: str, names: Mapping[str, str]) -> object:
-    """A part of the OpenAI form, ``{"type": kind, kind: {…}}``, as ours; anything else as it is."""
+    """A part of the OpenAI form, ``{"type": kind, kind: {…}}``, as ours; anything else is unchanged."""
     if not isinstance(value, Mapping) or kind not in value:
         return value
     inner = value[kind]

@@ -280,7 +280,7 @@ class Observers:
                 self._leave(observer, method)
 
     def _leave(self, observer: Observer, method: str) -> None:
-        """Do not call it again: it runs in the loop, where nobody can stop it while it blocks."""
+        """Do not call it again: it runs in the loop, and cannot be stopped while it blocks."""
         plugin = self._plugins.get(id(observer))
         if plugin is not None:
             self._observers = tuple(one for one in self._observers if one is not observer)

@@ -203,7 +203,7 @@ def _denied(capabilities: Capabilities, fact: str) -> bool:
 def _messages(
     messages: tuple[Message, ...], capabilities: Capabilities, provider: str, omissions: Omissions
 ) -> tuple[Message, ...] | None:
-    """The messages without the parts that are lacking; None where none is."""
+    """The messages without the parts that are not supported; None if all are."""
     if _is_text(messages):
         return None
     told: set[str] = set()

@@ -51,7 +51,7 @@ def _told(error: ValueError) -> str:
 
 
 def _unfenced(text: str) -> str:
-    """The text without the fence that models like to put around JSON where nothing holds them to it."""
+    """The text without the fence that models often put around JSON if the API does not enforce the format."""
     told = text.strip()
     if told.startswith("```") and told.endswith("```") and "\n" in told:
         return told[told.index("\n") : -3]

@@ -64,7 +64,7 @@ class SharedPricing:
 
 
 def _by_facts(usage: Usage, capabilities: Capabilities) -> float | None:
-    """By the facts ``input_price``, ``output_price``, ``cached_input_price``; None where one that counts is missing."""
+    """By the facts ``input_price``, ``output_price``, ``cached_input_price``; None if one that is needed is missing."""
 
     def price(name: str) -> float | None:
         value = capabilities.fact(name).value

@@ -205,6 +205,9 @@ class Registry:
         keys = self.unused_keys()
         others = [package for package in packages.package_names() if self._may_install(package)]
         if not any(one.spec.access == _OPEN for one in self._installed.values()):
+            unused = self._unused()
+            if unused:
+                return [unused, *keys]
             return [_NONE, *keys] if keys or not others else [f"{_NONE}: {packages.one_of(others)}"]
         if keys or not lacking or not others:
             return keys
@@ -224,6 +227,19 @@ class Registry:
         names = " and ".join(name for each in found.values() for name in each)
         return [f"{model} is a model of {names}: {packages.how_to_install(found)}"]
 
+    def _unused(self) -> str:
+        """That provider packages are installed, and why none of them is used; empty if there is none or one is used."""
+        reasons: dict[str, list[str]] = {}
+        for one in self.plugins:
+            if not packages.has_hosts(one.distribution):
+                continue
+            if one.obstacle is not None:
+                reasons.setdefault(one.obstacle, []).append(one.distribution)
+            elif one.error is not None:
+                reasons.setdefault("it is broken, see `segue doctor`", []).append(one.distribution)
+        told = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+        return f"no installed provider package is used: {told}" if told else ""
+
     def unused_keys(self) -> list[str]:
         """For each key in the environment that no installed package uses: which package uses it."""
         return [
@@ -233,7 +249,7 @@ class Registry:
         ]
 
     def _may_install(self, package: str) -> bool:
-        """Whether a package is not there, as far as plugins are looked at."""
+        """Whether a package is missing; False if plugins are switched off."""
         return self._looks and not any(PluginRules.is_same(one.distribution, package) for one in self.plugins)
 
     def _left_alone(self, package: str) -> list[str]:

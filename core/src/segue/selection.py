@@ -131,16 +131,14 @@ class Selection:
         return sorted(self.rejected, key=lambda rejection: rejection.provider not in asked)
 
     def _asked(self, *, full: bool) -> list[str]:
-        count = len(self.candidates)
-        if not count:
-            return ["candidates: none"]
-        first = self.candidates if full or count <= _FIRST + 1 else self.candidates[:_FIRST]
-        told = ["candidates, in order:"]
-        told += [
-            f"  {place}. {candidate.name}" + "".join(f"  [{note}]" for note in candidate.notes)
-            for place, candidate in enumerate(first, 1)
-        ]
-        return told if len(first) == count else [*told, f"  and {count - len(first)} more"]
+        """The candidates, numbered; then the public hosts that get nothing without the user's consent."""
+        asked = [candidate for candidate in self.candidates if candidate.consent]
+        public = [f"- {_noted(candidate)}" for candidate in self.candidates if not candidate.consent]
+        told = ["candidates, in order:" if asked else "candidates: none"]
+        told += _listed([f"{place}. {_noted(candidate)}" for place, candidate in enumerate(asked, 1)], full=full)
+        if public:
+            told += ["only with your consent:", *_listed(public, full=full)]
+        return told
 
     @property
     def reason(self) -> str:
@@ -199,12 +197,24 @@ _MORE: Final = "to list each model: `segue explain --all`"
 _KEYS: Final = "to find where to get a key: `segue providers`; to store a key: `segue keys set NAME`"
 
 
+def _listed(lines: Sequence[str], *, full: bool) -> list[str]:
+    """These lines, indented; without ``full`` only the first ones of many, and how many follow."""
+    count = len(lines)
+    first = lines if full or count <= _FIRST + 1 else lines[:_FIRST]
+    told = [f"  {line}" for line in first]
+    return told if len(first) == count else [*told, f"  and {count - len(first)} more"]
+
+
+def _noted(candidate: Candidate) -> str:
+    return candidate.name + "".join(f"  [{note}]" for note in candidate.notes)
+
+
 def _told(rejection: Rejection) -> str:
     return f"{rejection.name}: {'; '.join(rejection.reasons)}"
 
 
 def _folded(rejected: Sequence[Rejection], room: int) -> list[str]:
-    """Those that are out, a line for each provider, in at most so many lines."""
+    """The rejected models, a line for each provider, in at most ``room`` lines."""
     groups: dict[str, list[Rejection]] = {}
     for rejection in rejected:
         groups.setdefault(rejection.provider, []).append(rejection)
@@ -547,7 +557,7 @@ class Offers:
         return self._names[1].get(model, ())
 
     def _unnamed(self, needs: Needs, health: HealthSnapshot, *, vectors: bool) -> Matched | None:
-        """What meets the needs of all; None where nothing does, for then there is more to tell."""
+        """All offers that satisfy the needs; None if there is none, because then there is more to explain."""
         ranked, pool = self._ready()
         left = self._permitted(vectors=vectors)
         for need in needs:
@@ -612,7 +622,7 @@ class Offers:
         return self._ranked
 
     def _permitted(self, *, vectors: bool) -> int:
-        """The offers that nothing but needs speaks against."""
+        """The offers that only needs can reject."""
         found = self._open.get(vectors)
         if found is None:
             self._ready()
@@ -663,14 +673,14 @@ _MOST_NEEDS = 512
 
 
 def _meant(offers: Sequence[Offer], *, vectors: bool) -> Sequence[Offer]:
-    """The offers that a call is about: models that give vectors alone only where vectors are wanted."""
+    """The offers for a call: models that only support embeddings are included only if embeddings are wanted."""
     if vectors:
         return offers
     return [offer for offer in offers if offer.model.capabilities.fact("chat").value is not False]
 
 
 def _shared(like: Offer) -> Capabilities:
-    """What holds for every model of a provider: where it declares none, that is all that is known of its offer."""
+    """The facts of every model of a provider: if it declares no models, its offer has only these."""
     return Capabilities() if like.model.name else like.model.capabilities
 
 
@@ -733,7 +743,7 @@ def _end(capabilities: Capabilities) -> str:
 
 
 def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
-    """What is advertised is where it starts; what was observed stands above it."""
+    """The advertised facts, overridden by what was observed."""
     seen = health.of(offer.provider, offer.model.name)
     if seen is None:
         return offer.model.capabilities
@@ -743,7 +753,7 @@ def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
 def _notes(public: bool, consent: bool, unlisted: bool) -> tuple[str, ...]:
     notes = []
     if public:
-        notes.append("public" if consent else "public: used only if it is named or configured")
+        notes.append("public" if consent else "public: nothing is sent to it without your consent")
     if unlisted:
         notes.append("not a declared model: its facts are unknown")
     return tuple(notes)
@@ -803,7 +813,7 @@ def _hints_without_models(provider: str | None, undeclared: Sequence[Offer]) -> 
 def _hints(
     model: str | None, needs: Needs, bare: str | None, offers: Sequence[Offer], rejected: Iterable[Rejection]
 ) -> list[str]:
-    """What may have been meant, where nothing meets it."""
+    """Suggestions for a selection without a candidate."""
     import difflib  # slow to import: only where nothing is found
 
     hints = []

@@ -451,7 +451,7 @@ class Stream(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Stands in a relay's queue after the last event."""
+    """Marks the end of a relay's queue, after the last event."""
 
     error: BaseException | None = None
 
@@ -553,7 +553,7 @@ class _Loop(asyncio.SelectorEventLoop):
         return transport, protocol
 
     def let_go(self) -> None:
-        """Close the inherited sockets in a forked child, without a word to the other side.
+        """Close the inherited sockets in a forked child; the other side gets no data.
 
         Neither the loop nor its transports may do it: they would take the sockets out of the epoll that
         both processes share, and TLS would say goodbye. Something harmless takes each number instead of

@@ -149,7 +149,7 @@ class Telemetry(Observer):
 
 
 def _about(provider: str, model: str, request: Request | None) -> Attributes:
-    """What every figure of an attempt is told with."""
+    """The attributes of every metric of an attempt."""
     return {
         "gen_ai.operation.name": "embeddings" if _is_for_vectors(request) else "chat",
         "gen_ai.provider.name": provider,
@@ -158,12 +158,12 @@ def _about(provider: str, model: str, request: Request | None) -> Attributes:
 
 
 def _is_for_vectors(request: Request | None) -> bool:
-    """What stands for a wish for vectors on its way down a chain says nothing (`segue.asking.NO_REQUEST`)."""
+    """The request of an embedding call is an empty placeholder (`segue.asking.NO_REQUEST`)."""
     return request is not None and not request.messages
 
 
 def _asked(request: Request | None) -> Attributes:
-    """How it was asked, without a word of what."""
+    """The settings of a request, without any of its text."""
     if request is None or _is_for_vectors(request):
         return {}
     given = request.settings.given()

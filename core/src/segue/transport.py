@@ -400,7 +400,7 @@ async def at_most(phase: Phase, seconds: float | None) -> AsyncGenerator[None, N
 
 
 class _Use:
-    """What became of the connection that a call was given."""
+    """The state of the connection that a call got."""
 
     __slots__ = ("fresh", "protocol", "reused")
 
@@ -664,7 +664,7 @@ def _proxy_url(proxy: str | None) -> URL | None:
 def _environment_has(name: str) -> bool:
     """Whether a variable is set, to something else than 0.
 
-    That one is not there ``os.environ`` tells by an exception of its own making, which costs as much as a TCP write.
+    For a missing variable ``os.environ`` raises an exception, which costs as much as a TCP write.
     """
     if _VARIABLES is not None and os.environ is _ENVIRON and _ENVIRON.encodekey(name) not in _VARIABLES:
         return False
@@ -676,7 +676,7 @@ _VARIABLES: Final[Mapping[Any, Any] | None] = getattr(_ENVIRON, "_data", None)
 
 
 def _refuse_network(switch: str, url: str, proxy: URL | None) -> None:
-    """ConfigError, no ProviderError: a chain must not take it for an outage that its next candidate gets over."""
+    """ConfigError, not ProviderError: for a chain it must not be an outage that its next candidate can survive."""
     for what, goal in (("", URL(url)), ("the proxy ", proxy)):
         if goal is not None and not _is_here(goal):
             raise ConfigError(f"{switch} is set: {what}{goal.raw_host or 'the address'} is not on this machine")
@@ -694,14 +694,14 @@ def _is_here(url: URL) -> bool:
 
 
 def _is_genuine(request: object) -> bool:
-    """Whether this is the ``_request`` of aiohttp's session as aiohttp has it, and not a mock in its place."""
+    """Whether this is the original ``_request`` of aiohttp's session, and not a mock in its place."""
     # By its code: this module may be imported while a mock is in place, and a mock copies names.
     code = getattr(request, "__code__", None)
     return code is not None and code.co_filename == aiohttp.ClientSession.__init__.__code__.co_filename
 
 
 class _Prepared(NamedTuple):
-    """What calls to one address have in common: as what to connect, and the head that stands before each body."""
+    """What calls to one address share: how to connect, and the head that is sent before each body."""
 
     headers: Mapping[str, str]
     request: aiohttp.ClientRequest
@@ -1435,7 +1435,7 @@ def foreign_error(error: Exception, *, begun: bool) -> ProviderError | None:  # 
 
 
 class _Read:
-    """The answer of somebody's aiohttp session, as one of ours."""
+    """The response of the caller's aiohttp session, as a response of our transport."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -1455,7 +1455,7 @@ class _Read:
 
 
 class _Proxied(aiohttp.TCPConnector):
-    """Takes every call through one proxy, which aiohttp itself wants to be told with each call."""
+    """Sends every call through one proxy; aiohttp itself needs it as an argument of each call."""
 
     def __init__(self, proxy: URL) -> None:
         super().__init__()

@@ -91,7 +91,7 @@ def _setstate(self: Any, state: list[Any]) -> None:
 
 
 class _Signature:
-    """What `inspect.signature` tells of a class whose ``__init__`` may not be written yet."""
+    """The `inspect.signature` of a class whose ``__init__`` may not be written yet."""
 
     def __get__(self, value: object, kind: Any) -> Signature:
         import inspect

@@ -24,8 +24,8 @@ import click
 from ..errors import SegueError
 from .commands import segue
 from .completion import complete, completing
-from .faults import is_failure, tell, tell_json
-from .terminal import clean, say, tell_interrupt
+from .faults import failure_as_json, is_failure, is_json, tell
+from .terminal import clean, say, tell_interrupt, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _hold_descriptors() -> None:
-    """Let no file or socket of ours be opened as a standard stream that is closed: others write there."""
+    """Keep our files and sockets away from the numbers of closed standard streams: other code writes there."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -91,6 +91,8 @@ def _run(argv: Sequence[str]) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.ClickException as error:
+        if is_json(argv):
+            write_json(failure_as_json(error))
         error.show()
         return WRONG
 
@@ -104,10 +106,7 @@ def _invoked(context: click.Context) -> int:
     except SegueError as error:
         tell(error)
         return FAILED if is_failure(error) else WRONG
-    except click.ClickException as error:
-        tell_json(error)
-        raise
-    except (click.exceptions.Exit, OSError):
+    except (click.ClickException, click.exceptions.Exit, OSError):
         raise
     except Exception as error:  # whatever it is, a user is told of it in one line
         tell(error)

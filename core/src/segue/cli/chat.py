@@ -101,7 +101,7 @@ def ask(question: Question, form: Form, *, config: str | None, needed: bool = Tr
 
 @contextlib.contextmanager
 def _remarking(client: Client, page: Page) -> Iterator[None]:
-    """Where nobody can be asked, the one that was meant may be broken."""
+    """If there is no candidate, say which plugins are broken: the wanted provider may be one of them."""
     try:
         yield
     except NoCandidateError:

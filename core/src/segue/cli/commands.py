@@ -312,7 +312,10 @@ def models_default(context: click.Context, name: str | None, as_json: bool, conf
     return 0
 
 
-@segue.command(short_help="Show which models are candidates, and why the others are not.")
+@segue.command(
+    short_help="Show which models are candidates, and why the others are not.",
+    instead='give needs with --needs "tools, vision", or a model with --model NAME',
+)
 @_needs
 @click.option(
     "-m", "--model", metavar="NAME", callback=_text, shell_complete=completion.models,

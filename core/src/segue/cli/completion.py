@@ -85,7 +85,7 @@ def _offered(context: click.Context) -> dict[str, dict[str, Model]]:
 
 
 def _read(context: click.Context, take: Callable[[Config], T]) -> T | None:
-    """What is taken of the configuration; None where it is not sound."""
+    """The result of ``take`` for the configuration; None if the configuration is not valid."""
     from ..config import read  # reads files, which only this moment wants
 
     try:

@@ -148,7 +148,7 @@ def _text(value: Any) -> str:
 
 
 def _settings(config: Config) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
-    """Key, value, and place in the file, of everything; what may be secret is told by its kind alone."""
+    """Key, value, and place in the file, of everything; of a possible secret, only the kind is shown."""
     from ..config import models
     from ..transport import Timeout
 

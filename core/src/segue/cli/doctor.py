@@ -41,7 +41,7 @@ def examine(*, config: str | None) -> bool:
     report.line(f"segue {__version__}, Python {platform.python_version()} ({sys.executable})")
     report.line(f"on {platform.platform()}")
     report.head("configuration")
-    settings = _configuration(report, config)
+    settings, is_valid = _configuration(report, config)
     with reserved(), PROGRESS.during("importing each plugin in a separate process"):
         registry = Registry(rules=replace(settings.plugins, strict=False), anew=True)
     report.head("plugins")
@@ -54,8 +54,11 @@ def examine(*, config: str | None) -> bool:
     for name, configured in settings.providers.items():
         if configured.wire is None and name not in registry.installed and name not in registry.conflicts:
             report.wrong(f"[providers.{name}] is configured, but {registry.not_installed(name)}")
-    if all(one.spec.access != "open" for one in registry.installed.values()) and not any(
-        configured.wire is not None for configured in settings.providers.values()
+    if (
+        # A file that is not valid may describe a host, and decides which plugins are loaded.
+        is_valid
+        and all(one.spec.access != "open" for one in registry.installed.values())
+        and not any(configured.wire is not None for configured in settings.providers.values())
     ):
         report.wrong("; ".join(registry.what_to_install()) or "there is no provider: plugins are switched off")
     report.head("keys")
@@ -63,7 +66,7 @@ def examine(*, config: str | None) -> bool:
         report.line(text)
     keyed = [(name, one) for name, one in sorted(registry.installed.items()) if one.spec.env]
     if not keyed:
-        report.line("no provider needs one")
+        report.line("no provider needs one" if is_valid else "not checked: the configuration is not valid")
     for name, one in keyed:
         _keys(report, name, one, settings)
     report.head("")
@@ -95,17 +98,18 @@ class _Report:
         output().write("\n".join(f"  {line}" for line in f"broken: {clean(text)}".splitlines()) + "\n")
 
 
-def _configuration(report: _Report, config: str | None) -> Config:
+def _configuration(report: _Report, config: str | None) -> tuple[Config, bool]:
+    """The settings, and whether all of them are valid."""
     reading = configuration.read(True if config is None else config)
     if reading.faults:
         report.wrong("\n".join(map(str, reading.faults)))
-        return configuration.Config(plugins=reading.config.plugins)  # what is denied stays denied
+        return configuration.Config(plugins=reading.config.plugins), False  # what is denied stays denied
     settings = reading.config
     for source in settings.sources:
         report.line(f"read: {source}")
     if not settings.sources:
         report.line(f"there is no file; yours would be {configuration.user_file(os.environ)}")
-    return settings
+    return settings, True
 
 
 def _plugin(report: _Report, plugin: Plugin) -> None:

@@ -106,7 +106,7 @@ class _Embedder:
             self._page.remark(f"note: {_counted(empty, 'empty line')}: null is printed instead of a vector")
 
     def all(self, texts: Iterable[str | None]) -> None:
-        """Print one object with every vector and all that is known of them."""
+        """Print one object with every vector, and with usage, cost and notices."""
         vectors: list[list[float] | None] = []
         for batch in _read(texts):
             given = self._asked(batch)
@@ -148,7 +148,7 @@ class _Embedder:
         )
 
     def _usual(self) -> str:
-        """Where nothing is named one model is asked: the first that gives vectors."""
+        """The model for a command that names none: the first one that supports embeddings."""
         selection = self._client.select("embeddings")
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
@@ -184,7 +184,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _sum(usages: Sequence[Usage | None]) -> Usage | None:
-    """All of them together; None where one is unknown."""
+    """The sum of all; None if one is unknown."""
     known = [usage for usage in usages if usage is not None]
     return functools.reduce(Usage.plus, known) if known and len(known) == len(usages) else None
 
@@ -224,6 +224,8 @@ def _lines(file: BinaryIO, name: str) -> Iterator[str | None]:
     while True:
         line = file.readline()
         if not line:
+            if not number:
+                raise click.UsageError(f"there is no text: {name} is empty")
             return
         number += 1
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,11 +19,12 @@ _MOST_NOTES: Final = 5
 """How many notes of an error are shown below it."""
 
 _JSON: Final = "segue.as_json"
+_OPTION: Final = "--json"
 
 
 def tell(error: BaseException) -> None:
     """Print the failure on stderr and, with ``--json``, as an object on stdout."""
-    tell_json(error)
+    _tell_json(error)
     if debugging():
         say(clean("".join(traceback.format_exception(error))).rstrip())
     else:
@@ -74,6 +76,8 @@ def is_failure(error: BaseException) -> bool:
 
 def failure_as_json(error: BaseException) -> dict[str, Any]:
     """What ``--json`` prints for a failure; a field in which several failures differ is null."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # its message is the whole help
+        error = click.UsageError("no command and no message was given")
     of = leaves(error) if isinstance(error, AllFailedError) else [error]
     status, code, said = (
         _common([getattr(one, name, None) for one in of]) for name in ("status", "code", "host_message")
@@ -101,7 +105,12 @@ def as_json_option(context: click.Context, _parameter: click.Parameter, value: b
     return value
 
 
-def tell_json(error: BaseException) -> None:
+def is_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON, also one that cannot be parsed."""
+    return _OPTION in itertools.takewhile(lambda argument: argument != "--", arguments)
+
+
+def _tell_json(error: BaseException) -> None:
     """Print the failure as an object on stdout, if ``--json`` was given."""
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(_JSON):

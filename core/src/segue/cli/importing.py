@@ -89,7 +89,7 @@ def _near(name: str, names: Sequence[str]) -> str:
 
 
 def _names_in(file: str | None) -> set[str] | None:
-    """The names that a module's source binds, anywhere in it; None where it does not tell all of them."""
+    """The names that a module's source binds, anywhere in it; None if the source does not show all of them."""
     if file is None or not file.endswith(".py"):
         return None
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..client import Client
 from ..config import find_key
+from ..errors import AllFailedError, NoCandidateError, ProviderError
 from ..live import UNDECLARED, UNLISTED
 from . import faults
 from .progress import PROGRESS
@@ -220,7 +221,7 @@ def list_live_models(needs: str | None, provider: str | None, *, config: str | N
     drawn = is_terminal(output()) and not as_json
     rows = [_row(model, _live_state(model), drawn=drawn) for model in told.models]
     if as_json:
-        write_json([_live_entry(model) for model in told.models])
+        write_json([_live_entry(model) for model in told.models] if told.answered else _live_failure(told))
     elif drawn and rows:
         _draw_table(_HEAD, rows)
     elif rows:
@@ -233,11 +234,23 @@ def list_live_models(needs: str | None, provider: str | None, *, config: str | N
         return 1
     if not told.answered:
         say_what_to_install(client, lacking=False)
-        say("error: no host could get a request")
+        say(f"error: {_NOBODY}")
         return 2
     if not told.models:
         say("note: no listed model satisfies these needs")
     return 0
+
+
+_NOBODY: Final = "no host could get a request"
+
+
+def _live_failure(told: LiveModels) -> dict[str, Any]:
+    """The failure of a command for which no host answered."""
+    failures = list(told.failures.values())
+    if len(failures) > 1 and all(isinstance(error, ProviderError) for error in failures):
+        errors = [error for error in failures if isinstance(error, ProviderError)]
+        return faults.failure_as_json(AllFailedError(f"all {len(errors)} hosts failed", errors))
+    return faults.failure_as_json(failures[0] if failures else NoCandidateError(_NOBODY))
 
 
 def _why(skipped: tuple[str, str]) -> str:

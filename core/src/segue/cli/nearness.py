@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ _ORDINARY: Final = frozenset({
     "cat", "chart", "cheat", "competition", "complain", "complete", "confirm", "expand", "hat", "plain", "prove",
     "provide", "recorder", "reverse", "robe", "second", "that", "what",
 })  # fmt: skip
+_PUNCTUATION: Final = re.compile(r"[\W_]+")
+_ENDS: Final = ("?", "!", ".", ",", "…")
 _SENTENCE: Final = 3
 """Words that begin a sentence more often than they are a mistyped command."""
 
@@ -21,10 +24,14 @@ _SENTENCE: Final = 3
 def near_command(words: Sequence[str], names: Sequence[str]) -> str | None:
     """The command that the first of these words was meant to be; None if it is not close to one.
 
-    The beginning of a name is close, and so is a name with a few wrong, missing, doubled or exchanged letters.
+    The beginning of a name is close, and so is a name with a few wrong, missing, doubled or exchanged letters, with any
+    punctuation. A common word with the punctuation of a sentence ("What?") is not a command.
     """
-    word = words[0].strip().lower().replace("_", "-")
-    if not word.replace("-", "").isalnum() or (len(words) >= _SENTENCE and word in _ORDINARY):
+    typed = words[0].strip().casefold()
+    word = _PUNCTUATION.sub("-", typed).strip("-")
+    if not word:
+        return None
+    if word in _ORDINARY and (len(words) >= _SENTENCE or typed.endswith(_ENDS)):
         return None
     parts = [name for name in names if name in word.split("-")]  # list-models
     if parts:
@@ -34,7 +41,7 @@ def near_command(words: Sequence[str], names: Sequence[str]) -> str | None:
 
 
 def _distance(word: str, name: str) -> int | None:
-    """How far it is from a name; None where it is too far."""
+    """The distance between the word and a name; None if they are too different."""
     if len(word) >= _LEAST and (name.startswith(word) or (word.startswith(name) and len(name) > _LEAST)):
         return 1 if word != name else 0
     # One wrong letter in four, but a short name changed in two places is another word.

@@ -195,7 +195,7 @@ def _check_name(new: NewProvider) -> None:
 
 
 def _check_free(new: NewProvider, registry: Registry) -> None:
-    """ConfigError where something of this name is there already."""
+    """ConfigError if something with this name already exists."""
     name = new.name
     if name in registry.installed:
         origin = registry.installed[name].origin

@@ -16,6 +16,7 @@ import click
 
 from ..errors import PluginError
 from .nearness import near_command
+from .usage import Command, Group, instead_of, near_option, no_such_option, owners
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,9 @@ class Commands(click.Group):
 
     A word that is close to a command is refused: a typing error must never become a question that costs money.
     """
+
+    command_class = Command
+    group_class = Group
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
@@ -98,10 +102,15 @@ class Commands(click.Group):
                 raise click.UsageError(f"{meant} Or, {anyway}", ctx)
             if len(words) == 1 and _LIKE_A_COMMAND.fullmatch(first):
                 raise click.UsageError(f"No such command {first!r}; 'segue --help' lists them. Or, {anyway}", ctx)
-        for option in (word.partition("=")[0] for word in given if word.startswith("-")):
-            owners = [name for name, one in self.commands.items() if any(option in each.opts for each in one.params)]
-            if owners and _QUESTION not in owners:
-                shown = " or ".join(f"'segue {name}'" for name in owners)
+        own = [name for parameter in question.params for name in parameter.opts]
+        for option in (word.partition("=")[0] for word in given if word.startswith("--")):
+            have = owners(option, self.commands)
+            if _QUESTION in have:
+                continue
+            if near_option(option, own) is not None or instead_of(option, question, _QUESTION) is not None:
+                raise no_such_option(option, inner)
+            if have:
+                shown = " or ".join(f"'segue {name}'" for name in have)
                 raise click.UsageError(f"segue chat has no option {option!r}: it is an option of {shown}", ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -160,7 +169,7 @@ def _of_plugins() -> Mapping[str, list[Entry]]:
 
 
 def _imported(entries: list[Entry]) -> click.Command:
-    """The one that may be imported and counts; PluginError where there is none."""
+    """The command that may be imported and is preferred; PluginError if there is none."""
     from ..config import PluginRules, read
     from ..installation import Trust, cause_of
 

@@ -36,8 +36,8 @@ def takes_escapes(stream: TextIO | None) -> bool:
 class Progress:
     """One line on stderr that says what the command waits for, after `QUIET` seconds without output.
 
-    It overwrites itself, and is erased before anything else is written. On a terminal without control sequences,
-    each state gets its own line instead. Files and pipes get nothing.
+    It overwrites itself, and is erased before anything else is written. Where it cannot be erased, it is not shown: on
+    a terminal without control sequences, in a file, in a pipe.
     """
 
     def __init__(
@@ -63,10 +63,11 @@ class Progress:
     def during(self, state: Callable[[float], State] | str, *, always: bool = False) -> Iterator[None]:
         """Say what the command waits for inside the ``with``: words, or a function that makes them from the time.
 
-        ``always`` prints lines even if stderr is not a terminal.
+        ``always`` prints a plain line, once, where no line can be erased: a terminal without control sequences, a
+        file, a pipe.
         """
         stream = sys.stderr if self._given is None else self._given
-        if self._state is not None or stream is None or not (always or stream.isatty()):
+        if self._state is not None or stream is None or not (always or takes_escapes(stream)):
             yield  # inside another one, that says it already
             return
         self._escapes = takes_escapes(stream)
@@ -191,7 +192,7 @@ class Progress:
 
 
 class _Watched:
-    """Stderr while there may be a status line: whoever writes, a log or a plugin, finds an empty one."""
+    """Stderr while there may be a status line, which is erased before a log or a plugin writes."""
 
     def __init__(self, stream: TextIO, progress: Progress) -> None:
         self._stream = stream

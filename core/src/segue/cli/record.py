@@ -179,7 +179,7 @@ async def _reading(
 
 
 class _Place:
-    """Where the cassette goes; what can be told to be wrong with that is told before anything is asked."""
+    """The file of the cassette; if it cannot be written, the error comes before any request."""
 
     def __init__(self, keeping: Keeping) -> None:
         given = Path(keeping.to or ".").expanduser()
@@ -210,7 +210,7 @@ class _Place:
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
-    """Write the file whole or not at all; what stands there is replaced only with ``force``."""
+    """Write the whole file or nothing; an existing file is replaced only with ``force``."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
         with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - a descriptor has no path

@@ -1,23 +1,29 @@
-"""Check the names in a configuration: chains, models, providers and distributions must exist."""
+"""Check the names in a configuration: chains, models, facts, providers and distributions must exist."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ..capabilities import FLAGS, KNOWN_FACTS, PRICES, SIZES, Needs
 from ..config import PluginRules
 from .keys import known_providers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from ..capabilities import Capabilities, Need
     from ..config import Config, Reading
     from ..config.settings import ChainConfig
     from ..registry import Registry
 
 _NEAR: Final = 0.8
 """How close a model's name must be to a declared one to count as a typing error."""
+
+_AS_CHAIN: Final = re.compile(r"(?:chains?\s*[:./= ]|@)\s*(?P<name>.+)")
+"""What people write for a chain in place of its table: ``chain:main``, ``chains.main``, ``@main``."""
 
 
 class References(NamedTuple):
@@ -33,6 +39,7 @@ def check_references(reading: Reading, registry: Registry) -> References:
     checking.chains()
     checking.default()
     checking.lists()
+    checking.facts()
     checking.plugins()
     return References(checking.faults, checking.notes)
 
@@ -47,6 +54,13 @@ class _Checking:
         self._providers = known_providers(self._config, registry)
         self._declared = _declared(self._config, registry)
         self._models = _described(self._declared, self._config)
+        described: list[Capabilities] = [*self._config.models.values()]
+        for provider in self._config.providers.values():
+            described += [provider.capabilities, *(model.capabilities for model in provider.models)]
+        self._facts = KNOWN_FACTS | {
+            fact for one in registry.installed.values() for model in one.spec.offers() for fact in model.capabilities
+        }
+        self._every_fact = self._facts.union(*described)
         self._every_model = {model for models in self._models.values() for model in models}
 
     def chains(self) -> None:
@@ -58,7 +72,9 @@ class _Checking:
                     if target.chain not in self._config.chains:
                         near = _near(target.chain, self._config.chains, "expected one of")
                         self.faults.append(f"{where}: no chain {target.chain!r} is configured{near}")
-                elif isinstance(target.what, str):
+                elif isinstance(target.what, Needs):
+                    self._needs(target.what, where)
+                elif not self._is_meant_as_chain(target.what, where, '{{ chain = "{}" }}'):
                     self._target(target.what, where)
         seen: set[str] = set()
         for name in self._config.chains:
@@ -69,10 +85,11 @@ class _Checking:
                 self.faults.append(f"{where}: the chain {ring[0]!r} contains itself: {' → '.join((*ring, ring[0]))}")
 
     def default(self) -> None:
-        """The model or chain that is asked where nothing is named."""
+        """The model or chain of calls that name nothing."""
         name: str | None = getattr(self._config, "default", None)
-        if name is not None and name not in self._config.chains:
-            self._target(name, self._reading.where("default", "model"))
+        where = self._reading.where("default", "model")
+        if name is not None and name not in self._config.chains and not self._is_meant_as_chain(name, where, '"{}"'):
+            self._target(name, where)
 
     def lists(self) -> None:
         """What orders, weighs or describes models; a name that nobody offers there changes nothing."""
@@ -82,6 +99,56 @@ class _Checking:
             self._named(name, self._reading.where("weights", name))
         for name in self._config.models:
             self._named(name, self._reading.where("models", name), describes=True)
+
+    def facts(self) -> None:
+        """The facts of configured needs, and of the models and hosts that the configuration describes."""
+        for name, needs in self._config.needs.items():
+            self._needs(needs, self._reading.where("needs", name))
+        for name, facts in self._config.models.items():
+            self._stated(facts, "models", name)
+        for name, provider in self._config.providers.items():
+            self._stated(provider.capabilities, "providers", name, "capabilities")
+            if provider.wire is not None:
+                for place, model in enumerate(provider.models):
+                    own = [fact for fact in model.capabilities if fact not in provider.capabilities]
+                    self._stated(own, "providers", name, "models", place)
+
+    def _stated(self, facts: Iterable[str], *path: str | int) -> None:
+        """Note facts in the configuration with nearly a known name; any other name may be intended."""
+        for fact in facts:
+            if fact not in self._facts and (near := difflib.get_close_matches(fact, sorted(self._facts), 1, _NEAR)):
+                where = self._reading.where(*path, fact)
+                self.notes.append(f"{where}: no installed model has the fact {fact!r}; did you mean {near[0]!r}?")
+
+    def _needs(self, needs: Needs, where: str) -> None:
+        for need in needs:
+            fault = _wrong_type(need)
+            if fault is not None:
+                self.faults.append(f"{where}: the need {str(need)!r} is never satisfied: {fault}")
+            elif need.name in self._config.needs and need.name not in self._every_fact:
+                told = f"{need.name!r} is the name of needs, which other needs and chains cannot use"
+                self.faults.append(f"{where}: {told}: write {str(self._config.needs[need.name])!r} instead")
+            elif need.name not in self._every_fact:
+                # A name of the configuration's own may have the same typing error.
+                every = sorted(self._facts), sorted(self._every_fact)
+                near = next((found for names in every if (found := _closest(need.name, names))), [])
+                told = f"{where}: no model has the fact {need.name!r}"
+                if near and not need.unknown_ok:
+                    self.faults.append(f"{told}; did you mean {near[0]!r}?")
+                else:
+                    self.notes.append(told + (f"; did you mean {near[0]!r}?" if near else ""))
+
+    def _is_meant_as_chain(self, name: str, where: str, form: str) -> bool:
+        """Whether a name has a form that other tools use for a chain; then it is a fault that says what to write."""
+        found = _AS_CHAIN.fullmatch(name)
+        if found is None or name.partition("/")[0] in self._providers or name in self._every_model:
+            return False
+        chain = found["name"]
+        near = "" if chain in self._config.chains else f"; no chain {chain!r} is configured"
+        if near:
+            near += _near(chain, self._config.chains, "expected one of")
+        self.faults.append(f"{where}: {name!r} does not name a chain; write {form.format(chain)}{near}")
+        return True
 
     def plugins(self) -> None:
         """Names of distributions, and of the providers that several claim."""
@@ -155,6 +222,20 @@ def _described(declared: Mapping[str, set[str]], config: Config) -> dict[str, se
         provider, _, model = name.partition("/")
         models.setdefault(provider, set()).add(model)
     return models
+
+
+def _closest(name: str, names: Sequence[str]) -> list[str]:
+    return difflib.get_close_matches(name, names, 1, 0.7)
+
+
+def _wrong_type(need: Need) -> str | None:
+    """Why no fact of the right type satisfies a need; None if one can."""
+    if need.name in FLAGS or need.name.startswith("supports_"):
+        return None if need.op == "is" else f"{need.name} is true or false, so write {need.name!r} or '!{need.name}'"
+    if need.name in SIZES | PRICES and (need.negated or isinstance(need.value, str)):
+        example = f"{need.name}<=2" if need.name in PRICES else f"{need.name}>=128k"
+        return f"{need.name} is a number, so compare it: {example!r}"
+    return None
 
 
 def _ring(name: str, chains: Mapping[str, ChainConfig]) -> list[str]:

@@ -122,7 +122,7 @@ def remark_broken(client: Client, page: Page) -> None:
 
 
 def _selections(client: Client, choice: Choice) -> list[Selection]:
-    """What each target of the choice comes to, in order."""
+    """The selection of each target of the choice, in order."""
     if choice.chain is not None:
         targets = client.chain(choice.chain).leaves()
         return [client.select(model=target) if isinstance(target, str) else client.select(target) for target in targets]
@@ -130,7 +130,7 @@ def _selections(client: Client, choice: Choice) -> list[Selection]:
 
 
 def _may_send(candidate: Candidate) -> bool:
-    """Ask whether a public host may be sent the message; where nobody can answer, it may not."""
+    """Ask whether a public host may get the message; if no user can answer, it may not."""
     if not can_ask():
         return False
     who = one_line(candidate.provider)

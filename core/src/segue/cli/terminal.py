@@ -230,7 +230,7 @@ class Page:
         self._in_line = not piece.endswith("\n")
 
     def _end_thinking(self) -> None:
-        """A line of its own, and an empty one, between what was thought and what is said."""
+        """End the line, and print an empty one, between the reasoning and the answer."""
         self.end_line()
         if self._is_terminal:
             self._put("\n")

@@ -51,7 +51,7 @@ class Spans:
 
 
 class _LostError(Exception):
-    """What comes next is no TOML."""
+    """The next characters are not valid TOML."""
 
 
 def key_lines(text: str) -> dict[Path, int]:

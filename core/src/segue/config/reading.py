@@ -122,7 +122,7 @@ def read(source: Source = True, *, environ: Mapping[str, str] | None = None, dir
 
 
 class _Reader:
-    """Reads one source after the other, each standing above those before it."""
+    """Reads one source after the other; each overrides those before it."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
@@ -208,7 +208,7 @@ class _Reader:
             self.local_chains = frozenset(allowed.get("chains", ()))
 
     def add_variables(self) -> None:
-        """The variables ``SEGUE_…`` that stand above a key."""
+        """The variables ``SEGUE_…`` that override a key."""
         table: dict[str, Any] = {}
         names: dict[lines.Path, str] = {}
         found = variables_set(self.environ)
@@ -228,7 +228,7 @@ class _Reader:
         self.add(_Layer(table, lambda path: names.get(path) or names.get(path[:1]) or "the environment"))
 
     def parse(self, path: Path, text: str) -> _Layer | None:
-        """A file's text as a layer that knows its lines; None, and a fault, if it is no TOML."""
+        """A file's text as a layer that knows its lines; None, and a fault, if it is not valid TOML."""
         import tomllib  # with this and the next only where there is a file
 
         from .lines import DepthError, key_lines
@@ -371,7 +371,7 @@ def _model(model: str | models.ModelTable, where: str) -> Model:
 
 
 def _variables(name: str, table: models.ProviderTable) -> tuple[str, ...]:
-    """The variables that may hold the key of a host of one's own; none where it needs no key."""
+    """The variables that may hold the key of the user's own host; empty if it needs no key."""
     if table.wire is None:
         return ()
     required = table.key_required

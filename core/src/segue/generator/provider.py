@@ -115,7 +115,7 @@ class ProviderModelMixin:
 
 
 def _given(function: Callable[..., object], request: Request, context: Context, omissions: Omissions) -> dict[str, Any]:
-    """What a generator is given by name: settings and options that it takes, and what it asks for by a name of ours."""
+    """The keyword arguments of a generator: the settings, options and names of Segue that it has as parameters."""
     settings = context.settings
     given = {**request.settings.given(), **settings.options, **request.options.get(context.provider, {})}
     named, takes_any = _parameters(function)

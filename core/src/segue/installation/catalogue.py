@@ -175,7 +175,7 @@ def _settled(stamps: Sequence[Stamp], began: int) -> bool:
 
 
 def _read(file: Path) -> _Kept:
-    """What is kept; nothing where the file is not there, damaged, or another user's."""
+    """The content of the file; empty if the file is missing, damaged, or owned by another user."""
     try:
         with open(file, "rb") as opened:  # noqa: PTH123 - a descriptor below, so the same here
             if hasattr(os, "getuid") and os.fstat(opened.fileno()).st_uid != os.getuid():
@@ -198,7 +198,7 @@ def _read(file: Path) -> _Kept:
 
 
 def _write(file: Path, kept: _Kept) -> None:
-    """Put it there whole; where nothing can be written, the next start reads the plugins again."""
+    """Write the whole file; if it cannot be written, the next start reads the plugins again."""
     places = {entry: place for place, entry in enumerate(kept.entries)}
     lines = [
         json.dumps(

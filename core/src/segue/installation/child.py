@@ -171,7 +171,7 @@ def ending(code: int) -> str:
 
 
 def _broken_off(entry: Entry, line: bytes | None, process: subprocess.Popen[bytes], since: float) -> dict[str, Any]:
-    """Of one after which nothing was said, or what is none of ours."""
+    """The error for a plugin after which the process printed nothing, or something that is not ours."""
     if line is None:
         return _ended(entry, _code(process), since)
     what = "wrote to a descriptor that is none of its own"

@@ -81,3 +81,8 @@ def package_names() -> tuple[str, ...]:
     """The packages with a provider that needs a key, or whose host runs on this machine."""
     table = _packages()
     return tuple(name for name in table if any(one["access"] == _OPEN for one in table[name].values()))
+
+
+def has_hosts(distribution: str) -> bool:
+    """Whether a package has such a provider; of a package of another project it is assumed."""
+    return distribution not in _packages() or distribution in package_names()

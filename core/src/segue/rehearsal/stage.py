@@ -93,7 +93,7 @@ async def _rehearse(
 
 
 def _check_parts(script: Script, stage: Stage, chain: Chain) -> None:
-    """A part that nobody plays would be dropped in silence."""
+    """ConfigError for a script of an unknown target, which would have no effect."""
     lineup = chain.lineup(resolve=stage.resolve, run=Run()).checked()
     there = {f"{one.provider}/{one.model}" for one in lineup.ready}
     for name in script.targets:

@@ -194,6 +194,6 @@ def blame_of(error: ProviderError) -> Blame:
 
 
 def _hint(error: ProviderError) -> float | None:
-    """How long the host wants to be left alone; nonsense is kept within an hour."""
+    """How long the host asks to wait, at most one hour."""
     hint = error.retry_after
     return None if hint is None or not hint > 0 else min(hint, _LONGEST_HINT)

@@ -193,7 +193,7 @@ class Telling:
         return timings
 
     def _logprobs(self, tokens: Sequence[str]) -> dict[str, Any]:
-        """The field, of these tokens; of none it is null, or is not there."""
+        """The field for these tokens; without tokens it is null or missing."""
         if self.top_logprobs is None or not tokens:
             return {"logprobs": None} if self.manner.nulls else {}
         content = [

@@ -33,7 +33,7 @@ class ImpatientLoop(asyncio.SelectorEventLoop):
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for nothing but what is there already, and moves the clock instead."""
+    """Waits only for events that are already ready, and moves the clock instead."""
 
     def __init__(self, loop: ImpatientLoop) -> None:
         super().__init__()

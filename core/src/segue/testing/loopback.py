@@ -282,7 +282,7 @@ class Loopback:
                 writer.transport.abort()  # for a host that ends while a client does not read
 
     def _dropped(self) -> End | None:
-        """How a connection just accepted is to end at once; None where it is served."""
+        """How to end a new connection at once; None if it is served."""
         return None
 
     async def _serve(self, connection: Connection) -> None:

@@ -65,7 +65,7 @@ def _forwarded(received: Received, path: str, query: str) -> bytes:
 
 
 async def _relay(connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry bytes both ways until either side ends; ClientLeftError where it was the client."""
+    """Carry bytes both ways until either side ends; ClientLeftError if it was the client."""
     down = asyncio.create_task(_pump(reader, connection.writer))
     up = asyncio.create_task(_pump(connection.reader, writer))
     try:

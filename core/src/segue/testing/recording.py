@@ -215,7 +215,7 @@ def cassette_of(take: Take, reading: Reading, scrubber: Scrubber, *, provider: s
 def _without_secrets(expected: dict[str, Any], reading: Reading, scrubber: Scrubber) -> dict[str, Any]:
     """What the host itself said is cleaned as its body was.
 
-    What a model streamed is not: its pieces stand apart in the body, where nothing would find them.
+    What a model streamed is not: its pieces are apart in the body, so a search would not find it.
     """
     said = {"text", "reasoning_text", "refusal", "tool_calls"} if reading.streams else set()
     return {

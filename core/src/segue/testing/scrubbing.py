@@ -214,7 +214,7 @@ def query_secrets(url: str) -> Iterator[str]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """A secret as it is, and as texts of other kinds would have it."""
+    """A secret unchanged, and escaped as in JSON, URLs and other kinds of text."""
     yield secret
     for escaped in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
         yield escaped

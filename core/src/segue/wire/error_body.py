@@ -229,7 +229,7 @@ def _shown(text: str | None, secrets: Sequence[str]) -> str | None:
 
 
 def _name_of(kind: str) -> str:
-    """The name in a type of AWS, whose namespace may stand before it and an address behind."""
+    """The name in a type of AWS, which may have a namespace before it and an address after it."""
     return kind.partition(":")[0].rpartition("#")[2]
 
 

@@ -77,7 +77,7 @@ class ToolCallAssembler:
         return ToolCallDelta(known.number, None, name or None, arguments, kind, self.choice)
 
     def _find(self, index: int | None, call_id: str | None, name: str, arguments: str) -> _Known | None:
-        """The call that the fragment goes on with; None where it begins one."""
+        """The call that the fragment continues; None if it begins one."""
         if call_id:
             for begun in self._calls:
                 if begun.id == call_id and (index is None or begun.index in {None, index}):

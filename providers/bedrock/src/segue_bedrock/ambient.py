@@ -48,7 +48,7 @@ def obstacle(environ: Mapping[str, str], options: Mapping[str, object]) -> str |
 
 
 def _sections(environ: Mapping[str, str], profile: str) -> Iterator[SectionProxy]:
-    """What the two files of AWS say of a profile; what cannot be read says nothing."""
+    """The settings of a profile in the two files of AWS; a file that cannot be read is ignored."""
     import configparser  # only where no variable tells enough
 
     home = environ.get("HOME") or environ.get("USERPROFILE")

@@ -413,7 +413,7 @@ def _index(event: Mapping[str, Any]) -> int:
 
 
 def _opaque(block: _Block) -> Iterator[Event]:
-    """What the host wants back of what was thought; what is neither signed nor hidden it does not."""
+    """The reasoning that the host wants back: only signed or hidden reasoning."""
     if block.redacted:
         told: dict[str, Any] = {"redactedContent": _joined(block.redacted)}
     elif block.signature:
@@ -458,7 +458,7 @@ def _acted(trace: object) -> Iterator[str]:
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
-    """The counts with what was cached among the input; on the wire they stand beside it."""
+    """The counts, with cached tokens as part of the input; on the wire they are separate."""
     cached, written = count(usage.get("cacheReadInputTokens")), count(usage.get("cacheWriteInputTokens"))
     fresh = count(usage.get("inputTokens"))
     return Usage(

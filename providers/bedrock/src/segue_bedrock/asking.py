@@ -382,7 +382,7 @@ class _Writer:
         return None
 
     def _thought(self, part: ReasoningPart) -> Body | None:
-        """What was thought, or done by the host, as it gave it; None where it would not know it again."""
+        """The host's reasoning or tool result, unchanged; None if the host would not accept it."""
         block = opaque_block(part.opaque)
         if block is None:
             self._omissions.without_reasoning_once(self._told, "this host takes back only signed reasoning")

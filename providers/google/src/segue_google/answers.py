@@ -336,7 +336,7 @@ def _sum(counts: Mapping[str, Any], *names: str) -> int | None:
 
 
 def _heard(details: object) -> int | None:
-    """The tokens of sound; None where there are none."""
+    """The tokens of audio; None if there are none."""
     told = [
         number
         for detail in objects(details or [], "usageMetadata")

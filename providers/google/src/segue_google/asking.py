@@ -334,7 +334,7 @@ def _inline(media_type: str | None, data: bytes) -> Body:
 
 
 def _file(uri: str, media_type: str | None) -> Body:
-    """A file that Google has, or fetches; Vertex wants to be told of what type it is."""
+    """A file that Google has, or fetches; Vertex needs its type."""
     media_type = media_type or _type_of(uri)
     return {"fileData": {"fileUri": uri, **({} if media_type is None else {"mimeType": media_type})}}
 
@@ -370,7 +370,7 @@ def _type_of(uri: str) -> str | None:
 
 
 def _opaque(opaque: str) -> Body:
-    """What the decoder kept of a part; nothing where it is no JSON object, so none of ours."""
+    """The fields that the decoder kept of a part; empty if it is not a JSON object, and so not from our decoder."""
     try:
         given = from_json(opaque)
     except ValueError:

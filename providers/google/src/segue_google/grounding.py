@@ -50,7 +50,7 @@ class Grounding:
 
 
 class _Text:
-    """A text whose places are told in bytes of its UTF-8."""
+    """A text whose places are counted in bytes of its UTF-8."""
 
     __slots__ = ("_starts", "_text")
 

@@ -106,7 +106,7 @@ def _headers(context: Context) -> dict[str, str]:
 
 
 def _place(base_url: str | None, options: Mapping[str, Any]) -> str:
-    """The address of a project's location; a configured one that names a project stands as it is."""
+    """The address of a project's location; a configured one that names a project is unchanged."""
     project, location = options.get("project"), str(options.get("location") or "global")
     if base_url is not None and "/projects/" in base_url:
         return base_url

@@ -47,7 +47,7 @@ def _part(part: Body) -> Body:
 
 
 def _thinking(detail: Body) -> Body:
-    """What was thought, as the answer had it, with its signature where it has one."""
+    """The reasoning, in the form of the answer, with its signature if it has one."""
     chunk: Body = {"type": "thinking", "thinking": [{"type": "text", "text": detail["text"]}]}
     return {**chunk, "signature": detail["signature"]} if "signature" in detail else chunk
 

@@ -66,7 +66,7 @@ def encode(
 
 
 def _settings(request: Request, body: Body, omissions: Omissions) -> Body:
-    """The table ``options``; what stands in the call itself goes into the body."""
+    """The table ``options``; fields of the call itself go into the body."""
     table: Body = {}
     for name, value in request.settings.given().items():
         if name in _OPTIONS:
@@ -123,7 +123,7 @@ def _messages(messages: tuple[Message, ...], omissions: Omissions) -> list[Body]
 
 
 def _content(message: Message, omissions: Omissions) -> Body:
-    """Text, images and what was thought stand beside each other here, not in one order."""
+    """Text, images and reasoning are in separate fields here, without a common order."""
     if isinstance(message.content, str):
         return {"content": message.content}
     texts: list[str] = []

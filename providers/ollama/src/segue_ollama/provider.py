@@ -106,7 +106,7 @@ def _wrong(told: str) -> str:
 
 
 def _headers(context: Context) -> dict[str, str]:
-    """No key is needed; a configured one is for what stands before a server, or for ollama.com."""
+    """No key is needed; a configured one is for a proxy in front of a server, or for ollama.com."""
     settings = context.settings
     if settings.api_key is None:
         return dict(settings.headers)

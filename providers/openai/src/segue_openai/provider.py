@@ -129,7 +129,7 @@ def ask(
 
 
 def _stateless(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What keeps nothing at OpenAI, as Chat Completions keeps nothing, unless the options go on with what is kept."""
+    """Fields with which OpenAI stores nothing, as in Chat Completions; empty if the options use a stored response."""
     if options.get("store") or options.get("previous_response_id") or options.get("conversation"):
         return {}
     return {"store": False, **({"include": ["reasoning.encrypted_content"]} if model in _THINKING else {})}

@@ -448,7 +448,7 @@ class Bench:
         _ = self.wire
 
     async def _unscripted(self) -> tuple[Met, bool]:
-        """What an asking without a script came to, and whether a host was asked."""
+        """The outcome of a request without a script, and whether a host got it."""
         if self._tried is None:
             before = len(self.guard.beyond)
             async with self.host() as host:

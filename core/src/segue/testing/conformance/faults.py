@@ -257,7 +257,7 @@ def _cut_item(number: str, framing: Framing, sentence: str) -> Item:
 
 
 async def _not_silently(bench: Bench, step: Step, where: str) -> None:
-    """Where nothing marks the end, a body that ends with its connection is not told as whole."""
+    """Without an end marker, a body that ends with its connection is not reported as whole."""
     async with bench.host(None, step, framing="close") as host:
         met = await bench.call(host.url)
     if met.error is not None:
@@ -281,7 +281,7 @@ CUTS: Final = (
 
 
 def _needs_form(bench: Bench) -> None:
-    """NotApplicableError where anything is an answer."""
+    """NotApplicableError if every body is an answer."""
     if not bench.wire.marked and bench.wire.framing is None:
         raise NotApplicableError("in plain text, every body is an answer")
 

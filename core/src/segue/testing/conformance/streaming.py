@@ -69,7 +69,7 @@ _SCENES: Final = ("tools", "parallel_tools", "reasoning", "logprobs", "choices",
 
 
 def _judge(where: str, events: Sequence[Event], *, whole: bool = True) -> None:
-    """FailureError where these events are no stream; one that failed need not be ``whole``."""
+    """FailureError if these events are not a valid stream; a failed one need not be ``whole``."""
     try:
         check(events, whole=whole)
     except LifecycleError as error:

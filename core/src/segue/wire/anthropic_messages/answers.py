@@ -351,7 +351,7 @@ def _source(citation: Mapping[str, Any], start: int, end: int) -> Source:
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
-    """The counts with what was cached among the input; on the wire they stand beside it."""
+    """The counts, with cached tokens as part of the input; on the wire they are separate."""
     cached, written = count(usage.get("cache_read_input_tokens")), count(usage.get("cache_creation_input_tokens"))
     fresh, output = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     inputs = None if fresh is None else fresh + (cached or 0) + (written or 0)

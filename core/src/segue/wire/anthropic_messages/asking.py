@@ -295,7 +295,7 @@ class _Writer:
         return blocks
 
     def _mark(self, blocks: list[Body], mark: CachePart) -> None:
-        """Mark the last of the blocks, or what stands before them; thoughts cannot be marked."""
+        """Mark the last of the blocks, or the one before them; thinking blocks cannot be marked."""
         before = (*(block for _, turn in self.turns for block in turn), *blocks)
         marked = next((block for block in reversed(before) if block["type"] not in _UNMARKED), None)
         if marked is None:
@@ -355,7 +355,7 @@ class _Writer:
             self._omissions.notices.append(Notice(subject, f"{reason}; it was not sent"))
 
     def _thought(self, part: ReasoningPart) -> Body | None:
-        """What was thought, or done by the host, as it gave it; None where it would not know it again."""
+        """The host's reasoning or tool result, unchanged; None if the host would not accept it."""
         block = opaque_block(part.opaque)
         if block is None:
             self._omissions.without_reasoning_once(self._told, "hosts of this wire take back only their own reasoning")

@@ -207,7 +207,7 @@ _OF: Final = {
 
 
 def _read_source(kind: str, block: Body) -> Mapping[str, Any] | None:
-    """Where the bytes of a block are; None for a place that no part has words for."""
+    """Where the bytes of a block are; None for a source that no part can express."""
     source = _table(block.get("source"), f"{kind}.source")
     match {**source, "of": kind}:
         case {"type": "base64", "media_type": str(media_type), "data": str(data)}:
@@ -225,7 +225,7 @@ def _read_source(kind: str, block: Body) -> Mapping[str, Any] | None:
 
 
 def _read_thinking(block: Body) -> ReasoningPart:
-    """What was thought; where `Renderer` made it of another wire's, that wire's opaque part is its signature."""
+    """The reasoning; if `Renderer` made it from another wire, the signature is the opaque part of that wire."""
     signature = block.get("signature") or ""
     foreign = isinstance(signature, str) and signature.startswith("{")
     opaque = signature if foreign else to_json({"type": "thinking", "signature": signature}).decode()
@@ -286,7 +286,7 @@ def _read_output(more: dict[str, Any]) -> Output | None:
 
 
 def _read_effort(more: dict[str, Any]) -> Mapping[str, Any]:
-    """How much to think, where it is told as `encode` tells it; a budget, or an effort alone, stays as it is."""
+    """The reasoning effort, in the form that `encode` writes; a budget, or an effort alone, is unchanged."""
     match more.get("thinking"), more.get("output_config"):
         case {"type": "disabled"}, _:
             del more["thinking"]
@@ -387,7 +387,7 @@ class Renderer:
         yield _event("content_block_start", index=self._place, content_block=block)
 
     def _stop(self) -> Iterator[bytes]:
-        """The end of the block that is being told, where one is; calls end with the answer."""
+        """The end of the open block, if there is one; calls end with the answer."""
         kind, self._open = self._open, None
         if kind in {"text", "thinking"}:
             self.message["content"][self._place][kind] = "".join(self._pieces)
@@ -399,7 +399,7 @@ class Renderer:
         return _event("content_block_delta", index=self._place if place is None else place, delta=delta)
 
     def _speak(self, kind: str) -> Iterator[bytes]:
-        """Begin a block of this kind, unless it is the one that is being told."""
+        """Begin a block of this kind, unless one is open."""
         if self._open != kind:
             signature = {"signature": ""} if kind == "thinking" else {}
             yield from self._start(kind, {"type": kind, kind: "", **signature})
@@ -410,7 +410,7 @@ class Renderer:
         yield self._delta(delta, kind, text)
 
     def _seal(self, opaque: str) -> Iterator[bytes]:
-        """The end of a block of thinking, with its signature; another block of this wire stands as it is."""
+        """The end of a block of thinking, with its signature; another block of this wire is unchanged."""
         block = opaque_block(opaque)
         if block is None or block["type"] == "thinking":
             yield from self._speak("thinking")
@@ -479,7 +479,7 @@ def render(reply: Reply[Any]) -> bytes:
 
 
 def _events(reply: Reply[Any]) -> Iterator[Event]:
-    """The events of the reply's first choice, as far as this wire has words for them."""
+    """The events of the reply's first choice that this wire supports."""
     choice = reply.choices[0]
     for part in choice.reasoning_parts:
         yield ReasoningDelta(part.text, part.opaque)
@@ -510,7 +510,7 @@ def _stop_reason(finish: Finish) -> str | None:
 
 
 def _input(arguments: str) -> object:
-    """The arguments of a call, which are an object here; what is none stands as its text."""
+    """The arguments of a call, which are an object here; any other value is kept as text."""
     if not arguments.strip():
         return {}
     try:

@@ -373,7 +373,7 @@ class Decoder:
 
 
 def _text_alone(chunk: Mapping[str, Any]) -> str | None:
-    """The text of a chunk that says nothing else, as nearly every one does; None where there is more to read."""
+    """The text of a chunk that says nothing else, as in nearly all chunks; None if there is more to read."""
     choices: Any = chunk.get("choices")
     if choices.__class__ is not list or len(choices) != 1 or chunk.get("usage") or not _BESIDE.isdisjoint(chunk):
         return None
@@ -388,7 +388,7 @@ def _text_alone(chunk: Mapping[str, Any]) -> str | None:
 
 
 def _told_alone(value: Mapping[str, Any]) -> tuple[str, str, dict[str, Any] | None] | None:
-    """Text, reason to end and usage of a whole answer that says nothing else; None where there is more to read."""
+    """Text, reason to end and usage of a whole answer that says nothing else; None if there is more to read."""
     choices: Any = value.get("choices")
     if choices.__class__ is not list or len(choices) != 1 or value.get("error") or not _BESIDE.isdisjoint(value):
         return None
@@ -418,10 +418,10 @@ def _place(value: object) -> int | None:
 
 
 def _reasoning(message: Mapping[str, Any], index: int) -> Iterator[Event]:
-    """What was thought: ``reasoning_details`` (OpenRouter and its kin), else one of the two plain fields.
+    """The reasoning: ``reasoning_details`` (OpenRouter and similar hosts), else one of the two plain fields.
 
-    A host that has details repeats their text in the plain field. What stands in an entry beside its text
-    goes back to the host as it came, where it holds more than the entry's form and place.
+    A host that has details repeats their text in the plain field. The other fields of an entry
+    go back to the host unchanged, if there is more than the entry's form and place.
     """
     plain = message.get("reasoning_content") or message.get("reasoning")
     details = message.get("reasoning_details")

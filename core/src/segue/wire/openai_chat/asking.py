@@ -87,7 +87,7 @@ def takes_address(part: ImagePart | FilePart, dialect: Dialect = PLAIN) -> bool:
 
 
 class _Writer:
-    """Writes messages down; tells of reasoning that is not sent once a request."""
+    """Encodes messages; reports reasoning that is not sent, once for each request."""
 
     __slots__ = ("_dialect", "_field", "_omissions", "_told")
 

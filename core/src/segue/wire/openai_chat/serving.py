@@ -114,7 +114,7 @@ _FUNCTION: Final = frozenset(each.name for each in fields(Tool))
 
 
 def _read_tool_choice(given: dict[str, Any], more: dict[str, Any], tools: tuple[Tool, ...]) -> Any:
-    """The choice; one that is not among the tools that were read stays as it is."""
+    """The choice; one that is not among the decoded tools is unchanged."""
     choice = given.get("tool_choice")
     match choice:
         case None | "auto" | "none":
@@ -145,7 +145,7 @@ def _read_message(value: object) -> Message:
 
 
 def _read_part(part: object) -> object:
-    """A part as it is, for `Message` reads it; one of a kind that it does not know as a part of this wire alone."""
+    """A part unchanged, because `Message` reads it; an unknown kind as a part of this wire only."""
     if isinstance(part, dict) and isinstance(part.get("type"), str) and part["type"] not in _PARTS:
         return NativePart(wire=WIRE, block=part)
     return part
@@ -155,7 +155,7 @@ _PARTS: Final = frozenset({"text", "image_url", "input_audio", "file", "refusal"
 
 
 def _read_reasoning(given: dict[str, Any]) -> list[ReasoningPart]:
-    """What was thought, in any of the fields in which clients send it back; taken out of the message."""
+    """The reasoning, in any of the fields in which clients send it back; removed from the message."""
     details = given.pop("reasoning_details", None)
     plain = [given.pop(name, None) for name in ("reasoning_content", "reasoning")]
     if not isinstance(details, list):
@@ -377,7 +377,7 @@ def _logprobs(tokens: Iterable[TokenLogprob]) -> dict[str, Any]:
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
-    """What is known of the usage; where the total is not, it is the sum, as clients take it to be there."""
+    """The known counts of the usage; an unknown total is the sum, because clients expect it."""
     known = usage.input_tokens, usage.output_tokens
     total = usage.total_tokens
     if total is None and None not in known:

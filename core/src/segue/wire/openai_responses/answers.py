@@ -64,7 +64,7 @@ _DELTAS: Final = {
 
 
 class _Part:
-    """A part of an item as far as it was told."""
+    """A part of an item, as far as it has arrived."""
 
     __slots__ = ("annotations", "offset", "pieces", "tokens")
 
@@ -278,7 +278,7 @@ class Decoder:
     # ── items ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, place: int, item: Mapping[str, Any]) -> Iterator[Event]:
-        """What can be told of an item before it is whole; said once."""
+        """The event of an item before it is whole; given once."""
         if place in self._items:
             return
         kind = item.get("type")

@@ -163,7 +163,7 @@ class _Writer:
             yield _tool_call(call)
 
     def _item(self, part: ReasoningPart) -> Body | None:
-        """What was thought, or done by the host, as it gave it; None where it would not know it again."""
+        """The host's reasoning or tool result, unchanged; None if the host would not accept it."""
         item = opaque_item(part.opaque)
         if item is None:
             why = "hosts of this wire take back only their own reasoning"

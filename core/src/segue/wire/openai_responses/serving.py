@@ -159,7 +159,7 @@ class _Turns:
         self._parts += (TextPart(text=content),) if isinstance(content, str) else content
 
     def close(self) -> None:
-        """The assistant's turn is over, where there is one."""
+        """End the assistant's turn, if there is one."""
         if not (self._parts or self._calls):
             return
         parts = tuple(self._parts)
@@ -169,7 +169,7 @@ class _Turns:
 
 
 def _read_opaque(item: dict[str, Any]) -> ReasoningPart:
-    """An item that goes back to its host as it is; one that `Renderer` made around a foreign part is that part."""
+    """An item that goes back to its host unchanged; one that `Renderer` made around a foreign part is that part."""
     texts: list[str] = []
     if item.get("type") == "reasoning":
         sealed = item.get("encrypted_content")
@@ -290,7 +290,7 @@ _PARTS: Final = {
 
 
 class _Open:
-    """An item that is being told: its place, the pieces of the part or the arguments that are."""
+    """An open item: its place, and the pieces of its part or its arguments."""
 
     __slots__ = ("item", "offset", "part", "pieces", "place")
 
@@ -411,7 +411,7 @@ class Renderer:
         return {"type": kind, "id": name, "status": "in_progress", "role": "assistant", "content": []}
 
     def _speak(self, kind: str) -> Iterator[bytes]:
-        """Begin an item of this kind, unless it is the one that is being told."""
+        """Begin an item of this kind, unless one is open."""
         if self._speaking is None or self._speaking.item["type"] != kind:
             yield from self._silent()
             self._speaking, begin = self._opened(self._new(kind))
@@ -452,7 +452,7 @@ class Renderer:
         yield self._event(f"response.{whole}.done", **place, part=part)
 
     def _silent(self) -> Iterator[bytes]:
-        """The end of the item that is being told, where one is."""
+        """The end of the open item, if there is one."""
         speaking, self._speaking = self._speaking, None
         if speaking is None:
             return
@@ -462,7 +462,7 @@ class Renderer:
         yield self._done(speaking)
 
     def _seal(self, opaque: str) -> Iterator[bytes]:
-        """The end of a reasoning item, with what its host wants back; an item of this wire stands as it is."""
+        """The end of a reasoning item, with what its host wants back; an item of this wire is unchanged."""
         yield from self._speak("reasoning")
         speaking = self._speaking
         assert speaking is not None
@@ -553,7 +553,7 @@ def render(reply: Reply[Any], *, created: int = 0) -> bytes:
 
 
 def _events(reply: Reply[Any]) -> Iterator[Event]:
-    """The events of the reply's first choice, as far as this wire has words for them."""
+    """The events of the reply's first choice that this wire supports."""
     choice = reply.choices[0]
     for part in choice.reasoning_parts:
         yield ReasoningDelta(part.text, part.opaque)
@@ -593,7 +593,7 @@ def _token(token: TokenLogprob) -> Body:
 
 
 def _usage(usage: Usage) -> Body:
-    """What is known of the usage; where the total is not, it is the sum, as clients take it to be there."""
+    """The known counts of the usage; an unknown total is the sum, because clients expect it."""
     known = usage.input_tokens, usage.output_tokens
     total = usage.total_tokens
     if total is None and None not in known:
