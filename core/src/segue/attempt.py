@@ -450,7 +450,7 @@ class Attempting(Flow):
 
     @contextlib.contextmanager
     def _callers_code(self) -> Iterator[None]:
-        """Code of the caller runs: what it raises is not an error of the provider, and reaches the caller as it is."""
+        """Code of the caller runs: what it raises is not an error of the provider and reaches the caller unchanged."""
         try:
             yield
         except SegueError:

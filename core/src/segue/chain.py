@@ -764,7 +764,7 @@ class _Walk(Flow):
 
 
 def _credential(endpoint: Endpoint) -> tuple[str, ...]:
-    """As whom a host is asked, whichever provider's name it has.
+    """The key at an address, whichever provider's name it has.
 
     Without a known key the name counts too: the credential may be in headers, or be looked up by the provider.
     """

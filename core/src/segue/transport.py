@@ -987,7 +987,7 @@ class _Response:
 
 
 def _is_mocked(content: object) -> bool:
-    """Whether a body comes from a mock of aiohttp, and not from a connection: then it is whole as it is."""
+    """Whether a body comes from a mock of aiohttp and not from a connection; then it is complete."""
     return content.__class__ is aiohttp.StreamReader and not isinstance(getattr(content, "_protocol", None), _Protocol)
 
 
