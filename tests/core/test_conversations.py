@@ -33,7 +33,7 @@ from segue import (
     Usage,
 )
 from segue.events import Collector, Event
-from segue.omissions import adapt
+from segue.adaptation.omissions import adapt
 from segue.plugin import AsyncGeneratorProvider, Host, Model
 from segue.testing import Body, OpenAIHost
 from segue.wire.openai_chat.serving import render, render_stream

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from .messages import Request
     from .observation import MidStream, Outcome, Way
-    from .output import Parse
+    from .adaptation.output import Parse
     from .pricing import Pricing
     from .resilience.resume import Resumption
 

@@ -52,14 +52,14 @@ from .limits import TimeIsUpError
 from .messages import EmbedRequest, MessagesInput, Policy, Request
 from .misnamed import known_arguments, nearest
 from .observation import HealthSnapshot, Observers
-from .omissions import adapt
-from .output import parser
+from .adaptation.omissions import adapt
+from .adaptation.output import parser
 from .pricing import Pricing
 from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
 from .selection import Candidate, Offer, Offers, Rejection, as_of, can_be_met, offers_like, without_candidate
-from .structured import answered
+from .adaptation.structured import answered
 from .transport import AiohttpTransport, Timeout, at_most, limits_with
 from .validation import made
 from .values import dataclass

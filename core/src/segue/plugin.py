@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from .messages import ToolCall as ToolCall
     from .middleware import Middleware as Middleware
     from .observation import Observer as Observer
-    from .omissions import Omissions as Omissions
-    from .omissions import plain_messages as plain_messages
+    from .adaptation.omissions import Omissions as Omissions
+    from .adaptation.omissions import plain_messages as plain_messages
     from .provider import Conformance as Conformance
     from .provider import Context as Context
     from .provider import Embedder as Embedder
@@ -103,7 +103,7 @@ _HOME = {
     "NativePart": "messages",
     "Notice": "events",
     "Observer": "observation",
-    "Omissions": "omissions",
+    "Omissions": "adaptation.omissions",
     "ProtocolError": "errors",
     "Provider": "provider",
     "ProviderError": "errors",
@@ -133,7 +133,7 @@ _HOME = {
     "hookimpl": "hookspecs",
     "list_openai_models": "listing",
     "list_pages": "listing",
-    "plain_messages": "omissions",
+    "plain_messages": "adaptation.omissions",
     "raise_for_status": "transport",
 }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..events import Event
     from ..messages import Request
-    from ..omissions import Omissions
+    from ..adaptation.omissions import Omissions
     from ..provider import Conformance, Context, Model
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
@@ -62,7 +62,7 @@ class AsyncGeneratorProvider:
     async def stream_events(cls, request: Request, context: Context) -> AsyncGenerator[Event, None]:
         """The answer's events; what the generator does not support is left out or refused, by the request's policy."""
         # And with it pydantic, which a plugin's declaration must not cost.
-        from ..omissions import Omissions, plain_messages
+        from ..adaptation.omissions import Omissions, plain_messages
 
         omissions = Omissions(request.policy)
         given = _given(cls.create_async_generator, request, context, omissions)

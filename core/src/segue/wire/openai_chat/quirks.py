@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from ...omissions import Omissions
+from ...adaptation.omissions import Omissions
 from ...values import dataclass
 
 Body: TypeAlias = dict[str, Any]

@@ -20,7 +20,7 @@ from ...messages import (
     TextPart,
     ToolName,
 )
-from ...omissions import Omissions
+from ...adaptation.omissions import Omissions
 from .. import Call
 from .answers import CALLS
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from .errors import InvalidOutputError
-from .json_text import from_json
+from ..errors import InvalidOutputError
+from ..json_text import from_json
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from .events import Choice
+    from ..events import Choice
 
 Parse: TypeAlias = "Callable[[Choice], Any]"
 """Parses an answer; InvalidOutputError if it does not match."""

@@ -6,15 +6,15 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final
 
-from .events import ChoiceFinish, Finish, Notice, TextDelta, ToolCallDelta
-from .json_text import to_json
-from .messages import Message, Output, Tool, ToolName
+from ..events import ChoiceFinish, Finish, Notice, TextDelta, ToolCallDelta
+from ..json_text import to_json
+from ..messages import Message, Output, Tool, ToolName
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from .events import Event
-    from .messages import Request
+    from ..events import Event
+    from ..messages import Request
 
 _WORDS: Final = "Answer with JSON alone, without any other text, that fits this JSON schema:\n"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .errors import UnsupportedError
-from .events import Notice
-from .messages import AudioPart, FilePart, ImagePart, ReasoningPart
+from ..errors import UnsupportedError
+from ..events import Notice
+from ..messages import AudioPart, FilePart, ImagePart, ReasoningPart
 from .structured import by_tool, in_words
 
 if TYPE_CHECKING:
-    from .capabilities import Capabilities
-    from .messages import CachePart, Message, NativePart, Part, Policy, Request
+    from ..capabilities import Capabilities
+    from ..messages import CachePart, Message, NativePart, Part, Policy, Request
 
 # Settings without which the answer is another one, not only a differently tuned one.
 _MEANINGFUL: Final = frozenset({"n", "logprobs", "top_logprobs", "stop"})
