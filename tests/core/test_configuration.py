@@ -34,8 +34,8 @@ from segue.config import (
     user_file,
 )
 from segue.config.lines import MAX_DEPTH, DepthError, key_lines
-from segue.host import Host
-from segue.provider import Model
+from segue.provider.contract.host import Host
+from segue.provider.contract.contract import Model
 from segue.secrets import KeyStore
 from segue.selection import Preferences
 

@@ -551,7 +551,7 @@ async def test_a_list_without_an_end_is_given_up() -> None:
 
 async def test_a_page_too_large_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is read beyond the limit."""
-    monkeypatch.setattr("segue.listing.MAX_LIST_BYTES", 1000)
+    monkeypatch.setattr("segue.provider.listing.MAX_LIST_BYTES", 1000)
     with pytest.raises(ProtocolError, match="larger than 1000 bytes"):
         await live("openai", listed({"data": [{"id": "a" * 2000}]}))
 

@@ -26,7 +26,7 @@ from segue.config import load
 from segue.events import Collector, Finish, Start, TextDelta, Usage, collect
 from segue.messages import read_messages, request_with
 from segue.observation import Health, HealthSnapshot
-from segue.provider import Model, ProviderSpec
+from segue.provider.contract.contract import Model, ProviderSpec
 from segue.selection import Offer, Offers, Preferences, matched
 from segue.testing import OpenAIHost
 from segue.transport import AiohttpTransport, Call, _all_there, _Clock, _Protocol, exchange

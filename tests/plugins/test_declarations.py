@@ -11,12 +11,12 @@ import pytest
 
 from segue import PluginError
 from segue.capabilities import Capabilities, Fact
-from segue.host import Host
+from segue.provider.contract.host import Host
 from segue.installation import Entry
 from segue.installation.declarations import from_plain, to_plain
 from segue.installation.entries import find
 from segue.installation.loading import Late
-from segue.provider import Conformance, Model, ProviderSpec
+from segue.provider.contract.contract import Conformance, Model, ProviderSpec
 
 if TYPE_CHECKING:
     from sites import Site

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from segue import Fact
-from segue.listing import declared_models
+from segue.provider.contract.listing import declared_models
 
 _ROOT = Path(__file__).parents[2]
 _SCRIPT = _ROOT / "providers" / "refresh_models.py"

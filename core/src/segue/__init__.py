@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from .events import TokenLogprob as TokenLogprob
     from .events import ToolCallDelta as ToolCallDelta
     from .events import Usage as Usage
-    from .host import Host as Host
+    from .provider.host import Host as Host
     from .live import LiveModels as LiveModels
     from .messages import AudioPart as AudioPart
     from .messages import CachePart as CachePart
@@ -138,7 +138,7 @@ _HOME = {
     "HTTPError": "errors",
     "Handover": "events",
     "Hedge": "resilience",
-    "Host": "host",
+    "Host": "provider.host",
     "ImagePart": "messages",
     "InvalidOutputError": "errors",
     "LiveModels": "live",

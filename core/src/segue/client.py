@@ -55,7 +55,7 @@ from .observation import HealthSnapshot, Observers
 from .adaptation.omissions import adapt
 from .adaptation.output import parser
 from .pricing import Pricing
-from .provider import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
+from .provider.contract import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from .registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
 from .selection import Candidate, Offer, Offers, Rejection, as_of, can_be_met, offers_like, without_candidate
@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     from .live import LiveModels
     from .middleware import Middleware
     from .observation import Attempt, Observer
-    from .provider import Provider, ProviderSpec, Secret
+    from .provider.contract import Provider, ProviderSpec, Secret
     from .resilience import HealthStore, Retry
     from .selection import Matched, Selection
     from .transport import Transport

@@ -21,7 +21,7 @@ from .values import dataclass
 if TYPE_CHECKING:
     from .config import KeySource
     from .errors import ProviderError
-    from .provider import ProviderSpec
+    from .provider.contract import ProviderSpec
 
 _VERSION: Final = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
 # What wires add to a base address; somebody who copies a whole address has it already.

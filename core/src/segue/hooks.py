@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .messages import Request
     from .middleware import Middleware
     from .observation import Observer
-    from .provider import Model
+    from .provider.contract import Model
     from .selection import Matched, Selection
 
 T = TypeVar("T")

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from .capabilities import Capabilities, Fact, Needs, Value
     from .generator import AsyncGeneratorProvider
-    from .host import Host
+    from .provider.host import Host
     from .messages import Request
     from .middleware import Middleware
     from .observation import Observer
-    from .provider import Model, Provider, ProviderSpec
+    from .provider.contract import Model, Provider, ProviderSpec
     from .selection import Candidate, Veto
 
 PROJECT = "segue"

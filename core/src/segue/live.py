@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .capabilities import Capabilities, Fact
-from .provider import Model
+from .provider.contract import Model
 from .values import dataclass
 
 if TYPE_CHECKING:

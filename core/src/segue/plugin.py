@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from .generator import format_prompt as format_prompt
     from .generator import get_last_user_message as get_last_user_message
     from .hookspecs import hookimpl as hookimpl
-    from .host import Host as Host
-    from .listing import declared_models as declared_models
-    from .listing import list_openai_models as list_openai_models
-    from .listing import list_pages as list_pages
+    from .provider.host import Host as Host
+    from .provider.listing import declared_models as declared_models
+    from .provider.listing import list_openai_models as list_openai_models
+    from .provider.listing import list_pages as list_pages
     from .messages import CachePart as CachePart
     from .messages import EmbedRequest as EmbedRequest
     from .messages import FilePart as FilePart
@@ -57,15 +57,15 @@ if TYPE_CHECKING:
     from .observation import Observer as Observer
     from .adaptation.omissions import Omissions as Omissions
     from .adaptation.omissions import plain_messages as plain_messages
-    from .provider import Conformance as Conformance
-    from .provider import Context as Context
-    from .provider import Embedder as Embedder
-    from .provider import Model as Model
-    from .provider import ModelLister as ModelLister
-    from .provider import Provider as Provider
-    from .provider import ProviderSettings as ProviderSettings
-    from .provider import ProviderSpec as ProviderSpec
-    from .provider import TakesAddresses as TakesAddresses
+    from .provider.contract import Conformance as Conformance
+    from .provider.contract import Context as Context
+    from .provider.contract import Embedder as Embedder
+    from .provider.contract import Model as Model
+    from .provider.contract import ModelLister as ModelLister
+    from .provider.contract import Provider as Provider
+    from .provider.contract import ProviderSettings as ProviderSettings
+    from .provider.contract import ProviderSpec as ProviderSpec
+    from .provider.contract import TakesAddresses as TakesAddresses
     from .selection import Candidate as Candidate
     from .selection import Veto as Veto
     from .transport import raise_for_status as raise_for_status
@@ -80,10 +80,10 @@ _HOME = {
     "Capabilities": "capabilities",
     "ChoiceFinish": "events",
     "ConfigError": "errors",
-    "Conformance": "provider",
-    "Context": "provider",
+    "Conformance": "provider.contract",
+    "Context": "provider.contract",
     "EmbedRequest": "messages",
-    "Embedder": "provider",
+    "Embedder": "provider.contract",
     "Embeddings": "events",
     "Event": "events",
     "Fact": "capabilities",
@@ -91,25 +91,25 @@ _HOME = {
     "Finish": "events",
     "FinishReason": "generator",
     "HTTPError": "errors",
-    "Host": "host",
+    "Host": "provider.host",
     "ImagePart": "messages",
     "InvalidOutputError": "errors",
     "Logprobs": "events",
     "Message": "messages",
     "Messages": "generator",
     "Middleware": "middleware",
-    "Model": "provider",
-    "ModelLister": "provider",
+    "Model": "provider.contract",
+    "ModelLister": "provider.contract",
     "NativePart": "messages",
     "Notice": "events",
     "Observer": "observation",
     "Omissions": "adaptation.omissions",
     "ProtocolError": "errors",
-    "Provider": "provider",
+    "Provider": "provider.contract",
     "ProviderError": "errors",
     "ProviderModelMixin": "generator",
-    "ProviderSettings": "provider",
-    "ProviderSpec": "provider",
+    "ProviderSettings": "provider.contract",
+    "ProviderSpec": "provider.contract",
     "RateLimits": "events",
     "ReasoningDelta": "events",
     "RefusalDelta": "events",
@@ -118,7 +118,7 @@ _HOME = {
     "Source": "events",
     "Start": "events",
     "StreamBrokenError": "errors",
-    "TakesAddresses": "provider",
+    "TakesAddresses": "provider.contract",
     "TextDelta": "events",
     "TextPart": "messages",
     "Tool": "messages",
@@ -127,12 +127,12 @@ _HOME = {
     "UnsupportedError": "errors",
     "Usage": "events",
     "Veto": "selection",
-    "declared_models": "listing",
+    "declared_models": "provider.listing",
     "format_prompt": "generator",
     "get_last_user_message": "generator",
     "hookimpl": "hookspecs",
-    "list_openai_models": "listing",
-    "list_pages": "listing",
+    "list_openai_models": "provider.listing",
+    "list_pages": "provider.listing",
     "plain_messages": "adaptation.omissions",
     "raise_for_status": "transport",
 }

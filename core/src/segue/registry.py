@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from .config import PluginRules
 from .errors import PluginError
 from .hooks import Hooks
-from .host import Host
+from .provider.host import Host
 from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, packages, told_trace
 from .misnamed import nearest
-from .provider import Provider, ProviderSpec, options_model
+from .provider.contract import Provider, ProviderSpec, options_model
 from .values import dataclass
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 from .capabilities import KNOWN_FACTS, Capabilities, Fact, Needs, contradiction
 from .constraints import ANY_TEXT, Of, check
 from .observation import HealthSnapshot
-from .provider import Model
+from .provider.contract import Model
 from .values import dataclass, maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .capabilities import Need
-    from .provider import Access
+    from .provider.contract import Access
 
 OrderBy: TypeAlias = Literal["price", "latency", "context", "weight"]
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .messages import MessagesInput, Policy, Request
     from .middleware import Middleware
     from .observation import Attempt, Observer
-    from .provider import Secret
+    from .provider.contract import Secret
     from .registry import Registry
     from .resilience import Breaker, Budget, HealthStore, Retry
     from .selection import Candidate, Selection

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ..config import Config
-    from ..provider import Model
+    from ..provider.contract import Model
 
 T = TypeVar("T")
 

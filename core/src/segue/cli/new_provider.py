@@ -26,7 +26,7 @@ from .terminal import one_line, output, say
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..host import Wire
+    from ..provider.host import Wire
     from ..registry import Registry
 
 Kind: TypeAlias = Literal["text", "host", "wire"]

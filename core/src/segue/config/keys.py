@@ -10,7 +10,7 @@ from ..values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ..provider import Secret
+    from ..provider.contract import Secret
     from ..secrets import Reference
     from .settings import Config
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..capabilities import Capabilities
 from ..errors import ConfigError
-from ..provider import Model
+from ..provider.contract import Model
 from ..resilience import Breaker, Budget, Hedge, Retry
 from ..selection import Preferences
 from ..values import dataclass

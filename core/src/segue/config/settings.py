@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ..capabilities import Capabilities, Needs
 from ..display import single_line
-from ..host import Host
+from ..provider.host import Host
 from ..resilience import Breaker, Budget, Retry
 from ..selection import Preferences
 from ..values import dataclass
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..downloads import Downloads
-    from ..host import Wire
+    from ..provider.host import Wire
     from ..observation import MidStream
-    from ..provider import Model, Secret
+    from ..provider.contract import Model, Secret
     from ..resilience import Balance, Hedge, Rejection
     from ..secrets import Reference
     from ..transport import Timeout

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from ..capabilities import Capabilities
 from ..errors import ProtocolError
 from ..events import Finish, TextDelta
-from ..provider import Provider, ProviderSpec
+from ..provider.contract import Provider, ProviderSpec
 from ..values import dataclass
 from .pieces import FinishReason, Piece
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..events import Event
     from ..messages import Request
     from ..adaptation.omissions import Omissions
-    from ..provider import Conformance, Context, Model
+    from ..provider.contract import Conformance, Context, Model
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
 """Messages as an `AsyncGeneratorProvider` gets them: dictionaries in the OpenAI form."""

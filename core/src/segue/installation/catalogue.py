@@ -24,7 +24,7 @@ from .entries import PROVIDERS, Entry, Stamp, find, own_stamps, path_stamps, sta
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ..provider import ProviderSpec
+    from ..provider.contract import ProviderSpec
     from .loading import Declared, Late
 
 FORMAT: Final = 1

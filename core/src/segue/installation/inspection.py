@@ -45,7 +45,7 @@ def main(told: Mapping[str, Any]) -> None:
     """Inspect each of the entries, and end the process, even if they left threads running."""
     import asyncio  # noqa: F401 - with it what a plugin could replace is there
 
-    from .. import host, listing  # noqa: F401 - so that the first plugin's time is its own
+    from ..provider import host, listing  # noqa: F401 - so that the first plugin's time is its own
 
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_RDONLY)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import PluginError
 from ..generator.provider import AsyncGeneratorProvider, as_provider, spec_of
-from ..host import Host
-from ..provider import Model, ProviderSpec, options_model
+from ..provider.host import Host
+from ..provider.contract import Model, ProviderSpec, options_model
 from ..values import dataclass
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from ..capabilities import Capabilities
-    from ..provider import Provider
+    from ..provider.contract import Provider
     from .entries import Entry
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..config import is_loopback, secret
 from ..installation import loaded
-from ..provider import Embedder, ProviderSpec
+from ..provider.contract import Embedder, ProviderSpec
 from ..transport import exchange, fetch
 from ..wire import openai_chat, openai_embeddings
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..events import Embeddings, Event
     from ..messages import EmbedRequest, Request
-    from ..provider import Context, Model, Provider
+    from ..provider.contract import Context, Model, Provider
 
 KEY = "segue-test-key"
 

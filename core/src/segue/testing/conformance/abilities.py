@@ -26,7 +26,7 @@ from ...messages import (
     Tool,
     ToolCall,
 )
-from ...provider import Embedder
+from ...provider.contract import Embedder
 from ...values import dataclass
 from ..faults import Stall
 from .bench import PATIENCE, PROMPT, Met, asking, told
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from ...events import Reply
     from ...messages import Request
-    from ...provider import Model
+    from ...provider.contract import Model
     from ..loopback import Received
     from .bench import Bench
     from .items import Item

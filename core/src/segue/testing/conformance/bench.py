@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from ...client import Client
 from ...events import Collector, is_content
 from ...messages import Message, Request
-from ...provider import Conformance, Context, Model, ProviderSettings
+from ...provider.contract import Conformance, Context, Model, ProviderSettings
 from ...resilience import Retry
 from ...transport import AiohttpTransport, Timeout
 from ...values import dataclass
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from ...events import Event, Reply
-    from ...provider import Level, Provider, ProviderSpec
+    from ...provider.contract import Level, Provider, ProviderSpec
     from ...transport import Transport
     from ..faults import Answer, Framing, Split, Status, Step
     from ..loopback import Received

@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 from ...capabilities import FLAGS, PRICES, SIZES
 from ...errors import ConfigError
-from ...provider import Access, Conformance, options_model
+from ...provider.contract import Access, Conformance, options_model
 from . import catalogue
 from .items import LEVELS, FailureError, UntriedError, holds, item
 from .scenes import wire_of
 
 if TYPE_CHECKING:
     from ...capabilities import Capabilities
-    from ...provider import Model, ProviderSpec
+    from ...provider.contract import Model, ProviderSpec
     from .bench import Bench
     from .importing import Imported
 

@@ -20,7 +20,7 @@ from ...values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ...provider import Model, Provider
+    from ...provider.contract import Model, Provider
     from .origin import Origin
 
 WITHIN: Final = 20.0
@@ -198,7 +198,8 @@ def _readable() -> tuple[str, ...]:
 def main(told: Mapping[str, Any]) -> None:
     """Import the given provider, print what that did, and end the process even if something still runs."""
     global _READABLE  # set once, before anything is heard
-    from ... import host, listing, plugin, transport, wire  # noqa: F401 - so that their time is not the plugin's
+    from ...provider import host, listing  # noqa: F401 - so that their time is not the plugin's
+    from ... import plugin, transport, wire
     from ...installation import loaded
     from ...messages import Request  # noqa: F401 - as above
     from ...wire import anthropic_messages, openai_chat, openai_responses  # noqa: F401 - as above

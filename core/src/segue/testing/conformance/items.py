@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
-from ...provider import Level
+from ...provider.contract import Level
 from ...values import dataclass
 
 if TYPE_CHECKING:

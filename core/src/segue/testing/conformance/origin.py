@@ -14,8 +14,8 @@ from ...values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ...host import Host
-    from ...provider import ProviderSpec
+    from ...provider.host import Host
+    from ...provider.contract import ProviderSpec
 
 
 @dataclass(frozen=True, slots=True)

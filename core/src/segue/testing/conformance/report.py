@@ -11,7 +11,7 @@ from ...values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ...provider import Level
+    from ...provider.contract import Level
 
 Outcome: TypeAlias = Literal["passed", "failed", "expected", "not applicable"]
 """``expected`` is a failure that the provider declares, with a reason."""

@@ -22,7 +22,7 @@ from .trying import names_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ...provider import Level
+    from ...provider.contract import Level
     from .origin import Origin
 
 TIMEOUT: Final = 120.0

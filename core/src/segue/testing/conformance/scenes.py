@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...events import Event
-    from ...provider import Conformance
+    from ...provider.contract import Conformance
     from ..cassettes import Cassette
 
 PIECES: Final = ("Grüße", ", 世界", " \N{EM DASH} \N{GRINNING FACE}", " one\u2028two", " three", " four", " the end.")

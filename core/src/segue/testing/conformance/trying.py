@@ -16,7 +16,7 @@ from os import _exit, getpid  # as dumps
 from typing import TYPE_CHECKING, Any, Final
 
 from ...installation import loaded
-from ...provider import Conformance
+from ...provider.contract import Conformance
 from .bench import Bench, Guard, told
 from .catalogue import all_items
 from .importing import imported
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TextIO
 
-    from ...provider import Level, ProviderSpec
+    from ...provider.contract import Level, ProviderSpec
     from .report import Outcome
 
 ITEM_WITHIN: Final = 20.0

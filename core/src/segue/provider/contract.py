@@ -8,35 +8,19 @@ from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
-from .capabilities import CAPABILITIES, Capabilities, Fact, fact_fault
-from .constraints import (
-    ANY_TEXT,
-    CALLABLE,
-    FLAG,
-    NAME,
-    NOTHING,
-    Anything,
-    Either,
-    Fault,
-    Items,
-    Number,
-    Of,
-    Table,
-    Text,
-    Word,
-    check,
-)
-from .values import dataclass
+from ..capabilities import CAPABILITIES, Capabilities, Fact, fact_fault
+from ..constraints import ANY_TEXT, CALLABLE, FLAG, NAME, NOTHING, Anything, Either, Fault, Items, Number, Of, Table, Text, Word, check
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from pydantic import BaseModel
 
-    from .constraints import Constraint
-    from .events import Embeddings, Event
-    from .messages import EmbedRequest, FilePart, ImagePart, Request
-    from .transport import Transport
+    from ..constraints import Constraint
+    from ..events import Embeddings, Event
+    from ..messages import EmbedRequest, FilePart, ImagePart, Request
+    from ..transport import Transport
 
 Access: TypeAlias = Literal["open", "public", "offline"]
 """When a host can get a request.

@@ -6,16 +6,16 @@ import json
 import pkgutil
 from typing import TYPE_CHECKING, Any, Final
 
-from .capabilities import Capabilities, known_fact
-from .errors import ProtocolError
-from .provider import Model
+from ..capabilities import Capabilities, known_fact
+from ..errors import ProtocolError
+from .contract import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .capabilities import Value
-    from .provider import Context
-    from .wire.model_lists import Page
+    from ..capabilities import Value
+    from .contract import Context
+    from ..wire.model_lists import Page
 
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
 """The largest page that is read; OpenRouter's, with a thousand models, has about 1 MB."""
@@ -77,8 +77,8 @@ async def list_pages(
     """
     from urllib.parse import quote
 
-    from .transport import fetch  # and with it aiohttp, which a declaration must not cost
-    from .wire import Call
+    from ..transport import fetch  # and with it aiohttp, which a declaration must not cost
+    from ..wire import Call
 
     models: dict[str, Model] = {}
     following: str | None = None
@@ -97,6 +97,6 @@ async def list_pages(
 
 async def list_openai_models(context: Context, base_url: str, headers: Mapping[str, str]) -> tuple[Model, ...]:
     """The models that a host of one of OpenAI's wires lists at this base URL."""
-    from .wire.model_lists import openai_models
+    from ..wire.model_lists import openai_models
 
     return await list_pages(context, f"{base_url.rstrip('/')}/models", headers, openai_models)

@@ -6,21 +6,21 @@ from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from .constraints import ANY_TEXT, NAME, Items, Text, Word, check
-from .errors import ConfigError
+from ..constraints import ANY_TEXT, NAME, Items, Text, Word, check
+from ..errors import ConfigError
 from .listing import list_openai_models
-from .provider import FACTS, MODELS, NAMES, OPTIONAL_NAME, PROVIDER_NAME, TEXTS, Conformance, ProviderSpec
-from .values import dataclass
+from .contract import FACTS, MODELS, NAMES, OPTIONAL_NAME, PROVIDER_NAME, TEXTS, Conformance, ProviderSpec
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from .capabilities import Capabilities
-    from .constraints import Constraint
-    from .events import Embeddings, Event
-    from .messages import EmbedRequest, FilePart, ImagePart, Request
-    from .provider import Context, Model
-    from .wire.openai_chat import Dialect
+    from ..capabilities import Capabilities
+    from ..constraints import Constraint
+    from ..events import Embeddings, Event
+    from ..messages import EmbedRequest, FilePart, ImagePart, Request
+    from .contract import Context, Model
+    from ..wire.openai_chat import Dialect
 
 Wire: TypeAlias = Literal["openai_chat", "openai_responses"]
 """The wires that a row can have."""
@@ -78,7 +78,7 @@ class Host:
     def check_quirks(self) -> None:
         """Raise ValueError for a quirk that the wire does not have; separate, because it imports the wire."""
         if self.quirks:
-            from .wire import openai_chat
+            from ..wire import openai_chat
 
             openai_chat.dialect(self.quirks)
 
@@ -132,7 +132,7 @@ class HostProvider:
     """Sends requests to the host of a row; ValueError for a quirk that the wire does not have."""
 
     def __init__(self, host: Host) -> None:
-        from .wire import openai_chat  # the codec: only where the host is asked
+        from ..wire import openai_chat  # the codec: only where the host is asked
 
         self._host = host
         self._dialect: Dialect = openai_chat.dialect(host.quirks)
@@ -148,14 +148,14 @@ class HostProvider:
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
         """The answer's events."""
-        from .transport import exchange
-        from .wire import openai_chat
+        from ..transport import exchange
+        from ..wire import openai_chat
 
         options = self._options(request, context)
         wire = self._wire(options.pop("wire", None))
         model, base_url, headers = context.model, self._base_url(context), self._headers(context)
         if wire == "openai_responses":
-            from .wire import openai_responses
+            from ..wire import openai_responses
 
             call = openai_responses.encode(request, model=model, base_url=base_url, headers=headers, options=options)
             return exchange(context.transport, call, openai_responses.Decoder())
@@ -166,15 +166,15 @@ class HostProvider:
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
         """Whether the host fetches the URL: always on the Responses wire, otherwise as its quirks say."""
-        from .wire import openai_chat
+        from ..wire import openai_chat
 
         wire = self._wire(self._options(request, context).get("wire"))
         return wire == "openai_responses" or openai_chat.takes_address(part, self._dialect)
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The embeddings of the inputs."""
-        from .transport import fetch
-        from .wire import openai_embeddings
+        from ..transport import fetch
+        from ..wire import openai_embeddings
 
         call = openai_embeddings.encode(
             request,
