@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segue import Finish, OverloadedError, PhaseTimeoutError, ProviderError, TextDelta, Timeout
-from segue.attempt import Ready, Run
-from segue.chain import in_turn
+from segue.chain.walk.attempt import Ready, Run
+from segue.chain.walk.walk import in_turn
 from segue.messages import Message, Request
 from segue.observation import Observer, Observers, Wait
 from segue.resilience import Concurrency, Retry

@@ -29,8 +29,8 @@ from segue import (
     TextDelta,
     Timeout,
 )
-from segue.attempt import Ready, Run
-from segue.chain import in_turn
+from segue.chain.walk.attempt import Ready, Run
+from segue.chain.walk.walk import in_turn
 from segue.messages import Message, Request
 from segue.observation import Observer, Observers, Wait
 from segue.resilience import NO_RETRY, Budget, Fleet, Retry

@@ -12,7 +12,7 @@ from matrix import LIMIT, NO_RETRY, Clock, Noting
 
 import segue.sync
 from segue import Breaker, Chain, Client, Hedge, StreamBrokenError, Timeout
-from segue.chain import Target
+from segue.chain.walk.walk import Target
 from segue.plugin import AsyncGeneratorProvider
 from segue.testing import OpenAIHost
 from segue.testing.threads import in_thread

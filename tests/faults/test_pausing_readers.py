@@ -25,7 +25,7 @@ from segue import (
     TextDelta,
     Timeout,
 )
-from segue.chain import Target
+from segue.chain.walk.walk import Target
 from segue.middleware import Middleware
 from segue.plugin import AsyncGeneratorProvider, Event
 from segue.testing import CromicleHost, ImpatientLoop, Stall, run_virtually

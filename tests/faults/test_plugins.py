@@ -16,7 +16,7 @@ import pytest
 from matrix import LIMIT, NO_RETRY, WHOLE, Elsewhere, Fault, Host, check
 
 from segue import Client, Finish, PhaseTimeoutError, PluginError, ProtocolError, TextDelta, Timeout
-from segue.chain import Chain
+from segue.chain.walk.walk import Chain
 from segue.errors import ProviderError, SegueError
 from segue.installation import Entry, declared_here
 from segue.plugin import AsyncGeneratorProvider, Model, ProviderSpec, Start, hookimpl

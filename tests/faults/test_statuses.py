@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from matrix import Met, Place
 
-    from segue.attempt import Run
+    from segue.chain.walk.attempt import Run
     from segue.testing.loopback import Connection
 
 both = pytest.mark.parametrize("stream", [True, False], ids=["stream", "chat"])

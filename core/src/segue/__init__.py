@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from .capabilities import Capabilities as Capabilities
     from .capabilities import Fact as Fact
     from .capabilities import Needs as Needs
-    from .chain import Chain as Chain
-    from .chain import Target as Target
+    from .chain.walk import Chain as Chain
+    from .chain.walk import Target as Target
     from .client import Client as Client
     from .client import Stream as Stream
     from .downloads import Downloads as Downloads
@@ -117,7 +117,7 @@ _HOME = {
     "CachePart": "messages",
     "Candidate": "selection",
     "Capabilities": "capabilities",
-    "Chain": "chain",
+    "Chain": "chain.walk",
     "Choice": "events",
     "ChoiceFinish": "events",
     "CircuitChange": "observation",
@@ -184,7 +184,7 @@ _HOME = {
     "Stream": "client",
     "StreamBrokenError": "errors",
     "TLSError": "errors",
-    "Target": "chain",
+    "Target": "chain.walk",
     "TextDelta": "events",
     "TextPart": "messages",
     "Timeout": "transport",

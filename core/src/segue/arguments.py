@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .asking import NO_NEEDS, TABLES
 from .capabilities import NEEDS, Needs
-from .chain import MID_STREAM, PROBED
+from .chain.walk import MID_STREAM, PROBED
 from .constraints import (
     ANY_TEXT,
     FLAG,
@@ -35,9 +35,9 @@ from .transport import PROXY, TIMEOUT, limits_with
 
 if TYPE_CHECKING:
     from .asking import Asking
-    from .attempt import Run
+    from .chain.attempt import Run
     from .capabilities import NeedsInput
-    from .chain import Chain
+    from .chain.walk import Chain
     from .constraints import Constraint
     from .transport import Timeout
 

@@ -27,9 +27,9 @@ from .arguments import (
     needs_given,
 )
 from .asking import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, request_of, with_implied
-from .attempt import Ready, Run
+from .chain.attempt import Ready, Run
 from .capabilities import Need, Needs
-from .chain import Chain, Lineup, Resolution, Target, chain_of, in_turn, joined
+from .chain.walk import Chain, Lineup, Resolution, Target, chain_of, in_turn, joined
 from .config import Config, ProviderConfig, Source, address_fault, find_key, is_loopback, key_sources, load, secret
 from .constraints import NAME, Of, check
 from .errors import (

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .asking import Asking, SchemaInput
     from .capabilities import Needs, NeedsInput
-    from .chain import Chain
+    from .chain.walk import Chain
     from .client import ChainInput
     from .client import Stream as AsyncStream
     from .config import Config, Source

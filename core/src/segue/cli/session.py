@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
 from ..asking import request_of
-from ..chain import LeftOut, Lineup
+from ..chain.walk import LeftOut, Lineup
 from ..client import Client
 from ..errors import NoCandidateError, ProviderError
 from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content

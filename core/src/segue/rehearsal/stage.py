@@ -9,7 +9,7 @@ import re
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ..attempt import Run
+from ..chain.attempt import Run
 from ..client import Client
 from ..errors import (
     AllFailedError,
@@ -31,8 +31,8 @@ from .script import FAULTS, Part, Script
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
-    from ..attempt import Ready
-    from ..chain import Chain
+    from ..chain.attempt import Ready
+    from ..chain.walk import Chain
     from ..events import Event
     from ..messages import Request
     from ..observation import Attempt, AttemptStart, CircuitChange

@@ -9,50 +9,29 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from .attempt import Attempting, Ready, Run
-from .capabilities import Needs
-from .constraints import NAME, Anything, Either, Items, Number, Of, Table, Word, check
-from .errors import (
-    AllFailedError,
-    ContentFilterError,
-    ContextLengthError,
-    NoCandidateError,
-    PhaseTimeoutError,
-    PluginError,
-    ProviderError,
-    SegueError,
-)
-from .events import Event, Flow, Handover, Notice, flow_of
-from .messages import SETTING_NAMES, Request, Settings
-from .observation import Attempt, Fallback, MidStream, Wait, WaitReason
+from ..capabilities import Needs
+from ..constraints import NAME, Anything, Either, Items, Number, Of, Table, Word, check
+from ..errors import AllFailedError, ContentFilterError, ContextLengthError, NoCandidateError, PhaseTimeoutError, PluginError, ProviderError, SegueError
+from ..events import Event, Flow, Handover, Notice, flow_of
+from ..messages import SETTING_NAMES, Request, Settings
+from ..observation import Attempt, Fallback, MidStream, Wait, WaitReason
 from .race import Race
-from .resilience import (
-    CONCURRENCY,
-    HEDGE,
-    RETRY,
-    Balance,
-    Hedge,
-    Rejection,
-    Rounds,
-    Share,
-    arranged,
-    hedge_of,
-    rejections,
-)
-from .resilience.resume import Resumption, obstacle
-from .transport import TIMEOUT, limits_with
-from .validation import faults_of
-from .values import dataclass
+from ..resilience import CONCURRENCY, HEDGE, RETRY, Balance, Hedge, Rejection, Rounds, Share, arranged, hedge_of, rejections
+from ..resilience.resume import Resumption, obstacle
+from ..transport import TIMEOUT, limits_with
+from ..validation import faults_of
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from .constraints import Constraint
-    from .events import Collector
-    from .observation import Way
-    from .resilience import Endpoint
-    from .selection import Selection
-    from .transport import Timeout
+    from ..constraints import Constraint
+    from ..events import Collector
+    from ..observation import Way
+    from ..resilience import Endpoint
+    from ..selection import Selection
+    from ..transport import Timeout
 
 __all__ = ["Chain", "MidStream", "Ready", "Resolution", "Resolve", "Run", "Target", "in_turn"]
 

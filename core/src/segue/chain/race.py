@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Self
 
-from .errors import ProviderError
-from .limits import again
+from ..errors import ProviderError
+from ..limits import again
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from .attempt import Attempting
-    from .events import Event
+    from ..events import Event
 
 
 class _Racer:

@@ -14,36 +14,29 @@ from dataclasses import field
 from random import random as _random
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from .capabilities import Capabilities
-from .display import shown_address
-from .errors import (
-    PhaseTimeoutError,
-    ProtocolError,
-    ProviderError,
-    RejectedError,
-    SegueError,
-    StreamBrokenError,
-)
-from .events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
-from .frames import forget_locals
-from .json_text import NotUnicodeError
-from .observation import Attempt, AttemptStart, Observers, Wait
-from .pricing import SharedPricing
-from .resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
-from .transport import Timeout, Watchdog, foreign_error
-from .validation import like
-from .values import dataclass
-from .views import shown
-from .wire.blotting import blot
+from ..capabilities import Capabilities
+from ..display import shown_address
+from ..errors import PhaseTimeoutError, ProtocolError, ProviderError, RejectedError, SegueError, StreamBrokenError
+from ..events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
+from ..frames import forget_locals
+from ..json_text import NotUnicodeError
+from ..observation import Attempt, AttemptStart, Observers, Wait
+from ..pricing import SharedPricing
+from ..resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
+from ..transport import Timeout, Watchdog, foreign_error
+from ..validation import like
+from ..values import dataclass
+from ..views import shown
+from ..wire.blotting import blot
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from .messages import Request
-    from .observation import MidStream, Outcome, Way
-    from .adaptation.output import Parse
-    from .pricing import Pricing
-    from .resilience.resume import Resumption
+    from ..messages import Request
+    from ..observation import MidStream, Outcome, Way
+    from ..adaptation.output import Parse
+    from ..pricing import Pricing
+    from ..resilience.resume import Resumption
 
 Ask: TypeAlias = "Callable[[Request, float | None], AsyncIterator[Event]]"
 _log = logging.getLogger("segue")
