@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from segue import Client, Retry, SegueError, Timeout
 from segue.observation import AttemptStart, Observer
-from segue.secrets import KeyStore
+from segue.config.secrets import KeyStore
 from segue.testing import Answer, Cut, Drop, Garbage, OpenAIHost, ProxyHost, Stall, Status, refused_url
 from segue.wire import Call
 

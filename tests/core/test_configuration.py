@@ -36,7 +36,7 @@ from segue.config import (
 from segue.config.lines import MAX_DEPTH, DepthError, key_lines
 from segue.provider.contract.host import Host
 from segue.provider.contract.contract import Model
-from segue.secrets import KeyStore
+from segue.config.secrets import KeyStore
 from segue.selection import Preferences
 
 if TYPE_CHECKING:

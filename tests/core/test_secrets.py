@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue import ConfigError
-from segue.secrets import MAX_BYTES, Key, KeyStore, Reference, key_fault, put_in_keyring, remove_from_keyring
+from segue.config.secrets import MAX_BYTES, Key, KeyStore, Reference, key_fault, put_in_keyring, remove_from_keyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from segue import Chain, Client, ConfigError, Hedge, HTTPError, Middleware, ProviderError, Retry, SegueError, Timeout
 from segue.plugin import AsyncGeneratorProvider, Host
-from segue.secrets import KeyStore
+from segue.config.secrets import KeyStore
 from segue.sync import Client as SyncClient
 from segue.telemetry import Telemetry
 from segue.testing import Answer, CromicleHost, Cut, Drop, Garbage, OpenAIHost, Stall, Status

@@ -14,7 +14,7 @@ from ..config import ChainConfig, is_loopback, read, unknown_variables
 from ..errors import ConfigError
 from ..registry import Registry
 from ..resilience import Breaker
-from ..secrets import KeyStore
+from ..config.secrets import KeyStore
 from .keys import known_providers
 from .progress import PROGRESS
 from .references import check_references

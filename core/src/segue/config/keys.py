@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ..provider.contract import Secret
-    from ..secrets import Reference
+    from .secrets import Reference
     from .settings import Config
 
 Kind: TypeAlias = Literal["code", "config", "environment", "store"]
@@ -71,7 +71,7 @@ def key_sources(
     ``given`` is the key from code, ``variables`` are the ones that the provider declares. The key store is opened
     only if no earlier source is enough.
     """
-    from ..secrets import KeyStore, Reference  # only where a key is looked for
+    from .secrets import KeyStore, Reference  # only where a key is looked for
 
     if given:
         text = given if isinstance(given, str) else given.get_secret_value()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..downloads import Downloads
-    from ..secrets import Key
+    from .secrets import Key
     from ..transport import Timeout
     from . import lines, models
 
@@ -335,7 +335,7 @@ class _Reader:
         return Reading(config, tuple(self.faults), self.origins, self.variables, self.places)
 
     def provider(self, name: str, table: models.ProviderTable) -> ProviderConfig:
-        from ..secrets import Reference
+        from .secrets import Reference
         from . import models
 
         place = self.places["providers", name]
@@ -436,7 +436,7 @@ def _downloads(table: models.DownloadsTable) -> Downloads | None:
 
 def secret(value: str) -> Key:
     """A value that never appears in a log, repr, pickle or error."""
-    from ..secrets import Key  # only where there is a secret to hold
+    from .secrets import Key  # only where there is a secret to hold
 
     return Key(value)
 

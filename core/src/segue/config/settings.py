@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..observation import MidStream
     from ..provider.contract import Model, Secret
     from ..resilience import Balance, Hedge, Rejection
-    from ..secrets import Reference
+    from .secrets import Reference
     from ..transport import Timeout
 
 

@@ -13,8 +13,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeAlias
 
-from .errors import ConfigError
-from .frames import forgetful
+from ..errors import ConfigError
+from ..frames import forgetful
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
