@@ -11,10 +11,10 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Final
 
-from segue.registry import Registry
+from segue.plugins.registry import Registry
 
 ROOT: Final = Path(__file__).parent.parent
-FILE: Final = ROOT / "core" / "src" / "segue" / "installation" / "packages.json"
+FILE: Final = ROOT / "core" / "src" / "segue" / "plugins" / "packages.json"
 
 
 def packages() -> dict[str, dict[str, Any]]:

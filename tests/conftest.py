@@ -22,7 +22,7 @@ import pytest
 from aioresponses import core as aioresponses_core
 
 from segue import SegueError
-from segue.installation import Entry, declared_here
+from segue.plugins import Entry, declared_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -108,7 +108,7 @@ def plugins_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Iterable[EntryPoi
     def put(entries: Iterable[EntryPoint]) -> None:
         there = [Entry.of(entry) for entry in entries]
         monkeypatch.setattr(
-            "segue.registry.catalogued", lambda allowed, **_: list(declared_here(filter(allowed, there)))
+            "segue.plugins.registry.catalogued", lambda allowed, **_: list(declared_here(filter(allowed, there)))
         )
 
     return put

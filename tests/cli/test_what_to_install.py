@@ -165,7 +165,7 @@ def test_the_table_of_packages_is_what_they_declare() -> None:
 
 def test_each_package_of_the_table_is_one_of_this_repository() -> None:
     """None of the names that a person is told to install is anybody else's."""
-    named = json.loads((_ROOT / "core" / "src" / "segue" / "installation" / "packages.json").read_text("utf-8"))
+    named = json.loads((_ROOT / "core" / "src" / "segue" / "plugins" / "packages.json").read_text("utf-8"))
     ours = {
         tomllib.loads(file.read_text("utf-8"))["project"]["name"] for file in _ROOT.glob("providers/*/pyproject.toml")
     }

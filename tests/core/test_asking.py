@@ -48,7 +48,7 @@ from segue.events import Collector, collect
 from segue.messages import NO_SETTINGS, read_messages, request_with
 from segue.observation import AttemptStart, Health, HealthSnapshot, Observer
 from segue.plugin import AsyncGeneratorProvider, Model, ProviderSpec, hookimpl
-from segue.registry import Registry
+from segue.plugins.registry import Registry
 from segue.selection import Offer, Preferences, select
 from segue.testing import Answer, Cut, OpenAIHost, Stall, Status, refused_url
 

@@ -25,7 +25,7 @@ from segue import (
 )
 from segue.config import address_fault
 from segue.plugin import AsyncGeneratorProvider
-from segue.registry import Registry
+from segue.plugins.registry import Registry
 from segue.testing import Answer, Cut, OpenAIHost, ProxyHost, Status
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from segue import Client, PluginError
 from segue.plugin import AsyncGeneratorProvider, ProviderSpec, hookimpl
-from segue.registry import Registry
+from segue.plugins.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from segue import Attempt, Chain, Client, Hedge, Observer, ProviderError, Retry, Timeout
 from segue.plugin import hookimpl
-from segue.registry import Registry
+from segue.plugins.registry import Registry
 from segue.telemetry import Telemetry
 from segue.testing import Cut, OpenAIHost, Stall, Status
 

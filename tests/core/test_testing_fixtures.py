@@ -20,7 +20,7 @@ import pytest
 import segue.sync
 from segue import Client, ConfigError, Host, OverloadedError, RateLimitError, Tool
 from segue.plugin import Context, Model
-from segue.registry import Registry
+from segue.plugins.registry import Registry
 from segue.testing import Answer, CromicleHost, Drop, OpenAIHost, Stall, in_thread
 from segue.transport import exchange
 from segue.wire import openai_chat

@@ -26,7 +26,7 @@ from segue import (
     Timeout,
 )
 from segue.chain.walk.walk import Target
-from segue.middleware import Middleware
+from segue.plugins.middleware import Middleware
 from segue.plugin import AsyncGeneratorProvider, Event
 from segue.testing import CromicleHost, ImpatientLoop, Stall, run_virtually
 from segue.transport import AiohttpTransport, Call, answered, exchange

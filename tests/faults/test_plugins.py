@@ -18,10 +18,10 @@ from matrix import LIMIT, NO_RETRY, WHOLE, Elsewhere, Fault, Host, check
 from segue import Client, Finish, PhaseTimeoutError, PluginError, ProtocolError, TextDelta, Timeout
 from segue.chain.walk.walk import Chain
 from segue.errors import ProviderError, SegueError
-from segue.installation import Entry, declared_here
+from segue.plugins import Entry, declared_here
 from segue.plugin import AsyncGeneratorProvider, Model, ProviderSpec, Start, hookimpl
 from segue.plugin import Host as Row
-from segue.registry import Registry
+from segue.plugins.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -84,7 +84,7 @@ class Menagerie:
         self.entries: list[EntryPoint] = []
         monkeypatch.syspath_prepend(folder)
         monkeypatch.setattr(
-            "segue.registry.catalogued", lambda *_, **__: list(declared_here(map(Entry.of, self.entries)))
+            "segue.plugins.registry.catalogued", lambda *_, **__: list(declared_here(map(Entry.of, self.entries)))
         )
 
     def module(self, name: str, code: str) -> str:

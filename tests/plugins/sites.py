@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from segue.installation import catalogued
+from segue.plugins import catalogued
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from segue.installation import Declared, Entry
+    from segue.plugins import Declared, Entry
 
 _LONG_AGO = 1_700_000_000
 

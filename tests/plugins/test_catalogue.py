@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from segue import Client
-from segue.installation import catalogue, catalogue_file, child, installed
-from segue.installation.entries import PROVIDERS, path_stamps
+from segue.plugins import catalogue, catalogue_file, child, installed
+from segue.plugins.entries import PROVIDERS, path_stamps
 
 if TYPE_CHECKING:
     from sites import Site
@@ -449,7 +449,7 @@ def test_without_a_home_the_users_own_is_looked_up(monkeypatch: pytest.MonkeyPat
 
 _READER = """
 import sys, json
-from segue.installation import catalogued
+from segue.plugins import catalogued
 anew = sys.argv[1] == "anew"
 for _ in range(4):
     found = catalogued(lambda e: e.distribution.startswith("zoo-"), time_limit=60, anew=anew)
@@ -485,7 +485,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """With a process for each plugin, and where the system has no forks, with one for all."""
     if request.param == "shared":
         boot = child._BOOT.replace(
-            "import main; main(told)", "import main; import segue.installation.inspection as i; i._FORKS = False; "
+            "import main; main(told)", "import main; import segue.plugins.inspection as i; i._FORKS = False; "
             "main(told)",
         )  # fmt: skip
         assert boot != child._BOOT

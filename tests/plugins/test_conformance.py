@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for this process, and for the 
 
 import conformance_subjects as subjects
 
-from segue.installation import loaded
+from segue.plugins import loaded
 from segue.testing.conformance import Origin, all_items, conform
 from segue.testing.conformance.bench import Bench, Guard
 from segue.testing.conformance.importing import Imported

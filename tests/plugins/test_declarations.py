@@ -12,10 +12,10 @@ import pytest
 from segue import PluginError
 from segue.capabilities import Capabilities, Fact
 from segue.provider.contract.host import Host
-from segue.installation import Entry
-from segue.installation.declarations import from_plain, to_plain
-from segue.installation.entries import find
-from segue.installation.loading import Late
+from segue.plugins import Entry
+from segue.plugins.declarations import from_plain, to_plain
+from segue.plugins.entries import find
+from segue.plugins.loading import Late
 from segue.provider.contract.contract import Conformance, Model, ProviderSpec
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ from segue import (
     hookspecs,
 )
 from segue.plugin import Host, Model, hookimpl
-from segue.registry import Registry
+from segue.plugins.registry import Registry
 from segue.testing import Answer, Body, OpenAIHost, Status
 from segue.validation import Value
 
@@ -155,8 +155,8 @@ async def test_a_client_without_hooks_starts_no_thread(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a hook was called")
 
-    monkeypatch.setattr("segue.hooks.within", refuse)
-    monkeypatch.setattr("segue.layers.within", refuse)
+    monkeypatch.setattr("segue.plugins.hooks.within", refuse)
+    monkeypatch.setattr("segue.plugins.layers.within", refuse)
     monkeypatch.setattr("segue.client.shown", refuse)
     monkeypatch.setattr("segue.chain.walk.attempt.shown", refuse)
     async with OpenAIHost() as host, client_of({"a": host}) as client:

@@ -9,7 +9,7 @@ import pytest
 
 from segue.config import Config, PluginRule, PluginRules, load, read
 from segue.errors import ConfigError
-from segue.installation import Entry, Trust
+from segue.plugins import Entry, Trust
 
 if TYPE_CHECKING:
     from pathlib import Path

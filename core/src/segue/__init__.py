@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     from .messages import Tool as Tool
     from .messages import ToolCall as ToolCall
     from .messages import ToolName as ToolName
-    from .middleware import Middleware as Middleware
+    from .plugins.middleware import Middleware as Middleware
     from .observation import Attempt as Attempt
     from .observation import AttemptStart as AttemptStart
     from .observation import CircuitChange as CircuitChange
@@ -144,7 +144,7 @@ _HOME = {
     "LiveModels": "live",
     "Logprobs": "events",
     "Message": "messages",
-    "Middleware": "middleware",
+    "Middleware": "plugins.middleware",
     "ModelNotFoundError": "errors",
     "NativePart": "messages",
     "Needs": "capabilities",

@@ -28,7 +28,7 @@ from .constraints import (
     Word,
     check,
 )
-from .middleware import CHANGES
+from .plugins.middleware import CHANGES
 from .observation import TOLD
 from .resilience import CONCURRENCY, Budget, hedge_of, rejections
 from .transport import PROXY, TIMEOUT, limits_with

@@ -47,7 +47,7 @@ from .events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
 from .frames import forget_locals, forgetful, forgetful_async
 from .hints import Asked, add_hints
 from .json_text import check_json
-from .layers import Layer, Layers
+from .plugins.layers import Layer, Layers
 from .limits import TimeIsUpError
 from .messages import EmbedRequest, MessagesInput, Policy, Request
 from .misnamed import known_arguments, nearest
@@ -56,7 +56,7 @@ from .adaptation.omissions import adapt
 from .adaptation.output import parser
 from .pricing import Pricing
 from .provider.contract import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
-from .registry import Registry
+from .plugins.registry import Registry
 from .resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
 from .selection import Candidate, Offer, Offers, Rejection, as_of, can_be_met, offers_like, without_candidate
 from .adaptation.structured import answered
@@ -75,9 +75,9 @@ if TYPE_CHECKING:
     from .config import KeySource, TargetConfig
     from .downloads import Downloading, Downloads, Fetcher
     from .events import Collector, Embeddings, Event, Flow, Reply
-    from .layers import Crossing
+    from .plugins.layers import Crossing
     from .live import LiveModels
-    from .middleware import Middleware
+    from .plugins.middleware import Middleware
     from .observation import Attempt, Observer
     from .provider.contract import Provider, ProviderSpec, Secret
     from .resilience import HealthStore, Retry

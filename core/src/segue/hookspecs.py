@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .generator import AsyncGeneratorProvider
     from .provider.host import Host
     from .messages import Request
-    from .middleware import Middleware
+    from .plugins.middleware import Middleware
     from .observation import Observer
     from .provider.contract import Model, Provider, ProviderSpec
     from .selection import Candidate, Veto

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .messages import TextPart as TextPart
     from .messages import Tool as Tool
     from .messages import ToolCall as ToolCall
-    from .middleware import Middleware as Middleware
+    from .plugins.middleware import Middleware as Middleware
     from .observation import Observer as Observer
     from .adaptation.omissions import Omissions as Omissions
     from .adaptation.omissions import plain_messages as plain_messages
@@ -97,7 +97,7 @@ _HOME = {
     "Logprobs": "events",
     "Message": "messages",
     "Messages": "generator",
-    "Middleware": "middleware",
+    "Middleware": "plugins.middleware",
     "Model": "provider.contract",
     "ModelLister": "provider.contract",
     "NativePart": "messages",

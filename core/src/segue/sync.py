@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from .events import EmbedReply, Event, Reply
     from .live import LiveModels
     from .messages import MessagesInput, Policy, Request
-    from .middleware import Middleware
+    from .plugins.middleware import Middleware
     from .observation import Attempt, Observer
     from .provider.contract import Secret
-    from .registry import Registry
+    from .plugins.registry import Registry
     from .resilience import Breaker, Budget, HealthStore, Retry
     from .selection import Candidate, Selection
     from .transport import Timeout, Transport

@@ -74,7 +74,7 @@ def needs(context: click.Context, _parameter: click.Parameter, incomplete: str) 
 
 def _offered(context: click.Context) -> dict[str, dict[str, Model]]:
     """The models of each installed provider, or of the configuration."""
-    from ..registry import Registry  # reads plugins, which only this moment wants
+    from ..plugins.registry import Registry  # reads plugins, which only this moment wants
 
     def offers(config: Config) -> dict[str, dict[str, Model]]:
         rows = (table.host(name) for name, table in config.providers.items())

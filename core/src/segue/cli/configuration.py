@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ..config import ChainConfig, is_loopback, read, unknown_variables
 from ..errors import ConfigError
-from ..registry import Registry
+from ..plugins.registry import Registry
 from ..resilience import Breaker
 from ..config.secrets import KeyStore
 from .keys import known_providers

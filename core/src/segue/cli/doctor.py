@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from .. import config as configuration
-from ..installation import COMMANDS, PROVIDERS, Trust, installed, record_of
-from ..registry import Registry
+from ..plugins import COMMANDS, PROVIDERS, Trust, installed, record_of
+from ..plugins.registry import Registry
 from .progress import PROGRESS
 from .terminal import clean, one_line, output, reserved
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..config import Config
-    from ..registry import Installed, Plugin
+    from ..plugins.registry import Installed, Plugin
 
 
 def print_pins(*, config: str | None) -> None:

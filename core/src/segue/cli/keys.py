@@ -14,7 +14,7 @@ import click
 
 from ..config import key_sources, read
 from ..errors import ConfigError
-from ..registry import Registry
+from ..plugins.registry import Registry
 from ..config.secrets import MAX_BYTES, Key, KeyStore, Reference, put_in_keyring
 from .progress import PROGRESS
 from .terminal import is_terminal, one_line, output, reserved, say, write_json

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from .. import __version__
 from ..client import Client
 from ..errors import ConfigError
-from ..registry import look_of
+from ..plugins.registry import look_of
 from ..values import dataclass
 from .terminal import one_line, output, say
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ..provider.host import Wire
-    from ..registry import Registry
+    from ..plugins.registry import Registry
 
 Kind: TypeAlias = Literal["text", "host", "wire"]
 """A generator of text, a host with a known wire, or a host with its own wire."""

@@ -21,7 +21,7 @@ from .usage import Command, Group, instead_of, near_option, no_such_option, owne
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..installation import Entry
+    from ..plugins import Entry
 
 
 _QUESTION: Final = "chat"
@@ -160,7 +160,7 @@ def _installed() -> Mapping[str, list[Entry]]:
 
 def _of_plugins() -> Mapping[str, list[Entry]]:
     """What is installed, left out or not."""
-    from ..installation import COMMANDS, installed  # reads what is installed: not for a command of the house
+    from ..plugins import COMMANDS, installed  # reads what is installed: not for a command of the house
 
     found: dict[str, list[Entry]] = {}
     for entry in installed(COMMANDS):
@@ -171,7 +171,7 @@ def _of_plugins() -> Mapping[str, list[Entry]]:
 def _imported(entries: list[Entry]) -> click.Command:
     """The command that may be imported and is preferred; PluginError if there is none."""
     from ..config import PluginRules, read
-    from ..installation import Trust, cause_of
+    from ..plugins import Trust, cause_of
 
     rules = read().config.plugins
     trust = Trust(rules, os.environ)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..capabilities import Capabilities, Need
     from ..config import Config, Reading
     from ..config.settings import ChainConfig
-    from ..registry import Registry
+    from ..plugins.registry import Registry
 
 _NEAR: Final = 0.8
 """How close a model's name must be to a declared one to count as a typing error."""

@@ -44,7 +44,7 @@ def segue_environment(
     import os
 
     from ..config import load, user_file
-    from ..registry import Installed, Registry
+    from ..plugins.registry import Installed, Registry
     from .stand_in import KEY, stand_in
 
     for installed in Registry(rules=load().plugins).installed.values():

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..config import is_loopback, secret
-from ..installation import loaded
+from ..plugins import loaded
 from ..provider.contract import Embedder, ProviderSpec
 from ..transport import exchange, fetch
 from ..wire import openai_chat, openai_embeddings

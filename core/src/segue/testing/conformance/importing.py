@@ -200,7 +200,7 @@ def main(told: Mapping[str, Any]) -> None:
     global _READABLE  # set once, before anything is heard
     from ...provider import host, listing  # noqa: F401 - so that their time is not the plugin's
     from ... import plugin, transport, wire
-    from ...installation import loaded
+    from ...plugins import loaded
     from ...messages import Request  # noqa: F401 - as above
     from ...wire import anthropic_messages, openai_chat, openai_responses  # noqa: F401 - as above
     from .origin import Origin

@@ -7,8 +7,8 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, PluginError
-from ...installation import PROVIDERS, Entry, Late, given_as_spec, installed
-from ...installation.declarations import row_of, to_plain
+from ...plugins import PROVIDERS, Entry, Late, given_as_spec, installed
+from ...plugins.declarations import row_of, to_plain
 from ...values import dataclass
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def origins_of(target: str, rows: Iterable[Host] = ()) -> tuple[Origin, ...]:
     known = {origin.name: origin for origin in (*installed_origins(), *map(_of_row, rows))}
     if target in known:
         return (known[target],)
-    from ...registry import Registry
+    from ...plugins.registry import Registry
 
     raise ConfigError(Registry().not_installed(target, known))
 
@@ -98,7 +98,7 @@ def _of_row(row: Host) -> Origin:
 
 def installed_origins() -> tuple[Origin, ...]:
     """Every installed provider by its name, and every broken plugin by the name of the plugin."""
-    from ...registry import Registry
+    from ...plugins.registry import Registry
 
     registry = Registry()
     entries = {(entry.name, entry.distribution): entry for entry in installed(PROVIDERS)}

@@ -14,7 +14,7 @@ import time
 from dataclasses import field
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from ...installation.child import ending, read_line
+from ...plugins.child import ending, read_line
 from ...values import dataclass
 from .report import Report, Result, with_expected
 from .trying import names_of

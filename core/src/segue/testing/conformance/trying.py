@@ -15,7 +15,7 @@ from json import dumps  # by itself: a plugin may replace what the module has un
 from os import _exit, getpid  # as dumps
 from typing import TYPE_CHECKING, Any, Final
 
-from ...installation import loaded
+from ...plugins import loaded
 from ...provider.contract import Conformance
 from .bench import Bench, Guard, told
 from .catalogue import all_items

@@ -21,7 +21,7 @@ _OPEN: Final = "open"
 def _packages() -> Mapping[str, Mapping[str, Any]]:
     data = pkgutil.get_data(__name__.rpartition(".")[0], "packages.json")
     if data is None:
-        raise FileNotFoundError("segue.installation has no packages.json")
+        raise FileNotFoundError("segue.plugins has no packages.json")
     table: Mapping[str, Mapping[str, Any]] = json.loads(data)
     return table
 

@@ -28,7 +28,7 @@ _GONE_WITHIN: Final = 1.0
 
 _BOOT: Final = (
     "import sys, json; told = json.loads(sys.stdin.buffer.readline()); sys.path[:] = told['path']; "
-    "from segue.installation.inspection import main; main(told)"
+    "from segue.plugins.inspection import main; main(told)"
 )
 
 

@@ -14,18 +14,18 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import field
 from typing import TYPE_CHECKING, Final, get_args
 
-from .errors import PluginError, ProviderError
-from .events import Collector, Event, Finish, TextDelta
-from .limits import TimeIsUpError, within
+from ..errors import PluginError, ProviderError
+from ..events import Collector, Event, Finish, TextDelta
+from ..limits import TimeIsUpError, within
 from .middleware import Middleware
-from .transport import Watchdog
-from .values import dataclass
-from .views import given_back, shown
+from ..transport import Watchdog
+from ..values import dataclass
+from ..views import given_back, shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from .messages import Request
+    from ..messages import Request
 
 _log = logging.getLogger("segue")
 _EVENTS: Final = get_args(Event)

@@ -13,24 +13,24 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .capabilities import Capabilities, Fact, fact_fault
-from .constraints import shown
-from .errors import PluginError
-from .events import Notice
-from .installation import cause_of
-from .limits import TimeIsUpError, within
-from .selection import Candidate, Rejection, Veto
+from ..capabilities import Capabilities, Fact, fact_fault
+from ..constraints import shown
+from ..errors import PluginError
+from ..events import Notice
+from . import cause_of
+from ..limits import TimeIsUpError, within
+from ..selection import Candidate, Rejection, Veto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from .capabilities import Needs
-    from .installation import Declared, Late
-    from .messages import Request
+    from ..capabilities import Needs
+    from . import Declared, Late
+    from ..messages import Request
     from .middleware import Middleware
-    from .observation import Observer
-    from .provider.contract import Model
-    from .selection import Matched, Selection
+    from ..observation import Observer
+    from ..provider.contract import Model
+    from ..selection import Matched, Selection
 
 T = TypeVar("T")
 

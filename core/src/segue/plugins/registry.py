@@ -6,14 +6,14 @@ import os
 from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from .config import PluginRules
-from .errors import PluginError
+from ..config import PluginRules
+from ..errors import PluginError
 from .hooks import Hooks
-from .provider.host import Host
-from .installation import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, packages, told_trace
-from .misnamed import nearest
-from .provider.contract import Provider, ProviderSpec, options_model
-from .values import dataclass
+from ..provider.host import Host
+from . import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, packages, told_trace
+from ..misnamed import nearest
+from ..provider.contract import Provider, ProviderSpec, options_model
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from .installation import Declared
+    from . import Declared
 
 
 class Installed:
@@ -60,7 +60,7 @@ class Plugin:
 
     ``hooks`` are the hooks that it implements, ``file`` is the path of its module, ``seconds`` is how long its import
     and its declaration took the last time, ``trace`` is the traceback of its error, ``printed`` is what it wrote to
-    stdout or stderr meanwhile; ``replaced`` and ``unloadable`` are as in `segue.installation.Declared`.
+    stdout or stderr meanwhile; ``replaced`` and ``unloadable`` are as in `segue.plugins.Declared`.
     """
 
     name: str

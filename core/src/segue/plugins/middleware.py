@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from .events import Event
-    from .messages import Request
+    from ..events import Event
+    from ..messages import Request
 
 
 CHANGES: Final = ("request", "events")
