@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from segue import Chain, ConfigError
-from segue.client import Client
+from segue.client.client.client import Client
 from segue.rehearsal import FAULTS, Part, Rehearsal, Script, Step, read_script, rehearse
 from segue.rehearsal.script import ANSWERS, with_faults
 
@@ -39,7 +39,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", no)
     monkeypatch.setattr(socket, "getaddrinfo", no)
-    monkeypatch.setattr("segue.client.find_key", no)
+    monkeypatch.setattr("segue.client.client.find_key", no)
 
 
 def played(*steps: str, chain: Chain | None = None, **options: Any) -> Rehearsal:

@@ -17,43 +17,10 @@ from pydantic import BaseModel
 import segue
 import segue.plugin
 import segue.sync
-from segue import (
-    AudioPart,
-    Breaker,
-    Budget,
-    CachePart,
-    Candidate,
-    Capabilities,
-    Chain,
-    Client,
-    Downloads,
-    Fact,
-    FilePart,
-    Hedge,
-    Host,
-    ImagePart,
-    Message,
-    NativePart,
-    Needs,
-    Output,
-    PhaseTimeoutError,
-    Policy,
-    ReasoningPart,
-    RefusalPart,
-    Request,
-    Retry,
-    Settings,
-    Target,
-    TextPart,
-    Timeout,
-    Tool,
-    ToolCall,
-    ToolName,
-    Veto,
-    misnamed,
-)
-from segue.arguments import CLIENT
-from segue.asking import Asking
+from segue import AudioPart, Breaker, Budget, CachePart, Candidate, Capabilities, Chain, Client, Downloads, Fact, FilePart, Hedge, Host, ImagePart, Message, NativePart, Needs, Output, PhaseTimeoutError, Policy, ReasoningPart, RefusalPart, Request, Retry, Settings, Target, TextPart, Timeout, Tool, ToolCall, ToolName, Veto
+from segue.client.client import misnamed
+from segue.client.client.arguments import CLIENT
+from segue.client.client.asking import Asking
 from segue.config import models
 from segue.plugin import Conformance, EmbedRequest, Model, ProviderSpec
 from segue.resilience import Concurrency

@@ -24,7 +24,7 @@ from segue import (
     sync,
 )
 from segue.errors import AuthenticationError
-from segue.live import UNDECLARED, UNLISTED
+from segue.client.client.live import UNDECLARED, UNLISTED
 from segue.plugin import Capabilities, Host, Model, ProviderSpec
 from segue.testing import Body, ScriptedHost, Stall
 from segue.wire.model_lists import openai_models

@@ -417,7 +417,7 @@ def test_the_import_is_light() -> None:
     """Importing it starts no thread and loads no package that the async client does not."""
     code = """
         import sys, threading
-        import segue.client
+        import segue.client.client
         before = set(sys.modules)
         import segue.sync
         print({name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)

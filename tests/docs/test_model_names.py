@@ -128,7 +128,7 @@ def test_a_name_that_ends_soon_is_found(text: str, fault: str | None) -> None:
 def test_the_places_of_examples_are_read() -> None:
     """Pages, help of commands, docstrings and templates are among what is looked at."""
     places = [place for place, _ in _examples()]
-    for wanted in ("README.md", "docs/recipes/", "core/src/segue/cli/commands.py", "core/src/segue/client.py"):
+    for wanted in ("README.md", "docs/recipes/", "core/src/segue/cli/commands.py", "core/src/segue/client/client.py"):
         assert any(place.startswith(wanted) for place in places), wanted
 
 

@@ -157,7 +157,7 @@ async def test_a_client_without_hooks_starts_no_thread(
 
     monkeypatch.setattr("segue.plugins.hooks.within", refuse)
     monkeypatch.setattr("segue.plugins.layers.within", refuse)
-    monkeypatch.setattr("segue.client.shown", refuse)
+    monkeypatch.setattr("segue.client.client.shown", refuse)
     monkeypatch.setattr("segue.chain.walk.attempt.shown", refuse)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         async with client.stream("Hello", model="a/m") as stream:
@@ -1018,7 +1018,7 @@ async def test_segue_middleware_that_cannot_be_imported_here_is_missed(
     cli.plugin(
         "fickle",
         "import sys\n"
-        "if 'segue.client' in sys.modules:\n"
+        "if 'segue.client.client' in sys.modules:\n"
         "    raise ImportError('not here')\n"
         "from segue.plugin import Middleware, hookimpl\n"
         "@hookimpl\n"

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from .capabilities import Needs as Needs
     from .chain.walk import Chain as Chain
     from .chain.walk import Target as Target
-    from .client import Client as Client
-    from .client import Stream as Stream
+    from .client.client import Client as Client
+    from .client.client import Stream as Stream
     from .downloads import Downloads as Downloads
     from .errors import AllFailedError as AllFailedError
     from .errors import AuthenticationError as AuthenticationError
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from .events import ToolCallDelta as ToolCallDelta
     from .events import Usage as Usage
     from .provider.host import Host as Host
-    from .live import LiveModels as LiveModels
+    from .client.live import LiveModels as LiveModels
     from .messages import AudioPart as AudioPart
     from .messages import CachePart as CachePart
     from .messages import FilePart as FilePart
@@ -121,7 +121,7 @@ _HOME = {
     "Choice": "events",
     "ChoiceFinish": "events",
     "CircuitChange": "observation",
-    "Client": "client",
+    "Client": "client.client",
     "ConfigError": "errors",
     "ConnectError": "errors",
     "ContentFilterError": "errors",
@@ -141,7 +141,7 @@ _HOME = {
     "Host": "provider.host",
     "ImagePart": "messages",
     "InvalidOutputError": "errors",
-    "LiveModels": "live",
+    "LiveModels": "client.live",
     "Logprobs": "events",
     "Message": "messages",
     "Middleware": "plugins.middleware",
@@ -181,7 +181,7 @@ _HOME = {
     "Settings": "messages",
     "Source": "events",
     "Start": "events",
-    "Stream": "client",
+    "Stream": "client.client",
     "StreamBrokenError": "errors",
     "TLSError": "errors",
     "Target": "chain.walk",

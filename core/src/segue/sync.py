@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, Unpack, ca
 
 from typing_extensions import TypeVar
 
-from .client import Client as AsyncClient
+from .client.client import Client as AsyncClient
 from .events import TextDelta
 from .frames import forgetful
-from .misnamed import known_arguments
+from .client.misnamed import known_arguments
 from .transport import AiohttpTransport
 from .values import dataclass
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from .asking import Asking, SchemaInput
+    from .client.asking import Asking, SchemaInput
     from .capabilities import Needs, NeedsInput
     from .chain.walk import Chain
-    from .client import ChainInput
-    from .client import Stream as AsyncStream
+    from .client.client import ChainInput
+    from .client.client import Stream as AsyncStream
     from .config import Config, Source
     from .downloads import Downloads
     from .events import EmbedReply, Event, Reply
-    from .live import LiveModels
+    from .client.live import LiveModels
     from .messages import MessagesInput, Policy, Request
     from .plugins.middleware import Middleware
     from .observation import Attempt, Observer

@@ -24,7 +24,7 @@ from .tools import Tools
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..client import Client
+    from ..client.client import Client
     from ..messages import Part
     from .targets import Choice
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..client import Client
+from ..client.client import Client
 from ..config.editing import writable_file, write_default
 from ..errors import ConfigError, NoCandidateError
 from ..selection import without_candidate

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..client import Client
+from ..client.client import Client
 from ..errors import ConfigError, InvalidOutputError, NoCandidateError
 from ..events import Usage
 from ..pricing import rounded

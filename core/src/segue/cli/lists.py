@@ -8,10 +8,10 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ..client import Client
+from ..client.client import Client
 from ..config import find_key
 from ..errors import AllFailedError, NoCandidateError, ProviderError
-from ..live import UNDECLARED, UNLISTED
+from ..client.live import UNDECLARED, UNLISTED
 from . import faults
 from .progress import PROGRESS
 from .targets import shown_number
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..capabilities import Capabilities
-    from ..live import LiveModels
+    from ..client.live import LiveModels
     from ..selection import Candidate, Rejection
 
 # Facts that have a column, each with its heading; prices are in USD per million tokens.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from .. import __version__
-from ..client import Client
+from ..client.client import Client
 from ..errors import ConfigError
 from ..plugins.registry import look_of
 from ..values import dataclass

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..client import Client
+from ..client.client import Client
 from ..errors import message_of
 from ..pricing import rounded
 from .progress import PROGRESS

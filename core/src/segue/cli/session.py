@@ -7,9 +7,9 @@ import sys
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
-from ..asking import request_of
+from ..client.asking import request_of
 from ..chain.walk import LeftOut, Lineup
-from ..client import Client
+from ..client.client import Client
 from ..errors import NoCandidateError, ProviderError
 from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content
 from ..observation import Observer
@@ -25,9 +25,9 @@ from .waiting import Waiting
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
 
-    from ..asking import Asking, SchemaInput
+    from ..client.asking import Asking, SchemaInput
     from ..capabilities import NeedsInput
-    from ..client import ChainInput
+    from ..client.client import ChainInput
     from ..events import Event, Reply, Source
     from ..messages import Message, Request
     from ..observation import Attempt, CircuitChange

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..capabilities import Capabilities, NeedsInput
-    from ..client import Client
+    from ..client.client import Client
     from ..selection import Candidate, Selection
     from .terminal import Page
 

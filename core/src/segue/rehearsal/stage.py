@@ -10,7 +10,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..chain.attempt import Run
-from ..client import Client
+from ..client.client import Client
 from ..errors import (
     AllFailedError,
     ConfigError,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from .. import __version__
-from ..client import Client
+from ..client.client import Client
 from ..errors import ConfigError, HTTPError, InvalidOutputError, ProviderError
 from ..values import dataclass
 from ..wire import error_body

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ...client import Client
+from ...client.client import Client
 from ...events import Collector, is_content
 from ...messages import Message, Request
 from ...provider.contract import Conformance, Context, Model, ProviderSettings

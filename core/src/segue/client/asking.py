@@ -8,33 +8,23 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
-from .capabilities import Needs
-from .constraints import ANY_TEXT, Anything, Of, Table, check, shown
-from .json_text import check_json
-from .messages import (
-    NO_SETTINGS,
-    SETTING_NAMES,
-    Output,
-    Policy,
-    Request,
-    Settings,
-    read_messages,
-    read_tools,
-    request_with,
-)
+from ..capabilities import Needs
+from ..constraints import ANY_TEXT, Anything, Of, Table, check, shown
+from ..json_text import check_json
+from ..messages import NO_SETTINGS, SETTING_NAMES, Output, Policy, Request, Settings, read_messages, read_tools, request_with
 from .misnamed import unknown_argument
-from .validation import faults_of, made
+from ..validation import faults_of, made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
 
-    from .capabilities import Need
-    from .messages import MessagesInput, ReasoningEffort, ToolInput, ToolName
-    from .observation import MidStream
-    from .resilience import Hedge, Rejection
-    from .transport import Timeout
+    from ..capabilities import Need
+    from ..messages import MessagesInput, ReasoningEffort, ToolInput, ToolName
+    from ..observation import MidStream
+    from ..resilience import Hedge, Rejection
+    from ..transport import Timeout
 
 SchemaInput: TypeAlias = "type[BaseModel] | Mapping[str, Any] | Literal['json']"
 

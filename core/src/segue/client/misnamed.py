@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from .messages import SETTING_NAMES
+from ..messages import SETTING_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .capabilities import Capabilities, Fact
-from .provider.contract import Model
-from .values import dataclass
+from ..capabilities import Capabilities, Fact
+from ..provider.contract import Model
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .errors import SegueError
-    from .selection import Candidate
+    from ..errors import SegueError
+    from ..selection import Candidate
 
 UNLISTED: Final = "not in the host's list (a list may omit aliases)"
 UNDECLARED: Final = "listed, but not declared: only the facts in the host's list are known"

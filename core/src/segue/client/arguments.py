@@ -8,38 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .asking import NO_NEEDS, TABLES
-from .capabilities import NEEDS, Needs
-from .chain.walk import MID_STREAM, PROBED
-from .constraints import (
-    ANY_TEXT,
-    FLAG,
-    NAME,
-    NOTHING,
-    SECONDS,
-    Anything,
-    Either,
-    Fault,
-    Items,
-    Methods,
-    Number,
-    Of,
-    Table,
-    Text,
-    Word,
-    check,
-)
-from .plugins.middleware import CHANGES
-from .observation import TOLD
-from .resilience import CONCURRENCY, Budget, hedge_of, rejections
-from .transport import PROXY, TIMEOUT, limits_with
+from ..capabilities import NEEDS, Needs
+from ..chain.walk import MID_STREAM, PROBED
+from ..constraints import ANY_TEXT, FLAG, NAME, NOTHING, SECONDS, Anything, Either, Fault, Items, Methods, Number, Of, Table, Text, Word, check
+from ..plugins.middleware import CHANGES
+from ..observation import TOLD
+from ..resilience import CONCURRENCY, Budget, hedge_of, rejections
+from ..transport import PROXY, TIMEOUT, limits_with
 
 if TYPE_CHECKING:
     from .asking import Asking
-    from .chain.attempt import Run
-    from .capabilities import NeedsInput
-    from .chain.walk import Chain
-    from .constraints import Constraint
-    from .transport import Timeout
+    from ..chain.attempt import Run
+    from ..capabilities import NeedsInput
+    from ..chain.walk import Chain
+    from ..constraints import Constraint
+    from ..transport import Timeout
 
 __all__ = [
     "CLIENT",
@@ -63,7 +46,7 @@ class _Downloads:
     def fault(self, value: object) -> Fault | None:
         if value is None or isinstance(value, bool):
             return None
-        from .downloads import Downloads
+        from ..downloads import Downloads
 
         return None if isinstance(value, Downloads) else Fault(TypeError, self.wanted, value)
 

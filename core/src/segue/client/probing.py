@@ -7,17 +7,17 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from .chain.attempt import Attempting
-from .errors import ProviderError
-from .messages import NO_SETTINGS, read_messages, request_with
-from .observation import Attempt
-from .validation import like
+from ..chain.attempt import Attempting
+from ..errors import ProviderError
+from ..messages import NO_SETTINGS, read_messages, request_with
+from ..observation import Attempt
+from ..validation import like
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .chain.attempt import Ready, Run
-    from .chain.walk import Lineup
+    from ..chain.attempt import Ready, Run
+    from ..chain.walk import Lineup
 
 AT_ONCE: Final = 8
 QUESTION: Final = request_with(

@@ -6,22 +6,15 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from .config import is_loopback
-from .display import origin, shown_address
-from .errors import (
-    ConnectError,
-    HTTPError,
-    PermissionDeniedError,
-    ProtocolError,
-    ProxyError,
-    message_of,
-)
-from .values import dataclass
+from ..config import is_loopback
+from ..display import origin, shown_address
+from ..errors import ConnectError, HTTPError, PermissionDeniedError, ProtocolError, ProxyError, message_of
+from ..values import dataclass
 
 if TYPE_CHECKING:
-    from .config import KeySource
-    from .errors import ProviderError
-    from .provider.contract import ProviderSpec
+    from ..config import KeySource
+    from ..errors import ProviderError
+    from ..provider.contract import ProviderSpec
 
 _VERSION: Final = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
 # What wires add to a base address; somebody who copies a whole address has it already.

@@ -1,0 +1,1 @@
+"""The client: its arguments, what it selects from, and its calls."""
