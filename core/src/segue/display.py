@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MOST_CHARACTERS: Final = 300
 _MOST_READ: Final = 8000
@@ -59,3 +62,13 @@ def shown_address(url: str | None) -> str | None:
 def origin(address: str) -> str:
     """Scheme, host and port of a URL."""
     return "/".join(address.split("/")[:3])
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A suggestion of the nearest name, as the end of a sentence; or the list of known names."""
+    import difflib  # slow to import: only where something is wrong
+
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known are {', '.join(known)}" if known else ""

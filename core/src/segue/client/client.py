@@ -30,7 +30,8 @@ from ..json_text import check_json
 from ..plugins.layers import Layer, Layers
 from ..limits import TimeIsUpError
 from ..messages import EmbedRequest, MessagesInput, Policy, Request
-from .misnamed import known_arguments, nearest
+from .misnamed import known_arguments
+from ..display import nearest
 from ..observation import HealthSnapshot, Observers
 from ..adaptation.omissions import adapt
 from ..adaptation.output import parser

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
+from ..display import nearest
 from ..messages import SETTING_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["known_arguments", "nearest", "unknown_argument"]
+__all__ = ["known_arguments", "unknown_argument"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -207,16 +208,6 @@ def _instead_at_client(name: str) -> str | None:
         instead = _CHAT[name]
         return f"in the call chat(…), {instead}" if instead.startswith("use ") else instead
     return None
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """A suggestion of the nearest name, as the end of a sentence; or the list of known names."""
-    import difflib  # slow to import: only where something is wrong
-
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known are {', '.join(known)}" if known else ""
 
 
 def known_arguments(where: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

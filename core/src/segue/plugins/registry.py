@@ -11,7 +11,7 @@ from ..errors import PluginError
 from .hooks import Hooks
 from ..provider.host import Host
 from . import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, packages, told_trace
-from ..client.misnamed import nearest
+from ..display import nearest
 from ..provider.contract import Provider, ProviderSpec, options_model
 from ..values import dataclass
 
