@@ -13,14 +13,47 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
+from segue.client.client.arguments import CLIENT
+from segue.client.client.asking import Asking
 
 import segue
 import segue.plugin
 import segue.sync
-from segue import AudioPart, Breaker, Budget, CachePart, Candidate, Capabilities, Chain, Client, Downloads, Fact, FilePart, Hedge, Host, ImagePart, Message, NativePart, Needs, Output, PhaseTimeoutError, Policy, ReasoningPart, RefusalPart, Request, Retry, Settings, Target, TextPart, Timeout, Tool, ToolCall, ToolName, Veto
+from segue import (
+    AudioPart,
+    Breaker,
+    Budget,
+    CachePart,
+    Candidate,
+    Capabilities,
+    Chain,
+    Client,
+    Downloads,
+    Fact,
+    FilePart,
+    Hedge,
+    Host,
+    ImagePart,
+    Message,
+    NativePart,
+    Needs,
+    Output,
+    PhaseTimeoutError,
+    Policy,
+    ReasoningPart,
+    RefusalPart,
+    Request,
+    Retry,
+    Settings,
+    Target,
+    TextPart,
+    Timeout,
+    Tool,
+    ToolCall,
+    ToolName,
+    Veto,
+)
 from segue.client.client import misnamed
-from segue.client.client.arguments import CLIENT
-from segue.client.client.asking import Asking
 from segue.config import models
 from segue.plugin import Conformance, EmbedRequest, Model, ProviderSpec
 from segue.resilience import Concurrency

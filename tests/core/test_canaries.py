@@ -17,8 +17,8 @@ from keyring.backend import KeyringBackend
 from pydantic import SecretStr
 
 from segue import Client, Retry, SegueError, Timeout
-from segue.observation import AttemptStart, Observer
 from segue.config.secrets import KeyStore
+from segue.observation import AttemptStart, Observer
 from segue.testing import Answer, Cut, Drop, Garbage, OpenAIHost, ProxyHost, Stall, Status, refused_url
 from segue.wire import Call
 

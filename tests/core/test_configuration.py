@@ -16,6 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
+from segue.provider.contract.contract import Model
+from segue.provider.contract.host import Host
 
 from segue import Capabilities, ConfigError, Fact, Needs, Retry, Timeout
 from segue.config import (
@@ -34,8 +36,6 @@ from segue.config import (
     user_file,
 )
 from segue.config.lines import MAX_DEPTH, DepthError, key_lines
-from segue.provider.contract.host import Host
-from segue.provider.contract.contract import Model
 from segue.config.secrets import KeyStore
 from segue.selection import Preferences
 

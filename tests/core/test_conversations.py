@@ -32,8 +32,8 @@ from segue import (
     UnsupportedError,
     Usage,
 )
-from segue.events import Collector, Event
 from segue.adaptation.omissions import adapt
+from segue.events import Collector, Event
 from segue.plugin import AsyncGeneratorProvider, Host, Model
 from segue.testing import Body, OpenAIHost
 from segue.wire.openai_chat.serving import render, render_stream

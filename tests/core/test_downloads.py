@@ -38,10 +38,13 @@ from segue import (
     Retry,
     TextPart,
     UnsupportedError,
-    downloads,
 )
 from segue.config import load
-from segue.downloads import (
+from segue.plugin import Context, TakesAddresses
+from segue.sync import Client as SyncClient
+from segue.testing import Body, OpenAIHost, Raw, Stall, Step
+from segue.transport import downloads
+from segue.transport.downloads import (
     Budget,
     Downloading,
     Fetcher,
@@ -51,9 +54,6 @@ from segue.downloads import (
     sniffed,
     system_addresses,
 )
-from segue.plugin import Context, TakesAddresses
-from segue.sync import Client as SyncClient
-from segue.testing import Body, OpenAIHost, Raw, Stall, Step
 from segue.wire.anthropic_messages import serving as anthropic_messages
 from segue.wire.openai_responses import serving as openai_responses
 

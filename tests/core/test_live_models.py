@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from segue.client.client.live import UNDECLARED, UNLISTED
 
 from segue import (
     Client,
@@ -24,7 +25,6 @@ from segue import (
     sync,
 )
 from segue.errors import AuthenticationError
-from segue.client.client.live import UNDECLARED, UNLISTED
 from segue.plugin import Capabilities, Host, Model, ProviderSpec
 from segue.testing import Body, ScriptedHost, Stall
 from segue.wire.model_lists import openai_models

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from segue.chain.walk.attempt import Ready, Run
+from segue.chain.walk.walk import in_turn
 
 from segue import (
     AllFailedError,
@@ -29,8 +31,6 @@ from segue import (
     TextDelta,
     Timeout,
 )
-from segue.chain.walk.attempt import Ready, Run
-from segue.chain.walk.walk import in_turn
 from segue.messages import Message, Request
 from segue.observation import Observer, Observers, Wait
 from segue.resilience import NO_RETRY, Budget, Fleet, Retry

@@ -9,9 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from segue import Capabilities, Client, Finish, InvalidOutputError, Notice, Tool
+from segue.adaptation.structured import answered
 from segue.events import ChoiceFinish, Event, TextDelta, ToolCallDelta
 from segue.plugin import Host, Model
-from segue.adaptation.structured import answered
 from segue.testing import Body, OpenAIHost
 
 if TYPE_CHECKING:

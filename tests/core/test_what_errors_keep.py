@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import BaseModel
 
 from segue import Chain, Client, ConfigError, Hedge, HTTPError, Middleware, ProviderError, Retry, SegueError, Timeout
-from segue.plugin import AsyncGeneratorProvider, Host
 from segue.config.secrets import KeyStore
+from segue.plugin import AsyncGeneratorProvider, Host
 from segue.sync import Client as SyncClient
 from segue.telemetry import Telemetry
 from segue.testing import Answer, CromicleHost, Cut, Drop, Garbage, OpenAIHost, Stall, Status

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pytest
 from matrix import LIMIT, NO_RETRY, WHOLE, Clock, Host, read
+from segue.chain.walk.walk import Target
 
 import segue.sync
 from segue import (
@@ -25,9 +26,8 @@ from segue import (
     TextDelta,
     Timeout,
 )
-from segue.chain.walk.walk import Target
-from segue.plugins.middleware import Middleware
 from segue.plugin import AsyncGeneratorProvider, Event
+from segue.plugins.middleware import Middleware
 from segue.testing import CromicleHost, ImpatientLoop, Stall, run_virtually
 from segue.transport import AiohttpTransport, Call, answered, exchange
 from segue.wire.openai_chat import Decoder

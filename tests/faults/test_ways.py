@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from matrix import NO_RETRY, WHOLE, Host, client_of, going_on
+from segue.chain.walk.attempt import Attempting, Ready, Run
+from segue.chain.walk.race import Race
+from segue.chain.walk.walk import Chain, Target
 
 from segue import Client, sync
-from segue.chain.walk.attempt import Attempting, Ready, Run
 from segue.capabilities import Capabilities
-from segue.chain.walk.walk import Chain, Target
 from segue.errors import ConnectError, OverloadedError, RejectedError
 from segue.events import Event, Finish, Handover, TextDelta, Usage
 from segue.messages import Request
 from segue.observation import Attempt
 from segue.pricing import Pricing, SharedPricing
-from segue.chain.walk.race import Race
 from segue.resilience import Breaker, Endpoint, Fleet, Hedge
 from segue.testing import Answer, Cut, Stall, Status
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .chain.walk import Target as Target
     from .client.client import Client as Client
     from .client.client import Stream as Stream
-    from .downloads import Downloads as Downloads
+    from .client.live import LiveModels as LiveModels
     from .errors import AllFailedError as AllFailedError
     from .errors import AuthenticationError as AuthenticationError
     from .errors import BadRequestError as BadRequestError
@@ -65,8 +65,6 @@ if TYPE_CHECKING:
     from .events import TokenLogprob as TokenLogprob
     from .events import ToolCallDelta as ToolCallDelta
     from .events import Usage as Usage
-    from .provider.host import Host as Host
-    from .client.live import LiveModels as LiveModels
     from .messages import AudioPart as AudioPart
     from .messages import CachePart as CachePart
     from .messages import FilePart as FilePart
@@ -83,13 +81,14 @@ if TYPE_CHECKING:
     from .messages import Tool as Tool
     from .messages import ToolCall as ToolCall
     from .messages import ToolName as ToolName
-    from .plugins.middleware import Middleware as Middleware
     from .observation import Attempt as Attempt
     from .observation import AttemptStart as AttemptStart
     from .observation import CircuitChange as CircuitChange
     from .observation import Fallback as Fallback
     from .observation import Observer as Observer
     from .observation import Wait as Wait
+    from .plugins.middleware import Middleware as Middleware
+    from .provider.host import Host as Host
     from .resilience import Breaker as Breaker
     from .resilience import Budget as Budget
     from .resilience import Hedge as Hedge
@@ -99,6 +98,7 @@ if TYPE_CHECKING:
     from .selection import Selection as Selection
     from .selection import Veto as Veto
     from .transport import Timeout as Timeout
+    from .transport.downloads import Downloads as Downloads
 
 __version__ = "0.2.0"
 
@@ -128,7 +128,7 @@ _HOME = {
     "ContextLengthError": "errors",
     "DNSError": "errors",
     "DownloadError": "errors",
-    "Downloads": "downloads",
+    "Downloads": "transport.downloads",
     "EmbedReply": "events",
     "Event": "events",
     "Fact": "capabilities",

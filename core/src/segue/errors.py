@@ -701,3 +701,10 @@ def http_error(
         request_id=request_id,
         host_message=fields.message,
     )
+
+
+# ── inside ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class TimeIsUpError(Exception):
+    """A wait, or code in a thread, took longer than its limit; it never reaches a caller."""

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from .capabilities import Capabilities, Fact, Needs, Value
     from .generator import AsyncGeneratorProvider
-    from .provider.host import Host
     from .messages import Request
-    from .plugins.middleware import Middleware
     from .observation import Observer
+    from .plugins.middleware import Middleware
     from .provider.contract import Model, Provider, ProviderSpec
+    from .provider.host import Host
     from .selection import Candidate, Veto
 
 PROJECT = "segue"

@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .adaptation.omissions import Omissions as Omissions
+    from .adaptation.omissions import plain_messages as plain_messages
     from .capabilities import Capabilities as Capabilities
     from .capabilities import Fact as Fact
     from .errors import ConfigError as ConfigError
@@ -38,10 +40,6 @@ if TYPE_CHECKING:
     from .generator import format_prompt as format_prompt
     from .generator import get_last_user_message as get_last_user_message
     from .hookspecs import hookimpl as hookimpl
-    from .provider.host import Host as Host
-    from .provider.listing import declared_models as declared_models
-    from .provider.listing import list_openai_models as list_openai_models
-    from .provider.listing import list_pages as list_pages
     from .messages import CachePart as CachePart
     from .messages import EmbedRequest as EmbedRequest
     from .messages import FilePart as FilePart
@@ -53,10 +51,8 @@ if TYPE_CHECKING:
     from .messages import TextPart as TextPart
     from .messages import Tool as Tool
     from .messages import ToolCall as ToolCall
-    from .plugins.middleware import Middleware as Middleware
     from .observation import Observer as Observer
-    from .adaptation.omissions import Omissions as Omissions
-    from .adaptation.omissions import plain_messages as plain_messages
+    from .plugins.middleware import Middleware as Middleware
     from .provider.contract import Conformance as Conformance
     from .provider.contract import Context as Context
     from .provider.contract import Embedder as Embedder
@@ -66,6 +62,10 @@ if TYPE_CHECKING:
     from .provider.contract import ProviderSettings as ProviderSettings
     from .provider.contract import ProviderSpec as ProviderSpec
     from .provider.contract import TakesAddresses as TakesAddresses
+    from .provider.host import Host as Host
+    from .provider.listing import declared_models as declared_models
+    from .provider.listing import list_openai_models as list_openai_models
+    from .provider.listing import list_pages as list_pages
     from .selection import Candidate as Candidate
     from .selection import Veto as Veto
     from .transport import raise_for_status as raise_for_status

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, Unpack, ca
 from typing_extensions import TypeVar
 
 from .client.client import Client as AsyncClient
+from .client.misnamed import known_arguments
 from .events import TextDelta
 from .frames import forgetful
-from .client.misnamed import known_arguments
 from .transport import AiohttpTransport
 from .values import dataclass
 
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from .client.asking import Asking, SchemaInput
     from .capabilities import Needs, NeedsInput
     from .chain.walk import Chain
+    from .client.asking import Asking, SchemaInput
     from .client.client import ChainInput
     from .client.client import Stream as AsyncStream
-    from .config import Config, Source
-    from .downloads import Downloads
-    from .events import EmbedReply, Event, Reply
     from .client.live import LiveModels
+    from .config import Config, Source
+    from .events import EmbedReply, Event, Reply
     from .messages import MessagesInput, Policy, Request
-    from .plugins.middleware import Middleware
     from .observation import Attempt, Observer
-    from .provider.contract import Secret
+    from .plugins.middleware import Middleware
     from .plugins.registry import Registry
+    from .provider.contract import Secret
     from .resilience import Breaker, Budget, HealthStore, Retry
     from .selection import Candidate, Selection
     from .transport import Timeout, Transport
+    from .transport.downloads import Downloads
 
 __all__ = ["Client", "Stream"]
 

@@ -32,9 +32,9 @@ from ..wire.blotting import blot
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from ..adaptation.output import Parse
     from ..messages import Request
     from ..observation import MidStream, Outcome, Way
-    from ..adaptation.output import Parse
     from ..pricing import Pricing
     from ..resilience.resume import Resumption
 

@@ -7,13 +7,13 @@ import contextlib
 from typing import TYPE_CHECKING, Self
 
 from ..errors import ProviderError
-from ..limits import again
+from ..transport.deadlines import again
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from .attempt import Attempting
     from ..events import Event
+    from .attempt import Attempting
 
 
 class _Racer:

@@ -8,19 +8,40 @@ from collections import deque
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from .attempt import Attempting, Ready, Run
 from ..capabilities import Needs
 from ..constraints import NAME, Anything, Either, Items, Number, Of, Table, Word, check
-from ..errors import AllFailedError, ContentFilterError, ContextLengthError, NoCandidateError, PhaseTimeoutError, PluginError, ProviderError, SegueError
+from ..errors import (
+    AllFailedError,
+    ContentFilterError,
+    ContextLengthError,
+    NoCandidateError,
+    PhaseTimeoutError,
+    PluginError,
+    ProviderError,
+    SegueError,
+)
 from ..events import Event, Flow, Handover, Notice, flow_of
 from ..messages import SETTING_NAMES, Request, Settings
 from ..observation import Attempt, Fallback, MidStream, Wait, WaitReason
-from .race import Race
-from ..resilience import CONCURRENCY, HEDGE, RETRY, Balance, Hedge, Rejection, Rounds, Share, arranged, hedge_of, rejections
+from ..resilience import (
+    CONCURRENCY,
+    HEDGE,
+    RETRY,
+    Balance,
+    Hedge,
+    Rejection,
+    Rounds,
+    Share,
+    arranged,
+    hedge_of,
+    rejections,
+)
 from ..resilience.resume import Resumption, obstacle
-from ..transport import TIMEOUT, limits_with
+from ..transport.deadlines import TIMEOUT, limits_with
 from ..validation import faults_of
 from ..values import dataclass
+from .attempt import Attempting, Ready, Run
+from .race import Race
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence

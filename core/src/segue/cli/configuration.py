@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from ..config import ChainConfig, is_loopback, read, unknown_variables
+from ..config.secrets import KeyStore
 from ..errors import ConfigError
 from ..plugins.registry import Registry
 from ..resilience import Breaker
-from ..config.secrets import KeyStore
 from .keys import known_providers
 from .progress import PROGRESS
 from .references import check_references

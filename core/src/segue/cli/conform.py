@@ -15,8 +15,8 @@ from .terminal import one_line, output, reserved, say, write_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..provider.host import Host
     from ..provider.contract import Level
+    from ..provider.host import Host
     from ..testing.conformance import Origin, Outcome, Report, Result
 
 _LONGEST: Final = 60

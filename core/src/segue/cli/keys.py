@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ..config import key_sources, read
+from ..config.secrets import MAX_BYTES, Key, KeyStore, Reference, put_in_keyring
 from ..errors import ConfigError
 from ..plugins.registry import Registry
-from ..config.secrets import MAX_BYTES, Key, KeyStore, Reference, put_in_keyring
 from .progress import PROGRESS
 from .terminal import is_terminal, one_line, output, reserved, say, write_json
 

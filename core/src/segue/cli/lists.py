@@ -9,9 +9,9 @@ import textwrap
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..client.client import Client
+from ..client.live import UNDECLARED, UNLISTED
 from ..config import find_key
 from ..errors import AllFailedError, NoCandidateError, ProviderError
-from ..client.live import UNDECLARED, UNLISTED
 from . import faults
 from .progress import PROGRESS
 from .targets import shown_number

@@ -26,8 +26,8 @@ from .terminal import one_line, output, say
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..provider.host import Wire
     from ..plugins.registry import Registry
+    from ..provider.host import Wire
 
 Kind: TypeAlias = Literal["text", "host", "wire"]
 """A generator of text, a host with a known wire, or a host with its own wire."""

@@ -7,22 +7,40 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .asking import NO_NEEDS, TABLES
 from ..capabilities import NEEDS, Needs
 from ..chain.walk import MID_STREAM, PROBED
-from ..constraints import ANY_TEXT, FLAG, NAME, NOTHING, SECONDS, Anything, Either, Fault, Items, Methods, Number, Of, Table, Text, Word, check
-from ..plugins.middleware import CHANGES
+from ..constraints import (
+    ANY_TEXT,
+    FLAG,
+    NAME,
+    NOTHING,
+    SECONDS,
+    Anything,
+    Either,
+    Fault,
+    Items,
+    Methods,
+    Number,
+    Of,
+    Table,
+    Text,
+    Word,
+    check,
+)
 from ..observation import TOLD
+from ..plugins.middleware import CHANGES
 from ..resilience import CONCURRENCY, Budget, hedge_of, rejections
-from ..transport import PROXY, TIMEOUT, limits_with
+from ..transport.addresses import PROXY
+from ..transport.deadlines import TIMEOUT, limits_with
+from .asking import NO_NEEDS, TABLES
 
 if TYPE_CHECKING:
-    from .asking import Asking
-    from ..chain.attempt import Run
     from ..capabilities import NeedsInput
+    from ..chain.attempt import Run
     from ..chain.walk import Chain
     from ..constraints import Constraint
     from ..transport import Timeout
+    from .asking import Asking
 
 __all__ = [
     "CLIENT",
@@ -46,7 +64,7 @@ class _Downloads:
     def fault(self, value: object) -> Fault | None:
         if value is None or isinstance(value, bool):
             return None
-        from ..downloads import Downloads
+        from ..transport.downloads import Downloads
 
         return None if isinstance(value, Downloads) else Fault(TypeError, self.wanted, value)
 

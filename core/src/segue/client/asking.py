@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 from ..capabilities import Needs
 from ..constraints import ANY_TEXT, Anything, Of, Table, check, shown
 from ..json_text import check_json
-from ..messages import NO_SETTINGS, SETTING_NAMES, Output, Policy, Request, Settings, read_messages, read_tools, request_with
-from .misnamed import unknown_argument
+from ..messages import (
+    NO_SETTINGS,
+    SETTING_NAMES,
+    Output,
+    Policy,
+    Request,
+    Settings,
+    read_messages,
+    read_tools,
+    request_with,
+)
 from ..validation import faults_of, made
+from .misnamed import unknown_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,37 +15,57 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack
 
 from typing_extensions import TypeVar
 
-from .arguments import EMBED, PROBE, TARGET, check_arguments, check_client, check_model, check_provider, direct, needs_given
-from .asking import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, request_of, with_implied
-from ..chain.attempt import Ready, Run
+from ..adaptation.omissions import adapt
+from ..adaptation.output import parser
+from ..adaptation.structured import answered
 from ..capabilities import Need, Needs
+from ..chain.attempt import Ready, Run
 from ..chain.walk import Chain, Lineup, Resolution, Target, chain_of, in_turn, joined
 from ..config import Config, ProviderConfig, Source, address_fault, find_key, is_loopback, key_sources, load, secret
 from ..constraints import NAME, Of, check
-from ..errors import ConfigError, ConnectError, InvalidOutputError, NoCandidateError, PhaseTimeoutError, PluginError, ProviderError, SegueError, UnsupportedError
+from ..display import nearest
+from ..errors import (
+    ConfigError,
+    ConnectError,
+    InvalidOutputError,
+    NoCandidateError,
+    PhaseTimeoutError,
+    PluginError,
+    ProviderError,
+    SegueError,
+    TimeIsUpError,
+    UnsupportedError,
+)
 from ..events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
 from ..frames import forget_locals, forgetful, forgetful_async
-from .hints import Asked, add_hints
 from ..json_text import check_json
-from ..plugins.layers import Layer, Layers
-from ..limits import TimeIsUpError
 from ..messages import EmbedRequest, MessagesInput, Policy, Request
-from .misnamed import known_arguments
-from ..display import nearest
 from ..observation import HealthSnapshot, Observers
-from ..adaptation.omissions import adapt
-from ..adaptation.output import parser
+from ..plugins.layers import Layer, Layers
+from ..plugins.registry import Registry
 from ..pricing import Pricing
 from ..provider.contract import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
-from ..plugins.registry import Registry
 from ..resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
 from ..selection import Candidate, Offer, Offers, Rejection, as_of, can_be_met, offers_like, without_candidate
-from ..adaptation.structured import answered
 from ..transport import AiohttpTransport, Timeout, at_most, limits_with
 from ..validation import made
 from ..values import dataclass
 from ..views import shown
 from ..wire.blotting import blot, blotted, secrets_in, secrets_of
+from .arguments import (
+    EMBED,
+    PROBE,
+    TARGET,
+    check_arguments,
+    check_client,
+    check_model,
+    check_provider,
+    direct,
+    needs_given,
+)
+from .asking import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, request_of, with_implied
+from .hints import Asked, add_hints
+from .misnamed import known_arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -54,16 +74,16 @@ if TYPE_CHECKING:
 
     from ..capabilities import NeedsInput
     from ..config import KeySource, TargetConfig
-    from ..downloads import Downloading, Downloads, Fetcher
     from ..events import Collector, Embeddings, Event, Flow, Reply
-    from ..plugins.layers import Crossing
-    from .live import LiveModels
-    from ..plugins.middleware import Middleware
     from ..observation import Attempt, Observer
+    from ..plugins.layers import Crossing
+    from ..plugins.middleware import Middleware
     from ..provider.contract import Provider, ProviderSpec, Secret
     from ..resilience import HealthStore, Retry
     from ..selection import Matched, Selection
     from ..transport import Transport
+    from ..transport.downloads import Downloading, Downloads, Fetcher
+    from .live import LiveModels
 
 ChainInput: TypeAlias = "Chain | str | Sequence[str | Needs | Target | Chain]"
 """A chain, the name of a configured one, or a list of its targets."""
@@ -201,7 +221,7 @@ class Client:
         if self._proxy is not None:
             # Behind a proxy a name is resolved where it cannot be checked; past it, the user's wish is ignored.
             raise ConfigError("downloads cannot use a proxy: switch downloads off, or remove the proxy")
-        from ..downloads import Downloads, Fetcher  # only where they are allowed
+        from ..transport.downloads import Downloads, Fetcher  # only where they are allowed
 
         return Fetcher(
             Downloads() if limits is True else limits, ca_file=self._ca_file, loopback_only=self._loopback_only

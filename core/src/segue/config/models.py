@@ -47,10 +47,10 @@ from ..errors import NeedsSyntaxError
 from ..messages import SETTING_NAMES, Settings
 from ..observation import MidStream  # noqa: TC001 - pydantic looks it up
 from ..resilience import Balance, Breaker, Budget, Hedge, Retry
-from .secrets import Key, Reference
 from ..selection import OrderBy  # noqa: TC001 - pydantic looks it up
 from ..wire.openai_chat.quirks import QUIRKS
 from .lines import Path  # noqa: TC001 - as above
+from .secrets import Key, Reference
 from .settings import PluginRule, PluginRules
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")

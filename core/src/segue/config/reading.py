@@ -26,10 +26,10 @@ from .settings import ChainConfig, Config, PluginRules, ProviderConfig, TargetCo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..downloads import Downloads
-    from .secrets import Key
     from ..transport import Timeout
+    from ..transport.downloads import Downloads
     from . import lines, models
+    from .secrets import Key
 
 Source: TypeAlias = "bool | str | os.PathLike[str] | Mapping[str, Any]"
 
@@ -335,8 +335,8 @@ class _Reader:
         return Reading(config, tuple(self.faults), self.origins, self.variables, self.places)
 
     def provider(self, name: str, table: models.ProviderTable) -> ProviderConfig:
-        from .secrets import Reference
         from . import models
+        from .secrets import Reference
 
         place = self.places["providers", name]
         where = self.origins["providers", name]
@@ -429,7 +429,7 @@ def _timeout(table: models.TimeoutTable) -> Timeout | None:
 def _downloads(table: models.DownloadsTable) -> Downloads | None:
     if not table.enabled:
         return None
-    from ..downloads import Downloads  # and with it aiohttp: only where they are allowed
+    from ..transport.downloads import Downloads  # and with it aiohttp: only where they are allowed
 
     return Downloads(**table.model_dump(exclude_unset=True, exclude={"enabled"}))
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ..downloads import Downloads
-    from ..provider.host import Wire
     from ..observation import MidStream
     from ..provider.contract import Model, Secret
+    from ..provider.host import Wire
     from ..resilience import Balance, Hedge, Rejection
-    from .secrets import Reference
     from ..transport import Timeout
+    from ..transport.downloads import Downloads
+    from .secrets import Reference
 
 
 def _nothing() -> Mapping[str, Any]:

@@ -18,9 +18,9 @@ from .pieces import FinishReason, Piece
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..adaptation.omissions import Omissions
     from ..events import Event
     from ..messages import Request
-    from ..adaptation.omissions import Omissions
     from ..provider.contract import Conformance, Context, Model
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]

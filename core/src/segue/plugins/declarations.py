@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from ..capabilities import Capabilities, known_fact
-from ..provider.host import Host
 from ..provider.contract import Conformance, Model, ProviderSpec
+from ..provider.host import Host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..capabilities import Capabilities, Fact, fact_fault
 from ..constraints import shown
-from ..errors import PluginError
+from ..errors import PluginError, TimeIsUpError
 from ..events import Notice
-from . import cause_of
-from ..limits import TimeIsUpError, within
 from ..selection import Candidate, Rejection, Veto
+from . import cause_of
+from .limits import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ..capabilities import Needs
-    from . import Declared, Late
     from ..messages import Request
-    from .middleware import Middleware
     from ..observation import Observer
     from ..provider.contract import Model
     from ..selection import Matched, Selection
+    from . import Declared, Late
+    from .middleware import Middleware
 
 T = TypeVar("T")
 

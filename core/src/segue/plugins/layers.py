@@ -14,13 +14,13 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import field
 from typing import TYPE_CHECKING, Final, get_args
 
-from ..errors import PluginError, ProviderError
+from ..errors import PluginError, ProviderError, TimeIsUpError
 from ..events import Collector, Event, Finish, TextDelta
-from ..limits import TimeIsUpError, within
-from .middleware import Middleware
 from ..transport import Watchdog
 from ..values import dataclass
 from ..views import given_back, shown
+from .limits import within
+from .middleware import Middleware
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

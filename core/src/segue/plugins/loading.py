@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import PluginError
 from ..generator.provider import AsyncGeneratorProvider, as_provider, spec_of
-from ..provider.host import Host
 from ..provider.contract import Model, ProviderSpec, options_model
+from ..provider.host import Host
 from ..values import dataclass
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from ..config import PluginRules
-from ..errors import PluginError
-from .hooks import Hooks
-from ..provider.host import Host
-from . import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, packages, told_trace
 from ..display import nearest
+from ..errors import PluginError
 from ..provider.contract import Provider, ProviderSpec, options_model
+from ..provider.host import Host
 from ..values import dataclass
+from . import Entry, Trust, catalogued, cause_of, declared_here, given_as_spec, loaded, packages, told_trace
+from .hooks import Hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -9,7 +9,23 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
 from ..capabilities import CAPABILITIES, Capabilities, Fact, fact_fault
-from ..constraints import ANY_TEXT, CALLABLE, FLAG, NAME, NOTHING, Anything, Either, Fault, Items, Number, Of, Table, Text, Word, check
+from ..constraints import (
+    ANY_TEXT,
+    CALLABLE,
+    FLAG,
+    NAME,
+    NOTHING,
+    Anything,
+    Either,
+    Fault,
+    Items,
+    Number,
+    Of,
+    Table,
+    Text,
+    Word,
+    check,
+)
 from ..values import dataclass
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from ..constraints import ANY_TEXT, NAME, Items, Text, Word, check
 from ..errors import ConfigError
-from .listing import list_openai_models
-from .contract import FACTS, MODELS, NAMES, OPTIONAL_NAME, PROVIDER_NAME, TEXTS, Conformance, ProviderSpec
 from ..values import dataclass
+from .contract import FACTS, MODELS, NAMES, OPTIONAL_NAME, PROVIDER_NAME, TEXTS, Conformance, ProviderSpec
+from .listing import list_openai_models
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ..constraints import Constraint
     from ..events import Embeddings, Event
     from ..messages import EmbedRequest, FilePart, ImagePart, Request
-    from .contract import Context, Model
     from ..wire.openai_chat import Dialect
+    from .contract import Context, Model
 
 Wire: TypeAlias = Literal["openai_chat", "openai_responses"]
 """The wires that a row can have."""

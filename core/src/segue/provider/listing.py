@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..capabilities import Value
-    from .contract import Context
     from ..wire.model_lists import Page
+    from .contract import Context
 
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
 """The largest page that is read; OpenRouter's, with a thousand models, has about 1 MB."""

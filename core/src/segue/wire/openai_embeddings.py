@@ -10,10 +10,10 @@ import sys
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
+from ..adaptation.omissions import Omissions
 from ..errors import ProtocolError, http_error
 from ..events import Embeddings, Usage
 from ..json_text import to_json
-from ..adaptation.omissions import Omissions
 from . import Call, error_body
 from .blotting import blot, secrets_of
 from .reading import count, json_object, numbers, objects, string, table, usd

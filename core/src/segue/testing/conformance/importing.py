@@ -198,10 +198,10 @@ def _readable() -> tuple[str, ...]:
 def main(told: Mapping[str, Any]) -> None:
     """Import the given provider, print what that did, and end the process even if something still runs."""
     global _READABLE  # set once, before anything is heard
-    from ...provider import host, listing  # noqa: F401 - so that their time is not the plugin's
-    from ... import plugin, transport, wire
-    from ...plugins import loaded
+    from ... import plugin
     from ...messages import Request  # noqa: F401 - as above
+    from ...plugins import loaded
+    from ...provider import host, listing  # noqa: F401 - so that their time is not the plugin's
     from ...wire import anthropic_messages, openai_chat, openai_responses  # noqa: F401 - as above
     from .origin import Origin
 

@@ -14,8 +14,8 @@ from ...values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ...provider.host import Host
     from ...provider.contract import ProviderSpec
+    from ...provider.host import Host
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, assert_never
 from urllib.parse import quote
 
+from ...adaptation.omissions import Omissions
 from ...errors import InvalidOutputError
 from ...events import Notice
 from ...json_text import from_json, to_json
@@ -23,7 +24,6 @@ from ...messages import (
     TextPart,
     ToolName,
 )
-from ...adaptation.omissions import Omissions
 from .. import Call
 from .answers import opaque_block
 

@@ -6,6 +6,7 @@ import base64
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
+from ...adaptation.omissions import Omissions
 from ...json_text import from_json, to_json
 from ...messages import (
     AudioPart,
@@ -18,7 +19,6 @@ from ...messages import (
     TextPart,
     ToolName,
 )
-from ...adaptation.omissions import Omissions
 from .. import Call
 from .quirks import PLAIN
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, assert_never
 
+from ...adaptation.omissions import Omissions
 from ...json_text import from_json, to_json
 from ...messages import (
     AudioPart,
@@ -20,7 +21,6 @@ from ...messages import (
     TextPart,
     ToolName,
 )
-from ...adaptation.omissions import Omissions
 from .. import Call
 from .answers import CALLS
 

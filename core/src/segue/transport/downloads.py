@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from yarl import URL
 
-from .constraints import Count, Port, Positive, Seconds, check_fields
-from .errors import DownloadError, ProviderError
-from .limits import TimeIsUpError
-from .messages import FilePart, ImagePart, image_type
-from .transport import NO_TIMEOUT, AiohttpTransport, Call, at_most
-from .values import dataclass
+from ..constraints import Count, Port, Positive, Seconds, check_fields
+from ..errors import DownloadError, ProviderError, TimeIsUpError
+from ..messages import FilePart, ImagePart, image_type
+from ..values import dataclass
+from . import NO_TIMEOUT, AiohttpTransport, Call, at_most
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from .messages import Message, Part, Request
-    from .transport import Response
+    from ..messages import Message, Part, Request
+    from . import Response
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
 Addressed: TypeAlias = ImagePart | FilePart

@@ -1,32 +1,17 @@
-"""A time limit for code that may not return, and for a wait in a loop that was blocked."""
+"""A time limit for the code of a plugin, which may not return."""
 
 from __future__ import annotations
 
 import contextvars
 import threading
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import TimeIsUpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
-
-_ON_TIME: Final = 0.01
-"""Seconds; a timer that is not later than this is on time."""
-_LONGEST: Final = 10.0
-"""Seconds; a clock may also jump, as after the computer was suspended."""
-
-
-def again(late: float) -> float:
-    """How many seconds more to wait where a timer fired this number of seconds late; 0 if it was on time.
-
-    A timer is late if other code blocked the event loop: for that time at least, nothing was sent or read.
-    """
-    return min(late, _LONGEST) if late > _ON_TIME else 0.0
-
-
-class TimeIsUpError(Exception):
-    """The code did not return within its time limit; it is still running in its thread."""
 
 
 def within(seconds: float, function: Callable[[], T], *, name: str) -> T:

@@ -1,0 +1,90 @@
+"""The error of a response whose status is not a success."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from ..errors import ProviderError, http_error
+from ..wire import error_body
+from ..wire.blotting import blot, secrets_of
+from .error_table import broken
+from .headers import request_id_of, retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from ..errors import HTTPError
+    from ..wire import Call
+    from .seam import Response
+
+
+MAX_ERROR_BYTES: Final = 64 * 1024
+"""How much of an error's body is read; the fields of a longer body are unknown."""
+
+
+async def raise_for_status(response: Response | aiohttp.ClientResponse, call: Call | str | None = None) -> None:
+    """Raise the HTTPError for a status outside 200-299; status and body fields decide its type.
+
+    A text in place of the call becomes the message of the error.
+    """
+    if 200 <= response.status <= 299:
+        return
+    # An error keeps the frame in which it is raised, so that holds no header and no body, and nothing that shows them.
+    try:
+        raise await _error_of(response, call)
+    finally:
+        del response, call
+
+
+async def _error_of(response: Response | aiohttp.ClientResponse, call: Call | str | None) -> HTTPError:
+    """The error of an answer whose status is none of success."""
+    secrets = [] if call is None or isinstance(call, str) else secrets_of(url=call.url, headers=call.headers)
+    if isinstance(response, aiohttp.ClientResponse):
+        sent = response.request_info
+        secrets += secrets_of(url=str(sent.real_url), headers=sent.headers)
+        response = ForeignResponse(response)
+    body = bytearray()
+    try:
+        async with contextlib.aclosing(response.chunks()) as chunks:
+            async for data in chunks:
+                body += data
+                if len(body) > MAX_ERROR_BYTES:
+                    break
+    except ProviderError:
+        pass  # the status is known; what is missing of the body only explains it
+    error = http_error(
+        response.status,
+        error_body.read(bytes(body), kind=response.headers.get("x-amzn-errortype"), secrets=secrets),
+        body=error_body.shown(bytes(body), secrets=secrets),
+        retry_after=retry_after(response.headers),
+        request_id=request_id_of(response.headers),
+    )
+    if isinstance(call, str):
+        error.args = (call,)
+    if response.headers.get("x-should-retry", "").lower() == "false":
+        error.retryable = False  # OpenAI and Anthropic say so where the status alone would mislead
+    blot(error, secrets)
+    return error
+
+
+class ForeignResponse:
+    """The response of the caller's aiohttp session, as a response of our transport."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.delimited: bool = "content-length" in response.headers or "transfer-encoding" in response.headers
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        try:
+            async for data in self._response.content.iter_any():
+                yield data
+        except (aiohttp.ClientError, OSError) as error:
+            failure = broken(error)
+        else:
+            return
+        raise failure  # outside the except block, as above
