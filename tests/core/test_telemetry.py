@@ -57,7 +57,7 @@ class Collected:
     @property
     def spans(self) -> list[ReadableSpan]:
         """Those that have ended, in the order of their attempts."""
-        return sorted(self._spans.get_finished_spans(), key=lambda span: told(span)["segue.chain.walk.attempt.number"])
+        return sorted(self._spans.get_finished_spans(), key=lambda span: told(span)["segue.attempt.number"])
 
     def points(self, name: str) -> list[Any]:
         """The points of a metric."""
@@ -103,8 +103,8 @@ async def test_each_attempt_is_a_span() -> None:
         "gen_ai.request.stream": False,
         "gen_ai.output.type": "text",
         "server.address": "127.0.0.1",
-        "segue.chain.walk.attempt.number": 2,
-        "segue.chain.walk.attempt.way": "next",
+        "segue.attempt.number": 2,
+        "segue.attempt.way": "next",
         "segue.outcome": "answered",
     }
     assert expected.items() <= told(answered).items()
@@ -142,7 +142,7 @@ async def test_what_is_counted() -> None:
     kinds = {point.attributes["gen_ai.token.type"] for point in collected.points("gen_ai.client.token.usage")}
     assert kinds == {"input", "output"}
     (fallback,) = collected.points("segue.fallbacks")
-    assert (fallback.value, fallback.attributes["segue.chain.walk.attempt.way"]) == (1, "continue")
+    assert (fallback.value, fallback.attributes["segue.attempt.way"]) == (1, "continue")
 
 
 async def test_every_outcome_ends_its_span() -> None:

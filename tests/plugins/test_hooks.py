@@ -158,7 +158,7 @@ async def test_a_client_without_hooks_starts_no_thread(
     monkeypatch.setattr("segue.plugins.hooks.within", refuse)
     monkeypatch.setattr("segue.plugins.layers.within", refuse)
     monkeypatch.setattr("segue.client.client.shown", refuse)
-    monkeypatch.setattr("segue.chain.walk.attempt.shown", refuse)
+    monkeypatch.setattr("segue.chain.attempt.shown", refuse)
     async with OpenAIHost() as host, client_of({"a": host}) as client:
         async with client.stream("Hello", model="a/m") as stream:
             assert type(stream._events).__name__ == "_Walk"

@@ -51,7 +51,7 @@ class Telemetry(Observer):
     """Pass it to a client: ``Client(observers=[Telemetry()])``. Without providers, the global ones are used.
 
     A span is a child of the span in which the call was made. ``error.type`` is the name of the error's class.
-    ``segue.outcome`` and ``segue.chain.walk.attempt.way`` are the `Attempt`'s ``outcome`` and ``way``. ``segue.call`` is one
+    ``segue.outcome`` and ``segue.attempt.way`` are the `Attempt`'s ``outcome`` and ``way``. ``segue.call`` is one
     number for all attempts of a call. A candidate that was skipped has a span of zero length.
     """
 
@@ -117,7 +117,7 @@ class Telemetry(Observer):
 
     def fell_back(self, fallback: Fallback, /) -> None:
         """Count the fallback by its way and by the outcome of the attempt before it."""
-        told = {"gen_ai.provider.name": fallback.provider, "segue.chain.walk.attempt.way": fallback.way}
+        told = {"gen_ai.provider.name": fallback.provider, "segue.attempt.way": fallback.way}
         if fallback.error is not None:
             told["error.type"] = type(fallback.error).__name__
         self._fallbacks.add(1, told)
@@ -128,9 +128,9 @@ class Telemetry(Observer):
         self._circuits.add(1, {**told, "segue.circuit.state": change.after})
 
     def _begun(self, about: Attributes, told: Attributes, number: int, way: str | None) -> Span:
-        told["segue.chain.walk.attempt.number"] = number
+        told["segue.attempt.number"] = number
         if way is not None:
-            told["segue.chain.walk.attempt.way"] = way
+            told["segue.attempt.way"] = way
         name = f"{about['gen_ai.operation.name']} {about['gen_ai.request.model']}"
         return self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=told)
 
