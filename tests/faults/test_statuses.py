@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from matrix import Met, Place
-    from segue.chain.walk.attempt import Run
 
+    from segue.chain.attempt import Run
     from segue.testing.loopback import Connection
 
 both = pytest.mark.parametrize("stream", [True, False], ids=["stream", "chat"])

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from .capabilities import Capabilities as Capabilities
     from .capabilities import Fact as Fact
     from .capabilities import Needs as Needs
-    from .chain.walk import Chain as Chain
-    from .chain.walk import Target as Target
+    from .chain.targets import Chain as Chain
+    from .chain.targets import Target as Target
     from .client.client import Client as Client
     from .client.client import Stream as Stream
     from .client.live import LiveModels as LiveModels
@@ -117,7 +117,7 @@ _HOME = {
     "CachePart": "messages",
     "Candidate": "selection",
     "Capabilities": "capabilities",
-    "Chain": "chain.walk",
+    "Chain": "chain.targets",
     "Choice": "events",
     "ChoiceFinish": "events",
     "CircuitChange": "observation",
@@ -184,7 +184,7 @@ _HOME = {
     "Stream": "client.client",
     "StreamBrokenError": "errors",
     "TLSError": "errors",
-    "Target": "chain.walk",
+    "Target": "chain.targets",
     "TextDelta": "events",
     "TextPart": "messages",
     "Timeout": "transport",

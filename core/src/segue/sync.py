@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from .capabilities import Needs, NeedsInput
-    from .chain.walk import Chain
+    from .chain.targets import Chain
     from .client.asking import Asking, SchemaInput
     from .client.client import ChainInput
     from .client.client import Stream as AsyncStream

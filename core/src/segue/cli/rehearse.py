@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ..chain.walk import Chain
+from ..chain.targets import Chain
 from ..rehearsal import FAULTS, Script, read_script, rehearse
 from ..rehearsal.script import ANSWERS, with_faults
 from ..rehearsal.telling import of_call, of_lane

@@ -7,7 +7,7 @@ import sys
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
-from ..chain.walk import LeftOut, Lineup
+from ..chain.targets import LeftOut, Lineup
 from ..client.asking import request_of
 from ..client.client import Client
 from ..errors import NoCandidateError, ProviderError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..chain.walk import Chain
+from ..chain.targets import Chain
 from ..errors import ConfigError, NoCandidateError
 from ..selection import without_candidate
 from ..values import dataclass

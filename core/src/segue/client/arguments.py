@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..capabilities import NEEDS, Needs
-from ..chain.walk import MID_STREAM, PROBED
+from ..chain.targets import MID_STREAM, PROBED
 from ..constraints import (
     ANY_TEXT,
     FLAG,
@@ -37,7 +37,7 @@ from .asking import NO_NEEDS, TABLES
 if TYPE_CHECKING:
     from ..capabilities import NeedsInput
     from ..chain.attempt import Run
-    from ..chain.walk import Chain
+    from ..chain.targets import Chain
     from ..constraints import Constraint
     from ..transport import Timeout
     from .asking import Asking

@@ -20,7 +20,8 @@ from ..adaptation.output import parser
 from ..adaptation.structured import answered
 from ..capabilities import Need, Needs
 from ..chain.attempt import Ready, Run
-from ..chain.walk import Chain, Lineup, Resolution, Target, chain_of, in_turn, joined
+from ..chain.targets import Chain, Lineup, Resolution, Target, chain_of, joined
+from ..chain.walk import in_turn
 from ..config import Config, ProviderConfig, Source, address_fault, find_key, is_loopback, key_sources, load, secret
 from ..constraints import NAME, Of, check
 from ..display import nearest

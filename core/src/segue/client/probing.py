@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..chain.attempt import Ready, Run
-    from ..chain.walk import Lineup
+    from ..chain.targets import Lineup
 
 AT_ONCE: Final = 8
 QUESTION: Final = request_with(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from ..chain.attempt import Ready
-    from ..chain.walk import Chain
+    from ..chain.targets import Chain
     from ..events import Event
     from ..messages import Request
     from ..observation import Attempt, AttemptStart, CircuitChange
