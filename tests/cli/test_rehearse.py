@@ -8,9 +8,9 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from segue.client.client.client import Client
 
 from segue import Chain, ConfigError
+from segue.client.client import Client
 from segue.rehearsal import FAULTS, Part, Rehearsal, Script, Step, read_script, rehearse
 from segue.rehearsal.script import ANSWERS, with_faults
 

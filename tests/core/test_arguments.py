@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
-from segue.client.client.arguments import CLIENT
-from segue.client.client.asking import Asking
 
 import segue
 import segue.plugin
@@ -53,6 +51,8 @@ from segue import (
     ToolName,
     Veto,
 )
+from segue.client.arguments import CLIENT
+from segue.client.asking import Asking
 from segue.client.client import misnamed
 from segue.config import models
 from segue.plugin import Conformance, EmbedRequest, Model, ProviderSpec

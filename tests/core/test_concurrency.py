@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from segue.chain.walk.walk import in_turn
 
 from segue import Finish, OverloadedError, PhaseTimeoutError, ProviderError, TextDelta, Timeout
 from segue.chain.attempt import Ready, Run
+from segue.chain.walk import in_turn
 from segue.messages import Message, Request
 from segue.observation import Observer, Observers, Wait
 from segue.resilience import Concurrency, Retry

@@ -16,8 +16,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
-from segue.provider.contract.contract import Model
-from segue.provider.contract.host import Host
 
 from segue import Capabilities, ConfigError, Fact, Needs, Retry, Timeout
 from segue.config import (
@@ -37,6 +35,8 @@ from segue.config import (
 )
 from segue.config.lines import MAX_DEPTH, DepthError, key_lines
 from segue.config.secrets import KeyStore
+from segue.provider.contract import Model
+from segue.provider.host import Host
 from segue.selection import Preferences
 
 if TYPE_CHECKING:

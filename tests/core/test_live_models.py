@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segue.client.client.live import UNDECLARED, UNLISTED
 
 from segue import (
     Client,
@@ -24,6 +23,7 @@ from segue import (
     Timeout,
     sync,
 )
+from segue.client.live import UNDECLARED, UNLISTED
 from segue.errors import AuthenticationError
 from segue.plugin import Capabilities, Host, Model, ProviderSpec
 from segue.testing import Body, ScriptedHost, Stall

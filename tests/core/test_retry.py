@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from segue.chain.walk.walk import in_turn
 
 from segue import (
     AllFailedError,
@@ -31,6 +30,7 @@ from segue import (
     Timeout,
 )
 from segue.chain.attempt import Ready, Run
+from segue.chain.walk import in_turn
 from segue.messages import Message, Request
 from segue.observation import Observer, Observers, Wait
 from segue.resilience import NO_RETRY, Budget, Fleet, Retry

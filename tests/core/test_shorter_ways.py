@@ -18,15 +18,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
-from segue.client.client.asking import request_of
-from segue.provider.contract.contract import Model, ProviderSpec
 
 import segue.transport
 from segue import Capabilities, Client, Message, Needs, Request, SegueError, Settings
+from segue.client.asking import request_of
 from segue.config import load
 from segue.events import Collector, Finish, Start, TextDelta, Usage, collect
 from segue.messages import read_messages, request_with
 from segue.observation import Health, HealthSnapshot
+from segue.provider.contract import Model, ProviderSpec
 from segue.selection import Offer, Offers, Preferences, matched
 from segue.testing import OpenAIHost
 from segue.transport import AiohttpTransport, Call, _all_there, _Clock, _Protocol, exchange

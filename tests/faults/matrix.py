@@ -11,9 +11,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias, TypeVar
 
-from segue.chain.walk.walk import Chain
-
 from segue import Client, OverloadedError, Retry, SegueError, TextDelta, Timeout
+from segue.chain.targets import Chain
 from segue.errors import ProviderError
 from segue.testing import OpenAIHost, Received, Status, checked, refused_url, tokens_of
 from segue.testing.loopback import Connection, Loopback

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from matrix import LIMIT, NO_RETRY, Clock, Noting
-from segue.chain.walk.walk import Target
 
 import segue.sync
 from segue import Breaker, Chain, Client, Hedge, StreamBrokenError, Timeout
+from segue.chain.targets import Target
 from segue.plugin import AsyncGeneratorProvider
 from segue.testing import OpenAIHost
 from segue.testing.threads import in_thread

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pytest
 from matrix import LIMIT, NO_RETRY, WHOLE, Clock, Host, read
-from segue.chain.walk.walk import Target
 
 import segue.sync
 from segue import (
@@ -26,6 +25,7 @@ from segue import (
     TextDelta,
     Timeout,
 )
+from segue.chain.targets import Target
 from segue.plugin import AsyncGeneratorProvider, Event
 from segue.plugins.middleware import Middleware
 from segue.testing import CromicleHost, ImpatientLoop, Stall, run_virtually

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from matrix import LIMIT, NO_RETRY, WHOLE, Elsewhere, Fault, Host, check
-from segue.chain.walk.walk import Chain
 
 from segue import Client, Finish, PhaseTimeoutError, PluginError, ProtocolError, TextDelta, Timeout
+from segue.chain.targets import Chain
 from segue.errors import ProviderError, SegueError
 from segue.plugin import AsyncGeneratorProvider, Model, ProviderSpec, Start, hookimpl
 from segue.plugin import Host as Row

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from matrix import NO_RETRY, WHOLE, Host, client_of, going_on
-from segue.chain.walk.walk import Chain, Target
 
 from segue import Client, sync
 from segue.capabilities import Capabilities
 from segue.chain.attempt import Attempting, Ready, Run
 from segue.chain.race import Race
+from segue.chain.targets import Chain, Target
 from segue.errors import ConnectError, OverloadedError, RejectedError
 from segue.events import Event, Finish, Handover, TextDelta, Usage
 from segue.messages import Request

@@ -8,8 +8,6 @@ from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from segue.provider.contract.contract import Conformance, Model, ProviderSpec
-from segue.provider.contract.host import Host
 
 from segue import PluginError
 from segue.capabilities import Capabilities, Fact
@@ -17,6 +15,8 @@ from segue.plugins import Entry
 from segue.plugins.declarations import from_plain, to_plain
 from segue.plugins.entries import find
 from segue.plugins.loading import Late
+from segue.provider.contract import Conformance, Model, ProviderSpec
+from segue.provider.host import Host
 
 if TYPE_CHECKING:
     from sites import Site

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from segue.provider.contract.listing import declared_models
 
 from segue import Fact
+from segue.provider.listing import declared_models
 
 _ROOT = Path(__file__).parents[2]
 _SCRIPT = _ROOT / "providers" / "refresh_models.py"

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from segue.chain.walk.walk import Resolution, Target, _Resolving
 
 from segue import Breaker, Capabilities, Chain, Hedge, ServerError
 from segue.chain.attempt import Ready, Run
+from segue.chain.targets import Resolution, Target, _Resolving
 from segue.errors import AuthenticationError, BadRequestError, RateLimitError
 from segue.resilience import CLOSED, Endpoint, Fleet
 from segue.resilience.latency import Latencies

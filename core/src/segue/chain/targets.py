@@ -347,9 +347,3 @@ class _Resolving:
             latency=fleet.latencies(endpoint, whole=self._run.hold_back == math.inf).mean,
             price=sum(known) if len(known) == len(prices) else None,
         )
-
-
-def _number(candidate: Ready, name: str) -> float:
-    """A fact that is a number; less than any where it is not known."""
-    value = candidate.facts.fact(name).value
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else -math.inf

@@ -14,7 +14,6 @@ from ..resilience import HEDGE, RETRY, Rounds
 from ..resilience.resume import Resumption, obstacle
 from .attempt import Attempting
 from .race import Race
-from .targets import _number
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -440,3 +439,9 @@ def _credential(endpoint: Endpoint) -> tuple[str, ...]:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _number(candidate: Ready, name: str) -> float:
+    """A fact that is a number; less than any where it is not known."""
+    value = candidate.facts.fact(name).value
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else -math.inf

@@ -9,7 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from ..constraints import NOTHING, SECONDS, Either, Of, check_fields, shown
+from ..constraints import (
+    NOTHING,
+    SECONDS,
+    Either,
+    Of,
+    Seconds,
+    check_fields,
+    shown,
+)
 from ..errors import TimeIsUpError
 from ..values import dataclass
 
@@ -17,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from typing import Final, Self
 
-    from ..constraints import Seconds
     from ..errors import Phase
 
 
