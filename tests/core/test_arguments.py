@@ -51,9 +51,9 @@ from segue import (
     ToolName,
     Veto,
 )
+from segue.client import misnamed
 from segue.client.arguments import CLIENT
 from segue.client.asking import Asking
-from segue.client.client import misnamed
 from segue.config import models
 from segue.plugin import Conformance, EmbedRequest, Model, ProviderSpec
 from segue.resilience import Concurrency

@@ -29,7 +29,10 @@ from segue.observation import Health, HealthSnapshot
 from segue.provider.contract import Model, ProviderSpec
 from segue.selection import Offer, Offers, Preferences, matched
 from segue.testing import OpenAIHost
-from segue.transport import AiohttpTransport, Call, _all_there, _Clock, _Protocol, exchange
+from segue.transport import AiohttpTransport, Call, exchange
+from segue.transport.deadlines import _Clock
+from segue.transport.pool import ConnectionProtocol
+from segue.transport.shortcut import _IS_AS_KNOWN, all_there
 from segue.validation import like
 from segue.values import dataclass, maker
 from segue.wire.openai_chat import Decoder, answers
@@ -97,7 +100,7 @@ def test_the_shorter_way_sends_what_aiohttps_session_sends(url: str, headers: di
 
 async def test_a_plain_call_takes_the_shorter_way() -> None:
     """All that it knows of aiohttp's insides is there: else every call would cost twice as much, unseen."""
-    assert segue.transport._IS_AS_KNOWN
+    assert _IS_AS_KNOWN
     async with AiohttpTransport() as transport:
         ready = transport._session().prepared(Call("http://127.0.0.1:1/v1", {"authorization": "Bearer sk-a"}, b"{}"))
         assert ready is not None
@@ -167,7 +170,7 @@ class Wire(asyncio.Transport):
 
 async def bodies(pieces: Sequence[bytes], cuts: Sequence[int], limit: int, *, shorter: bool) -> list[bytes]:
     """What is read of a chunked body after each cut of its bytes, and whether more is let in."""
-    protocol = _Protocol(asyncio.get_running_loop())
+    protocol = ConnectionProtocol(asyncio.get_running_loop())
     wire = Wire()
     protocol.connection_made(wire)
     protocol.set_response_params(read_until_eof=True, read_bufsize=limit)
@@ -179,11 +182,11 @@ async def bodies(pieces: Sequence[bytes], cuts: Sequence[int], limit: int, *, sh
     for start, end in itertools.pairwise(edges):
         protocol.data_received(framed[start:end])
         if content._buffer or content.is_eof():
-            told.append(await (_all_there(content) if shorter else content.readany()))
+            told.append(await (all_there(content) if shorter else content.readany()))
             assert not wire.is_paused or content._buffer  # else nobody would ever let the rest in
     while not content.at_eof():
         assert content._buffer or content.is_eof()
-        told.append(await (_all_there(content) if shorter else content.readany()))
+        told.append(await (all_there(content) if shorter else content.readany()))
     return told
 
 
