@@ -22,11 +22,11 @@ from segue import (
     UnsupportedError,
 )
 from segue.wire import anthropic_messages, openai_chat, openai_responses
-from segue_bedrock.asking import encode as bedrock
-from segue_cohere.asking import encode as cohere
-from segue_google.asking import encode as google
-from segue_mistral.asking import MISTRAL
-from segue_ollama.asking import encode as ollama
+from segue_bedrock.encode import encode as bedrock
+from segue_cohere.encode import encode as cohere
+from segue_google.encode import encode as google
+from segue_mistral.encode import MISTRAL
+from segue_ollama.encode import encode as ollama
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from segue.cli import commands
 from segue.events import Finish, Source, Start, TextDelta
 from segue.messages import ReasoningEffort
 from segue.testing import Answer, Body, CromicleHost, Cut, OpenAIHost, Stall, Status, refused_url
-from segue.wire.openai_chat.serving import render_stream
+from segue.wire.openai_chat.server import render_stream
 
 if TYPE_CHECKING:
     from .conftest import CommandLine

@@ -45,7 +45,7 @@ from segue import (
 )
 from segue.events import Collector, Event
 from segue.wire.openai_chat import PLAIN, Decoder, Dialect, dialect, encode
-from segue.wire.openai_chat.serving import read, render, render_stream
+from segue.wire.openai_chat.server import read, render, render_stream
 
 # ── requests ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -36,7 +36,7 @@ from segue.adaptation.omissions import adapt
 from segue.events import Collector, Event
 from segue.plugin import AsyncGeneratorProvider, Host, Model
 from segue.testing import Body, OpenAIHost
-from segue.wire.openai_chat.serving import render, render_stream
+from segue.wire.openai_chat.server import render, render_stream
 
 USAGE = Usage(input_tokens=1000, output_tokens=100, total_tokens=1100)
 

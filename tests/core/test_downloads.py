@@ -54,8 +54,8 @@ from segue.transport.downloads import (
     sniffed,
     system_addresses,
 )
-from segue.wire.anthropic_messages import serving as anthropic_messages
-from segue.wire.openai_responses import serving as openai_responses
+from segue.wire.anthropic_messages import server as anthropic_messages
+from segue.wire.openai_responses import server as openai_responses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

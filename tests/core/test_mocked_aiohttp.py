@@ -14,14 +14,14 @@ from segue import Client, ConnectError, Finish, Host, OverloadedError, Retry, St
 from segue.testing import OpenAIHost
 from segue.transport import AiohttpTransport, Call, exchange
 from segue.wire import anthropic_messages, openai_chat, openai_responses
-from segue.wire.anthropic_messages.serving import render_stream as messages_stream
-from segue.wire.openai_responses.serving import render_stream as responses_stream
-from segue_bedrock import answers as bedrock
-from segue_cohere import answers as cohere
+from segue.wire.anthropic_messages.server import render_stream as messages_stream
+from segue.wire.openai_responses.server import render_stream as responses_stream
+from segue_bedrock import decode as bedrock
+from segue_cohere import decode as cohere
 from segue_cromicle import Cromicle
-from segue_google import answers as google
-from segue_mistral import answers as mistral
-from segue_ollama import answers as ollama
+from segue_google import decode as google
+from segue_mistral import decode as mistral
+from segue_ollama import decode as ollama
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -35,7 +35,7 @@ from segue.transport.pool import ConnectionProtocol
 from segue.transport.shortcut import _IS_AS_KNOWN, all_there
 from segue.validation import like
 from segue.values import dataclass, maker
-from segue.wire.openai_chat import Decoder, answers
+from segue.wire.openai_chat import Decoder, decode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -269,9 +269,9 @@ def test_a_chunk_read_in_one_step_gives_the_same_events(chunks: list[dict[str, A
 
 def test_the_usual_answers_are_read_in_one_step() -> None:
     """Else the tests above would compare one way with itself."""
-    assert answers._text_alone({"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}]}) == "x"
+    assert decode._text_alone({"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}]}) == "x"
     message = {"role": "assistant", "content": "x", "refusal": None}
-    assert answers._told_alone({"choices": [{"message": message, "finish_reason": "stop"}]}) == ("x", "stop", None)
+    assert decode._told_alone({"choices": [{"message": message, "finish_reason": "stop"}]}) == ("x", "stop", None)
 
 
 # ── events on their way ──────────────────────────────────────────────────────────────────────────────

@@ -23,7 +23,7 @@ from segue import (
 )
 from segue.events import Collector, Event, Reply
 from segue.testing import Body, OpenAIHost
-from segue.wire.openai_chat.serving import read, render, render_stream
+from segue.wire.openai_chat.server import read, render, render_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

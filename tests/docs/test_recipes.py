@@ -15,7 +15,7 @@ import pytest
 from segue import Finish, Start, TextDelta, ToolCallDelta, Usage
 from segue.events import Collector, Event
 from segue.testing import Body, OpenAIHost, Status
-from segue.wire.openai_chat.serving import render
+from segue.wire.openai_chat.server import render
 
 RECIPES = Path(__file__).parents[2] / "docs" / "recipes"
 FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -12,7 +12,7 @@ from corpus import index
 from segue import Client, ConfigError
 from segue.plugin import Host, Model
 from segue.testing import Body, OpenAIHost
-from segue.wire.openai_responses.serving import render_stream
+from segue.wire.openai_responses.server import render_stream
 from segue_hosts.rows import HOSTS
 
 if TYPE_CHECKING:

@@ -39,13 +39,13 @@ from segue.testing import Body, ScriptedHost
 from segue.testing.lifecycle import check
 from segue.wire import Decoder, anthropic_messages, openai_chat, openai_embeddings, openai_responses
 from segue.wire.sse import SSEDecoder
-from segue_bedrock import answers as bedrock
-from segue_cohere import answers as cohere
+from segue_bedrock import decode as bedrock
+from segue_cohere import decode as cohere
 from segue_cohere import embedding as cohere_embedding
-from segue_google import answers as google
+from segue_google import decode as google
 from segue_google import embedding as google_embedding
-from segue_mistral import answers as mistral
-from segue_ollama import answers as ollama
+from segue_mistral import decode as mistral
+from segue_ollama import decode as ollama
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -56,7 +56,7 @@ from segue.messages import CachePart, NativePart, Policy
 from segue.testing import Body, ScriptedHost
 from segue.wire import openai_chat
 from segue.wire.anthropic_messages import Decoder, encode
-from segue.wire.anthropic_messages.serving import read, render, render_stream
+from segue.wire.anthropic_messages.server import read, render, render_stream
 from segue_anthropic.models import MODELS
 from segue_anthropic.provider import most_of, takes_system_turns, version_of
 

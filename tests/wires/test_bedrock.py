@@ -75,9 +75,9 @@ from segue.messages import (
 )
 from segue.testing import Body, ScriptedHost
 from segue.wire import Call
-from segue_bedrock import ambient, answers, signing
-from segue_bedrock.answers import FINISH, STATUSES, Decoder
-from segue_bedrock.asking import answer_tool, encode
+from segue_bedrock import ambient, signing
+from segue_bedrock.decode import FINISH, STATUSES, Decoder
+from segue_bedrock.encode import answer_tool, encode
 from segue_bedrock.event_stream import MAX_HEADERS_BYTES, EventStreamDecoder, Frame
 from segue_bedrock.families import takes_forms
 from segue_bedrock.models import MODELS

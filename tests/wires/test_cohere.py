@@ -28,9 +28,9 @@ from segue import (
 from segue.events import Collector, Event, Logprobs, ReasoningDelta, Reply, Source, TokenLogprob
 from segue.messages import FilePart, Message, Output, Policy, Request, Settings, Tool
 from segue.testing import Body, OpenAIHost
-from segue_cohere import answers, embedding
-from segue_cohere.answers import Decoder
-from segue_cohere.asking import PLAN, THINKING, encode
+from segue_cohere import embedding
+from segue_cohere.decode import Decoder
+from segue_cohere.encode import PLAN, THINKING, encode
 from segue_cohere.models import MODELS
 from segue_cohere.provider import prices_of
 

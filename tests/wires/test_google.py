@@ -55,10 +55,10 @@ from segue.messages import (
 from segue.plugin import Context, ProviderSettings
 from segue.testing import Body, ScriptedHost
 from segue.transport import AiohttpTransport
-from segue_google import answers
-from segue_google.answers import Decoder
-from segue_google.asking import NO_SIGNATURE, encode
+from segue_google import decode
+from segue_google.decode import Decoder
 from segue_google.embedding import decode
+from segue_google.encode import NO_SIGNATURE, encode
 from segue_google.provider import Google, Vertex
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

@@ -24,8 +24,8 @@ from segue.events import Collector, Event, Reply, Source
 from segue.messages import FilePart, Message, Output, Request, Settings, Tool
 from segue.testing import Body, OpenAIHost
 from segue.wire import openai_chat
-from segue_mistral.answers import Decoder
-from segue_mistral.asking import MISTRAL
+from segue_mistral.decode import Decoder
+from segue_mistral.encode import MISTRAL
 from segue_mistral.models import MODELS
 
 RECORDED = exchanges(lambda exchange: exchange.api == "mistral-chat" and not exchange.failed)

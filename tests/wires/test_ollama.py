@@ -30,9 +30,8 @@ from segue import (
 from segue.events import Collector, Event, Logprobs, Reply, TokenLogprob, ToolCallDelta
 from segue.messages import ImagePart, Message, Output, Policy, Request, Settings, Tool
 from segue.testing import Body, OpenAIHost
-from segue_ollama import answers
-from segue_ollama.answers import Decoder
-from segue_ollama.asking import encode
+from segue_ollama.decode import Decoder
+from segue_ollama.encode import encode
 from segue_ollama.provider import address
 
 RECORDED = exchanges(lambda exchange: exchange.api == "ollama-chat" and not exchange.failed)

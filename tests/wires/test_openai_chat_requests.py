@@ -14,7 +14,7 @@ from sdk_types import misfits
 
 from segue.messages import CachePart, NativePart, Request
 from segue.wire.openai_chat import dialect, encode
-from segue.wire.openai_chat.serving import read
+from segue.wire.openai_chat.server import read
 
 # Fields of a message that are no part of the wire, by the clients that sent them: what such a request says elsewhere
 # than in its messages' own fields nobody else would read either.

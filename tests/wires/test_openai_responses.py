@@ -59,7 +59,7 @@ from segue.messages import CachePart, NativePart, Policy
 from segue.plugin import Context, ProviderSettings
 from segue.testing import Body, OpenAIHost
 from segue.wire.openai_responses import Decoder, encode
-from segue.wire.openai_responses.serving import read, render, render_stream
+from segue.wire.openai_responses.server import read, render, render_stream
 from segue_openai.azure import Azure
 from segue_openai.provider import OpenAI
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from segue.plugin import ConfigError, HTTPError
 from segue.transport import exchange
 
-from .answers import Decoder
-from .asking import answer_tool, encode, takes_address
+from .decode import Decoder
+from .encode import answer_tool, encode, takes_address
 from .models import MODELS
 from .signing import Signer
 

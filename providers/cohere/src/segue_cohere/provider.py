@@ -8,8 +8,8 @@ from segue.plugin import ConfigError, list_pages
 from segue.transport import exchange, fetch
 
 from . import embedding
-from .answers import Decoder
-from .asking import encode
+from .decode import Decoder
+from .encode import encode
 from .listing import read_models
 from .models import MODELS
 

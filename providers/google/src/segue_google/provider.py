@@ -9,8 +9,8 @@ from segue.plugin import ConfigError, list_pages
 from segue.transport import exchange, fetch
 
 from . import embedding
-from .answers import Decoder
-from .asking import encode, takes_address
+from .decode import Decoder
+from .encode import encode, takes_address
 from .listing import read_models
 from .models import MODELS, VERTEX_MODELS
 

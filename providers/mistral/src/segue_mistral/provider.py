@@ -8,8 +8,8 @@ from segue.plugin import ConfigError, list_openai_models
 from segue.transport import exchange, fetch
 from segue.wire import openai_chat, openai_embeddings
 
-from .answers import Decoder
-from .asking import MISTRAL
+from .decode import Decoder
+from .encode import MISTRAL
 from .models import MODELS
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from segue.plugin import ConfigError
 from segue.transport import exchange, fetch
 from segue.wire import openai_embeddings
 
-from .answers import Decoder
-from .asking import encode
+from .decode import Decoder
+from .encode import encode
 from .listing import list_pulled
 
 if TYPE_CHECKING:

@@ -194,17 +194,17 @@ class CoreWire:
         collector = Collector()
         for event in events:
             collector.add(event)
-        whole = self._serving().render(collector.reply(model="conformance-model"))
+        whole = self._server().render(collector.reply(model="conformance-model"))
         return Scene(name, pieces, meant, whole=whole, lead=1)
 
     def _told(self, events: Sequence[Event]) -> list[bytes]:
-        renderer = self._serving().Renderer(model="conformance-model")
+        renderer = self._server().Renderer(model="conformance-model")
         return [piece for event in events if (piece := renderer.feed(event))]
 
-    def _serving(self) -> Any:
+    def _server(self) -> Any:
         from importlib import import_module
 
-        return import_module(f"segue.wire.{self.name}.serving")
+        return import_module(f"segue.wire.{self.name}.server")
 
     def error(self, status: int, code: str | None = None) -> tuple[bytes, str]:  # noqa: ARG002 - as the protocol has it
         """The error in the format of these wires."""

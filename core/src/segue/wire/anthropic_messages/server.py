@@ -36,8 +36,8 @@ from ...messages import (
     ToolName,
     cache_mark,
 )
-from .answers import FINISH, opaque_block, opaque_caller
-from .asking import FIELDS, WIRE, Body, caller_of
+from .decode import FINISH, opaque_block, opaque_caller
+from .encode import FIELDS, WIRE, Body, caller_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -25,7 +25,7 @@ from ...messages import (
     ToolName,
 )
 from .. import Call
-from .answers import opaque_block
+from .decode import opaque_block
 
 if TYPE_CHECKING:
     from ...messages import Message, Output, Part, Request, Tool, ToolCall

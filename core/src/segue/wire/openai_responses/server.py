@@ -38,8 +38,8 @@ from ...messages import (
     ToolCall,
     ToolName,
 )
-from .answers import CALLS, INCOMPLETE
-from .asking import LOGPROBS, WIRE, Body, namespace_of, opaque_item
+from .decode import CALLS, INCOMPLETE
+from .encode import LOGPROBS, WIRE, Body, namespace_of, opaque_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

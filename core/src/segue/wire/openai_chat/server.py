@@ -37,8 +37,8 @@ from ...messages import (
     cache_mark,
 )
 from ...validation import faults_of
-from .answers import FINISH
-from .asking import WIRE, reasoning_detail, tool_calls
+from .decode import FINISH
+from .encode import WIRE, reasoning_detail, tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -25,7 +25,7 @@ from segue.wire.reading import count, json_object, objects, string, table, text_
 from segue.wire.sse import SSEDecoder
 from segue.wire.tool_calls import ToolCallAssembler
 
-from .asking import PLAN, THINKING
+from .encode import PLAN, THINKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from segue.plugin import InvalidOutputError, Notice, Omissions
 from segue.wire import Call, to_json
 
-from .answers import opaque_block
+from .decode import opaque_block
 from .families import takes_forms, with_effort, with_top_k
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from ...messages import (
     ToolName,
 )
 from .. import Call
-from .answers import CALLS
+from .decode import CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
