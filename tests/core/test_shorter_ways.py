@@ -252,7 +252,7 @@ def test_a_whole_answer_read_in_one_step_gives_the_same_events(value: dict[str, 
     body = [_json(value)]
     short = decoded(body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(answers, "_told_alone", lambda _: None)
+        patch.setattr(decode, "_told_alone", lambda _: None)
         assert short == decoded(body)
 
 
@@ -263,7 +263,7 @@ def test_a_chunk_read_in_one_step_gives_the_same_events(chunks: list[dict[str, A
     body = b"".join(b"data: %b\n\n" % _json(chunk) for chunk in chunks) + (b"data: [DONE]\n\n" if done else b"")
     short = decoded([body])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(answers, "_text_alone", lambda _: None)
+        patch.setattr(decode, "_text_alone", lambda _: None)
         assert short == decoded([body])
 
 

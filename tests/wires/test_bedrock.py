@@ -75,7 +75,7 @@ from segue.messages import (
 )
 from segue.testing import Body, ScriptedHost
 from segue.wire import Call
-from segue_bedrock import ambient, signing
+from segue_bedrock import ambient, decode, signing
 from segue_bedrock.decode import FINISH, STATUSES, Decoder
 from segue_bedrock.encode import answer_tool, encode
 from segue_bedrock.event_stream import MAX_HEADERS_BYTES, EventStreamDecoder, Frame
@@ -609,7 +609,7 @@ def test_what_is_hidden_in_pieces_is_put_together() -> None:
 
 def test_an_answer_larger_than_its_limit_is_a_protocol_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole one is not kept beyond it, nor is a message of a stream."""
-    monkeypatch.setattr(answers, "MAX_BODY_BYTES", 100)
+    monkeypatch.setattr(decode, "MAX_BODY_BYTES", 100)
     with pytest.raises(ProtocolError, match="larger than 100 bytes"):
         list(Decoder().feed(WHOLE))
     with pytest.raises(ProtocolError, match="larger than 10 bytes"):

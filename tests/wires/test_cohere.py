@@ -28,7 +28,7 @@ from segue import (
 from segue.events import Collector, Event, Logprobs, ReasoningDelta, Reply, Source, TokenLogprob
 from segue.messages import FilePart, Message, Output, Policy, Request, Settings, Tool
 from segue.testing import Body, OpenAIHost
-from segue_cohere import embedding
+from segue_cohere import decode, embedding
 from segue_cohere.decode import Decoder
 from segue_cohere.encode import PLAN, THINKING, encode
 from segue_cohere.models import MODELS
@@ -289,7 +289,7 @@ def test_what_the_wire_does_not_allow_is_a_protocol_error(body: bytes) -> None:
 
 def test_an_answer_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole answer is kept up to a limit."""
-    monkeypatch.setattr(answers, "MAX_BODY_BYTES", 50)
+    monkeypatch.setattr(decode, "MAX_BODY_BYTES", 50)
     with pytest.raises(ProtocolError, match="larger than"):
         read(b"{" + b" " * 50)
 

@@ -16,6 +16,7 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
+import segue_google.decode
 from segue import (
     AudioDelta,
     ChoiceFinish,
@@ -55,7 +56,6 @@ from segue.messages import (
 from segue.plugin import Context, ProviderSettings
 from segue.testing import Body, ScriptedHost
 from segue.transport import AiohttpTransport
-from segue_google import decode
 from segue_google.decode import Decoder
 from segue_google.embedding import decode
 from segue_google.encode import NO_SIGNATURE, encode
@@ -438,7 +438,7 @@ def test_an_array_without_a_reason_ends_unknown() -> None:
 
 def test_an_object_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk of each framing is kept up to a limit."""
-    monkeypatch.setattr(answers, "MAX_CHUNK_BYTES", 50)
+    monkeypatch.setattr(segue_google.decode, "MAX_CHUNK_BYTES", 50)
     for head in (b"{", b"[{", b"[", b"data: "):
         with pytest.raises(ProtocolError, match="larger than"):
             read(head, b" " * 30, b"x" * 30)

@@ -30,6 +30,7 @@ from segue import (
 from segue.events import Collector, Event, Logprobs, Reply, TokenLogprob, ToolCallDelta
 from segue.messages import ImagePart, Message, Output, Policy, Request, Settings, Tool
 from segue.testing import Body, OpenAIHost
+from segue_ollama import decode
 from segue_ollama.decode import Decoder
 from segue_ollama.encode import encode
 from segue_ollama.provider import address
@@ -183,7 +184,7 @@ def test_what_the_wire_does_not_allow_is_a_protocol_error(line: bytes) -> None:
 
 def test_an_object_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """What grows without a newline is not kept for ever."""
-    monkeypatch.setattr(answers, "MAX_LINE_BYTES", 50)
+    monkeypatch.setattr(decode, "MAX_LINE_BYTES", 50)
     decoder = Decoder()
     assert list(decoder.feed(b" " * 50)) == []
     with pytest.raises(ProtocolError, match="larger than"):
