@@ -304,7 +304,7 @@ async def test_an_error_inside_a_stream_is_recorded(cli: CommandLine) -> None:
     assert cassette.features == {"stream", "text", "in_stream_error"}
     assert (cassette.expected["text"], cassette.response.body) == ("so far", body)
     assert cassette.expected["error"] == {
-        "status": 200, "type": None, "code": "server_error", "class": "ServerError", "in_stream": True,
+        "status": 200, "type": "server_error", "code": "server_error", "class": "ServerError", "in_stream": True,
     }  # fmt: skip
 
 

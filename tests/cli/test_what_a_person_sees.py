@@ -460,7 +460,8 @@ ROWS = (
         ("chat", "-m", "openai/gpt-5.4-mini", "Hi"),
         code=2,
         err=(
-            "error: there is no candidate\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
+            "error: openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+            "there is no candidate\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
             "  - openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
         ),
     ),
@@ -470,7 +471,8 @@ ROWS = (
         way="terminal",
         code=2,
         out=(
-            "error: there is no candidate\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
+            "error: openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+            "there is no candidate\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
             "  - openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
         ).replace("\n", "\r\n"),
     ),

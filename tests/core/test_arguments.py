@@ -922,10 +922,14 @@ async def test_a_target_made_for_each_call_has_one_limit() -> None:
     """Targets of the same name share their limit in one client."""
     async with OpenAIHost() as host:
         host.does(Stall("headers"))
-        async with client_of(host, timeout=0.2, retry=0) as client:
-            calls = [client.chat("x", chain=[Target("a/m", concurrency=1)]) for _ in range(3)]
-            ended = await asyncio.gather(*calls, return_exceptions=True)
-        assert all(isinstance(one, PhaseTimeoutError) for one in ended)
+        async with client_of(host, retry=0) as client, asyncio.TaskGroup() as group:
+            first = group.create_task(client.chat("x", chain=[Target("a/m", concurrency=1)]))
+            while not host.requests:  # noqa: ASYNC110 - the host has no event for it
+                await asyncio.sleep(0)
+            later = [client.chat("x", chain=[Target("a/m", concurrency=1)], timeout=0.1) for _ in range(2)]
+            others = await asyncio.gather(*later, return_exceptions=True)
+            first.cancel()
+        assert all(isinstance(one, PhaseTimeoutError) for one in others)
         assert len(host.requests) == 1
 
 

@@ -158,7 +158,7 @@ async def test_a_host_on_this_machine(tmp_path: Path) -> None:
         first, second = fences("local", "toml")
         configured(tmp_path, first.replace("http://127.0.0.1:8099/v1", host.url) + second)
         printed = await run(fences("local", "python")[0], tmp_path)
-    assert printed.startswith("Once upon a time.\n Usage(")
+    assert printed.startswith("Once upon a time.\nUsage(")
     assert printed.endswith(" 0.0\n")
     assert host.requests[0].json["max_tokens"] == 200
     assert "authorization" not in headers(host)

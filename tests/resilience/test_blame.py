@@ -81,7 +81,7 @@ async def test_what_the_callers_code_raises_reaches_the_caller(code: str, target
 async def test_half_a_surrogate_pair_is_the_callers_fault(target: str, way: str) -> None:
     """It is a ValueError that says so, of whatever text of the request: nothing is sent, and no host is blamed."""
     async with OpenAIHost() as host, client_of(host) as client:
-        with pytest.raises(ValueError, match="half of a surrogate pair") as caught:
+        with pytest.raises(ValueError, match="must be text without lone surrogates") as caught:
             await ask(client, way, messages="an emoji cut in two: \ud83d", **TARGETS[target])
         assert "emoji" not in str(caught.value)
         assert "\n" not in str(caught.value)

@@ -20,7 +20,7 @@ from segue.wire.openai_chat.server import read
 # than in its messages' own fields nobody else would read either.
 REFUSED = {
     "ollama-openai-chat-28b04cc672": "images",  # Ollama's own field, sent to its compatible address
-    "writer-chat-553cad593d": "tool_calls.0.id",  # a call without an id, which its result could not name
+    "writer-chat-553cad593d": "tool_calls[0].id",  # a call without an id, which its result could not name
 }
 
 

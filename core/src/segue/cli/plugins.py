@@ -39,8 +39,8 @@ class Commands(click.Group):
     A word that is close to a command is refused: a typing error must never become a question that costs money.
     """
 
-    command_class = Command
-    group_class = Group
+    command_class: type[click.Command] | None = Command
+    group_class: type[click.Group | type] | None = Group
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
