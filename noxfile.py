@@ -137,8 +137,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def imports(session: nox.Session) -> None:
-    """Check the layers of imports with import-linter."""
+    """Check the layers of imports with import-linter; print the structure, and check that it has no cycle."""
     session.run(str(binary(Path(python()).parents[1], "lint-imports")), external=True)
+    session.run(python(), "tests/structure.py", external=True)
 
 
 HEAVY = (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[1]
+LAYERS = "<!-- The layers are inserted here when the site is built, from the contract in pyproject.toml. -->"
 
 # What to do about each error. A test checks that every exported class has an entry.
 ADVICE = {
@@ -308,7 +314,32 @@ def api_page(module: str) -> str:
     return "\n".join(lines)
 
 
+def layers_section() -> str:
+    """The layers of core, from the top down, with the first sentence of each of their modules and packages."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (one["layers"] for one in contracts if one["type"] == "layers")
+    lines = ["| layer | modules and packages |", "|---|---|"]
+    for number, layer in enumerate(layers, 1):
+        told = []
+        for name in re.findall(r"\w+", layer):
+            package = ROOT / "core" / "src" / "segue" / name
+            file = package / "__init__.py" if package.is_dir() else package.with_suffix(".py")
+            if file.exists():
+                sentence = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n\n")[0]
+                told.append(f"`{name}`: " + " ".join(sentence.split()))
+        if told:
+            lines.append(f"| {number} | {'<br>'.join(told)} |")
+    return "\n".join(lines)
+
+
 # ── what mkdocs calls ────────────────────────────────────────────────────────────────────────────────
+
+
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
+    """Fill in what a page of its own text takes from the code."""
+    if page.file.src_path == "design.md":
+        return markdown.replace(LAYERS, layers_section())
+    return markdown
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -10,8 +10,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -143,13 +147,19 @@ def test_every_page_is_in_the_navigation(site: Path) -> None:
         assert f'href="{path}"' in index or path.name == "index.html", path
 
 
-def test_every_error_says_what_to_do() -> None:
-    """The page of errors has an entry for each that is exported, and for no other."""
+def _reference() -> ModuleType:
+    """The program that makes pages from the code."""
     spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
     assert spec is not None
     assert spec.loader is not None
     reference = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(reference)
+    return reference
+
+
+def test_every_error_says_what_to_do() -> None:
+    """The page of errors has an entry for each that is exported, and for no other."""
+    reference = _reference()
     assert {cls.__name__ for cls in reference.exported_errors()} == reference.ADVICE.keys()
 
 
@@ -177,3 +187,13 @@ def test_the_page_of_wires_is_made_from_their_encoders() -> None:
     for line in rows:
         name = line.split("|")[1].strip()
         assert ("*notice*" in line or "*refused*" in line) is (f"- **{name}**" in page)
+
+
+def test_the_layers_in_the_docs_are_those_of_the_contract() -> None:
+    """The page on the design has every layer with its modules, and each module says in a sentence what it is."""
+    reference = _reference()
+    assert reference.LAYERS in (ROOT / "docs" / "design.md").read_text()
+    told = re.findall(r"`(\w+)`: (\S)", reference.layers_section())
+    package = ROOT / "core" / "src" / "segue"
+    modules = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert {name for name, _ in told} == modules - {"__init__", "__main__"}

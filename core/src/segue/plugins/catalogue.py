@@ -119,7 +119,8 @@ def catalogued(allowed: Callable[[Entry], bool], *, time_limit: float, anew: boo
     if new:
         from .child import inspect  # and with it subprocess: only where something is new
 
-        for entry, one in inspect(new, time_limit, load=anew).items():
+        for entry, read in inspect(new, time_limit, load=anew).items():
+            one = Told(*read)
             lasts = "error" not in one.head and one.head["stamps"]
             told[entry] = one if lasts else replace(one, head={**one.head, "path": stamps})
     if file is not None and (new or moved):

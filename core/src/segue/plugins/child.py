@@ -11,13 +11,12 @@ import subprocess
 import sys
 import threading
 import time
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from .catalogue import Told
 from .inspection import inspected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .entries import Entry
 
@@ -36,12 +35,16 @@ class _NoChildError(Exception):
     """This process cannot start an interpreter."""
 
 
-def inspect(entries: Sequence[Entry], time_limit: float, *, load: bool = False) -> dict[Entry, Told]:
+Read: TypeAlias = "tuple[Mapping[str, Any], Sequence[str]]"
+"""What was read of a plugin, and the declarations of its providers as JSON."""
+
+
+def inspect(entries: Sequence[Entry], time_limit: float, *, load: bool = False) -> dict[Entry, Read]:
     """The declarations of each plugin; if one hangs or ends the process, the others are still read.
 
     ``load`` imports the implementations of its providers too.
     """
-    told: dict[Entry, Told] = {}
+    told: dict[Entry, Read] = {}
     left = list(entries)
     while left:
         try:
@@ -56,10 +59,10 @@ def inspect(entries: Sequence[Entry], time_limit: float, *, load: bool = False) 
     return told
 
 
-def _told(result: dict[str, Any]) -> Told:
+def _told(result: dict[str, Any]) -> Read:
     lines = result.pop("providers", [])
     head = {"names": [], "hooks": [], "trace": [], "printed": "", "replaced": [], "file": "", "stamps": [], **result}
-    return Told(json.loads(json.dumps(head)), lines)  # as it will be once it was kept
+    return json.loads(json.dumps(head)), lines  # as it will be once it was kept
 
 
 def _one_run(entries: Sequence[Entry], time_limit: float, *, load: bool) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 @cache
 def all_items() -> tuple[Item, ...]:
     """Every test once."""
-    from . import abilities, declaring, faults, secrecy, streaming  # here: some of them look at this list themselves
+    from . import abilities, declaring, faults, secrecy, streaming  # they import the whole library
 
     return (
         *declaring.ITEMS,

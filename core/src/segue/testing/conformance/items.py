@@ -42,11 +42,16 @@ class Item:
     trial: Trial
 
 
+NAMES: Final[set[str]] = set()
+"""The names of all tests whose modules are imported."""
+
+
 def item(name: str, level: Level = "text") -> Callable[[Trial], Item]:
     """Make an item from a function; its docstring is the sentence."""
 
     def make(trial: Trial) -> Item:
         sentence = " ".join((inspect.getdoc(trial) or "").split())
+        NAMES.add(name)
         return Item(name, level, sentence, trial)
 
     return make
