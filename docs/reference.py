@@ -304,7 +304,7 @@ def api_page(module: str) -> str:
     names = getattr(loaded, "__all__", None) or [cls.__name__ for cls in exported_errors()]
     lines = [f"# {module}", "", inspect.cleandoc(loaded.__doc__ or "").partition("\n")[0], ""]
     if module == "segue":
-        lines += ["Further arguments of `chat()` and `stream()`:", "", "::: segue.client.asking.Asking", ""]
+        lines += ["Further arguments of `chat()` and `stream()`:", "", "::: segue.client.arguments.Asking", ""]
     for name in names:
         value = getattr(loaded, name)
         home = getattr(value, "__module__", module)

@@ -52,8 +52,8 @@ from segue import (
     Veto,
 )
 from segue.client import misnamed
-from segue.client.arguments import CLIENT
-from segue.client.asking import Asking
+from segue.client.arguments import Asking
+from segue.client.constraints import CLIENT
 from segue.config import models
 from segue.plugin import Conformance, EmbedRequest, Model, ProviderSpec
 from segue.resilience import Concurrency

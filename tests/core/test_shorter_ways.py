@@ -21,7 +21,7 @@ from pydantic_core import to_json
 
 import segue.transport
 from segue import Capabilities, Client, Message, Needs, Request, SegueError, Settings
-from segue.client.asking import request_of
+from segue.client.arguments import request_of
 from segue.config import load
 from segue.events import Collector, Finish, Start, TextDelta, Usage, collect
 from segue.messages import read_messages, request_with

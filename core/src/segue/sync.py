@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .capabilities import Needs, NeedsInput
     from .chain.targets import Chain
-    from .client.asking import Asking, SchemaInput
+    from .client.arguments import Asking, SchemaInput
     from .client.client import ChainInput
     from .client.client import Stream as AsyncStream
     from .client.live import LiveModels

@@ -158,7 +158,7 @@ def _about(provider: str, model: str, request: Request | None) -> Attributes:
 
 
 def _is_for_vectors(request: Request | None) -> bool:
-    """The request of an embedding call is an empty placeholder (`segue.client.asking.NO_REQUEST`)."""
+    """The request of an embedding call is an empty placeholder (`segue.client.arguments.NO_REQUEST`)."""
     return request is not None and not request.messages
 
 

@@ -22,11 +22,11 @@ from ..frames import forget_locals
 from ..json_text import NotUnicodeError
 from ..observation import Attempt, AttemptStart, Observers, Wait
 from ..pricing import SharedPricing
+from ..redaction import shown
 from ..resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
 from ..transport import Timeout, Watchdog, foreign_error
 from ..validation import like
 from ..values import dataclass
-from ..views import shown
 from ..wire.blotting import blot
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from .importing import REFERENCE, imported
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..client.asking import SchemaInput
+    from ..client.arguments import SchemaInput
 
 
 def read_schema(given: str) -> SchemaInput:

@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
 from ..chain.targets import LeftOut, Lineup
-from ..client.asking import request_of
+from ..client.arguments import request_of
 from ..client.client import Client
 from ..errors import NoCandidateError, ProviderError
 from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
 
     from ..capabilities import NeedsInput
-    from ..client.asking import Asking, SchemaInput
+    from ..client.arguments import Asking, SchemaInput
     from ..client.client import ChainInput
     from ..events import Event, Reply, Source
     from ..messages import Message, Request

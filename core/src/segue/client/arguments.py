@@ -1,209 +1,164 @@
-"""The constraints of the arguments of `Client` and its methods, and the meaning of plain values."""
+"""Reads and checks the arguments of `Client.chat`, `Client.stream` and the other calls."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
-from ..capabilities import NEEDS, Needs
-from ..chain.targets import MID_STREAM, PROBED
-from ..constraints import (
-    ANY_TEXT,
-    FLAG,
-    NAME,
-    NOTHING,
-    SECONDS,
-    Anything,
-    Either,
-    Fault,
-    Items,
-    Methods,
-    Number,
-    Of,
-    Table,
-    Text,
-    Word,
-    check,
+from ..capabilities import Needs
+from ..constraints import ANY_TEXT, Anything, Of, Table, check, shown
+from ..json_text import check_json
+from ..messages import (
+    NO_SETTINGS,
+    SETTING_NAMES,
+    Output,
+    Policy,
+    Request,
+    Settings,
+    read_messages,
+    read_tools,
+    request_with,
 )
-from ..observation import TOLD
-from ..plugins.middleware import CHANGES
-from ..resilience import CONCURRENCY, Budget, hedge_of, rejections
-from ..transport.addresses import PROXY
-from ..transport.deadlines import TIMEOUT, limits_with
-from .asking import NO_NEEDS, TABLES
+from ..validation import faults_of, made
+from .misnamed import unknown_argument
 
 if TYPE_CHECKING:
-    from ..capabilities import NeedsInput
-    from ..chain.attempt import Run
-    from ..chain.targets import Chain
-    from ..constraints import Constraint
+    from collections.abc import Iterator, Sequence
+
+    from pydantic import BaseModel
+
+    from ..capabilities import Need
+    from ..messages import MessagesInput, ReasoningEffort, ToolInput, ToolName
+    from ..observation import MidStream
+    from ..resilience import Hedge, Rejection
     from ..transport import Timeout
-    from .asking import Asking
 
-__all__ = [
-    "CLIENT",
-    "EMBED",
-    "PROBE",
-    "TARGET",
-    "check_arguments",
-    "check_client",
-    "check_model",
-    "check_provider",
-    "direct",
-    "needs_given",
-]
+SchemaInput: TypeAlias = "type[BaseModel] | Mapping[str, Any] | Literal['json']"
+
+NO_NEEDS: Final = Needs()
+NO_REQUEST: Final = request_with((), NO_SETTINGS, stream=True)
+"""The request that an embedding call passes through a chain."""
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_HOW: Final = ("timeout", "mid_stream", "reject", "hedge", "hold_back")
+_SAID: Final = ("tools", "tool_choice", "options", "extra_body", "extra_headers", "policy")
 
 
-class _Downloads:
-    """A `Downloads`, whose class is imported only if one is given."""
+class Asking(TypedDict, total=False):
+    """The other arguments of a call; the settings are those of `Settings`.
 
-    wanted: str = "a Downloads, True or False"
+    ``tools`` are `Tool` values, Python functions or dictionaries in the OpenAI form. ``tool_choice`` is
+    ``"auto"``, ``"none"``, ``"required"`` or a tool's name. ``options`` are settings for single providers, by the
+    provider's name. ``extra_body`` and ``extra_headers`` are added to the HTTP request unchanged.
 
-    def fault(self, value: object) -> Fault | None:
-        if value is None or isinstance(value, bool):
-            return None
-        from ..transport.downloads import Downloads
+    These override the chain and the client: ``timeout`` (a number is the total in seconds), ``mid_stream``, ``hedge``
+    (a number is the delay in seconds) and ``reject``, as in `Chain`. ``hold_back`` is the number of characters that a
+    stream holds back, so that ``reject`` can check them.
+    """
 
-        return None if isinstance(value, Downloads) else Fault(TypeError, self.wanted, value)
+    tools: Sequence[ToolInput]
+    tool_choice: str | ToolName | Mapping[str, Any] | None
+    options: Mapping[str, Mapping[str, Any]]
+    extra_body: Mapping[str, Any]
+    extra_headers: Mapping[str, str]
+    policy: Policy
+    timeout: Timeout | float | None
+    mid_stream: MidStream
+    reject: Sequence[Rejection] | Rejection
+    hedge: Hedge | float | bool | None
+    hold_back: float | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    max_tokens: int | None
+    stop: str | Sequence[str] | None
+    seed: int | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    n: int | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    parallel_tool_calls: bool | None
+    reasoning_effort: ReasoningEffort | None
 
 
-class _Environ:
-    """Environment variables: text by name."""
-
-    wanted: str = "a dict of variables by name, each text"
-
-    def fault(self, value: object) -> Fault | None:
-        return None if value is os.environ else _VARIABLES.fault(value)
-
-
-class _File:
-    """The path of an existing file."""
-
-    wanted: str = "the path of a file that exists"
-
-    def fault(self, value: object) -> Fault | None:
-        if not isinstance(value, (str, os.PathLike)):
-            return Fault(TypeError, self.wanted, value)
-        return None if Path(value).is_file() else Fault(ValueError, self.wanted, value)
+def request_of(messages: MessagesInput, schema: SchemaInput | None, asking: Asking, *, stream: bool) -> Request:
+    """The request from the arguments; TypeError for an unknown one, TypeError or ValueError for a wrong one."""
+    where = "stream" if stream else "chat"
+    settings, said = _read(where, asking, schema) if asking or schema is not None else (NO_SETTINGS, _NOTHING)
+    turns = read_messages(messages, where=where)
+    if not said:
+        return request_with(turns, settings, stream=stream)
+    return made(where, Request, {"messages": turns, "settings": settings, "stream": stream, **said})
 
 
-_VARIABLES: Final = Table(ANY_TEXT, _Environ.wanted)
-_OBSERVER: Final = Methods(f"an observer: an object with one or more of the methods {', '.join(TOLD)}", any_of=TOLD)
-_MIDDLEWARE: Final = Methods(
-    f"middleware: an object with one or both of the methods {' and '.join(CHANGES)}",
-    any_of=CHANGES,
-    generators=("events",),
-)
-_KEY: Final = Either(ANY_TEXT, Methods("a secret", "get_secret_value"), wanted="text or a pydantic SecretStr")
-_SETTINGS: Final = Of((os.PathLike, Mapping), "a path or a mapping")
+def _read(where: str, asking: Asking, schema: SchemaInput | None) -> tuple[Settings, Mapping[str, Any]]:
+    """The settings, and what else is said beside the messages."""
+    given: dict[str, Any] = dict(asking)
+    said = {name: value for name in _SAID if (value := given.pop(name, None)) is not None}
+    for name in _HOW:
+        given.pop(name, None)
+    for name in given:
+        if name not in SETTING_NAMES:
+            raise TypeError(unknown_argument(where, name))
+    for name, constraint in TABLES.items():
+        if name in said:
+            check(where, name, said[name], constraint, secret=True)
+    if "extra_body" in said:
+        check_json(where, "extra_body", said["extra_body"])
+    if "tools" in said:
+        said["tools"] = read_tools(said["tools"], where=where)
+    if schema is not None:
+        said["output"] = _output(where, schema)
+    return made(where, Settings, given) if given else NO_SETTINGS, said
 
-CLIENT: Final[Mapping[str, Constraint]] = {
-    "config": Either(FLAG, NAME, _SETTINGS, wanted="True, False, the path of a file, or a dict like the file"),
-    "plugins": FLAG,
-    "providers": Items(Anything(), "a list of providers", once=True),
-    "api_keys": Either(Table(_KEY, "a dict of keys by the provider's name"), NOTHING),
-    "timeout": TIMEOUT,
-    "concurrency": CONCURRENCY,
-    "budget": Either(Of(Budget), NOTHING),
-    "health": Either(Methods("a health store: an object with get, put and items", "get", "put", "items"), NOTHING),
-    "proxy": Either(PROXY, NOTHING),
-    "ca_file": Either(_File(), NOTHING),
-    "environment_proxies": Either(FLAG, NOTHING),
-    "downloads": Either(_Downloads(), NOTHING),
-    "host_messages": Either(FLAG, NOTHING),
-    "observers": Items(_OBSERVER, "a list of observers"),
-    "middleware": Items(_MIDDLEWARE, "a list of middleware"),
-    "transport": Either(Methods("a transport: an object with open", "open", async_too=True), NOTHING),
-    "environ": Either(_Environ(), NOTHING),
+
+TABLES: Final = {
+    "options": Table(Of(Mapping, "a dict"), "a dict of options by the provider's name, each a dict"),
+    "extra_body": Table(Anything(), "a dict"),
+    "extra_headers": Table(ANY_TEXT, "a dict of text by name"),
 }
-"""Those of `Client` itself; ``retry`` and ``breaker`` are read where they are defined."""
-
-_SECRET: Final = frozenset({
-    "config", "api_keys", "proxy", "environ", "extra_body", "extra_headers", "options", "messages", "inputs",
-})  # fmt: skip
-"""Arguments that may hold keys or messages."""
-
-EMBED: Final[Mapping[str, Constraint]] = {
-    "inputs": Either(ANY_TEXT, Items(ANY_TEXT, empty=False), wanted="text or a list of texts, not empty"),
-    "dimensions": Either(Number(ge=1, whole=True), NOTHING),
-    "purpose": Either(Word("query", "document"), NOTHING),
-    "timeout": TIMEOUT,
-    **{name: Either(constraint, NOTHING) for name, constraint in TABLES.items()},
-}
-"""Those of `Client.embed`."""
-
-_MODEL: Final = Either(Text("the name of a model"), NOTHING)
-_PROVIDER: Final = Either(Text("the name of a provider"), NOTHING)
-_HOLD_BACK: Final = Either(Number(ge=0, infinite=True), NOTHING)
-PROBE: Final[Mapping[str, Constraint]] = {"targets": PROBED, "within": SECONDS}
-"""Those of `Client.probe`."""
-
-TARGET: Final = Either(NAME, Of(Needs), wanted="'provider/model', a model's name, or a Needs")
+"""The arguments that are dicts and may hold secrets."""
 
 
-def check_arguments(where: str, given: Mapping[str, Any], constraints: Mapping[str, Constraint]) -> None:
-    """Check the arguments that have a constraint; TypeError or ValueError for the first that is wrong."""
-    for name, constraint in constraints.items():
-        check(where, name, given[name], constraint, secret=name in _SECRET)
+def _output(where: str, schema: SchemaInput) -> Output:
+    """The form of the answer that the argument ``schema`` says."""
+    if schema == "json":
+        return Output()
+    told = f"{where}(schema={shown(schema)}): schema"
+    if isinstance(schema, Mapping):
+        check_json(where, "schema", schema)
+        return Output.of(schema)
+    if isinstance(schema, type) and hasattr(schema, "model_json_schema") and hasattr(schema, "model_validate_json"):
+        try:
+            return Output.of(schema)
+        except TypeError as error:
+            told = f"{told}: {error}"
+        raise TypeError(told)
+    kind = ValueError if isinstance(schema, str) else TypeError
+    raise kind(f"{told} must be a pydantic model (the class), a JSON schema (a dict), or 'json'")
 
 
-def check_client(given: Mapping[str, Any]) -> None:
-    """Check the arguments of `Client`."""
-    check_arguments("Client", given, CLIENT)
-
-
-def check_model(where: str, model: str | None) -> None:
-    """Check the argument ``model``."""
-    if model is not None and (model.__class__ is not str or not model):
-        check(where, "model", model, _MODEL)
-
-
-def check_provider(where: str, provider: str | None) -> None:
-    """Check the argument ``provider``."""
-    check(where, "provider", provider, _PROVIDER)
-
-
-def needs_given(where: str, given: NeedsInput | None, configured: Mapping[str, Needs]) -> Needs:
-    """The needs of the argument ``needs``; text may be the name of configured needs."""
-    if given is None:
-        return NO_NEEDS
-    if isinstance(given, Needs):
-        return given
-    if given.__class__ is not str:
-        check(where, "needs", given, NEEDS)
-    if isinstance(given, str):
-        return configured.get(given) or Needs(given)
-    if isinstance(given, Mapping):
-        return Needs(given)
-    each = [(configured.get(one) or Needs(one)) if isinstance(one, str) else (one,) for one in given]
-    return Needs([term for terms in each for term in terms])
-
-
-def direct(where: str, run: Run, chain: Chain | None, asking: Asking) -> None:
-    """Set how the candidates are tried: by the call, or else the chain, or else the client."""
-    if chain is not None:
-        run.mid_stream, run.hedge, run.reject = chain.mid_stream, chain.hedge, chain.reject
-        run.timeout = limits_with(chain.timeout, run.timeout)
-        run.usual = None if run.usual is None else limits_with(chain.timeout, run.usual)
-    if not asking:
+@contextlib.contextmanager
+def named(where: str, place: str = "") -> Iterator[None]:
+    """Turn pydantic's error of several lines into a ValueError of one line."""
+    try:
+        yield
+    except ValueError as error:
+        told = faults_of(error, where, place)
+    else:
         return
-    if "timeout" in asking:
-        run.timeout = limits_given(where, asking["timeout"], run.timeout)
-    if "mid_stream" in asking:
-        check(where, "mid_stream", asking["mid_stream"], MID_STREAM)
-        run.mid_stream = asking["mid_stream"]
-    if "hedge" in asking:
-        run.hedge = hedge_of(where, asking["hedge"])
-    if "reject" in asking:
-        run.reject = rejections(where, asking["reject"])
-    if "hold_back" in asking:
-        check(where, "hold_back", asking["hold_back"], _HOLD_BACK)
-        run.hold_back = max(run.hold_back, asking["hold_back"] or 0.0)
+    raise ValueError(told)
 
 
-def limits_given(where: str, given: Timeout | float | None, usual: Timeout) -> Timeout:
-    """The timeout from the argument ``timeout`` and the default one."""
-    check(where, "timeout", given, TIMEOUT)
-    return limits_with(given, usual)
+def with_implied(needs: Needs, implied: Sequence[Need], *, lenient: bool) -> Needs:
+    """The needs, together with the needs that the request implies.
+
+    For a named model an unknown fact is enough, and a schema that it does not support is requested in another way.
+    """
+    if lenient:
+        implied = [replace(need, unknown_ok=True) for need in implied if need.name != "json_schema"]
+    return needs & Needs(implied) if implied else needs

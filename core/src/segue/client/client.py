@@ -46,14 +46,15 @@ from ..plugins.layers import Layer, Layers
 from ..plugins.registry import Registry
 from ..pricing import Pricing
 from ..provider.contract import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
+from ..redaction import shown
 from ..resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
 from ..selection import Candidate, Offer, Offers, Rejection, as_of, can_be_met, offers_like, without_candidate
 from ..transport import AiohttpTransport, Timeout, at_most, limits_with
 from ..validation import made
 from ..values import dataclass
-from ..views import shown
 from ..wire.blotting import blot, blotted, secrets_in, secrets_of
-from .arguments import (
+from .arguments import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, request_of, with_implied
+from .constraints import (
     EMBED,
     PROBE,
     TARGET,
@@ -64,7 +65,6 @@ from .arguments import (
     direct,
     needs_given,
 )
-from .asking import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, request_of, with_implied
 from .hints import Asked, add_hints
 from .misnamed import known_arguments
 

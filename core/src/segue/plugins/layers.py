@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from ..errors import PluginError, ProviderError, TimeIsUpError
 from ..events import Collector, Event, Finish, TextDelta
+from ..redaction import given_back, shown
 from ..transport import Watchdog
 from ..values import dataclass
-from ..views import given_back, shown
 from .limits import within
 from .middleware import Middleware
 
