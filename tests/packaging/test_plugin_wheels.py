@@ -105,7 +105,7 @@ def test_it_is_listed(segue: Run) -> None:
 def test_it_is_selected_by_its_flags_and_used(segue: Run) -> None:
     """It stands before the public host, and answers a call that names only what it needs."""
     explained = segue("explain", "--needs", "working, supports_gpt_35_turbo").stdout
-    assert explained.index("1. acme/acme-1") < explained.index("2. cromicle/gpt-3.5-turbo")
+    assert explained.index("1. acme/acme-1") < explained.index("only with your consent:\n  - cromicle/gpt-3.5-turbo")
     done = segue("chat", "--needs", "working, supports_gpt_35_turbo", "hi")
     assert (done.stdout, done.returncode) == ("hello from acme\n", 0)
     assert segue("chat", "-m", "acme/acme-1", "hi").stdout == "hello from acme\n"
