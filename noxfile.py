@@ -220,7 +220,8 @@ def tests(session: nox.Session) -> None:
                 chosen_tests = ["tests/core"]
                 if version == wanted[-1]:
                     chosen_tests += ["tests/faults", "tests/resilience"]
-                session.run(inside, "-m", *pytest, *chosen_tests, *ignored, external=True)
+                ignored += [f"--ignore={each}" for each in SLOW]
+                session.run(inside, "-m", *pytest, "--hypothesis-profile=again", *chosen_tests, *ignored, external=True)
             else:
                 if version != "3.11":
                     session.env["COVERAGE_CORE"] = "sysmon"

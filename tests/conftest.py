@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+# For the Pythons after the first: what is the same on each of them was tried at length there.
+hypothesis.settings.register_profile("again", deadline=None, derandomize=bool(os.environ.get("CI")), max_examples=20)
 
 # What plugins declare is kept for the whole run, and not in the home of whoever runs it; pytest's workers inherit it.
 if "SEGUE_CACHE" not in os.environ:

@@ -96,12 +96,14 @@ def installs(text: str) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if "pip install" in line]
 
 
-LINES = [
-    pytest.param(line, id=f"{page.relative_to(ROOT)}:{line}")
-    for page in PAGES
-    for line in installs(page.read_text("utf-8"))
-    if page.name != "write-a-provider.md"  # its lines go together: tests/docs/test_write_a_provider.py runs them
-]
+LINES = sorted(
+    {
+        line
+        for page in PAGES
+        if page.name != "write-a-provider.md"  # its lines go together: tests/docs/test_write_a_provider.py runs them
+        for line in installs(page.read_text("utf-8"))
+    }
+)
 
 
 @pytest.fixture(scope="module")
