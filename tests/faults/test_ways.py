@@ -14,7 +14,7 @@ from segue.capabilities import Capabilities
 from segue.chain.attempt import Attempting, Ready, Run
 from segue.chain.race import Race
 from segue.chain.targets import Chain, Target
-from segue.errors import ConnectError, OverloadedError, RejectedError
+from segue.errors import ConnectError, OverloadedError, RejectedError, StreamBrokenError
 from segue.events import Event, Finish, Handover, TextDelta, Usage
 from segue.messages import Request
 from segue.observation import Attempt
@@ -314,3 +314,28 @@ async def test_a_host_that_wants_a_mark_goes_on_with_it(quirk: str, marked: Any)
     assert text == WHOLE
     assert marked(second.requests[0].json)
     assert first.requests[0].json["messages"] == [{"role": "user", "content": "hi"}]
+
+
+_NOT_CONTINUED = "it is not known to continue the text of another model (the fact prefill)"
+
+
+@pytest.mark.parametrize("hedge", [None, 5.0])
+@pytest.mark.parametrize(
+    ("prefill", "mid_stream", "told"),
+    [
+        (False, "continue", f"no candidate could continue the answer: last/m was not tried: {_NOT_CONTINUED}"),
+        (True, "fail", "no candidate was tried after the answer began: mid_stream is 'fail'"),
+    ],
+)
+async def test_a_cut_answer_says_why_nobody_continued_it(
+    hedge: float | None, prefill: bool, mid_stream: Any, told: str
+) -> None:
+    """A note of the error gives the reason, in a chain with and without a hedge."""
+    async with Host(answer=WHOLE, script=[Cut(600)]) as first, Host(answer=WHOLE) as second:
+        async with client_of({"faulty": first.url, "last": second.url}, prefill=prefill) as client:
+            chain = Chain("faulty/m", "last/m", mid_stream=mid_stream, hedge=hedge)
+            with pytest.raises(StreamBrokenError) as caught:
+                async with client.stream("hi", chain=chain) as stream:
+                    await stream.reply()
+    assert told in caught.value.__notes__
+    assert not second.requests

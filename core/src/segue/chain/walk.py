@@ -48,8 +48,8 @@ class _Walk(Flow):
 
     __slots__ = (
         "_asked", "_before", "_broken", "_candidates", "_current", "_events", "_failures", "_final", "_given",
-        "_held_slot", "_is_begun", "_is_given", "_is_over", "_notices", "_refused", "_request", "_rounds", "_run",
-        "_turn", "_unasked", "_until", "_window",
+        "_held_slot", "_is_begun", "_is_given", "_is_over", "_kept_out", "_notices", "_refused", "_request", "_rounds",
+        "_run", "_turn", "_unasked", "_until", "_window",
     )  # fmt: skip
 
     def __init__(self, candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice]) -> None:
@@ -70,6 +70,7 @@ class _Walk(Flow):
         self._window = -math.inf  # the context that was too small
         self._given: Collector | None = None  # what the caller has, once something was given
         self._broken: list[ProviderError] = []  # what went wrong from then on
+        self._kept_out: list[str] = []  # who was not tried from then on, and why
         self._current: Attempting | None = None
         self._events: Flow | None = None  # of the current one, or of the race that it is in
         self._is_given = False  # whether they gave something
@@ -223,11 +224,11 @@ class _Walk(Flow):
 
     def _passed_by(self, candidate: Ready) -> str | None:
         if self._window > -math.inf and _number(candidate, "context") <= self._window:
-            return "we do not know that its context is larger than the one that was too small"
+            return "its context is not known to be larger than the one that was too small"
         if self._given is not None and self._run.mid_stream == "continue" and self._given.text.strip():
             takes = candidate.facts.fact("prefill").value
             if takes is not True and takes != "echoes":
-                return "we do not know that it can continue the text of another model (prefill)"
+                return "it is not known to continue the text of another model (the fact prefill)"
         return None
 
     def _too_late(self, endpoint: Endpoint, now: float) -> PhaseTimeoutError | None:
@@ -245,6 +246,8 @@ class _Walk(Flow):
         run = self._run
         run.begun += 1
         error.provider, error.model = candidate.provider, candidate.model
+        if self._given is not None:
+            self._kept_out.append(f"{candidate.provider}/{candidate.model} was {error.args[0]}")
         attempt = Attempt(
             candidate.provider, candidate.model, "skipped", 0.0, error=error, number=run.begun, call=run.call
         )
@@ -383,7 +386,11 @@ class _Walk(Flow):
         if run.mid_stream != "restart":
             assert attempt.record is not None
             run.parts.append(attempt.record)
-        if run.mid_stream == "fail" or not self._next_may_help(error):
+        if run.mid_stream == "fail":
+            if len(self._candidates) > 1:
+                error.add_note("no candidate was tried after the answer began: mid_stream is 'fail'")
+            self._stop(error)
+        elif not self._next_may_help(error):
             self._stop(error)
         elif run.mid_stream == "continue":
             reason = obstacle(self._request, self._given)
@@ -409,6 +416,9 @@ class _Walk(Flow):
         self._let_go(but=errors)
         for error in errors:
             error.attempts = tuple(run.attempts)
+        if self._broken and self._kept_out:
+            told = "; ".join(self._kept_out[:MOST_NOTICES])
+            self._broken[-1].add_note(f"no candidate could continue the answer: {told}")
         count = len(errors) + alike
         if count == 1:
             errors[0].text = errors[0].text or text
