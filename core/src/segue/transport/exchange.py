@@ -30,16 +30,8 @@ class _Exchanged(Flow):
     """The events of one exchange, each batch those that one read of the body completes."""
 
     __slots__ = (
-        "_call",
-        "_chunks",
-        "_decoder",
-        "_failure",
-        "_is_over",
-        "_is_read",
-        "_opened",
-        "_response",
+        "_call", "_chunks", "_decoder", "_failure", "_is_over", "_is_read", "_opened", "_request_id", "_response",
         "_transport",
-        "request_id_of",
     )  # fmt: skip
 
     def __init__(self, transport: Transport, call: Call, decoder: Decoder) -> None:
