@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -82,11 +83,21 @@ error, so that a traceback shows it and the command line prints it below the err
 `repr()` or `args`, and never in Segue's log.
 
 ```py
-try:
-    await client.chat("Hi", model="openai/gpt-5.4-mini", temperature=5)
-except ProviderError as error:
-    print(error)               # openai: HTTP 400 (decimal_above_max_value)
-    print(error.host_message)  # Invalid 'temperature': …
+import asyncio
+
+from segue import Client, ProviderError
+
+
+async def main():
+    async with Client() as client:
+        try:
+            await client.chat("Hi", model="openai/gpt-5.4-mini", temperature=5)
+        except ProviderError as error:
+            print(error)  # openai: HTTP 400 (decimal_above_max_value)
+            print(error.host_message)  # Invalid 'temperature': …
+
+
+asyncio.run(main())
 ```
 
 A host may quote your prompt in its message: see [Security](security.md#what-an-error-contains).
@@ -250,7 +261,7 @@ def _form(value: dict[str, Any], tables: dict[str, Any]) -> str:
 
 def commands_page() -> str:
     """Every command with its help, as it prints it."""
-    lines = ["# Commands", ""]
+    lines = ["# Commands", "", "Every command of `segue`, with the help that it prints.", ""]
     for name, command, context in _walk(command_line, None, "segue"):
         lines += [f"## {name}", "", "```text", command.get_help(context).strip(), "```", ""]
     return "\n".join(lines)
@@ -297,12 +308,21 @@ API = {
     "reference/testing.md": "segue.testing",
 }
 
+API_TITLES = {
+    "segue": "the Python API",
+    "segue.plugin": "the API for providers and plugins",
+    "segue.errors": "the classes of errors",
+    "segue.sync": "the synchronous client",
+    "segue.testing": "hosts and fixtures for tests",
+}
+
 
 def api_page(module: str) -> str:
     """Each public name of a module."""
     loaded = __import__(module, fromlist=["__all__"])
     names = getattr(loaded, "__all__", None) or [cls.__name__ for cls in exported_errors()]
-    lines = [f"# {module}", "", inspect.cleandoc(loaded.__doc__ or "").partition("\n")[0], ""]
+    about = inspect.cleandoc(loaded.__doc__ or "").partition("\n")[0].replace("``", "`")
+    lines = [f"# {module}: {API_TITLES[module]}", "", about, ""]
     if module == "segue":
         lines += ["Further arguments of `chat()` and `stream()`:", "", "::: segue.client.arguments.Asking", ""]
     for name in names:
@@ -336,10 +356,28 @@ def layers_section() -> str:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Fill in what a page of its own text takes from the code."""
+    """Fill in what a page takes from the code, and give it its own description."""
     if page.file.src_path == "design.md":
-        return markdown.replace(LAYERS, layers_section())
-    return markdown
+        markdown = markdown.replace(LAYERS, layers_section())
+    page.meta.setdefault("description", description(markdown, page.file.src_path))
+    # The lexer of consoles takes a command without a prompt for output, and shows it in grey.
+    return re.sub(r"^```console$", "```sh", markdown, flags=re.MULTILINE)
+
+
+def description(markdown: str, path: str) -> str:
+    """What search engines show of a page: its title and the first sentences of its prose, without marks."""
+    if path == "index.md":
+        return "Segue talks to language models through many providers. Select by capability; fall back when one fails."
+    title, _, rest = markdown.partition("\n")
+    rest = re.sub(r"^```.*?^```$|<!--.*?-->", "", rest, flags=re.MULTILINE | re.DOTALL)
+    paragraphs = (" ".join(one.split()) for one in re.split(r"\n\s*\n", rest))
+    prose = next((_plain(one) for one in paragraphs if re.match(r"[\w`\[\"]", one)), "")
+    return shorten(f"Segue, {_plain(title.lstrip('# '))}: {prose}".rstrip(": "), width=160, placeholder=" …")
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return re.sub(r"[`*\"<>]", "", text).strip()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

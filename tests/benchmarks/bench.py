@@ -66,7 +66,7 @@ class Row:
         """How it stands."""
         if self.must == math.inf:
             return ""
-        return "aim met" if self.value <= self.aim else "must met" if self.value <= self.must else "MISSED"
+        return "goal met" if self.value <= self.aim else "within limit" if self.value <= self.must else "MISSED"
 
     def cells(self) -> list[str]:
         """The row of a table."""
@@ -76,7 +76,7 @@ class Row:
         return [self.name, self.floor, self.ours, shown, spread, *limits, self.verdict]
 
 
-TITLES = ["", "floor", "ours", "measured", "quartiles", "must", "aim", ""]
+TITLES = ["", "floor", "ours", "measured", "quartiles", "limit", "goal", ""]
 
 
 def bench_folder() -> Path | None:
@@ -337,7 +337,7 @@ def starts(base: str, costs: Path, floor: Path) -> list[Row]:
     ]  # fmt: skip
     for who, name, must, aim in (
         ("ours", "a fresh process to its first answer", 1.5, 1.2),
-        ("configured", "the same, its address told by a file", math.inf, math.inf),
+        ("configured", "the same, with a configuration file", math.inf, math.inf),
     ):
         ratios = [mine / its for mine, its in firsts[who]]
         shown = [f"{statistics.median(figure[place] for figure in firsts[who]):.0f} ms" for place in (1, 0)]

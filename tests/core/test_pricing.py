@@ -89,3 +89,10 @@ def test_without_the_package_declared_prices_count(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "genai_prices", None)
     usage = Usage(input_tokens=1_000_000, output_tokens=0)
     assert priced(url="https://api.openai.com/v1").cost(usage) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("usage", [Usage(), USAGE, Usage(output_tokens=0, cost=0.5)])
+def test_the_repr_of_usage_has_the_counts_that_were_sent(usage: Usage) -> None:
+    """It shows no count that the host did not send, and reads back as the same usage."""
+    assert "None" not in repr(usage)
+    assert eval(repr(usage)) == usage

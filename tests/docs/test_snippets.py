@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from test_plain_english import CODE_WIDTH
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -155,6 +157,36 @@ def _reference() -> ModuleType:
     reference = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(reference)
     return reference
+
+
+def test_code_of_generated_pages_fits_the_page() -> None:
+    """No line of code in a page that is made from the code of Segue is wider than the page at 1280 px."""
+    reference = _reference()
+    blocks = FENCE.findall(reference.commands_page() + "\n" + reference.errors_page() + "\n")
+    lines = [line for _, block in blocks for line in block.splitlines()]
+    assert len(lines) > 100
+    assert [line for line in lines if len(line) > CODE_WIDTH] == []
+
+
+def test_every_page_has_its_own_description(site: Path) -> None:
+    """Search engines get a title and a description of at most 160 characters, different for each page."""
+    found: dict[str, str] = {}
+    for page in sorted(site.rglob("*.html")):
+        text = page.read_text("utf-8")
+        match = re.search(r'<meta name="?description"? content="([^"]+)"', text)
+        assert match is not None, page
+        assert len(html.unescape(match[1])) <= 160, page
+        if page.name != "404.html":
+            assert match[1] not in found, (page, found[match[1]])
+            found[match[1]] = page.name
+
+
+def test_commands_are_not_shown_as_output(site: Path) -> None:
+    """A block of commands has the colors of a shell: the lexer of consoles shows commands without prompts in grey."""
+    text = (site / "install.html").read_text("utf-8")
+    assert "pip" in text
+    assert "language-console" not in text
+    assert 'class="go"' not in text
 
 
 def test_every_error_says_what_to_do() -> None:

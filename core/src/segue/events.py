@@ -176,6 +176,11 @@ class Usage:
     output_audio_tokens: int | None = None
     cost: float | None = None
 
+    def __repr__(self) -> str:
+        """The counts that the host sent, without the others."""
+        counts = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return f"Usage({', '.join(f'{name}={count!r}' for name, count in counts if count is not None)})"
+
     def plus(self, other: Usage) -> Usage:
         """The sum of both; a count that only one of them has is used unchanged."""
         sums: dict[str, Any] = {}

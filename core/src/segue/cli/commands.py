@@ -402,7 +402,7 @@ def rehearse(steps: bool, as_json: bool, config: str | None, **given: Any) -> in
 
     \b
     segue rehearse main --fault openai=F08
-    segue rehearse -m openai/gpt-5.4-mini -m anthropic --fault openai=F12 --svg timeline.svg
+    segue rehearse -m openai -m anthropic --fault openai=F12 --svg timeline.svg
     """  # noqa: D301 - click reads the character
     from .rehearse import Play, list_steps, play
 
