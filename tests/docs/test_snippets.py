@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 from test_plain_english import CODE_WIDTH
 
+import segue
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -187,6 +189,29 @@ def test_commands_are_not_shown_as_output(site: Path) -> None:
     assert "pip" in text
     assert "language-console" not in text
     assert 'class="go"' not in text
+
+
+def _wrong_arguments() -> list[object]:
+    """Each example of the table of wrong arguments, with the error that the table names."""
+    page = (ROOT / "docs" / "retries-and-timeouts.md").read_text("utf-8")
+    rows = re.findall(r"^\|[^|]+\| `(\w+Error)` \| (`.*`) \|$", page, re.MULTILINE)
+    return [pytest.param(code, error, id=code) for error, cell in rows for code in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize(("code", "error"), _wrong_arguments())
+async def test_a_wrong_argument_raises_the_error_of_the_table(code: str, error: str) -> None:
+    """Each example raises the error of its row, and not a class below it."""
+    call = code if re.match(r"\w+\(", code) else f"chat('x', {code})"
+    async with segue.Client(config=False, plugins=False) as client:
+        names = {name: getattr(segue, name) for name in segue.__all__}
+
+        async def asked() -> None:
+            await eval(call.replace("…", "1"), {**names, "chat": client.chat})
+
+        with pytest.raises((TypeError, ValueError)) as raised:
+            await asked()
+    assert raised.type.__name__ == error
+    assert "await" not in str(raised.value)  # as what was accepted would raise here
 
 
 def test_every_error_says_what_to_do() -> None:
