@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from codecs import getincrementaldecoder
+from codecs import BOM_UTF8, getincrementaldecoder
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -55,8 +55,9 @@ def _decoded(body: bytes) -> str | None:
         text = body.decode("utf-16", "replace")
     else:
         try:
-            # Of a body that was cut in the middle of a character the rest is read.
-            return getincrementaldecoder("utf-8-sig")().decode(body)
+            # Of a body that was cut in the middle of a character the rest is read. Not utf-8-sig, whose module would
+            # be imported only here, where the process may have no file descriptor left.
+            return getincrementaldecoder("utf-8")().decode(body.removeprefix(BOM_UTF8))
         except UnicodeDecodeError:
             text = body.decode("latin-1")
     is_text = 4 * sum(map(str.isascii, text)) > 3 * len(text) and not _CONTROLS.search(text)
