@@ -24,7 +24,7 @@ from ..chain.targets import Chain, Lineup, Resolution, Target, chain_of, joined
 from ..chain.walk import in_turn
 from ..config import Config, ProviderConfig, Source, address_fault, find_key, is_loopback, key_sources, load, secret
 from ..constraints import NAME, Of, check
-from ..display import nearest
+from ..display import nearest, shown_address
 from ..errors import (
     ConfigError,
     ConnectError,
@@ -1153,7 +1153,9 @@ class Client:
                     yield event
 
         ask = stream_later if asks_its_user else stream
-        pricing = Pricing(candidate.capabilities, candidate.model, url, priced)
+        # An address may hold a password or a key, and pricing is part of what errors and replies keep.
+        address = shown_address(url) if url is not None and ("@" in url or "?" in url) else url
+        pricing = Pricing(candidate.capabilities, candidate.model, address, priced)
         return Ready(
             name,
             candidate.model,
