@@ -106,6 +106,7 @@ def refusal(status: int, message: str, code: str | None = None) -> Status:
 
 
 WRONG_KEY = refusal(401, f"Incorrect API key provided: {KEY}.", "invalid_api_key")
+NO_MODEL = refusal(404, "No.", "model_not_found")
 ROWS = (
     # ── what the host says ───────────────────────────────────────────────────────────────────────────
     Row(
@@ -532,6 +533,62 @@ ROWS = (
             "error: own: HTTP 401 (invalid_api_key)\n  the host says: Incorrect API key provided: ….\n"
             f"  the key used was api_key of [providers.own] in {FILE}:5\n"
         ),
+    ),
+    *(
+        Row(
+            f"who answers: {name}",
+            ("chat", *target, "Hi"),
+            config=f'{OWN}capabilities = {{ cheap = true }}\n[chains]\nmain = ["own/m", "own/n"]\n',
+            host=host,
+            code=0,
+            out="hello\n",
+            err=err,
+        )
+        for name, target, host, err in (
+            ("needs", ("--needs", "cheap"), [Answer("hello")], "own/m answers (of 2 that satisfy cheap)\n"),
+            ("a chain after a failure", ("--chain", "main"), [NO_MODEL, Answer("hello")], "own/n\n"),
+            ("the second of two", ("-m", "own/m", "-m", "own/n"), [NO_MODEL, Answer("hello")], "own/n\n"),
+            ("the first of two, whole", ("-m", "own/m", "-m", "own/n", "--no-stream"), [Answer("hello")], "own/m\n"),
+            ("a provider", ("-m", "own"), [Answer("hello")], "own/m\n"),
+            ("exactly the named model", ("-m", "own/m"), [Answer("hello")], ""),
+        )
+    ),
+    # ── what is configured, but incomplete ───────────────────────────────────────────────────────────
+    Row(
+        "a key that refers to a variable that is not set, and nothing named",
+        ("chat", "Hi"),
+        config='[providers.openai]\napi_key = "env:MY_KEY"\n',
+        code=2,
+        requests=0,
+        err=(
+            f"error: openai has no key: {FILE}:2: providers.openai.api_key names the variable MY_KEY, "
+            "which is not set\n"
+        ),
+    ),
+    *(
+        Row(
+            f"a conversation with {name}",
+            (*question, "Hi"),
+            environ=environ,
+            config=config,
+            code=2,
+            requests=0,
+            err=f"error: {told}\n",
+        )
+        for name, question, environ, config, told in (
+            (
+                "an empty key variable", (), {"OPENAI_API_KEY": ""}, "",
+                "openai has no key: OPENAI_API_KEY is set, but empty",
+            ),
+            (
+                "an address and no key", ("chat",), {"OPENAI_BASE_URL": "{url}"}, "",
+                "openai has no key: set OPENAI_API_KEY; OPENAI_BASE_URL is set",
+            ),
+            (
+                "a table without a key", ("chat",), {}, "[providers.openai]\nconcurrency = 3\n",
+                f"openai has no key: set OPENAI_API_KEY; it is configured in {FILE}:1",
+            ),
+        )
     ),
     # ── what answers ─────────────────────────────────────────────────────────────────────────────────
     Row(
