@@ -744,6 +744,31 @@ ROWS = (
         f'{OWN}[chains]\na = ["own/m", "opnai/x"]\n',
         "6: 'opnai/x' names a provider that is not installed, 'opnai'; did you mean 'openai'?",
     ),
+    *(
+        Row(
+            f"a table of a provider that does not exist: {told}",
+            ("chat", "-m", "openai/m", "Hi"),
+            environ=OPENAI,
+            config=f"{table}\n",
+            code=2,
+            requests=0,
+            err=f"error: {FILE}:1: {told}\n",
+        )
+        for table, told in (
+            (
+                '[providers.local]\nbase_url = "{url}"',
+                "[providers.local] needs wire = \"openai_chat\", because no provider 'local' is installed",
+            ),
+            (
+                "[providers.local]\nconcurrency = 2",
+                "[providers.local] needs wire = \"openai_chat\" and base_url, because no provider 'local' is installed",
+            ),
+            (
+                "[providers.openia]\nconcurrency = 2",
+                "[providers.openia]: no provider 'openia' is installed; did you mean 'openai'?",
+            ),
+        )
+    ),
     checked(
         "a chain inside itself",
         '[chains]\na = [{ chain = "b" }]\nb = [{ chain = "a" }]\n',

@@ -953,12 +953,14 @@ class Client:
         """ConfigError for a key or an address of an unknown provider, which would have no effect."""
         known = {*self._registry.installed, *self._registry.conflicts}
         broken = {plugin.name: plugin.error for plugin in self._registry.broken if plugin.error is not None}
-        for where, names in (("api_keys", self._api_keys), ("providers", self._config.providers)):
-            for name in names:
-                if name in broken and name not in known:
-                    raise broken[name]
-                if name not in known:
-                    raise ConfigError(f"{where}: {self._registry.not_installed(name)}")
+        for name in (*self._api_keys, *self._config.providers):
+            if name in known:
+                continue
+            if name in broken:
+                raise broken[name]
+            if name in self._api_keys:
+                raise ConfigError(f"api_keys: {self._registry.not_installed(name)}")
+            raise ConfigError(self._registry.unknown_table(name, self._config.providers[name]))
 
     # ── what a chain asks of us ───────────────────────────────────────────────────────────────────────
 
