@@ -318,7 +318,6 @@ ROWS = (
         host=[refusal(404, "No such model.", "model_not_found")],
         err=(
             "error: own: HTTP 404 (model_not_found): {url}/chat/completions\n  the host says: No such model.\n"
-            "  hint: the address comes from base_url of [providers.own] in {home}/.config/segue/segue.toml:1\n"
         ),
     ),
     Row(
@@ -486,6 +485,17 @@ ROWS = (
             "hint: ollama does not declare models: name one as ollama/MODEL; "
             "`segue models --live --provider ollama` lists the models of its host, if the host supports that\n"
         ),
+    ),
+    *(
+        Row(
+            f"a provider with a typing error: {name}",
+            ("chat", "-m", name, "Hi"),
+            environ=OPENAI,
+            code=2,
+            requests=0,
+            err="error: *hint: no provider 'openia'; did you mean 'openai'?\n",
+        )
+        for name in ("openia", "openia/gpt-5.4-mini")
     ),
     Row(
         "credentials of this machine that are set for another purpose",

@@ -351,7 +351,7 @@ def matched(
         if alone and not rejected:
             hints += _hints_without_models(provider, undeclared)
         else:
-            hints += _hints(model, needs, bare, offers, rejected)
+            hints += _hints(model, needs, bare, [*offers, *undeclared], rejected)
     return Matched(_wanted(model, needs), candidates, tuple(rejected), tuple(hints), alone)
 
 
@@ -810,22 +810,20 @@ def _hints_without_models(provider: str | None, undeclared: Sequence[Offer]) -> 
     ]
 
 
+_NEAR_PROVIDER: Final = 0.75
+"""How similar a name must be to a provider's, so that this provider was meant."""
+
+
 def _hints(
     model: str | None, needs: Needs, bare: str | None, offers: Sequence[Offer], rejected: Iterable[Rejection]
 ) -> list[str]:
     """Suggestions for a selection without a candidate."""
-    import difflib  # slow to import: only where nothing is found
-
     hints = []
     clash = contradiction(needs)
     if clash is not None:
         hints.append(f"no model can satisfy both {clash[0]} and {clash[1]}")
     if bare is not None and not list(rejected):
-        names = sorted(
-            {name for offer in offers for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")}
-        )
-        near = difflib.get_close_matches(model or bare, names, n=3, cutoff=0.5)
-        hints.append(f"no provider has a model {bare!r}" + (f"; the nearest are {', '.join(near)}" if near else ""))
+        hints.append(_unknown_name(model or bare, bare, offers))
     known = {name for offer in offers for name in offer.model.capabilities}
     for need in needs:
         if need.name not in known:
@@ -833,6 +831,28 @@ def _hints(
             told = f"no installed model has the fact {need.name!r}"
             hints.append(told if meant is None else f"{told}; did you mean {meant!r}?")
     return hints
+
+
+def _unknown_name(model: str, bare: str, offers: Sequence[Offer]) -> str:
+    """That a model or its provider does not exist, with the nearest names."""
+    import difflib  # slow to import: only where nothing is found
+
+    providers = sorted({offer.provider for offer in offers})
+    provider = model.partition("/")[0]
+    if provider not in providers:
+        meant = difflib.get_close_matches(provider, providers, n=1, cutoff=_NEAR_PROVIDER)
+        if meant:
+            return f"no provider {provider!r}; did you mean {meant[0]!r}?"
+    names = sorted(
+        {
+            name
+            for offer in offers
+            if offer.model.name
+            for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")
+        }
+    )
+    near = difflib.get_close_matches(model, names, n=3, cutoff=0.5)
+    return f"no provider has a model {bare!r}" + (f"; the nearest are {', '.join(near)}" if near else "")
 
 
 def _meant_fact(name: str, known: AbstractSet[str]) -> str | None:
