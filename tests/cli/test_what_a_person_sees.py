@@ -486,6 +486,43 @@ ROWS = (
             "`segue models --live --provider ollama` lists the models of its host, if the host supports that\n"
         ),
     ),
+    Row(
+        "a model with a typing error that the host has not",
+        ("chat", "-m", "openai/gpt-5.4-mnii", "Hi"),
+        environ=OPENAI,
+        host=[NO_MODEL],
+        err=(
+            "error: openai: HTTP 404 (model_not_found): {url}/chat/completions\n  the host says: No.\n"
+            "  hint: openai declares no model 'gpt-5.4-mnii'; did you mean 'gpt-5.4-mini'?\n"
+        ),
+    ),
+    Row(
+        "a model with a typing error that the host has",
+        ("chat", "-m", "openai/gpt-5.4-mnii", "Hi"),
+        environ=OPENAI,
+        code=0,
+        out="hello\n",
+        err=(
+            "note: model: not a declared model: its facts are unknown; did you mean 'openai/gpt-5.4-mini'?\n"
+        ),
+    ),
+    *(
+        Row(
+            f"a chain with a typing error: {arguments[0]}",
+            arguments,
+            config=f'{OWN}[chains]\nmain = ["own/m"]\n',
+            code=2,
+            requests=0,
+            err=err,
+        )
+        for arguments, err in (
+            (("probe", "mian"), "error: *hint: did you mean the chain 'main'?\n*"),
+            (
+                ("chat", "--chain", "openai", "Hi"),
+                "error: no chain 'openai' is configured; a model or a provider is named with model= (--model)\n",
+            ),
+        )
+    ),
     *(
         Row(
             f"a provider with a typing error: {name}",

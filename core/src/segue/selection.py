@@ -321,10 +321,11 @@ def matched(
     if provider is not None and bare is not None and not any(_is(offer, provider, bare) for offer in offers):
         # The provider may well have a model that nobody declared: it is asked, its facts unknown.
         like = next(offer for offer in [*offers, *undeclared] if offer.provider == provider)
+        meant = nearest_model(bare, [offer.model.name for offer in offers if offer.provider == provider])
         offers = [replace(like, model=Model(bare, _shared(like)))]
-        unlisted = True
+        unlisted = _UNLISTED if meant is None else f"{_UNLISTED}; did you mean {f'{provider}/{meant}'!r}?"
     else:
-        unlisted = False
+        unlisted = None
     ranked: list[tuple[tuple[object, ...], Candidate]] = []
     rejected: list[Rejection] = []
     by_name: dict[str, str] = {}
@@ -393,7 +394,7 @@ def _rejection(offer: Offer, reasons: Sequence[tuple[str, str]]) -> Rejection:
     )
 
 
-def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unlisted: bool = False) -> Candidate:
+def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unlisted: str | None = None) -> Candidate:
     public = _is_public(offer)
     consent = offer.consent or not public or named
     notes = _notes(public, consent, unlisted) if public or unlisted else ()
@@ -750,12 +751,28 @@ def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
     return offer.model.capabilities.merged(Capabilities({"working": Fact(seen.working, seen.source)}))
 
 
-def _notes(public: bool, consent: bool, unlisted: bool) -> tuple[str, ...]:
+_UNLISTED: Final = "not a declared model: its facts are unknown"
+
+
+def nearest_model(name: str, declared: Sequence[str]) -> str | None:
+    """The declared model that was probably meant; None if there is none, or if this one is declared."""
+    if not declared or name in declared:
+        return None
+    import difflib  # slow to import: only for a model that is not declared
+
+    return next(iter(difflib.get_close_matches(name, declared, n=1, cutoff=_NEAR_MODEL)), None)
+
+
+_NEAR_MODEL: Final = 0.85
+"""How similar a name must be to a model's, so that this model was meant."""
+
+
+def _notes(public: bool, consent: bool, unlisted: str | None) -> tuple[str, ...]:
     notes = []
     if public:
         notes.append("public" if consent else "public: nothing is sent to it without your consent")
     if unlisted:
-        notes.append("not a declared model: its facts are unknown")
+        notes.append(unlisted)
     return tuple(notes)
 
 
