@@ -145,6 +145,14 @@ ROWS = (
         host=[refusal(400, "You wrote: a canary prompt.", "x")],
         err="error: openai: HTTP 400 (x)\n",
     ),
+    Row(
+        "a failure after retries",
+        ASK,
+        environ=OPENAI | {"SEGUE_RETRY_COUNT": "2", "SEGUE_RETRY_BASE": "0.001"},
+        host=[refusal(500, "No.")],
+        requests=3,
+        err="error: openai: HTTP 500 (after 3 attempts)\n  the host says: No.\n",
+    ),
     # ── as JSON ──────────────────────────────────────────────────────────────────────────────────────
     Row(
         "a failure as JSON",
@@ -688,6 +696,14 @@ ROWS = (
         err=(
             "error: input or output failed: stdout is closed, so the output cannot be shown (>/dev/null discards it)\n"
         ),
+    ),
+    Row(
+        "a tool that is not written in Python",
+        ("chat", "--yes", "--tool", "os:getcwd", "-m", "own/m", "Hi"),
+        config=OWN,
+        code=2,
+        requests=0,
+        err="error: --tool os:getcwd: it must be a function written in Python with def; write one that calls it\n",
     ),
     # ── what is typed ────────────────────────────────────────────────────────────────────────────────
     mistaken("modles", "models"),
