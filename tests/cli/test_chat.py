@@ -297,15 +297,15 @@ def _two_models(host: OpenAIHost) -> str:
     return f'[providers.own]\nwire = "openai_chat"\nbase_url = "{host.url}"\nmodels = [{models}]\n'
 
 
-async def test_who_was_chosen_by_needs_is_told_on_a_terminal(cli: CommandLine) -> None:
-    """One faint line says who answers, and of how many; a pipe is told nothing."""
+async def test_who_was_chosen_by_needs_is_told(cli: CommandLine) -> None:
+    """One line on stderr, faint on a terminal, says who answers, and of how many."""
     async with OpenAIHost(answer="fine") as host:
         config = cli.config(_two_models(host))
         options = ["chat", "--config", config, "--needs", "context>=1m", "Hi"]
         shown = await cli.on_terminal(*options)
         piped = await cli(*options)
     assert shown.out == ("\x1b[2mown/large answers (of 2 that satisfy context>=1m)\x1b[0m\r\nfine\r\n")
-    assert (piped.out, piped.err) == ("fine\n", "")
+    assert (piped.out, piped.err) == ("fine\n", "own/large answers (of 2 that satisfy context>=1m)\n")
 
 
 async def test_a_model_is_chosen_from_a_table(cli: CommandLine) -> None:

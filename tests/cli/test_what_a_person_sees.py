@@ -106,6 +106,7 @@ def refusal(status: int, message: str, code: str | None = None) -> Status:
 
 
 WRONG_KEY = refusal(401, f"Incorrect API key provided: {KEY}.", "invalid_api_key")
+NO_MODEL = refusal(404, "No.", "model_not_found")
 ROWS = (
     # ── what the host says ───────────────────────────────────────────────────────────────────────────
     Row(
@@ -143,6 +144,14 @@ ROWS = (
         config="host_messages = false\n",
         host=[refusal(400, "You wrote: a canary prompt.", "x")],
         err="error: openai: HTTP 400 (x)\n",
+    ),
+    Row(
+        "a failure after retries",
+        ASK,
+        environ=OPENAI | {"SEGUE_RETRY_COUNT": "2", "SEGUE_RETRY_BASE": "0.001"},
+        host=[refusal(500, "No.")],
+        requests=3,
+        err="error: openai: HTTP 500 (after 3 attempts)\n  the host says: No.\n",
     ),
     # ── as JSON ──────────────────────────────────────────────────────────────────────────────────────
     Row(
@@ -317,7 +326,6 @@ ROWS = (
         host=[refusal(404, "No such model.", "model_not_found")],
         err=(
             "error: own: HTTP 404 (model_not_found): {url}/chat/completions\n  the host says: No such model.\n"
-            "  hint: the address comes from base_url of [providers.own] in {home}/.config/segue/segue.toml:1\n"
         ),
     ),
     Row(
@@ -487,6 +495,54 @@ ROWS = (
         ),
     ),
     Row(
+        "a model with a typing error that the host has not",
+        ("chat", "-m", "openai/gpt-5.4-mnii", "Hi"),
+        environ=OPENAI,
+        host=[NO_MODEL],
+        err=(
+            "error: openai: HTTP 404 (model_not_found): {url}/chat/completions\n  the host says: No.\n"
+            "  hint: openai declares no model 'gpt-5.4-mnii'; did you mean 'gpt-5.4-mini'?\n"
+        ),
+    ),
+    Row(
+        "a model with a typing error that the host has",
+        ("chat", "-m", "openai/gpt-5.4-mnii", "Hi"),
+        environ=OPENAI,
+        code=0,
+        out="hello\n",
+        err=(
+            "note: model: not a declared model: its facts are unknown; did you mean 'openai/gpt-5.4-mini'?\n"
+        ),
+    ),
+    *(
+        Row(
+            f"a chain with a typing error: {arguments[0]}",
+            arguments,
+            config=f'{OWN}[chains]\nmain = ["own/m"]\n',
+            code=2,
+            requests=0,
+            err=err,
+        )
+        for arguments, err in (
+            (("probe", "mian"), "error: *hint: did you mean the chain 'main'?\n*"),
+            (
+                ("chat", "--chain", "openai", "Hi"),
+                "error: no chain 'openai' is configured; a model or a provider is named with model= (--model)\n",
+            ),
+        )
+    ),
+    *(
+        Row(
+            f"a provider with a typing error: {name}",
+            ("chat", "-m", name, "Hi"),
+            environ=OPENAI,
+            code=2,
+            requests=0,
+            err="error: *hint: no provider 'openia'; did you mean 'openai'?\n",
+        )
+        for name in ("openia", "openia/gpt-5.4-mini")
+    ),
+    Row(
         "credentials of this machine that are set for another purpose",
         ("chat", "--needs", "tools", "Hi"),
         config='[plugins]\nallow = ["segue-bedrock"]\n',
@@ -532,6 +588,62 @@ ROWS = (
             "error: own: HTTP 401 (invalid_api_key)\n  the host says: Incorrect API key provided: ….\n"
             f"  the key used was api_key of [providers.own] in {FILE}:5\n"
         ),
+    ),
+    *(
+        Row(
+            f"who answers: {name}",
+            ("chat", *target, "Hi"),
+            config=f'{OWN}capabilities = {{ cheap = true }}\n[chains]\nmain = ["own/m", "own/n"]\n',
+            host=host,
+            code=0,
+            out="hello\n",
+            err=err,
+        )
+        for name, target, host, err in (
+            ("needs", ("--needs", "cheap"), [Answer("hello")], "own/m answers (of 2 that satisfy cheap)\n"),
+            ("a chain after a failure", ("--chain", "main"), [NO_MODEL, Answer("hello")], "own/n\n"),
+            ("the second of two", ("-m", "own/m", "-m", "own/n"), [NO_MODEL, Answer("hello")], "own/n\n"),
+            ("the first of two, whole", ("-m", "own/m", "-m", "own/n", "--no-stream"), [Answer("hello")], "own/m\n"),
+            ("a provider", ("-m", "own"), [Answer("hello")], "own/m\n"),
+            ("exactly the named model", ("-m", "own/m"), [Answer("hello")], ""),
+        )
+    ),
+    # ── what is configured, but incomplete ───────────────────────────────────────────────────────────
+    Row(
+        "a key that refers to a variable that is not set, and nothing named",
+        ("chat", "Hi"),
+        config='[providers.openai]\napi_key = "env:MY_KEY"\n',
+        code=2,
+        requests=0,
+        err=(
+            f"error: openai has no key: {FILE}:2: providers.openai.api_key names the variable MY_KEY, "
+            "which is not set\n"
+        ),
+    ),
+    *(
+        Row(
+            f"a conversation with {name}",
+            (*question, "Hi"),
+            environ=environ,
+            config=config,
+            code=2,
+            requests=0,
+            err=f"error: {told}\n",
+        )
+        for name, question, environ, config, told in (
+            (
+                "an empty key variable", (), {"OPENAI_API_KEY": ""}, "",
+                "openai has no key: OPENAI_API_KEY is set, but empty",
+            ),
+            (
+                "an address and no key", ("chat",), {"OPENAI_BASE_URL": "{url}"}, "",
+                "openai has no key: set OPENAI_API_KEY; OPENAI_BASE_URL is set",
+            ),
+            (
+                "a table without a key", ("chat",), {}, "[providers.openai]\nconcurrency = 3\n",
+                f"openai has no key: set OPENAI_API_KEY; it is configured in {FILE}:1",
+            ),
+        )
     ),
     # ── what answers ─────────────────────────────────────────────────────────────────────────────────
     Row(
@@ -584,6 +696,14 @@ ROWS = (
         err=(
             "error: input or output failed: stdout is closed, so the output cannot be shown (>/dev/null discards it)\n"
         ),
+    ),
+    Row(
+        "a tool that is not written in Python",
+        ("chat", "--yes", "--tool", "os:getcwd", "-m", "own/m", "Hi"),
+        config=OWN,
+        code=2,
+        requests=0,
+        err="error: --tool os:getcwd: it must be a function written in Python with def; write one that calls it\n",
     ),
     # ── what is typed ────────────────────────────────────────────────────────────────────────────────
     mistaken("modles", "models"),
@@ -686,6 +806,31 @@ ROWS = (
         "a target of a provider that is not installed",
         f'{OWN}[chains]\na = ["own/m", "opnai/x"]\n',
         "6: 'opnai/x' names a provider that is not installed, 'opnai'; did you mean 'openai'?",
+    ),
+    *(
+        Row(
+            f"a table of a provider that does not exist: {told}",
+            ("chat", "-m", "openai/m", "Hi"),
+            environ=OPENAI,
+            config=f"{table}\n",
+            code=2,
+            requests=0,
+            err=f"error: {FILE}:1: {told}\n",
+        )
+        for table, told in (
+            (
+                '[providers.local]\nbase_url = "{url}"',
+                "[providers.local] needs wire = \"openai_chat\", because no provider 'local' is installed",
+            ),
+            (
+                "[providers.local]\nconcurrency = 2",
+                "[providers.local] needs wire = \"openai_chat\" and base_url, because no provider 'local' is installed",
+            ),
+            (
+                "[providers.openia]\nconcurrency = 2",
+                "[providers.openia]: no provider 'openia' is installed; did you mean 'openai'?",
+            ),
+        )
     ),
     checked(
         "a chain inside itself",

@@ -176,3 +176,23 @@ def test_who_looks_at_no_plugin_is_told_of_none() -> None:
     """A client of its own providers alone is not told to install others."""
     with Client(plugins=False, config=False, providers=[Host("one", "http://127.0.0.1:9/v1", models=["m"])]) as client:
         assert client.select(model="openai/gpt-5.4-mini").hints == ("no provider has a model 'openai/gpt-5.4-mini'",)
+
+
+async def test_a_key_whose_package_is_missing_is_not_answered_by_a_rehearsal(bare: Bare) -> None:
+    """The error says which package to install."""
+    bare.add("segue-rehearsal")
+    bare.environ["GROQ_API_KEY"] = "gsk-0123456789"
+    ended = await bare("chat", "Hi")
+    assert (ended.code, ended.out, ended.err) == (2, "", f"error: {_KEY}\n")
+
+
+async def test_a_stored_key_whose_package_is_missing_is_not_answered_by_a_rehearsal(bare: Bare) -> None:
+    """The error says which package to install."""
+    bare.add("segue-rehearsal")
+    store = bare.folder / "keys.toml"
+    store.write_text('groq = "gsk-0123456789"\n')
+    store.chmod(0o600)
+    bare.environ["SEGUE_KEYS"] = str(store)
+    ended = await bare("chat", "Hi")
+    told = f"{store} has a key for groq, but no provider 'groq' is installed: {_HOSTS}"
+    assert (ended.code, ended.out, ended.err) == (2, "", f"error: {told}\n")

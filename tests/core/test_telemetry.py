@@ -250,3 +250,9 @@ def test_what_is_no_observer_breaks_its_own_plugin(wrong: object, monkeypatch: p
     assert broken.name == "watching"
     assert "is not an observer: it has no attempt_started" in str(broken.error)
     assert registry.hooks.observers == ()
+
+
+def test_a_skipped_attempt_says_so_once() -> None:
+    """Its phase is its outcome, which is not repeated."""
+    error = ProviderError("not tried", phase="skipped", provider="a")
+    assert str(Attempt("a", "m", "skipped", 0.0, error=error)) == "a/m skipped: ProviderError: not tried, 0 ms"

@@ -316,7 +316,7 @@ async def test_a_host_that_wants_a_mark_goes_on_with_it(quirk: str, marked: Any)
     assert first.requests[0].json["messages"] == [{"role": "user", "content": "hi"}]
 
 
-_NOT_CONTINUED = "it is not known to continue the text of another model (the fact prefill)"
+_NOT_CONTINUED = "it does not declare that it can continue the text of another model (prefill)"
 
 
 @pytest.mark.parametrize("hedge", [None, 5.0])

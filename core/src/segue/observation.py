@@ -76,8 +76,8 @@ class Attempt:
     def __str__(self) -> str:
         line = f"{self.provider}/{self.model} {self.outcome}"
         if self.error is not None:
-            line += "" if self.outcome == "skipped" else f" at {self.error.phase}"
-            line += f": {type(self.error).__name__}: {message_of(self.error)}"
+            where = "" if self.error.phase == self.outcome else f" at {self.error.phase}"
+            line += f"{where}: {type(self.error).__name__}: {message_of(self.error)}"
         if self.first_event is not None:
             line += f", first event after {self.first_event * 1000:.0f} ms"
         return f"{line}, {self.duration * 1000:.0f} ms"

@@ -321,10 +321,11 @@ def matched(
     if provider is not None and bare is not None and not any(_is(offer, provider, bare) for offer in offers):
         # The provider may well have a model that nobody declared: it is asked, its facts unknown.
         like = next(offer for offer in [*offers, *undeclared] if offer.provider == provider)
+        meant = nearest_model(bare, [offer.model.name for offer in offers if offer.provider == provider])
         offers = [replace(like, model=Model(bare, _shared(like)))]
-        unlisted = True
+        unlisted = _UNLISTED if meant is None else f"{_UNLISTED}; did you mean {f'{provider}/{meant}'!r}?"
     else:
-        unlisted = False
+        unlisted = None
     ranked: list[tuple[tuple[object, ...], Candidate]] = []
     rejected: list[Rejection] = []
     by_name: dict[str, str] = {}
@@ -351,7 +352,7 @@ def matched(
         if alone and not rejected:
             hints += _hints_without_models(provider, undeclared)
         else:
-            hints += _hints(model, needs, bare, offers, rejected)
+            hints += _hints(model, needs, bare, [*offers, *undeclared], rejected)
     return Matched(_wanted(model, needs), candidates, tuple(rejected), tuple(hints), alone)
 
 
@@ -393,7 +394,7 @@ def _rejection(offer: Offer, reasons: Sequence[tuple[str, str]]) -> Rejection:
     )
 
 
-def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unlisted: bool = False) -> Candidate:
+def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unlisted: str | None = None) -> Candidate:
     public = _is_public(offer)
     consent = offer.consent or not public or named
     notes = _notes(public, consent, unlisted) if public or unlisted else ()
@@ -750,12 +751,28 @@ def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
     return offer.model.capabilities.merged(Capabilities({"working": Fact(seen.working, seen.source)}))
 
 
-def _notes(public: bool, consent: bool, unlisted: bool) -> tuple[str, ...]:
+_UNLISTED: Final = "not a declared model: its facts are unknown"
+
+
+def nearest_model(name: str, declared: Sequence[str]) -> str | None:
+    """The declared model that was probably meant; None if there is none, or if this one is declared."""
+    if not declared or name in declared:
+        return None
+    import difflib  # slow to import: only for a model that is not declared
+
+    return next(iter(difflib.get_close_matches(name, declared, n=1, cutoff=_NEAR_MODEL)), None)
+
+
+_NEAR_MODEL: Final = 0.85
+"""How similar a name must be to a model's, so that this model was meant."""
+
+
+def _notes(public: bool, consent: bool, unlisted: str | None) -> tuple[str, ...]:
     notes = []
     if public:
         notes.append("public" if consent else "public: nothing is sent to it without your consent")
     if unlisted:
-        notes.append("not a declared model: its facts are unknown")
+        notes.append(unlisted)
     return tuple(notes)
 
 
@@ -810,22 +827,20 @@ def _hints_without_models(provider: str | None, undeclared: Sequence[Offer]) -> 
     ]
 
 
+_NEAR_PROVIDER: Final = 0.75
+"""How similar a name must be to a provider's, so that this provider was meant."""
+
+
 def _hints(
     model: str | None, needs: Needs, bare: str | None, offers: Sequence[Offer], rejected: Iterable[Rejection]
 ) -> list[str]:
     """Suggestions for a selection without a candidate."""
-    import difflib  # slow to import: only where nothing is found
-
     hints = []
     clash = contradiction(needs)
     if clash is not None:
         hints.append(f"no model can satisfy both {clash[0]} and {clash[1]}")
     if bare is not None and not list(rejected):
-        names = sorted(
-            {name for offer in offers for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")}
-        )
-        near = difflib.get_close_matches(model or bare, names, n=3, cutoff=0.5)
-        hints.append(f"no provider has a model {bare!r}" + (f"; the nearest are {', '.join(near)}" if near else ""))
+        hints.append(_unknown_name(model or bare, bare, offers))
     known = {name for offer in offers for name in offer.model.capabilities}
     for need in needs:
         if need.name not in known:
@@ -833,6 +848,28 @@ def _hints(
             told = f"no installed model has the fact {need.name!r}"
             hints.append(told if meant is None else f"{told}; did you mean {meant!r}?")
     return hints
+
+
+def _unknown_name(model: str, bare: str, offers: Sequence[Offer]) -> str:
+    """That a model or its provider does not exist, with the nearest names."""
+    import difflib  # slow to import: only where nothing is found
+
+    providers = sorted({offer.provider for offer in offers})
+    provider = model.partition("/")[0]
+    if provider not in providers:
+        meant = difflib.get_close_matches(provider, providers, n=1, cutoff=_NEAR_PROVIDER)
+        if meant:
+            return f"no provider {provider!r}; did you mean {meant[0]!r}?"
+    names = sorted(
+        {
+            name
+            for offer in offers
+            if offer.model.name
+            for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")
+        }
+    )
+    near = difflib.get_close_matches(model, names, n=3, cutoff=0.5)
+    return f"no provider has a model {bare!r}" + (f"; the nearest are {', '.join(near)}" if near else "")
 
 
 def _meant_fact(name: str, known: AbstractSet[str]) -> str | None:

@@ -224,11 +224,11 @@ class _Walk(Flow):
 
     def _passed_by(self, candidate: Ready) -> str | None:
         if self._window > -math.inf and _number(candidate, "context") <= self._window:
-            return "its context is not known to be larger than the one that was too small"
+            return "its context is not declared as larger than the one that was too small"
         if self._given is not None and self._run.mid_stream == "continue" and self._given.text.strip():
             takes = candidate.facts.fact("prefill").value
             if takes is not True and takes != "echoes":
-                return "it is not known to continue the text of another model (the fact prefill)"
+                return "it does not declare that it can continue the text of another model (prefill)"
         return None
 
     def _too_late(self, endpoint: Endpoint, now: float) -> PhaseTimeoutError | None:

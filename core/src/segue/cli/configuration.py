@@ -62,7 +62,7 @@ def _faults(reading: Reading, registry: Registry) -> Iterator[str]:
     known = known_providers(config, registry)
     for name, provider in config.providers.items():
         if name not in known:
-            yield f"{provider.where}: {registry.not_installed(name)}"
+            yield registry.unknown_table(name, provider)
         try:
             _ = provider.api_key
         except ConfigError as error:

@@ -53,7 +53,7 @@ def examine(*, config: str | None) -> bool:
         report.wrong(str(error))
     for name, configured in settings.providers.items():
         if configured.wire is None and name not in registry.installed and name not in registry.conflicts:
-            report.wrong(f"[providers.{name}] is configured, but {registry.not_installed(name)}")
+            report.wrong(registry.unknown_table(name, configured))
     if (
         # A file that is not valid may describe a host, and decides which plugins are loaded.
         is_valid

@@ -63,6 +63,9 @@ def _message(error: BaseException) -> str:
     text = " ".join(clean(str(error)).split())
     if not isinstance(error, SegueError):
         return f"{type(error).__name__}: {text} (this is a bug of Segue or of a plugin: --debug shows where)"
+    made = len(getattr(error, "attempts", ()))
+    if made > 1 and isinstance(error, ProviderError):
+        text = f"{text} (after {made} attempts)"
     wait = error.retry_after if isinstance(error, ProviderError) else None
     return text if wait is None else f"{text}; the host asks to wait {wait:g} s"
 

@@ -73,7 +73,8 @@ def _cells(attempt: Attempt) -> tuple[str, ...]:
     cost = "" if attempt.cost is None else f"${attempt.cost:.6f}"
     wrong = ""
     if attempt.error is not None:
-        wrong = one_line(f"{type(attempt.error).__name__} at {attempt.error.phase}: {message_of(attempt.error)}")
+        where = "" if attempt.error.phase == attempt.outcome else f" at {attempt.error.phase}"
+        wrong = one_line(f"{type(attempt.error).__name__}{where}: {message_of(attempt.error)}")
         if attempt.error.host_message:
             wrong = f"{wrong}; the host says: {attempt.error.host_message}"
     name = one_line("/".join(part for part in (attempt.provider, attempt.model) if part))

@@ -217,9 +217,8 @@ class Session:
                     self.page.remark(f"note: {one_line(str(event))}")
                 self._told.add(event)
             case Handover():
-                self.page.remark(
-                    f"note: {one_line(event.provider)}/{one_line(event.model)} continues after {event.cause}"
-                )
+                self._told_who = f"{event.provider}/{event.model}"
+                self.page.remark(f"note: {one_line(self._told_who)} continues after {event.cause}")
             case _:
                 pass  # of the rest the whole reply tells
 
@@ -237,7 +236,7 @@ class Session:
 
     def _show_end(self, reply: Reply[Any], target: Target) -> None:
         page = self.page
-        if self.manner.whole and (target.default or not self.manner.as_json):
+        if self.manner.whole:
             self._tell_who(f"{reply.provider}/{reply.model}", target)
         if not self.manner.as_json:
             if self.manner.whole:

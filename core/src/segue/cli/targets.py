@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,9 @@ from ..chain.targets import Chain
 from ..errors import ConfigError, NoCandidateError
 from ..selection import without_candidate
 from ..values import dataclass
+from .incomplete import what_is_incomplete
 from .progress import PROGRESS
-from .terminal import ask, can_ask, is_terminal, one_line, say
+from .terminal import ask, can_ask, one_line, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,8 @@ class Choice:
 class Target:
     """The target of a question; ``first`` is the first candidate, ``meeting`` says how many satisfy the needs.
 
-    ``default`` means that nothing was named, so the client chooses.
+    ``default`` means that nothing was named, so the client chooses; ``named`` is the one model that was named, if only
+    that one can answer.
     """
 
     model: str | None = None
@@ -57,6 +58,7 @@ class Target:
     first: str = "no model"
     meeting: str | None = None
     default: bool = False
+    named: str | None = None
 
     @property
     def names_nothing(self) -> bool:
@@ -82,25 +84,34 @@ def find_target(client: Client, choice: Choice, page: Page) -> tuple[Target, lis
         configured = Choice(models=() if chain else (client.config.default,), chain=chain)
         target, selections = find_target(client, configured, page)
         return replace(
-            target, model=None, needs=None, chain=None, first=chain or target.first, default=True
+            target, model=None, needs=None, chain=None, first=chain or target.first, default=True, named=None
         ), selections
     selections = _selections(client, choice)
     candidates = [candidate for selection in selections for candidate in selection.candidates]
     if choice.choose:
         name = _chosen(selections[0])
-        return Target(name, choice.needs, first=name), [*selections, client.select(choice.needs, model=name)]
+        return Target(name, choice.needs, first=name, named=name), [
+            *selections,
+            client.select(choice.needs, model=name),
+        ]
     ready = [candidate for candidate in candidates if candidate.consent]
     if not ready:
         offline = next((name for name, one in client.registry.installed.items() if one.spec.access == "offline"), None)
         if choice.names_nothing and offline is not None:
+            if incomplete := what_is_incomplete(client):
+                raise ConfigError("\n".join(incomplete))
             page.remark(REHEARSAL)
             for text in client.registry.what_to_install(lacking=False):
                 page.remark(f"note: {text}")
             remark_broken(client, page)
-            return Target(offline, first=offline), [*selections, client.select(model=offline)]
+            only = client.select(model=offline)
+            return Target(offline, first=offline, named=_only(only, offline)), [*selections, only]
         if candidates and _may_send(candidates[0]):
             name = candidates[0].name
-            return Target(name, choice.needs, first=name), [*selections, client.select(choice.needs, model=name)]
+            return Target(name, choice.needs, first=name, named=name), [
+                *selections,
+                client.select(choice.needs, model=name),
+            ]
     if choice.chain is not None or len(choice.models) > 1:
         return Target(chain=choice.chain or Chain(*choice.models)), selections
     meeting = None
@@ -112,7 +123,15 @@ def find_target(client: Client, choice: Choice, page: Page) -> tuple[Target, lis
         )
     model = next(iter(choice.models), None)
     first = ready[0].name if ready else "no model"
-    return Target(model, choice.needs, first=first, meeting=meeting, default=choice.names_nothing), selections
+    named = _only(selections[0], model) if model is not None and choice.needs is None else None
+    target = Target(model, choice.needs, first=first, meeting=meeting, default=choice.names_nothing, named=named)
+    return target, selections
+
+
+def _only(selection: Selection, model: str) -> str | None:
+    """The name of the only candidate, if ``model`` names this model and not just its provider."""
+    names = [candidate.name for candidate in selection.candidates]
+    return names[0] if len(names) == 1 and model in {names[0], names[0].partition("/")[2]} else None
 
 
 def remark_broken(client: Client, page: Page) -> None:
@@ -143,11 +162,11 @@ def _may_send(candidate: Candidate) -> bool:
 
 
 def remark_who(name: str, target: Target, page: Page) -> None:
-    """Print the model that answers if nothing was named; on a terminal also if needs selected it."""
-    if target.default:
-        page.remark(one_line(name), faint=True)
-    elif target.meeting is not None and is_terminal(sys.stderr):
+    """Print the model that answers, unless exactly this one was named."""
+    if target.meeting is not None:
         page.remark(one_line(f"{name} answers ({target.meeting})"), faint=True)
+    elif name != target.named:
+        page.remark(one_line(name), faint=True)
 
 
 def _chosen(selection: Selection) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError, validate_call
+from pydantic import PydanticUserError, ValidationError, validate_call
 
 from ..errors import ConfigError, InvalidOutputError
 from ..json_text import to_json
@@ -51,7 +51,12 @@ class Tools:
             tool = Tool.of(function)
         if tool.name in self._functions:
             raise ConfigError(f"--tool {reference}: the tool {tool.name!r} is given twice")
-        self._functions[tool.name] = validate_call(function)
+        try:
+            self._functions[tool.name] = validate_call(function)
+        except PydanticUserError:  # such as one that is written in C
+            raise ConfigError(
+                f"--tool {reference}: it must be a function written in Python with def; write one that calls it"
+            ) from None
         self.declared.append(tool)
 
     def answer(self, call: ToolCall, page: Page, run: Callable[[Awaitable[Any]], Any]) -> Message:

@@ -29,6 +29,7 @@ from ..errors import (
     ConfigError,
     ConnectError,
     InvalidOutputError,
+    ModelNotFoundError,
     NoCandidateError,
     PhaseTimeoutError,
     PluginError,
@@ -48,7 +49,17 @@ from ..pricing import Pricing
 from ..provider.contract import Context, Embedder, Model, ModelLister, ProviderSettings, TakesAddresses
 from ..redaction import shown
 from ..resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
-from ..selection import Candidate, Offer, Offers, Rejection, as_of, can_be_met, offers_like, without_candidate
+from ..selection import (
+    Candidate,
+    Offer,
+    Offers,
+    Rejection,
+    as_of,
+    can_be_met,
+    nearest_model,
+    offers_like,
+    without_candidate,
+)
 from ..transport import AiohttpTransport, Timeout, at_most, limits_with
 from ..validation import made
 from ..values import dataclass
@@ -583,7 +594,10 @@ class Client:
             configured = self._config.chains.get(name)
             if configured is None:
                 known = sorted(self._config.chains)
-                raise ConfigError(f"no chain {name!r} is configured{nearest(name, known)}")
+                told = f"no chain {name!r} is configured"
+                if name.partition("/")[0] in self._registry.installed:
+                    raise ConfigError(f"{told}; a model or a provider is named with model= (--model)")
+                raise ConfigError(told + nearest(name, known))
             if name in inside:
                 raise ConfigError(f"the chain {name!r} is inside itself: {' → '.join((*inside, name))}")
             chain = self._chains[name] = Chain(
@@ -673,7 +687,15 @@ class Client:
         told = self._registry.what_to_install(model, lacking=lacking)
         if model is None:
             told = [*match.hints, *told]
+        elif (meant := self._meant_chain(model)) is not None:
+            told = [f"did you mean the chain {meant!r}?", *(told or match.hints)]
         return replace(match, hints=tuple(told)) if told else match
+
+    def _meant_chain(self, name: str) -> str | None:
+        """The configured chain with this name or one near to it."""
+        import difflib  # slow to import: only where nothing is found
+
+        return next(iter(difflib.get_close_matches(name, self._config.chains, n=1, cutoff=0.75)), None)
 
     def _matched_alone(self, model: str, needs: Needs) -> Matched | None:
         """The match if the name contains the provider, so that only its offers are needed; or else None.
@@ -953,12 +975,14 @@ class Client:
         """ConfigError for a key or an address of an unknown provider, which would have no effect."""
         known = {*self._registry.installed, *self._registry.conflicts}
         broken = {plugin.name: plugin.error for plugin in self._registry.broken if plugin.error is not None}
-        for where, names in (("api_keys", self._api_keys), ("providers", self._config.providers)):
-            for name in names:
-                if name in broken and name not in known:
-                    raise broken[name]
-                if name not in known:
-                    raise ConfigError(f"{where}: {self._registry.not_installed(name)}")
+        for name in (*self._api_keys, *self._config.providers):
+            if name in known:
+                continue
+            if name in broken:
+                raise broken[name]
+            if name in self._api_keys:
+                raise ConfigError(f"api_keys: {self._registry.not_installed(name)}")
+            raise ConfigError(self._registry.unknown_table(name, self._config.providers[name]))
 
     # ── what a chain asks of us ───────────────────────────────────────────────────────────────────────
 
@@ -1166,7 +1190,7 @@ class Client:
             check_options=lambda options: self._checked_options({name: options}, "Target")[name],
             endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
             secrets=secrets,
-            explain=lambda error: self._explain(error, name),
+            explain=lambda error: self._explain(error, name, candidate.model),
             limits=() if limit is None else (limit,),
         )
 
@@ -1185,7 +1209,7 @@ class Client:
             *secrets_in(settings.options),
         ]
 
-    def _explain(self, error: ProviderError, name: str) -> None:
+    def _explain(self, error: ProviderError, name: str, model: str = "") -> None:
         """Take out of an error what may not be in it, and add what its user can do about it."""
         secrets = self._secrets(name)
         caused: BaseException | None = error
@@ -1203,6 +1227,10 @@ class Client:
             place = f"{spec.base_url_env} in the environment"
         elif self._registry.installed[name].origin == "code":
             base_url, place = spec.url, f"the address of {name!r} in code"
+        if isinstance(error, ModelNotFoundError):
+            meant = nearest_model(model, [offer.model.name for offer in self._offers_of(name)])
+            if meant is not None:
+                error.add_note(f"hint: {name} declares no model {model!r}; did you mean {meant!r}?")
         add_hints(error, Asked(name, spec, self._key(name), base_url, place, is_configured))
 
     def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..provider.contract import ProviderSpec
 
 _VERSION: Final = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
+_NO_MODEL: Final = "model_not_found"
 # What wires add to a base address; somebody who copies a whole address has it already.
 _ADDED: Final = ("/chat/completions", "/completions", "/responses", "/embeddings", "/messages", "/models")
 
@@ -77,8 +78,8 @@ def _address_of(error: ProviderError, asked: Asked) -> str | None:
         if error.is_refused and is_loopback(error.address):
             return _start(error, asked)
     elif isinstance(error, (HTTPError, ProtocolError)) and not isinstance(error, PermissionDeniedError):
-        if error.refuses_credential:
-            return None
+        if error.refuses_credential or (isinstance(error, HTTPError) and error.code == _NO_MODEL):
+            return None  # an address that knows which models there are is right
         wrong = _wrong_base(error, asked)
         if wrong is not None:
             return wrong
@@ -131,7 +132,7 @@ def _is_of_address(error: HTTPError | ProtocolError) -> bool:
         return True
     if error.status == 200:
         return error.code is None  # some hosts answer a wrong path so
-    return error.status in {404, 405} and error.code != "model_not_found"
+    return error.status in {404, 405} and error.code != _NO_MODEL
 
 
 def _wants_version(asked: Asked) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from ..config import ProviderConfig
     from . import Declared
 
 
@@ -190,8 +191,19 @@ class Registry:
         package = packages.package_of(name)
         if package is not None and self._may_install(package):
             return f"{told}: {packages.how_to_install([package])}"
-        names = sorted({*known, *self._installed, *self.conflicts, *(plugin.name for plugin in self.broken)})
-        return told + nearest(name, names)
+        return told + nearest(name, sorted({*known, *self._names()}))
+
+    def unknown_table(self, name: str, table: ProviderConfig) -> str:
+        """A message, with the file and line, about ``[providers.NAME]`` for a provider that does not exist."""
+        where = f"{table.where}: [providers.{name}]" if table.where else f"[providers.{name}]"
+        if packages.package_of(name) is not None or nearest(name, self._names()).startswith("; did you mean"):
+            return f"{where}: {self.not_installed(name)}"
+        lacks = 'wire = "openai_chat"' + (" and base_url" if table.base_url is None else "")
+        return f"{where} needs {lacks}, because no provider {name!r} is installed"
+
+    def _names(self) -> list[str]:
+        """The names that a provider here has or claims."""
+        return sorted({*self._installed, *self.conflicts, *(plugin.name for plugin in self.broken)})
 
     def what_to_install(self, model: str | None = None, *, lacking: bool = True) -> list[str]:
         """Sentences that say which provider packages to install if there is no candidate.
