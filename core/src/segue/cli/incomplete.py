@@ -1,4 +1,4 @@
-"""What is configured but cannot be used, such as a key that is not there: then nothing is rehearsed."""
+"""What is configured but cannot be used, such as a key that is missing: then nothing is rehearsed."""
 
 from __future__ import annotations
 
