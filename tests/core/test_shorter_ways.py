@@ -31,7 +31,7 @@ from segue.selection import Offer, Offers, Preferences, matched
 from segue.testing import OpenAIHost
 from segue.transport import AiohttpTransport, Call, exchange
 from segue.transport.deadlines import _Clock
-from segue.transport.pool import ConnectionProtocol
+from segue.transport.pool import _ConnectionProtocol
 from segue.transport.shortcut import _IS_AS_KNOWN, all_there
 from segue.validation import like
 from segue.values import dataclass, maker
@@ -170,7 +170,7 @@ class Wire(asyncio.Transport):
 
 async def bodies(pieces: Sequence[bytes], cuts: Sequence[int], limit: int, *, shorter: bool) -> list[bytes]:
     """What is read of a chunked body after each cut of its bytes, and whether more is let in."""
-    protocol = ConnectionProtocol(asyncio.get_running_loop())
+    protocol = _ConnectionProtocol(asyncio.get_running_loop())
     wire = Wire()
     protocol.connection_made(wire)
     protocol.set_response_params(read_until_eof=True, read_bufsize=limit)

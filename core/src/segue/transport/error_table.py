@@ -31,7 +31,7 @@ from .headers import retry_after
 if TYPE_CHECKING:
     from ..errors import Phase
     from .deadlines import Timeout
-    from .pool import Use
+    from .pool import _Use
 
 
 _OUT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
@@ -48,7 +48,7 @@ def too_late(phase: Phase, limit: float | None) -> PhaseTimeoutError:
     return PhaseTimeoutError(f"{what[phase]} for {limit:g} s ({phase} timeout)", phase=phase)
 
 
-def is_stale(error: Exception, use: Use) -> bool:
+def _is_stale(error: Exception, use: _Use) -> bool:
     """Whether a pooled connection was closed under us before any byte of an answer: safe to send again, once."""
     return (
         isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError))
@@ -94,7 +94,7 @@ def _os_reason(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else type(error).__name__
 
 
-def add_hint(failure: ProviderError | ConfigError, url: str, use: Use, error: Exception) -> None:
+def _add_hint(failure: ProviderError | ConfigError, url: str, use: _Use, error: Exception) -> None:
     """Say so where one side speaks TLS and the other plain HTTP."""
     protocol = use.protocol
     if isinstance(failure, TLSError):

@@ -9,7 +9,7 @@ from ..errors import HTTPError, ProtocolError, ProviderError
 from ..events import Flow
 from ..wire.blotting import blot, secrets_of
 from .headers import rate_limits, request_id_of
-from .session import AiohttpTransport, BodyReader
+from .session import AiohttpTransport, _BodyReader
 from .statuses import raise_for_status
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class _Exchanged(Flow):
         return events
 
     async def _read(self, response: Response) -> bytes:
-        if isinstance(response, BodyReader):
+        if isinstance(response, _BodyReader):
             return await response.read()
         if self._chunks is None:
             self._chunks = response.chunks()

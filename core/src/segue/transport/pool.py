@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _TLS_ALERT: Final = b"\x15\x03"  # RFC 8446 5.1: content type 21, then the version
 
 
-class Use:
+class _Use:
     """The state of the connection that a call got."""
 
     __slots__ = ("fresh", "protocol", "reused")
@@ -35,13 +35,13 @@ class Use:
     def __init__(self) -> None:
         self.fresh = False
         self.reused = False
-        self.protocol: ConnectionProtocol | None = None
+        self.protocol: _ConnectionProtocol | None = None
 
 
-current_use: ContextVar[Use] = ContextVar("segue_connection_use")
+current_use: ContextVar[_Use] = ContextVar("segue_connection_use")
 
 
-class ConnectionProtocol(ResponseHandler):
+class _ConnectionProtocol(ResponseHandler):
     """Knows whether a byte of the current answer came: what has begun is never sent again."""
 
     answered = False
@@ -102,7 +102,7 @@ class _Given(AbstractResolver):
         """Nothing to close."""
 
 
-class Connector(aiohttp.TCPConnector):
+class _Connector(aiohttp.TCPConnector):
     """Tells which connection a call got, and gives it a new one where it asks for that.
 
     aiohttp repeats only idempotent requests on a stale connection; whether a POST may be repeated
@@ -122,7 +122,7 @@ class Connector(aiohttp.TCPConnector):
         self._seconds = seconds
         resolver = _Resolver(loop) if addresses_of is None else _Given(addresses_of)
         super().__init__(limit=0, ssl=True if context is None else context, ttl_dns_cache=30, resolver=resolver)
-        self._factory = lambda: ConnectionProtocol(loop)  # type: ignore[assignment]
+        self._factory = lambda: _ConnectionProtocol(loop)  # type: ignore[assignment]
 
     async def connect(
         self,
@@ -139,7 +139,7 @@ class Connector(aiohttp.TCPConnector):
         _taken(connection, current_use.get())
         return connection
 
-    async def kept(self, key: ConnectionKey, use: Use) -> Connection | None:
+    async def kept(self, key: ConnectionKey, use: _Use) -> Connection | None:
         """An open connection, if there is one and ``use`` does not require a new one."""
         if use.fresh:
             return None
@@ -152,9 +152,9 @@ class Connector(aiohttp.TCPConnector):
         return None if current_use.get().fresh else await super()._get(key, traces)
 
 
-def _taken(connection: Connection, use: Use) -> None:
+def _taken(connection: Connection, use: _Use) -> None:
     """Note which connection a call was given."""
     protocol = connection.protocol
-    assert isinstance(protocol, ConnectionProtocol)
+    assert isinstance(protocol, _ConnectionProtocol)
     use.protocol, use.reused = protocol, protocol.used
     protocol.used, protocol.answered, protocol.fell_behind = True, False, False

@@ -23,9 +23,9 @@ from ..errors import ConfigError, ProtocolError, ProviderError
 from ..frames import forget_locals
 from .addresses import NO_NETWORK, environment_has, proxy_url, refuse_network
 from .deadlines import _TIMEOUT, Timeout, Watchdog
-from .error_table import add_hint, broken, is_stale, too_late, translated
-from .pool import Connector, Use, current_use
-from .shortcut import HEADERS, LARGE_BODY, Session, all_there, is_mocked
+from .error_table import _add_hint, _is_stale, broken, too_late, translated
+from .pool import _Connector, _Use, current_use
+from .shortcut import HEADERS, LARGE_BODY, _Session, all_there, is_mocked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..errors import Phase
     from ..wire import Call
     from .seam import AddressesOf, Response
-    from .shortcut import Answer
+    from .shortcut import _Answer
 
 
 _CODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
@@ -81,7 +81,7 @@ class AiohttpTransport:
         self._ca_file = ca_file
         self._addresses_of = addresses_of
         self._aiohttp_timeout = aiohttp.ClientTimeout(total=None)
-        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Session] = WeakKeyDictionary()
 
     def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
         """Send the call; entered once the answer's headers are there, whatever its status."""
@@ -99,12 +99,12 @@ class AiohttpTransport:
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
-    def _session(self) -> Session:
+    def _session(self) -> _Session:
         """The session of the running loop."""
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
-            connector = Connector(
+            connector = _Connector(
                 loop=loop,
                 context=self._ssl_context(),
                 addresses_of=self._addresses_of,
@@ -118,7 +118,7 @@ class AiohttpTransport:
                 trust_env=False,
                 proxy=self._proxy,
             )
-            session = self._sessions[loop] = Session(
+            session = self._sessions[loop] = _Session(
                 made, connector, self._aiohttp_timeout, can_be_passed=self._proxy is None
             )
         return session
@@ -164,24 +164,24 @@ class _Exchange:
         self._transport = transport
         self._call = call
 
-    async def __aenter__(self) -> BodyReader:
+    async def __aenter__(self) -> _BodyReader:
         timeout = self._transport.timeout
         # Where nothing is to be watched nobody watches: the calls of a client are watched further up, by events.
         watchdog = None if timeout.first_event is None and timeout.idle is None else Watchdog()
         self._watchdog = watchdog
         try:
             response = await self._send(watchdog)
-            return BodyReader(response, watchdog, self._transport)
+            return _BodyReader(response, watchdog, self._transport)
         except BaseException as error:
             if watchdog is not None:
                 watchdog.close()
             forget_locals(error, of_all=True)  # of aiohttp's too, where the call was cancelled: they hold the headers
             raise
 
-    async def _send(self, watchdog: Watchdog | None) -> aiohttp.ClientResponse | Answer:
+    async def _send(self, watchdog: Watchdog | None) -> aiohttp.ClientResponse | _Answer:
         call, transport = self._call, self._transport
         session = transport._session()  # noqa: SLF001 - one of this module
-        use = Use()
+        use = _Use()
         token = current_use.set(use)
         try:
             while True:
@@ -191,7 +191,7 @@ class _Exchange:
                     proxy = transport.route(call.url)
                     ready = session.prepared(call) if proxy is None else None
                     if ready is not None:
-                        response: aiohttp.ClientResponse | Answer = await session.answer(ready, call.body, use)
+                        response: aiohttp.ClientResponse | _Answer = await session.answer(ready, call.body, use)
                     else:
                         response = await session.session.request(
                             call.method,
@@ -208,11 +208,11 @@ class _Exchange:
                         raise
                 except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
                     # ValueError: a header or address that cannot be written down.
-                    if is_stale(error, use):
+                    if _is_stale(error, use):
                         use.fresh = True
                         continue
                     failure = translated(error, transport.timeout, sent=use.protocol is not None)
-                    add_hint(failure, call.url, use, error)
+                    _add_hint(failure, call.url, use, error)
                 else:
                     self._response = response
                     return response
@@ -244,13 +244,13 @@ class _Exchange:
         response.release() if content.at_eof() else response.close()
 
 
-class BodyReader:
+class _BodyReader:
     __slots__ = (
         "_coding", "_content", "_left", "_limit", "_phase", "_transport", "_watchdog", "delimited", "headers", "status",
     )  # fmt: skip
 
     def __init__(
-        self, response: aiohttp.ClientResponse | Answer, watchdog: Watchdog | None, transport: AiohttpTransport
+        self, response: aiohttp.ClientResponse | _Answer, watchdog: Watchdog | None, transport: AiohttpTransport
     ) -> None:
         self._content = response.content
         self._watchdog = watchdog

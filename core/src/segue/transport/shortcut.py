@@ -13,7 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 from yarl import URL
 
-from .pool import ConnectionProtocol
+from .pool import _ConnectionProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
 
     from ..wire import Call
-    from .pool import Connector, Use
+    from .pool import _Connector, _Use
 
 
 LARGE_BODY: Final = 1024 * 1024
@@ -116,7 +116,7 @@ def prepared(call: Call, session: aiohttp.ClientSession) -> Prepared | None:
     return Prepared(dict(call.headers), request, request.connection_key, before, after)
 
 
-class Answer:
+class _Answer:
     """The answer to a call that went past aiohttp's session; its connection is given back with its last byte."""
 
     __slots__ = ("_connection", "content", "headers", "status")
@@ -149,7 +149,7 @@ class Answer:
             connection.close()
 
 
-class Session:
+class _Session:
     """aiohttp's session of one loop, and the shorter way past it.
 
     Of what a call costs aiohttp's session is the largest part: it merges headers, parses the address, looks for
@@ -164,7 +164,7 @@ class Session:
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        connector: Connector,
+        connector: _Connector,
         timeout: aiohttp.ClientTimeout,
         *,
         can_be_passed: bool,
@@ -190,7 +190,7 @@ class Session:
                 self._prepared[call.url] = ready
         return ready
 
-    async def answer(self, ready: Prepared, body: bytes, use: Use) -> Answer:
+    async def answer(self, ready: Prepared, body: bytes, use: _Use) -> _Answer:
         """The response to a prepared call, after its headers arrived."""
         connector = self._connector
         connection = await connector.kept(ready.key, use) or await connector.connect(ready.request, [], self._timeout)
@@ -204,7 +204,7 @@ class Session:
             while True:
                 message, content = await protocol.read()
                 if not 100 <= message.code <= 199 or message.code == 101:
-                    return Answer(message, content, connection)
+                    return _Answer(message, content, connection)
         except BaseException:
             connection.close()
             raise
@@ -213,7 +213,7 @@ class Session:
 def is_mocked(content: object) -> bool:
     """Whether a body comes from a mock of aiohttp and not from a connection; then it is complete."""
     return content.__class__ is aiohttp.StreamReader and not isinstance(
-        getattr(content, "_protocol", None), ConnectionProtocol
+        getattr(content, "_protocol", None), _ConnectionProtocol
     )
 
 
@@ -226,7 +226,7 @@ async def all_there(content: aiohttp.StreamReader) -> bytes:
     if not _IS_AS_KNOWN or content.__class__ is not aiohttp.StreamReader:
         return await content.readany()
     protocol: Any = content._protocol  # noqa: SLF001
-    if protocol.__class__ is not ConnectionProtocol:
+    if protocol.__class__ is not _ConnectionProtocol:
         return await content.readany()  # of a mocked response
     pieces = content._buffer  # noqa: SLF001
     error = content.exception()
