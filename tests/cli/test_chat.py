@@ -54,7 +54,7 @@ def _cromicle(url: str) -> str:
 async def test_the_answer_goes_to_stdout_and_ends_its_line(cli: CommandLine) -> None:
     """The text is all that stands on stdout, with a newline after it."""
     async with CromicleHost(answer="hello") as host:
-        ended = await cli("chat", "-m", "cromicle", "--config", cli.config(_cromicle(host.url)), "Hi")
+        ended = await cli("chat", "-m", "cromicle/gpt-3.5-turbo", "--config", cli.config(_cromicle(host.url)), "Hi")
     assert (ended.code, ended.out, ended.err) == (0, "hello\n", "")
 
 
@@ -445,7 +445,7 @@ async def test_how_long_a_host_asks_to_wait_is_told(cli: CommandLine) -> None:
 async def test_a_cut_answer_keeps_what_came_and_exits_1(cli: CommandLine) -> None:
     """The text so far stands on stdout, its line ended; that it is not whole is told."""
     async with CromicleHost(answer="one two three", script=[Cut(7)]) as host:
-        ended = await cli("chat", "-m", "cromicle", "--config", cli.config(_cromicle(host.url)), "Hi")
+        ended = await cli("chat", "-m", "cromicle/gpt-3.5-turbo", "--config", cli.config(_cromicle(host.url)), "Hi")
     assert (ended.code, ended.out) == (1, "one two\n")
     assert ended.err.startswith("error: cromicle: ")
 
@@ -484,7 +484,7 @@ async def test_an_interrupt_exits_130_and_hangs_up(cli: CommandLine) -> None:
     async with CromicleHost(answer="one two three", script=[Stall("middle", after_tokens=1)]) as host:
         config = cli.config(_cromicle(host.url))
         process = await cli.start(
-            "chat", "-m", "cromicle", "--config", config, "Hi", stdin=PIPE, stdout=PIPE, stderr=PIPE
+            "chat", "-m", "cromicle/gpt-3.5-turbo", "--config", config, "Hi", stdin=PIPE, stdout=PIPE, stderr=PIPE
         )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -502,7 +502,7 @@ async def test_a_reader_that_goes_away_ends_it_quietly(cli: CommandLine) -> None
     async with CromicleHost(answer=["word\n"] * 5000, pace=0.002) as host:
         config = cli.config(_cromicle(host.url))
         process = await cli.start(
-            "chat", "-m", "cromicle", "--config", config, "Hi", stdin=PIPE, stdout=PIPE, stderr=PIPE
+            "chat", "-m", "cromicle/gpt-3.5-turbo", "--config", config, "Hi", stdin=PIPE, stdout=PIPE, stderr=PIPE
         )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -584,7 +584,9 @@ _HOSTILE = ["safe\x1b", "[2J \x1b]0;tit", "le\x07text\r", "over \x9b31mred"]
 async def test_a_terminal_never_gets_a_models_control_sequences(cli: CommandLine) -> None:
     """They are taken out, also where they come in pieces."""
     async with CromicleHost(answer=_HOSTILE) as host:
-        ended = await cli.on_terminal("chat", "-m", "cromicle", "--config", cli.config(_cromicle(host.url)), "Hi")
+        ended = await cli.on_terminal(
+            "chat", "-m", "cromicle/gpt-3.5-turbo", "--config", cli.config(_cromicle(host.url)), "Hi"
+        )
     assert (ended.code, ended.out) == (0, "safe text\r\nover red\r\n")
 
 

@@ -129,4 +129,4 @@ async def test_a_provider_that_is_configured_but_not_installed_is_told(cli: Comm
     """A table for nobody would be dropped in silence."""
     ended = await cli("doctor", "--config", cli.config("[providers.acme]\nbase_url = 'http://localhost'\n"))
     assert ended.code == 1
-    assert "[providers.acme] is configured" in ended.out
+    assert ":1: [providers.acme] needs wire = \"openai_chat\", because no provider 'acme' is installed" in ended.out

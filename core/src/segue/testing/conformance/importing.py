@@ -202,6 +202,7 @@ def main(told: Mapping[str, Any]) -> None:
     from ...messages import Request  # noqa: F401 - as above
     from ...plugins import loaded
     from ...provider import host, listing  # noqa: F401 - so that their time is not the plugin's
+    from ...transport import exchange  # noqa: F401 - as above, and aiohttp
     from ...wire import anthropic_messages, openai_chat, openai_responses  # noqa: F401 - as above
     from .origin import Origin
 
