@@ -28,12 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from importlib.metadata import EntryPoint
 
-# No deadline: a shared machine is slow at random. In CI the same examples each time, so that a failure is the change's.
-hypothesis.settings.register_profile("here", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+# No deadline: a shared machine is slow at random, and how many examples an assumption leaves out is random too. In CI
+# the same examples each time, so that a failure is the change's.
+_ALWAYS = {
+    "deadline": None,
+    "suppress_health_check": (hypothesis.HealthCheck.filter_too_much, hypothesis.HealthCheck.too_slow),
+}
+hypothesis.settings.register_profile("here", **_ALWAYS)
+hypothesis.settings.register_profile("ci", derandomize=True, **_ALWAYS)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 # For the Pythons after the first: what is the same on each of them was tried at length there.
-hypothesis.settings.register_profile("again", deadline=None, derandomize=bool(os.environ.get("CI")), max_examples=20)
+hypothesis.settings.register_profile("again", derandomize=bool(os.environ.get("CI")), max_examples=20, **_ALWAYS)
 
 # What plugins declare is kept for the whole run, and not in the home of whoever runs it; pytest's workers inherit it.
 if "SEGUE_CACHE" not in os.environ:
