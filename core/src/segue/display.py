@@ -64,11 +64,16 @@ def origin(address: str) -> str:
     return "/".join(address.split("/")[:3])
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """A suggestion of the nearest name, as the end of a sentence; or the list of known names."""
+def closest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that was probably meant; None if no name is similar."""
     import difflib  # slow to import: only where something is wrong
 
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A suggestion of the nearest name, as the end of a sentence; or the list of known names."""
+    near = closest(name, known)
+    if near is not None:
+        return f"; did you mean {near!r}?"
     return f"; known are {', '.join(known)}" if known else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import os
 import re
@@ -14,6 +13,7 @@ import click
 
 from ..config import key_sources, read
 from ..config.secrets import MAX_BYTES, Key, KeyStore, Reference, put_in_keyring
+from ..display import closest
 from ..errors import ConfigError
 from ..plugins.registry import Registry
 from .progress import PROGRESS
@@ -82,8 +82,9 @@ def remove_key(name: str) -> None:
     store = _store(_read().config)
     names = store.names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        raise ConfigError(f"{store.path} has no key for {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        near = closest(name, names)
+        told = "" if near is None else f"; did you mean {near!r}?"
+        raise ConfigError(f"{store.path} has no key for {name!r}{told}")
     try:
         reference = store.get(name)
     except ConfigError:
@@ -113,8 +114,8 @@ def known_providers(config: Config, registry: Registry) -> set[str]:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence that says that a name is unknown."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(names)}" if names else ""
+    near = closest(name, names)
+    return f"; did you mean {near!r}?" if near is not None else f"; expected one of {', '.join(names)}" if names else ""
 
 
 def _read() -> Reading:

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from ..config import PluginRules
-from ..display import nearest
+from ..display import closest, nearest
 from ..errors import PluginError
 from ..provider.contract import Provider, ProviderSpec, options_model
 from ..provider.host import Host
@@ -196,7 +196,7 @@ class Registry:
     def unknown_table(self, name: str, table: ProviderConfig) -> str:
         """A message, with the file and line, about ``[providers.NAME]`` for a provider that does not exist."""
         where = f"{table.where}: [providers.{name}]" if table.where else f"[providers.{name}]"
-        if packages.package_of(name) is not None or nearest(name, self._names()).startswith("; did you mean"):
+        if packages.package_of(name) is not None or closest(name, self._names()) is not None:
             return f"{where}: {self.not_installed(name)}"
         lacks = 'wire = "openai_chat"' + (" and base_url" if table.base_url is None else "")
         return f"{where} needs {lacks}, because no provider {name!r} is installed"
