@@ -199,6 +199,7 @@ class Client:
         self._transport(self._proxy)  # a wrong proxy is told now
         self._keys: dict[str, KeySource | None] = {}
         self._told: dict[str, ProviderSettings] = {}
+        self._known_secrets: dict[str, tuple[ProviderSettings, list[str]]] = {}
         self._endpoints: dict[tuple[str, str], tuple[ProviderSettings, Endpoint]] = {}
         self._salt = os.urandom(16)  # so that what tells keys apart tells nothing of them
         self._offers: Offers | None = None
@@ -1199,24 +1200,29 @@ class Client:
         settings = self._told.get(name)
         if settings is None:
             return []
-        key = [] if settings.api_key is None else [settings.api_key.get_secret_value()]
-        return [
-            *key,
-            *secrets_of(
-                url=settings.base_url or self._registry.installed[name].spec.url or "", headers=settings.headers
-            ),
-            *secrets_of(url=settings.proxy or ""),
-            *secrets_in(settings.options),
-        ]
+        kept = self._known_secrets.get(name)
+        if kept is None or kept[0] is not settings:
+            key = [] if settings.api_key is None else [settings.api_key.get_secret_value()]
+            address = settings.base_url or self._registry.installed[name].spec.url or ""
+            found = [
+                *key,
+                *secrets_of(url=address, headers=settings.headers),
+                *secrets_of(url=settings.proxy or ""),
+                *secrets_in(settings.options),
+            ]
+            kept = self._known_secrets[name] = (settings, found)
+        return kept[1]
 
     def _explain(self, error: ProviderError, name: str, model: str = "") -> None:
         """Take out of an error what may not be in it, and add what its user can do about it."""
         secrets = self._secrets(name)
         caused: BaseException | None = error
         while caused is not None:
-            if isinstance(caused, ProviderError) and caused.host_message is not None:
+            if isinstance(caused, ProviderError) and (said := caused.host_message) is not None:
                 # Of what came inside a stream, or with vectors, the layers below do not know the key.
-                caused.host_message = blotted(caused.host_message, secrets) if self._host_messages else None
+                text = blotted(said, secrets) if self._host_messages else None
+                if text != said:
+                    caused.host_message = text
             caused = caused.__cause__ or caused.__context__
         base_url, place = self._base_url(name), ""
         spec, is_configured = self._registry.installed[name].spec, base_url is not None

@@ -101,13 +101,13 @@ def _start(error: ConnectError, asked: Asked) -> str:
 
 def _wrong_base(error: HTTPError | ProtocolError, asked: Asked) -> str | None:
     """What is wrong with a base address, by what it has and lacks; None if it looks right."""
+    if not _is_of_address(error):
+        return None
     base = shown_address(asked.base_url or asked.spec.url)
     if base is None:
         return None
     base = base.rstrip("/")
     path = urlsplit(base).path
-    if not _is_of_address(error):
-        return None
     added = next((end for end in _ADDED if path.endswith(end)), None)
     if added is not None:
         shorter = base.removesuffix(added)

@@ -64,7 +64,7 @@ class _Exchanged(Flow):
         except BaseException as error:
             if isinstance(error, ProviderError):
                 error.request_id = error.request_id or self._request_id
-                if isinstance(error, HTTPError):
+                if isinstance(error, HTTPError) and self._is_answered():  # else it was done with the body
                     blot(error, secrets_of(url=self._call.url, headers=self._call.headers))
             await self._leave(error)
             raise
@@ -78,9 +78,12 @@ class _Exchanged(Flow):
         decoder = self._decoder
         headers = response.headers
         self._request_id = request_id_of(headers)
-        if not 200 <= response.status <= 299:
+        if not self._is_answered():
             await raise_for_status(response, self._call)
         decoder.request_id, decoder.limits = self._request_id, rate_limits(headers)
+
+    def _is_answered(self) -> bool:
+        return self._response is not None and 200 <= self._response.status <= 299
 
     async def _next(self) -> list[Event]:
         """The events of the next bytes that complete any; none at the end."""

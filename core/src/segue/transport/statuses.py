@@ -66,7 +66,7 @@ async def _error_of(response: Response | aiohttp.ClientResponse, call: Call | st
         error.args = (call,)
     if response.headers.get("x-should-retry", "").lower() == "false":
         error.retryable = False  # OpenAI and Anthropic say so where the status alone would mislead
-    blot(error, secrets)
+    blot(error, secrets, is_read=True)
     return error
 
 

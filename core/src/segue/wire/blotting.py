@@ -60,6 +60,8 @@ def secrets_in(table: Mapping[str, Any]) -> list[str]:
 
 
 def _of_url(url: str) -> Iterator[str]:
+    if "@" not in url and "?" not in url:
+        return
     try:
         parts = urlsplit(url)
         pairs = parse_qsl(parts.query)
@@ -128,36 +130,55 @@ def blotted(text: str, secrets: Iterable[str]) -> str:
     A long piece of a random key is removed too. A long text may have been cut in the middle of a secret: then a part
     of it at the end is removed.
     """
-    if not text:
-        return text
-    is_escaped = any(sign in text for sign in "\\%&")
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) < _LEAST:
-            continue
+    return _blotted(text, _prepared(secrets)) if text else text
+
+
+def _prepared(secrets: Iterable[str], least: int = _LEAST) -> list[tuple[str, str, int]]:
+    """Each secret, the longest first, with its lower case and with the length of a piece that is removed."""
+    return [
+        (secret, _lower(secret), min(_PIECE, len(secret)) if _OPAQUE.fullmatch(secret) else len(secret))
+        for secret in sorted(set(secrets), key=len, reverse=True)
+        if len(secret) >= least
+    ]
+
+
+def _lower(text: str) -> str:
+    """The text with its ASCII letters in lower case: of others the lower case may be longer."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
+
+
+def _blotted(text: str, secrets: Iterable[tuple[str, str, int]]) -> str:
+    is_escaped = "\\" in text or "%" in text or "&" in text
+    lower = _lower(text)
+    for secret, key, least in secrets:
+        before = text
         if len(secret) < _LEAST_ELSE:
-            if _SHORT.match(secret):
+            if key in lower and _SHORT.match(secret):
                 text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "…", text)
-            continue
-        text = _without(text, secret)
-        if is_escaped and not secret.isalnum():
-            text = re.sub("".join(map(_written, secret)), "…", text, flags=re.IGNORECASE)
-        if len(text) >= _MAY_BE_CUT:
-            text = _without_beginning(text, secret)
+        else:
+            if least < len(key) or key in lower:
+                text = _without(text, lower, key, least)
+            if is_escaped and not secret.isalnum():
+                text = re.sub("".join(map(_written, secret)), "…", text, flags=re.IGNORECASE)
+            if len(text) >= _MAY_BE_CUT:
+                text = _without_beginning(text, key)
+        if text is not before:
+            lower = _lower(text)
     return text
 
 
-def _without(text: str, secret: str) -> str:
-    """The text without a secret in any case, and without long pieces of it if it is random."""
-    lower, key = text.translate(_LOWER), secret.translate(_LOWER)
-    least = min(_PIECE, len(key)) if _OPAQUE.fullmatch(secret) else len(key)
+def _without(text: str, lower: str, key: str, least: int) -> str:
+    """The text without a secret, and without its pieces that are at least so long."""
+    starts = [start for start in range(len(key) - least + 1) if key[start : start + least] in lower]
+    if not starts:
+        return text
     found = [False] * len(lower)
-    for start in range(len(key) - least + 1):
-        at = lower.find(key[start : start + least])
+    for start in starts:
+        piece = key[start : start + least]
+        at = lower.find(piece)
         while at >= 0:
             found[at : at + least] = [True] * least
-            at = lower.find(key[start : start + least], at + 1)
-    if True not in found:
-        return text
+            at = lower.find(piece, at + 1)
     kept: list[str] = []
     for place, character in enumerate(text):
         if not found[place]:
@@ -167,8 +188,10 @@ def _without(text: str, secret: str) -> str:
     return "".join(kept)
 
 
-def _without_beginning(text: str, secret: str) -> str:
-    end, key = text.rstrip("…").translate(_LOWER), secret.translate(_LOWER)
+def _without_beginning(text: str, key: str) -> str:
+    end = _lower(text.rstrip("…"))
+    if end[-1:] not in key:
+        return text
     for length in range(len(key) - 1, _LEAST - 1, -1):
         if end.endswith(key[:length]):
             return text.rstrip("…")[:-length] + "…"
@@ -184,20 +207,25 @@ def _written(character: str) -> str:
     return f"(?:{'|'.join(forms)})"
 
 
-def blot(error: ProviderError, secrets: Iterable[str]) -> None:
-    """Remove these secrets from everything in an error that the host wrote."""
-    secrets = [secret for secret in secrets if len(secret) >= _LEAST]
-    if not secrets:
+def blot(error: ProviderError, secrets: Iterable[str], *, is_read: bool = False) -> None:
+    """Remove these secrets from everything in an error that the host wrote.
+
+    ``is_read`` means that they were removed from its body and from the host's message when these were read.
+    """
+    prepared = _prepared(secrets)
+    if not prepared:
         return
-    for name in ("body", "host_message", "request_id"):
+    for name in ("request_id",) if is_read else ("body", "host_message", "request_id"):
         value = getattr(error, name, None)
         if isinstance(value, str) and value:
-            setattr(error, name, blotted(value, secrets))
+            text = _blotted(value, prepared)
+            if text is not value:
+                setattr(error, name, text)
     notes = getattr(error, "__notes__", None)
-    if notes:
-        error.__notes__ = [blotted(note, secrets) if isinstance(note, str) else note for note in notes]
-    secrets = [secret for secret in secrets if len(secret) >= _LEAST_ELSE]
+    if notes and not is_read:
+        error.__notes__ = [_blotted(note, prepared) if isinstance(note, str) else note for note in notes]
+    prepared = [one for one in prepared if len(one[0]) >= _LEAST_ELSE]
     code = getattr(error, "code", None)
     if isinstance(code, str):
-        error.code = blotted(code, secrets)  # type: ignore[attr-defined]
-    error.args = tuple(blotted(arg, secrets) if isinstance(arg, str) else arg for arg in error.args)
+        error.code = _blotted(code, prepared)  # type: ignore[attr-defined]
+    error.args = tuple(_blotted(arg, prepared) if isinstance(arg, str) else arg for arg in error.args)
