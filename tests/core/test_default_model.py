@@ -152,7 +152,7 @@ def test_the_order_is_the_one_that_is_written_down(
         )
     ]
     preferences = Preferences(order=tuple(order), order_by=order_by, tables=tuple(tables))
-    ready = Offers(offers, preferences).matched(Needs(), None, health=HealthSnapshot(), undeclared=())
+    ready = Offers(offers, preferences).matched(Needs())
     assert [candidate.name for candidate in ready.candidates] == _plain_order(offers, preferences)
     talking = [offer for offer in offers if offer.model.capabilities.fact("chat").value is not False]
     found = select(talking, preferences=preferences)
@@ -553,7 +553,3 @@ def test_a_host_without_a_key_comes_after_those_with_one() -> None:
     public = Offer("aaa", Model("m"), access="public")
     chosen = select([public, installed, keyed])
     assert [candidate.provider for candidate in chosen.candidates] == ["openai", "acme", "aaa"]
-    index = Offers([public, installed, keyed], Preferences()).matched(
-        Needs(), None, health=HealthSnapshot(), undeclared=()
-    )
-    assert index.candidates == chosen.candidates

@@ -27,7 +27,7 @@ from segue.events import Collector, Finish, Start, TextDelta, Usage, collect
 from segue.messages import read_messages, request_with
 from segue.observation import Health, HealthSnapshot
 from segue.provider.contract import Model, ProviderSpec
-from segue.selection import Offer, Offers, Preferences, matched
+from segue.selection import Offer, Offers, Preferences
 from segue.testing import OpenAIHost
 from segue.transport import AiohttpTransport, Call, exchange
 from segue.transport.deadlines import _Clock
@@ -545,25 +545,29 @@ _preferences = st.builds(
 _models = st.sampled_from([None, "a", "m", "n", "a/m", "a/x", "b/n", "c", "c/m", "c/x", "z", "z/m"])
 
 
+_different = st.lists(_offer, max_size=6, unique_by=lambda offer: (offer.provider, offer.model.name))
+
+
 @settings(max_examples=500)
-@given(st.lists(_offer, max_size=6), st.lists(_needs, min_size=1, max_size=3), _models, _health, _preferences)
-def test_offers_made_ready_come_to_the_same_choice(
-    offers: list[Offer], wishes: list[str], model: str | None, states: dict[tuple[str, str], Health], how: Preferences
+@given(_different, st.lists(st.tuples(_needs, _health), min_size=1, max_size=4), _models, _preferences)
+def test_what_was_observed_corrects_a_kept_selection_as_if_all_offers_were_read_again(
+    offers: list[Offer],
+    wishes: list[tuple[str, dict[tuple[str, str], Health]]],
+    model: str | None,
+    how: Preferences,
 ) -> None:
-    """Candidates in their order, every reason against the others, hints; also where it is asked again and again."""
-    ready, health = Offers(offers, how), HealthSnapshot(states)
+    """Candidates in their order, every reason against the others, hints; also where it is selected again and again."""
     undeclared = [Offer("c", Model("", Capabilities({"tools": True})))]
-    for text in wishes:
-        needs = Needs(text)
-        vectors = any(need.name == "embeddings" for need in needs)
-        some = [offer for offer in offers if vectors or offer.model.capabilities.fact("chat").value is not False]
-        plain = matched(some, needs=needs, model=model, health=health, preferences=how, undeclared=undeclared)
-        short = ready.matched(needs, model, health=health, undeclared=undeclared)
-        assert short.alone == plain.alone
-        assert short.selection() == plain.selection()
-        if model is None:
-            assert tuple(short.selection().rejected) == tuple(plain.rejected)
-            assert pickle.loads(pickle.dumps(short.selection())) == plain.selection()
+    kept = Offers(offers, how, undeclared)
+    for text, states in wishes:
+        needs, health = Needs(text), HealthSnapshot(states)
+        fresh = Offers(offers, how, undeclared)
+        scope = fresh._scope(model, vectors="embeddings" in text)
+        plain, found = fresh._match(scope, needs, model, health), kept.matched(needs, model, health=health)
+        assert found.alone == plain.alone
+        assert found.selection() == plain.selection()
+        assert tuple(found.rejected) == tuple(plain.rejected)
+        assert pickle.loads(pickle.dumps(found.selection())) == plain.selection()
 
 
 _NAMES = [
@@ -575,7 +579,7 @@ _NAMES = [
 @pytest.mark.parametrize("name", _NAMES)
 @pytest.mark.parametrize("needs", ["", "tools", "context>=1000m", "embeddings", "working?"])
 def test_a_name_comes_to_the_same_with_and_without_all_other_offers(name: str, needs: str) -> None:
-    """Whoever asks one provider has no index made, and sees no difference: candidates, reasons, hints, order."""
+    """Whoever names a provider does not look at the others; candidates, reasons, hints and order are the same."""
     vague = ProviderSpec("vague", "x:Y", models=[Model("a/b"), Model("openai")])
     environ = {"OPENAI_API_KEY": "sk-x"}
     config = {"order_by": "price", "models": {"openai/mine": {"tools": True}}}

@@ -14,6 +14,7 @@ unless the need ends in ``?``. Prices are in USD per million tokens.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeAlias, cast, get_args
 
 from .constraints import ANY_TEXT, FLAG, NOTHING, Anything, Either, Items, Number, Of, Table, Word, check, shown
@@ -137,11 +138,6 @@ class Capabilities(Mapping[str, Fact]):
         return self._facts.get(name, UNKNOWN)
 
     @staticmethod
-    def each(name: str, many: Iterable[Capabilities]) -> list[Fact]:
-        """The fact with this name of each model, in order; ``UNKNOWN`` if there is none."""
-        return [one._facts.get(name, UNKNOWN) for one in many]  # noqa: SLF001 - its own kind
-
-    @staticmethod
     def stating(names: frozenset[str], many: Iterable[Capabilities]) -> list[int]:
         """The places of those that state a fact of one of these names; one look at each, where most state none."""
         disjoint = names.isdisjoint
@@ -189,26 +185,33 @@ class Need:
             text += f"{self.op}{_show(self.value)}"
         return f"{text}?" if self.unknown_ok else text
 
+    def is_met(self, fact: Fact) -> bool:
+        """Whether the fact satisfies this need."""
+        value = fact.value
+        if value is None:
+            return self.unknown_ok
+        if self.op == "is":
+            return (value is not False) is not self.negated
+        if isinstance(self.value, str):
+            return isinstance(value, str) and (value == self.value) is (self.op == "=")
+        return not isinstance(value, (bool, str)) and _compare(value, self.op, self.value)
+
     def judge(self, fact: Fact) -> str | None:
         """None if the fact satisfies this need, or else the reason in a few words."""
-        told = fact.value
-        told_by = f" ({fact.source})" if fact.source not in {"", "declared"} else ""
-        if told is None:
-            return None if self.unknown_ok else f"{self.name} unknown{told_by}"
+        if self.is_met(fact):
+            return None
+        value = fact.value
+        source = f" ({fact.source})" if fact.source not in {"", "declared"} else ""
+        if value is None:
+            return f"{self.name} unknown{source}"
         if self.op == "is":
-            if (fact.state == "yes") is not self.negated:
-                return None
-            return f"{self.name} is {_show(told)} ({fact.source}), needs {'false' if self.negated else 'true'}"
+            return f"{self.name} is {_show(value)} ({fact.source}), needs {'false' if self.negated else 'true'}"
         wanted = f"needs {self.op}{_show(self.value)}"
-        if isinstance(self.value, str):
-            if not isinstance(told, str):
-                return f"{self.name} is not a word{told_by}, {wanted}"
-            holds = (told == self.value) is (self.op == "=")
-        else:
-            if isinstance(told, (bool, str)):
-                return f"{self.name} is not a number{told_by}, {wanted}"
-            holds = _compare(told, self.op, self.value)
-        return None if holds else f"{self.name} is {_show(told)}{told_by}, {wanted}"
+        if isinstance(self.value, str) and not isinstance(value, str):
+            return f"{self.name} is not a word{source}, {wanted}"
+        if not isinstance(self.value, str) and isinstance(value, (bool, str)):
+            return f"{self.name} is not a number{source}, {wanted}"
+        return f"{self.name} is {_show(value)}{source}, {wanted}"
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -227,6 +230,9 @@ class Needs:
 
     def __init__(self, needs: NeedsInput = "", /, **flags: Value) -> None:
         terms: set[Need]
+        if isinstance(needs, str) and not flags:
+            object.__setattr__(self, "terms", _parsed(needs))
+            return
         if isinstance(needs, str):
             terms = set(_Parser(needs).terms())
         elif isinstance(needs, Needs):
@@ -239,7 +245,7 @@ class Needs:
             else:
                 terms = {term for one in needs for term in ((one,) if isinstance(one, Need) else _Parser(one).terms())}
         terms.update(_keyword(name, value) for name, value in flags.items())
-        object.__setattr__(self, "terms", tuple(sorted(terms, key=lambda term: (term.name, str(term)))))
+        object.__setattr__(self, "terms", _in_order(terms))
 
     def __iter__(self) -> Iterator[Need]:
         return iter(self.terms)
@@ -354,6 +360,15 @@ def _clash(one: Need, other: Need) -> bool:
 
 
 # ── the parser ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@lru_cache(maxsize=256)  # a program repeats the few expressions that it has
+def _parsed(text: str) -> tuple[Need, ...]:
+    return _in_order(set(_Parser(text).terms()))
+
+
+def _in_order(terms: Iterable[Need]) -> tuple[Need, ...]:
+    return tuple(sorted(terms, key=lambda term: (term.name, str(term))))
 
 
 class _Parser:

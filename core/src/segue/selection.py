@@ -6,24 +6,22 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
-from functools import cache
-from itertools import compress, count
-from operator import itemgetter
+from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
 from .capabilities import KNOWN_FACTS, Capabilities, Fact, Needs, contradiction
 from .constraints import ANY_TEXT, Of, check
 from .observation import HealthSnapshot
 from .provider.contract import Model
-from .values import dataclass, maker
+from .values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .capabilities import Need
     from .provider.contract import Access
 
 OrderBy: TypeAlias = Literal["price", "latency", "context", "weight"]
+NO_HEALTH: Final = HealthSnapshot()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,14 +265,16 @@ def select(
     *,
     needs: Needs = Needs(),  # noqa: B008 - frozen
     model: str | None = None,
-    health: HealthSnapshot = HealthSnapshot(),  # noqa: B008 - frozen
+    health: HealthSnapshot = NO_HEALTH,
     preferences: Preferences = Preferences(),  # noqa: B008 - frozen
     undeclared: Sequence[Offer] = (),
 ) -> Selection:
-    """Order the offers that satisfy the needs; ``model`` is ``provider/model``, a provider's or a model's name."""
-    return matched(
-        offers, needs=needs, model=model, health=health, preferences=preferences, undeclared=undeclared
-    ).selection()
+    """Order the offers that satisfy the needs; ``model`` is ``provider/model``, a provider's or a model's name.
+
+    ``undeclared`` has an offer without a model's name for each provider that does not declare models. Models that only
+    support embeddings are considered only if the needs contain ``embeddings``.
+    """
+    return Offers(offers, preferences, undeclared).matched(needs, model, health=health).selection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,54 +306,156 @@ class Matched:
         return Selection(self.wanted, left, (*vetoed, *self.rejected) if vetoed else self.rejected, hints)
 
 
-def matched(
-    offers: Sequence[Offer],
-    *,
-    needs: Needs,
-    model: str | None,
-    health: HealthSnapshot,
-    preferences: Preferences,
-    undeclared: Sequence[Offer],
-) -> Matched:
-    """The first half of `select`, which is the same for every call with this model and these needs."""
-    provider, bare = _read_name(model, [*offers, *undeclared])
-    named = provider is not None
-    if provider is not None and bare is not None and not any(_is(offer, provider, bare) for offer in offers):
-        # The provider may well have a model that nobody declared: it is asked, its facts unknown.
-        like = next(offer for offer in [*offers, *undeclared] if offer.provider == provider)
-        meant = nearest_model(bare, [offer.model.name for offer in offers if offer.provider == provider])
-        offers = [replace(like, model=Model(bare, _shared(like)))]
-        unlisted = _UNLISTED if meant is None else f"{_UNLISTED}; did you mean {f'{provider}/{meant}'!r}?"
-    else:
+class Offers:
+    """The offers of one user: a filter over them for each selection, whose results are kept."""
+
+    def __init__(self, offers: Sequence[Offer], preferences: Preferences, undeclared: Sequence[Offer] = ()) -> None:
+        self.all: tuple[Offer, ...] = tuple(offers)
+        self._preferences = preferences
+        self._undeclared = tuple(undeclared)
+        self._everything: dict[bool, _Scope] = {}
+        self._kept: dict[tuple[str | None, Needs], tuple[_Scope, Matched]] = {}
+
+    def matched(self, needs: Needs, model: str | None = None, *, health: HealthSnapshot = NO_HEALTH) -> Matched:
+        """The offers that satisfy the needs, of those that ``model`` can mean; what was observed of hosts counts.
+
+        Models that only support embeddings are considered only if the needs contain ``embeddings``.
+        """
+        kept = self._kept.get((model, needs))
+        if kept is None:
+            scope = self._scope(model, vectors=any(need.name == "embeddings" for need in needs))
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            kept = self._kept[model, needs] = (scope, self._match(scope, needs, model, NO_HEALTH))
+        scope, match = kept
+        seen = scope.seen(health) if health.states else ()
+        if not seen:
+            return match
+        return _corrected(scope, match, needs, health, seen) or self._match(scope, needs, model, health)
+
+    def _scope(self, model: str | None, *, vectors: bool) -> _Scope:
+        """The offers that a name can mean, or all, in the order in which they are asked."""
+        if model is None:
+            every = self._everything.get(vectors)
+            if every is None:
+                every = self._everything[vectors] = _Scope(_for(self.all, vectors=vectors), self._preferences)
+            return every
+        provider, bare = _read_name(model, [*self.all, *self._undeclared])
+        offers = _for(self.all, vectors=vectors)
+        if provider is None:
+            return _Scope([one for one in offers if one.model.name == bare], self._preferences, bare=bare)
+        own = [one for one in offers if one.provider == provider]
+        if bare is None:
+            return _Scope(own, self._preferences, provider=provider)
+        chosen = [one for one in own if one.model.name == bare]
         unlisted = None
-    ranked: list[tuple[tuple[object, ...], Candidate]] = []
-    rejected: list[Rejection] = []
-    by_name: dict[str, str] = {}
-    for offer in offers:
-        if provider is not None and offer.provider != provider:
-            continue
-        if bare is not None and offer.model.name != bare:
-            continue
+        if not chosen:
+            # The provider may well have a model that nobody declared: it is asked, its facts unknown.
+            like = next(one for one in [*own, *self.all, *self._undeclared] if one.provider == provider)
+            meant = nearest_model(bare, [one.model.name for one in own])
+            chosen = [replace(like, model=Model(bare, _shared(like)))]
+            unlisted = _UNLISTED if meant is None else f"{_UNLISTED}; did you mean {f'{provider}/{meant}'!r}?"
+        return _Scope(chosen, self._preferences, provider=provider, bare=bare, unlisted=unlisted)
+
+    def _match(self, scope: _Scope, needs: Needs, model: str | None, health: HealthSnapshot) -> Matched:
+        candidates = tuple(one for one in (scope.candidate(each, needs, health) for each in scope.ranked) if one)
+        rejected = scope.rejected(needs, health)
+        hints: list[str] = []
+        if not candidates:
+            hints = [f"{one.provider}: {one.reasons[0]}" for one in scope.by_name_only(rejected)]
+            if scope.alone and not rejected:
+                hints += _hints_without_models(scope.provider, self._undeclared)
+            else:
+                hints += _hints(model, needs, scope.bare, [*self.all, *self._undeclared], rejected)
+        return Matched(_wanted(model, needs), candidates, rejected, tuple(dict.fromkeys(hints)), scope.alone)
+
+
+class _Scope:
+    """The offers that a name can mean, and the order in which they are asked.
+
+    ``provider`` and ``bare`` are the parts of the name. ``unlisted`` is a note on a model that nobody declared.
+    """
+
+    def __init__(
+        self,
+        offers: Sequence[Offer],
+        preferences: Preferences,
+        *,
+        provider: str | None = None,
+        bare: str | None = None,
+        unlisted: str | None = None,
+    ) -> None:
+        self.offers = offers
+        self.ranked: Sequence[Offer] = sorted(offers, key=lambda offer: _rank(offer, preferences))
+        self.places: dict[tuple[str, str], int] = {
+            (offer.provider, offer.model.name): place for place, offer in enumerate(self.ranked)
+        }
+        self.provider = provider
+        self.bare = bare
+        self.alone: bool = provider is not None and bare is None
+        self._named = provider is not None
+        self._unlisted = unlisted
+
+    def seen(self, health: HealthSnapshot) -> Sequence[Offer]:
+        """The offers of which something was observed."""
+        places = (self.places.get(name) for name in health.states)
+        found = {place: self.ranked[place] for place in places if place is not None}
+        whole = {provider for provider, model in health.states if model == "*"}
+        if whole:
+            found |= {place: one for place, one in enumerate(self.ranked) if one.provider in whole}
+        return list(found.values())
+
+    def candidate(self, offer: Offer, needs: Needs, health: HealthSnapshot) -> Candidate | None:
+        """The offer as a candidate; None if there is a reason why it is not one."""
         capabilities = _observed(offer, health)
-        reasons = _reasons(offer, capabilities, needs, named=named)
-        if reasons:
-            rejected.append(_rejection(offer, reasons))
-            if len(reasons) == 1 and not named and offer.ambient is not None:
-                by_name[offer.provider] = reasons[0][0]
-        else:
-            candidate = _candidate(offer, capabilities, named=named, unlisted=unlisted)
-            ranked.append((_rank(offer, preferences), candidate))
-    alone = provider is not None and bare is None
-    ranked.sort(key=itemgetter(0))
-    candidates = tuple(candidate for _, candidate in ranked)
-    hints: list[str] = []
+        for need in needs:
+            if not need.is_met(capabilities.fact(need.name)):
+                return None
+        if offer.obstacle is not None:
+            return None
+        if not self._named and (
+            offer.access == "offline" or offer.ambient is not None or _is_retired(offer, capabilities)
+        ):
+            return None
+        return _candidate(offer, capabilities, named=self._named, unlisted=self._unlisted)
+
+    def rejected(self, needs: Needs, health: HealthSnapshot) -> Sequence[Rejection]:
+        """The other offers, with every reason."""
+
+        def rejections() -> tuple[Rejection, ...]:
+            every = ((one, _reasons(one, _observed(one, health), needs, named=self._named)) for one in self.offers)
+            return tuple(_rejection(one, reasons) for one, reasons in every if reasons)
+
+        return _Later(rejections)
+
+    def by_name_only(self, rejected: Sequence[Rejection]) -> Sequence[Rejection]:
+        """Of each provider whose credential may be set for another purpose, the last model without another reason."""
+        if self._named:
+            return ()
+        ambient = {offer.provider for offer in self.offers if offer.ambient is not None}
+        return list(
+            {one.provider: one for one in rejected if one.provider in ambient and len(one.reasons) == 1}.values()
+        )
+
+
+def _corrected(
+    scope: _Scope, match: Matched, needs: Needs, health: HealthSnapshot, seen: Sequence[Offer]
+) -> Matched | None:
+    """The match with what was observed of these offers; None if no candidate is left."""
+    names = {(one.provider, one.model.name) for one in seen}
+    candidates = [one for one in match.candidates if (one.provider, one.model) not in names]
+    candidates += [one for one in (scope.candidate(each, needs, health) for each in seen) if one]
+    candidates.sort(key=lambda one: scope.places[one.provider, one.model])
     if not candidates:
-        hints = [f"{name}: {reason}" for name, reason in by_name.items()]
-        if alone and not rejected:
-            hints += _hints_without_models(provider, undeclared)
-        else:
-            hints += _hints(model, needs, bare, [*offers, *undeclared], rejected)
-    return Matched(_wanted(model, needs), candidates, tuple(rejected), tuple(hints), alone)
+        return None
+    return replace(match, candidates=tuple(candidates), rejected=scope.rejected(needs, health), hints=())
+
+
+def _for(offers: Sequence[Offer], *, vectors: bool) -> Sequence[Offer]:
+    """The offers for a call: models that only support embeddings are included only if embeddings are wanted."""
+    if vectors:
+        return offers
+    return [offer for offer in offers if offer.model.capabilities.fact("chat").value is not False]
 
 
 def _wanted(model: str | None, needs: Needs) -> str:
@@ -406,22 +508,10 @@ def _candidate(offer: Offer, capabilities: Capabilities, *, named: bool, unliste
 
 
 _OFFLINE: Final = "offline: used only if it is named"
-_MANY = 50  # from which it pays to write a function that makes them
-
-
-@cache
-def _quick_offer() -> Callable[..., Offer]:
-    return maker(Offer)
-
-
-@cache
-def _quick_candidate() -> Callable[..., Candidate]:
-    return maker(Candidate)
 
 
 def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
     """The offers of these models, which differ from ``like`` only in the model."""
-    made = _quick_offer() if len(models) >= _MANY else Offer
     # Models that give vectors alone are never meant together with the others, so each kind has a first one.
     ranks: Sequence[int] = range(len(models))
     if Capabilities.stating(_CHAT, [one.capabilities for one in models]):
@@ -429,7 +519,7 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
         places = {True: count(), False: count()}
         ranks = [next(places[kind]) for kind in kinds]
     return [
-        made(
+        Offer(
             like.provider, one, like.access, like.obstacle, like.local, like.consent, rank, like.ambient, like.short,
             like.keyless,
         )
@@ -439,7 +529,6 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
 
 _CHAT: Final = frozenset({"chat"})
 _RETIRES: Final = frozenset({"retires"})
-_ENDS: Final = frozenset({"working", "deprecated", "retires"})
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -503,183 +592,6 @@ class _Later(Sequence[Rejection]):
         return tuple, (self._all(),)
 
 
-class Offers:
-    """Offers prepared for many selections: the same results as `select`, in less time.
-
-    For each need that was used once, the offers that satisfy it are kept as a number with a byte for each offer, in
-    order: several needs together are an ``&``.
-    """
-
-    def __init__(self, offers: Sequence[Offer], preferences: Preferences) -> None:
-        self.all: tuple[Offer, ...] = tuple(offers)
-        self.providers: frozenset[str] = frozenset(offer.provider for offer in self.all)
-        """The providers with at least one offer."""
-        self._preferences = preferences
-        self._names: tuple[dict[str, list[Offer]], dict[str, list[Offer]]] | None = None
-        self._ranked: tuple[list[Offer], list[Candidate]] | None = None
-        # Facts are looked through in the order of the offers, where those of a provider lie together in memory.
-        self._order: list[int] = []
-        self._facts: list[Capabilities] = []
-        self._ends: list[int] = []
-        self._open: dict[bool, int] = {}
-        self._meeting: dict[Need, int] = {}
-
-    def matched(
-        self, needs: Needs, model: str | None, *, health: HealthSnapshot, undeclared: Sequence[Offer]
-    ) -> Matched:
-        """Like the function `matched`, for chat models; or for all models if the needs contain ``embeddings``."""
-        vectors = any(need.name == "embeddings" for need in needs)
-        if model is None:
-            match = self._unnamed(needs, health, vectors=vectors)
-        else:
-            match = matched(
-                _meant(self._named(model, undeclared), vectors=vectors),
-                needs=needs, model=model, health=health, preferences=self._preferences, undeclared=undeclared,
-            )  # fmt: skip
-        if match is not None and match.candidates:
-            return match
-        offers = _meant(self.all, vectors=vectors)  # nothing does: of all of them there may be a hint
-        return matched(
-            offers, needs=needs, model=model, health=health, preferences=self._preferences, undeclared=undeclared
-        )
-
-    def _named(self, model: str, undeclared: Sequence[Offer]) -> Sequence[Offer]:
-        """The offers that a name can mean, as `_read_name` reads it."""
-        if self._names is None:
-            self._names = ({}, {})
-            for offer in self.all:
-                self._names[0].setdefault(offer.provider, []).append(offer)
-                self._names[1].setdefault(offer.model.name, []).append(offer)
-        others = {offer.provider for offer in undeclared}
-        first, slash, rest = model.partition("/")
-        for provider in (model, first) if slash and rest else (model,):
-            if provider in self.providers or provider in others:
-                return self._names[0].get(provider, ())
-        return self._names[1].get(model, ())
-
-    def _unnamed(self, needs: Needs, health: HealthSnapshot, *, vectors: bool) -> Matched | None:
-        """All offers that satisfy the needs; None if there is none, because then there is more to explain."""
-        ranked, pool = self._ready()
-        left = self._permitted(vectors=vectors)
-        for need in needs:
-            left &= self._meet(need)
-        chosen = left.to_bytes(len(ranked), "little")
-        if health.states:
-            chosen, pool = self._seen(chosen, pool, needs, health, vectors=vectors)
-        candidates = tuple(compress(pool, chosen))
-        if not candidates:
-            return None
-
-        def rejected() -> tuple[Rejection, ...]:
-            offers = _meant(self.all, vectors=vectors)
-            reasons = ((offer, _reasons(offer, _observed(offer, health), needs, named=False)) for offer in offers)
-            return tuple(_rejection(offer, each) for offer, each in reasons if each)
-
-        return Matched(_wanted(None, needs), candidates, _Later(rejected), (), alone=False)
-
-    def _ready(self) -> tuple[list[Offer], list[Candidate]]:
-        """The offers in the order in which they are asked, and each as a candidate."""
-        if self._ranked is None:
-            preferences = self._preferences
-            every = [offer.model.capabilities for offer in self.all]
-            endings = _endings(every)
-            order = list(range(len(every)))
-            if preferences.order or preferences.order_by is not None:
-                ranks = [_rank(offer, preferences) for offer in self.all]
-                order.sort(key=ranks.__getitem__)
-            else:
-                # The order of `_rank` without them, as one number for each offer: numbers sort faster than tuples.
-                tables = {name: place for place, name in enumerate(preferences.tables)}
-                last = len(tables)
-                names = sorted({offer.provider for offer in self.all}, key=lambda name: f"{name}/")
-                tails = {name: tables.get(name, last) << 20 | place for place, name in enumerate(names)}
-                heads = [
-                    ((offer.access == "public" and not offer.local) << 1 | offer.keyless) << 68
-                    | ending << 64
-                    | offer.rank << 40
-                    | tails[offer.provider]
-                    for offer, ending in zip(self.all, endings, strict=True)
-                ]
-                if len(set(heads)) < len(heads):  # models of one provider with one rank, such as chat and vectors
-                    order.sort(key=[offer.model.name for offer in self.all].__getitem__)
-                order.sort(key=heads.__getitem__)
-            # `_candidate` of each, but that what it makes of a provider is not made for each of its models; made in the
-            # order of the offers, which lie together in memory, and put into the other one then.
-            alike: dict[tuple[Access, bool, bool], Candidate] = {}
-            made = _quick_candidate() if len(every) >= _MANY else Candidate
-            candidates: list[Candidate] = []
-            for ends, offer, facts in zip(endings, self.all, every, strict=True):
-                if ends >= _DEPRECATED:
-                    candidates.append(_candidate(offer, facts, named=False))
-                    continue
-                kind = (offer.access, offer.local, offer.consent)
-                like = alike.get(kind)
-                if like is None:
-                    like = alike[kind] = _candidate(offer, facts, named=False)
-                candidates.append(made(offer.provider, offer.model.name, facts, like.public, like.consent, like.notes))
-            self._order, self._facts, self._ends = order, every, endings
-            ranked, pool = [self.all[place] for place in order], [candidates[place] for place in order]
-            self._ranked = (ranked, pool)
-        return self._ranked
-
-    def _permitted(self, *, vectors: bool) -> int:
-        """The offers that only needs can reject."""
-        found = self._open.get(vectors)
-        if found is None:
-            self._ready()
-            can = [offer.obstacle is None and offer.ambient is None and offer.access != "offline" for offer in self.all]
-            if _RETIRED in self._ends:
-                can = [one and ends != _RETIRED for one, ends in zip(can, self._ends, strict=True)]
-            if not vectors:
-                for place in Capabilities.stating(_CHAT, self._facts):
-                    can[place] = can[place] and self._facts[place].fact("chat").value is not False
-            found = self._open[vectors] = self._number(can)
-        return found
-
-    def _meet(self, need: Need) -> int:
-        """The offers that meet a need."""
-        found = self._meeting.get(need)
-        if found is None:
-            if len(self._meeting) >= _MOST_NEEDS:
-                self._meeting.clear()
-            self._ready()
-            facts = Capabilities.each(need.name, self._facts)
-            kinds = [(fact.value.__class__, fact.value, fact.source) for fact in facts]
-            judged = {kind: need.judge(fact) is None for kind, fact in dict(zip(kinds, facts, strict=True)).items()}
-            found = self._meeting[need] = self._number([judged[kind] for kind in kinds])
-        return found
-
-    def _number(self, flags: Sequence[bool]) -> int:
-        """What is so of each offer as a number, a byte for each in the order in which they are asked."""
-        return int.from_bytes(bytes([flags[place] for place in self._order]), "little")
-
-    def _seen(
-        self, chosen: bytes, pool: list[Candidate], needs: Needs, health: HealthSnapshot, *, vectors: bool
-    ) -> tuple[bytes, list[Candidate]]:
-        """The same with what was observed of those of which there is something."""
-        seen = {provider for provider, _ in health.states}
-        corrected, pool = bytearray(chosen), list(pool)
-        for place, offer in enumerate(self._ready()[0]):
-            if offer.provider not in seen or health.of(offer.provider, offer.model.name) is None:
-                continue
-            if not vectors and offer.model.capabilities.fact("chat").value is False:
-                continue
-            capabilities = _observed(offer, health)
-            corrected[place] = not _reasons(offer, capabilities, needs, named=False)
-            pool[place] = _candidate(offer, capabilities, named=False)
-        return bytes(corrected), pool
-
-
-_MOST_NEEDS = 512
-
-
-def _meant(offers: Sequence[Offer], *, vectors: bool) -> Sequence[Offer]:
-    """The offers for a call: models that only support embeddings are included only if embeddings are wanted."""
-    if vectors:
-        return offers
-    return [offer for offer in offers if offer.model.capabilities.fact("chat").value is not False]
-
-
 def _shared(like: Offer) -> Capabilities:
     """The facts of every model of a provider: if it declares no models, its offer has only these."""
     return Capabilities() if like.model.name else like.model.capabilities
@@ -698,10 +610,6 @@ def _read_name(model: str | None, offers: Sequence[Offer]) -> tuple[str | None, 
     return None, model
 
 
-def _is(offer: Offer, provider: str, model: str) -> bool:
-    return offer.provider == provider and offer.model.name == model
-
-
 _DEPRECATED = 2
 _RETIRED = 3
 
@@ -717,14 +625,6 @@ def _is_retired(offer: Offer, capabilities: Capabilities) -> bool:
 def _ending(capabilities: Capabilities) -> int:
     """How near its end a model is: more is asked later. 1 is one that does not work, and may again."""
     return _ending_of(capabilities.fact("working"), capabilities.fact("deprecated"), capabilities.fact("retires"))
-
-
-def _endings(many: Sequence[Capabilities]) -> list[int]:
-    """`_ending` of each."""
-    endings: list[int] = [False] * len(many)
-    for place in Capabilities.stating(_ENDS, many):
-        endings[place] = _ending_of(*map(many[place].fact, ("working", "deprecated", "retires")))
-    return endings
 
 
 def _ending_of(working: Fact, deprecated: Fact, retires: Fact) -> int:
@@ -781,6 +681,7 @@ def _same_start(left: str, right: str) -> int:
 
 
 _MOST_WRONG: Final = 2
+_MOST_KEPT: Final = 512
 
 
 def _notes(public: bool, consent: bool, unlisted: str | None) -> tuple[str, ...]:

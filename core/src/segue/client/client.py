@@ -50,6 +50,7 @@ from ..provider.contract import Context, Embedder, Model, ModelLister, ProviderS
 from ..redaction import shown
 from ..resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
 from ..selection import (
+    NO_HEALTH,
     Candidate,
     Offer,
     Offers,
@@ -204,11 +205,9 @@ class Client:
         self._salt = os.urandom(16)  # so that what tells keys apart tells nothing of them
         self._offers: Offers | None = None
         self._alone: dict[str, Offers] = {}  # by provider, for as long as nobody wanted all of them
-        self._undeclared: list[str] = []
         self._chains: dict[str, Chain] = {}
         self._resolutions: dict[tuple[str | None, Needs], Resolution] = {}
         self._firsts: dict[tuple[Needs, str], Resolution] = {}
-        self._matches: dict[tuple[str | None, Needs], Matched] = {}  # where plugins choose, in place of those
         self._check_names()
 
     async def __aenter__(self) -> Self:
@@ -644,7 +643,7 @@ class Client:
         if request is not None:
             wanted = with_implied(wanted, _implied(request), lenient=model is not None)
             seen = shown(request)
-        match = self._matched(model, wanted)
+        match = self._matched(model, wanted, self.health)
         try:
             return self._registry.hooks.chosen(match, wanted, seen)
         except PluginError as error:
@@ -653,26 +652,16 @@ class Client:
 
     def _selection(self, model: str | None, needs: Needs, seen: Request | None = None) -> Selection:
         """The selection for a call; PluginError if a plugin that can change it fails."""
+        match = self._matched(model, needs, self.health if self._may_change(needs) else NO_HEALTH)
         hooks = self._registry.hooks
-        if not hooks.choose:
-            return self._matched(model, needs).selection()
-        match = self._matches.get((model, needs))
-        if match is None or self._may_change(needs):
-            if len(self._matches) >= _MOST_RESOLUTIONS:
-                self._matches.clear()
-            match = self._matches[model, needs] = self._matched(model, needs)
-        return hooks.chosen(match, needs, seen)
+        return hooks.chosen(match, needs, seen) if hooks.choose else match.selection()
 
-    def _matched(self, model: str | None, needs: Needs) -> Matched:
+    def _matched(self, model: str | None, needs: Needs, health: HealthSnapshot) -> Matched:
         if self._offers is None and model is not None:
-            match = self._matched_alone(model, needs)
+            match = self._matched_alone(model, needs, health)
             if match is not None and match.candidates:
                 return match
-        offers = self._all_offers()
-        undeclared = [
-            self._offer(name, Model("", self._registry.installed[name].spec.shared())) for name in self._undeclared
-        ]
-        match = offers.matched(needs, model, health=self.health, undeclared=undeclared)
+        match = self._all_offers().matched(needs, model, health=health)
         if match.candidates and match.candidates[0].consent:
             return match
         return self._with_packages(match, needs, model)
@@ -698,7 +687,7 @@ class Client:
 
         return next(iter(difflib.get_close_matches(name, self._config.chains, n=1, cutoff=0.75)), None)
 
-    def _matched_alone(self, model: str, needs: Needs) -> Matched | None:
+    def _matched_alone(self, model: str, needs: Needs, health: HealthSnapshot) -> Matched | None:
         """The match if the name contains the provider, so that only its offers are needed; or else None.
 
         A process that uses one model does no work for the others; a test compares the result with that of all offers.
@@ -709,9 +698,8 @@ class Client:
             return None
         offers = self._alone.get(name)
         if offers is None:
-            offers = self._alone[name] = Offers(self._offers_of(name), self._preferences)
-        undeclared = [] if offers.all else [self._offer(name, Model("", installed[name].spec.shared()))]
-        return offers.matched(needs, model, health=self.health, undeclared=undeclared)
+            offers = self._alone[name] = self._offers_by([name])
+        return offers.matched(needs, model, health=health)
 
     @property
     def health(self) -> HealthSnapshot:
@@ -865,11 +853,19 @@ class Client:
 
     def _all_offers(self) -> Offers:
         if self._offers is None:
-            installed = self._registry.installed
-            offers = [offer for name in installed for offer in self._offers_of(name)]
-            self._offers = Offers(offers, self._preferences)
-            self._undeclared = [name for name in installed if name not in self._offers.providers]
+            self._offers = self._offers_by(list(self._registry.installed))
         return self._offers
+
+    def _offers_by(self, names: Sequence[str]) -> Offers:
+        """The offers of these providers."""
+        offers: list[Offer] = []
+        undeclared: list[Offer] = []
+        for name in names:
+            found = self._offers_of(name)
+            offers += found
+            if not found:
+                undeclared.append(self._offer(name, Model("", self._registry.installed[name].spec.shared())))
+        return Offers(offers, self._preferences, undeclared)
 
     def _offers_of(self, name: str) -> list[Offer]:
         like = self._offer(name, Model(""))
