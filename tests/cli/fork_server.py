@@ -1,8 +1,8 @@
-"""Starts ``python -m segue`` in a tenth of the time: a process that has imported what others wrote, and forks.
+"""Starts ``python -m segue`` in a tenth of the time: a process that has imported what a command needs, and forks.
 
 A command of the tests is a process of its own, with descriptors, folder, environment and end of its own. What it does
-not do again is start Python and import aiohttp, click and pydantic, which is nearly all that it would do. Segue itself
-is imported by each command anew.
+not do again is start Python and import aiohttp, click, pydantic and Segue's client, which is nearly all that it would
+do. Only the command line itself, and the plugins, are imported by each command anew.
 
 Run as a program with the number of a socket's descriptor, this file is the server. Each message on the socket is a
 command as JSON, with four descriptors: stdin, stdout, stderr and a pipe, on which the server writes the process's
@@ -220,6 +220,11 @@ if __name__ == "__main__":
     import orjson  # noqa: F401
     import pluggy  # noqa: F401
     import pydantic.main
+
+    import segue.client.client
+    import segue.config.models
+    import segue.plugins.inspection
+    import segue.testing.hosts  # noqa: F401
 
     # What pydantic imports with its first class.
     type("First", (pydantic.main.BaseModel,), {})
