@@ -217,11 +217,7 @@ def tests(session: nox.Session) -> None:
             elif ran:
                 # What reads bytes or simulates is the same on each Python; it is the client that may differ, and how
                 # the oldest differs from the newest is nearly all of it.
-                chosen_tests = ["tests/resilience"]
-                if version == wanted[-1]:
-                    # Of the faults those in which asyncio's own ways count: cancellation, timers, closing.
-                    names = ("blocked_loops", "clocks_and_limits", "leaving", "pausing_readers", "ways")
-                    chosen_tests += ["tests/core", *(f"tests/faults/test_{name}.py" for name in names)]
+                chosen_tests = ["tests/resilience", *(OF_PYTHON if version == wanted[-1] else ())]
                 ignored += [f"--ignore={each}" for each in SLOW]
                 session.run(inside, "-m", *pytest, "--hypothesis-profile=again", *chosen_tests, *ignored, external=True)
             else:
@@ -245,6 +241,19 @@ SLOW = (
     "tests/core/test_no_network.py", "tests/core/test_testing_fixtures.py",
 )  # fmt: skip
 """Tests that start many processes; with `HEAVY` they are what `quick` leaves out."""
+
+
+OF_PYTHON = (
+    *(f"tests/core/test_{name}.py" for name in (
+        "arguments", "call_arguments", "canaries", "client", "client_configuration", "concurrency", "configuration",
+        "conversations", "downloads", "errors_travel", "lifecycle", "messages", "mocked_aiohttp", "probe", "registry",
+        "retry", "secrets", "sockets", "structured", "telemetry", "validation", "what_errors_keep",
+    )),
+    *(f"tests/faults/test_{name}.py" for name in (
+        "blocked_loops", "clocks_and_limits", "leaving", "pausing_readers", "ways",
+    )),
+)  # fmt: skip
+"""Tests in which the version of Python counts: asyncio's cancellation, timers and closing, types, pickles, frames."""
 
 
 @nox.session

@@ -245,7 +245,7 @@ def _json(value: object) -> bytes:
     return to_json(value)
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(_answers("message"))
 def test_a_whole_answer_read_in_one_step_gives_the_same_events(value: dict[str, Any]) -> None:
     """Whatever else stands in it."""
@@ -256,7 +256,7 @@ def test_a_whole_answer_read_in_one_step_gives_the_same_events(value: dict[str, 
         assert short == decoded(body)
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(st.lists(_answers("delta"), max_size=3), st.booleans())
 def test_a_chunk_read_in_one_step_gives_the_same_events(chunks: list[dict[str, Any]], done: bool) -> None:
     """Whatever else stands in it, and whatever came before."""
@@ -548,7 +548,7 @@ _models = st.sampled_from([None, "a", "m", "n", "a/m", "a/x", "b/n", "c", "c/m",
 _different = st.lists(_offer, max_size=6, unique_by=lambda offer: (offer.provider, offer.model.name))
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(_different, st.lists(st.tuples(_needs, _health), min_size=1, max_size=4), _models, _preferences)
 def test_what_was_observed_corrects_a_kept_selection_as_if_all_offers_were_read_again(
     offers: list[Offer],

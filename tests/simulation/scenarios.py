@@ -429,15 +429,15 @@ async def _hedging(requests: int, seed: int, hedge: Hedge | None) -> tuple[list[
     return times, sum(len(host.requests) for host in hosts) / requests - 1
 
 
-def hedging_in_outages(seed: int) -> Result:
+def hedging_in_outages(seed: int, count: int = 6000) -> Result:
     """Hedging calls at hosts that worked for a minute: in an outage there are no hedges."""
     result = Result()
     for kind in ("refused", "overloaded", "silent"):
-        run_virtually(_hedging_in_outage(result, seed, kind))
+        run_virtually(_hedging_in_outage(result, seed, kind, count))
     return result
 
 
-async def _hedging_in_outage(result: Result, seed: int, kind: str) -> None:
+async def _hedging_in_outage(result: Result, seed: int, kind: str, count: int) -> None:
     def behave(draw: random.Random, now: float) -> Deed:
         return bimodal(draw, now) if now < 60 else Deed(kind, 0.01)
 
@@ -449,7 +449,7 @@ async def _hedging_in_outage(result: Result, seed: int, kind: str) -> None:
         async def call(number: int) -> None:
             await ignoring(client.chat(question(number), chain=chain))
 
-        await arrivals(6000, 20, seed, call)
+        await arrivals(count, 20, seed, call)
     failed = watching.first_failure
     assert failed is not None
     assert watching.hedged, "nothing was hedged while the hosts were well"

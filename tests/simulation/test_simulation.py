@@ -33,10 +33,10 @@ def quiet() -> Iterator[None]:
 
 def test_no_answer_is_lost_doubled_or_wrong() -> None:
     """In a chaos of faults, cancellations and pauses a call ends in its answer, an error with its text, or is left."""
-    result = Chaos(3000, SEED).run()
+    result = Chaos(2000, SEED).run()
     assert result.wrong == []
     assert {"answered", "failed", "left"} <= result.told.keys()
-    assert int(str(result.told["read with pauses"])) > 200
+    assert int(str(result.told["read with pauses"])) > 130
     assert sum(int(str(result.told[way])) for way in ("way: continue", "way: restart", "way: hedge")) > 20
 
 
@@ -116,14 +116,14 @@ def test_a_host_that_is_asked_rarely_is_left_alone_too() -> None:
 
 def test_a_hedge_cuts_off_the_slow_ones() -> None:
     """At a host that is slow one time in twenty hedges bring the 99th percentile below 350 ms for 5 % more calls."""
-    result = scenarios.hedging(3000, SEED, seeds=1)
+    result = scenarios.hedging(1500, SEED, seeds=1)
     assert result.is_kept
     assert result.told["p99 without a hedge, ms"] == 2000.0
 
 
 def test_nothing_is_hedged_in_an_outage() -> None:
     """Where both hosts fail none is asked as a second."""
-    assert scenarios.hedging_in_outages(SEED).is_kept
+    assert scenarios.hedging_in_outages(SEED, count=1800).is_kept
 
 
 def test_a_host_that_is_back_has_its_traffic_again() -> None:
