@@ -937,8 +937,12 @@ async def test_a_provider_without_a_key_names_the_variable(provider: Google | Ve
     """Also where it is asked without a client."""
     transport = AiohttpTransport()
     settings = ProviderSettings(options={"project": "p"})
-    with pytest.raises(ConfigError, match=variable):
-        provider.stream(request({"role": "user", "content": "x"}), Context("m", transport, settings))
+    spec = next(spec for spec in segue_google.segue_providers() if spec.name == provider.name)
+    with pytest.raises(ConfigError, match=rf"{provider.name} has no key: set {variable}"):
+        provider.stream(
+            request({"role": "user", "content": "x"}),
+            Context("m", transport, settings, provider=provider.name, spec=spec),
+        )
     assert {"gemini-3.8-flash", "gemini-4-argon"} < {model.name for model in provider.models()}
 
 

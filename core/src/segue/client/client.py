@@ -830,7 +830,9 @@ class Client:
             if not isinstance(lister, ModelLister):
                 return None
             settings = await asyncio.to_thread(self._settings, name)  # a keyring may ask its user
-            context = Context("", self._transport(settings.proxy), settings, provider=name)
+            context = Context(
+                "", self._transport(settings.proxy), settings, provider=name, spec=self._registry.installed[name].spec
+            )
             try:
                 async with at_most("first_event", limit):
                     return await lister.list_models(context)
@@ -900,8 +902,7 @@ class Client:
             configured = self._config.providers.get(name, ProviderConfig())
             obstacle = spec.keyless(self._environ, configured.options)
         elif spec.env:
-            short = f"no key: set {' or '.join(spec.env)}"
-            obstacle = f"{short} (get one at {spec.key_url})" if spec.key_url else short
+            short, obstacle = spec.no_key(short=True), spec.no_key()
         consent = spec.access != "public" or name in self._config.providers or local
         ambient = None if obstacle is not None else self._ambient(name, key)
         keyless = (
@@ -1145,7 +1146,7 @@ class Client:
             except (ConfigError, PluginError) as error:
                 # To a chain a provider whose key or code is not to be had is one that failed: the next may do.
                 raise ProviderError(str(error), phase="plugin") from error
-            context = Context(candidate.model, self._transport(settings.proxy), settings, deadline, name)
+            context = Context(candidate.model, self._transport(settings.proxy), settings, deadline, name, spec)
             if wish is not None:
                 return _vectors(provider, wish, context)
             adapted, lacking, answer_tool = adapt(request, candidate.capabilities, provider=name)

@@ -26,6 +26,7 @@ from ..constraints import (
     Word,
     check,
 )
+from ..errors import ConfigError
 from ..values import dataclass
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class ProviderSettings:
 class Context:
     """What a provider gets next to the request; ``deadline`` is a time of the running event loop, or None.
 
-    ``provider`` is the name under which it was called.
+    ``provider`` is the name under which it was called, ``spec`` its declaration.
     """
 
     model: str
@@ -98,6 +99,32 @@ class Context:
     settings: ProviderSettings = field(default_factory=ProviderSettings)
     deadline: float | None = None
     provider: str = ""
+    spec: ProviderSpec | None = field(default=None, repr=False)
+
+    def options(self, request: Request) -> dict[str, Any]:
+        """The provider's own options for a request, in a new dict: the request's override the configured ones."""
+        return {**self.settings.options, **request.options.get(self.provider, {})}
+
+    def address(self, default: str | None = None) -> str:
+        """The configured address, or else the default; ConfigError if there is neither."""
+        address = self.settings.base_url or default
+        if address is None:
+            variable = self.spec.base_url_env if self.spec is not None else None
+            place = f"base_url in [providers.{self.provider}]"
+            raise ConfigError(f"{self.provider} has no address: set {f'{variable}, or {place}' if variable else place}")
+        return address
+
+    def key(self) -> str:
+        """The key in plain text; ConfigError that says how to set it if there is none."""
+        key = self.settings.api_key
+        if key is None:
+            missing = "no key" if self.spec is None else self.spec.no_key()
+            raise ConfigError(f"{self.provider or 'the provider'} has {missing}")
+        return key.get_secret_value()
+
+    def bearer(self) -> dict[str, str]:
+        """The configured headers with the key as ``authorization: Bearer …``; ConfigError if there is no key."""
+        return {**self.settings.headers, "authorization": f"Bearer {self.key()}"}
 
 
 @runtime_checkable
@@ -223,6 +250,11 @@ class ProviderSpec:
     def shared(self) -> Capabilities:
         """The facts of every model."""
         return self.capabilities if isinstance(self.capabilities, Capabilities) else Capabilities(self.capabilities)
+
+    def no_key(self, *, short: bool = False) -> str:
+        """``no key: set X or Y (get one at …)``, how to set its key; ``short`` leaves out where to get one."""
+        text = f"no key: set {' or '.join(self.env) or f'api_key in [providers.{self.name}]'}"
+        return f"{text} (get one at {self.key_url})" if self.key_url and not short else text
 
     def keyless(self, environ: Mapping[str, str], options: Mapping[str, object]) -> str | None:
         """The result of ``without_key``; if that fails, a reason that says so."""

@@ -151,7 +151,7 @@ class HostProvider:
         from ..transport import exchange
         from ..wire import openai_chat
 
-        options = self._options(request, context)
+        options = context.options(request)
         wire = self._wire(options.pop("wire", None))
         model, base_url, headers = context.model, self._base_url(context), self._headers(context)
         if wire == "openai_responses":
@@ -168,7 +168,7 @@ class HostProvider:
         """Whether the host fetches the URL: always on the Responses wire, otherwise as its quirks say."""
         from ..wire import openai_chat
 
-        wire = self._wire(self._options(request, context).get("wire"))
+        wire = self._wire(context.options(request).get("wire"))
         return wire == "openai_responses" or openai_chat.takes_address(part, self._dialect)
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
@@ -181,16 +181,13 @@ class HostProvider:
             model=context.model,
             base_url=self._base_url(context),
             headers=self._headers(context),
-            options=request.options.get(self._host.name, {}),
+            options=request.options.get(context.provider, {}),
         )
         return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices, call=call)
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists."""
         return await list_openai_models(context, self._base_url(context), self._headers(context))
-
-    def _options(self, request: Request, context: Context) -> dict[str, object]:
-        return {**context.settings.options, **request.options.get(self._host.name, {})}
 
     def _wire(self, word: object) -> Wire:
         """The wire of this name, or the row's own; ConfigError for one that the host does not speak."""
@@ -204,17 +201,12 @@ class HostProvider:
         return wire
 
     def _base_url(self, context: Context) -> str:
-        url = context.settings.base_url or self._host.url
+        url = context.address(self._host.url)
         if "{" in url:
             name = self._host.name
             raise ConfigError(f'{name} needs your own address: set base_url = "{url}" in [providers.{name}]')
         return url
 
     def _headers(self, context: Context) -> dict[str, str]:
-        host, settings = self._host, context.settings
-        headers = {**host.headers, **settings.headers}
-        if settings.api_key is not None:
-            headers["authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
-        elif host.env:
-            raise ConfigError(f"{host.name} has no key: set {' or '.join(host.env)}")
-        return headers
+        needs_key = context.settings.api_key is not None or self._host.env
+        return {**self._host.headers, **(context.bearer() if needs_key else context.settings.headers)}

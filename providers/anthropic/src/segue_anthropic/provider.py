@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from segue.plugin import ConfigError, UnsupportedError, list_pages
 from segue.transport import exchange
@@ -39,7 +39,7 @@ class Anthropic:
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
         """The events of the answer."""
-        options = _options(request, context)
+        options = context.options(request)
         project, location = options.pop("vertex_project", None), options.pop("vertex_location", "global")
         version = version_of(context.model)
         call = anthropic_messages.encode(
@@ -57,20 +57,15 @@ class Anthropic:
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
         """Whether Anthropic, or Google in its place, downloads it."""
-        return anthropic_messages.takes_address(part, vertex="vertex_project" in _options(request, context))
+        return anthropic_messages.takes_address(part, vertex="vertex_project" in context.options(request))
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists for this key."""
         if "vertex_project" in context.settings.options:
             raise UnsupportedError("Vertex AI does not list the models of Anthropic", subject="models")
-        url = f"{(context.settings.base_url or _ADDRESS).rstrip('/')}/v1/models?limit=1000"
+        url = f"{context.address(_ADDRESS).rstrip('/')}/v1/models?limit=1000"
         headers = {**_headers(context, vertex=False), "anthropic-version": "2023-06-01"}
         return await list_pages(context, url, headers, read_models, token="after_id")  # noqa: S106 - no secret
-
-
-def _options(request: Request, context: Context) -> dict[str, Any]:
-    """The options of a call: those of the configuration, and above them the request's."""
-    return {**context.settings.options, **request.options.get(context.provider, {})}
 
 
 def version_of(model: str) -> tuple[int, int] | None:
@@ -95,20 +90,14 @@ def most_of(model: str) -> int | None:
 
 
 def _address(context: Context, project: str | None, location: str) -> str:
-    base = context.settings.base_url
     if project is None:
-        return base or _ADDRESS
+        return context.address(_ADDRESS)
     if not (_PROJECT.fullmatch(project) and _LOCATION.fullmatch(location)):
         raise ConfigError("vertex_project or vertex_location is not a valid name of a Google project or location")
     host = "aiplatform.googleapis.com" if location == "global" else f"{location}-aiplatform.googleapis.com"
-    root = (base or f"https://{host}/v1").rstrip("/")
+    root = context.address(f"https://{host}/v1").rstrip("/")
     return f"{root}/projects/{project}/locations/{location}/publishers/anthropic"
 
 
 def _headers(context: Context, *, vertex: bool) -> Mapping[str, str]:
-    key = context.settings.api_key
-    if key is None:
-        raise ConfigError("anthropic has no key: set ANTHROPIC_API_KEY (on Vertex AI to an access token)")
-    secret = key.get_secret_value()
-    own = {"authorization": f"Bearer {secret}"} if vertex else {"x-api-key": secret}
-    return {**context.settings.headers, **own}
+    return context.bearer() if vertex else {**context.settings.headers, "x-api-key": context.key()}

@@ -49,7 +49,7 @@ class Bedrock:
 
     async def stream(self, request: Request, context: Context) -> AsyncGenerator[Event, None]:
         """The events of the answer."""
-        options = {**context.settings.options, **request.options.get(context.provider, {})}
+        options = context.options(request)
         base_url, region = await self._place(context, options)
         call = encode(
             request, model=context.model, base_url=base_url, headers=context.settings.headers, options=options
@@ -83,9 +83,8 @@ class Bedrock:
         return base_url or f"https://bedrock-runtime.{region}.amazonaws.com{suffix}", region
 
     async def _authorised(self, call: Call, context: Context, options: Mapping[str, Any], region: str) -> Call:
-        key = context.settings.api_key
-        if key is not None:
-            return replace(call, headers={**call.headers, "authorization": f"Bearer {key.get_secret_value()}"})
+        if context.settings.api_key is not None:
+            return replace(call, headers={**call.headers, "authorization": f"Bearer {context.key()}"})
         return await self._signer.signed(
             call, region=region, profile=options.get("profile"), instance_role=bool(options.get("instance_role"))
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from segue.plugin import ConfigError, list_pages
+from segue.plugin import list_pages
 from segue.transport import exchange, fetch
 
 from . import embedding
@@ -32,13 +32,12 @@ class Cohere:
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
         """The events of the answer."""
-        settings = context.settings
         call = encode(
             request,
             model=context.model,
-            base_url=settings.base_url or _ADDRESS,
-            headers=_headers(context),
-            options={**settings.options, **request.options.get(context.provider, {})},
+            base_url=context.address(_ADDRESS),
+            headers=context.bearer(),
+            options=context.options(request),
         )
         return exchange(context.transport, call, Decoder(prices=prices_of(context.model)))
 
@@ -51,16 +50,16 @@ class Cohere:
         call = embedding.encode(
             request,
             model=context.model,
-            base_url=context.settings.base_url or _ADDRESS,
-            headers=_headers(context),
+            base_url=context.address(_ADDRESS),
+            headers=context.bearer(),
             options=request.options.get(context.provider, {}),
         )
         return embedding.decode(await fetch(context.transport, call), notices=call.notices)
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists for this key."""
-        url = f"{(context.settings.base_url or _ADDRESS).rstrip('/')}/v1/models?page_size=1000"
-        return await list_pages(context, url, _headers(context), read_models, token="page_token")  # noqa: S106 - no secret
+        url = f"{(context.address(_ADDRESS)).rstrip('/')}/v1/models?page_size=1000"
+        return await list_pages(context, url, context.bearer(), read_models, token="page_token")  # noqa: S106 - no secret
 
 
 def prices_of(model: str) -> tuple[float, float] | None:
@@ -71,10 +70,3 @@ def prices_of(model: str) -> tuple[float, float] | None:
             numbers = [price for price in prices if isinstance(price, float)]
             return (numbers[0], numbers[1]) if len(numbers) == len(prices) else None
     return None
-
-
-def _headers(context: Context) -> dict[str, str]:
-    key = context.settings.api_key
-    if key is None:
-        raise ConfigError("cohere has no key: set COHERE_API_KEY (get one at https://dashboard.cohere.com/api-keys)")
-    return {**context.settings.headers, "authorization": f"Bearer {key.get_secret_value()}"}

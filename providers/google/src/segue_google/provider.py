@@ -39,22 +39,22 @@ class Google:
         call = encode(
             request,
             model=context.model,
-            base_url=context.settings.base_url or _ADDRESS,
+            base_url=context.address(_ADDRESS),
             headers=_headers(context),
-            options=_options(request, context),
+            options=context.options(request),
         )
         return exchange(context.transport, call, Decoder())
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:  # noqa: ARG002
         """Whether the Gemini API downloads it."""
-        return takes_address(part, context.model, context.settings.base_url or _ADDRESS)
+        return takes_address(part, context.model, context.address(_ADDRESS))
 
     async def embed(self, request: EmbedRequest, context: Context) -> Embeddings:
         """The embeddings of the inputs."""
         call = embedding.encode(
             request,
             model=context.model,
-            base_url=context.settings.base_url or _ADDRESS,
+            base_url=context.address(_ADDRESS),
             headers=_headers(context),
             options=request.options.get(context.provider, {}),
         )
@@ -62,7 +62,7 @@ class Google:
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists for this key."""
-        url = f"{(context.settings.base_url or _ADDRESS).rstrip('/')}/models?pageSize=1000"
+        url = f"{context.address(_ADDRESS).rstrip('/')}/models?pageSize=1000"
         return await list_pages(context, url, _headers(context), read_models, token="pageToken")  # noqa: S106 - no secret
 
 
@@ -77,32 +77,24 @@ class Vertex:
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
         """The events of the answer."""
-        options = _options(request, context)
+        options = context.options(request)
         call = encode(
             request,
             model=context.model if "/" in context.model else f"publishers/google/models/{context.model}",
             base_url=_place(context.settings.base_url, options),
-            headers=_bearer(context),
+            headers=context.bearer(),
             options=options,
         )
         return exchange(context.transport, call, Decoder())
 
     def takes_address(self, part: ImagePart | FilePart, request: Request, context: Context) -> bool:
         """Whether Vertex AI downloads it."""
-        return takes_address(part, context.model, _place(context.settings.base_url, _options(request, context)))
-
-
-def _options(request: Request, context: Context) -> dict[str, Any]:
-    """The options of a call: those of the configuration, and above them the request's."""
-    return {**context.settings.options, **request.options.get(context.provider, {})}
+        return takes_address(part, context.model, _place(context.settings.base_url, context.options(request)))
 
 
 def _headers(context: Context) -> dict[str, str]:
     """With the key in a header: in the address, where Google takes it too, logs and proxies would see it."""
-    key = context.settings.api_key
-    if key is None:
-        raise ConfigError("google has no key: set GEMINI_API_KEY (get one at https://aistudio.google.com/apikey)")
-    return {**context.settings.headers, "x-goog-api-key": key.get_secret_value()}
+    return {**context.settings.headers, "x-goog-api-key": context.key()}
 
 
 def _place(base_url: str | None, options: Mapping[str, Any]) -> str:
@@ -117,12 +109,3 @@ def _place(base_url: str | None, options: Mapping[str, Any]) -> str:
     host = "aiplatform.googleapis.com" if location == "global" else f"{location}-aiplatform.googleapis.com"
     root = (base_url or f"https://{host}/v1").rstrip("/")
     return f"{root}/projects/{project}/locations/{location}"
-
-
-def _bearer(context: Context) -> dict[str, str]:
-    key = context.settings.api_key
-    if key is None:
-        raise ConfigError(
-            "vertex has no token: set GOOGLE_OAUTH_ACCESS_TOKEN (`gcloud auth print-access-token` prints one)"
-        )
-    return {**context.settings.headers, "authorization": f"Bearer {key.get_secret_value()}"}

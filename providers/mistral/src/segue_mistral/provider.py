@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from segue.plugin import ConfigError, list_openai_models
+from segue.plugin import list_openai_models
 from segue.transport import exchange, fetch
 from segue.wire import openai_chat, openai_embeddings
 
@@ -31,14 +31,13 @@ class Mistral:
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
         """The events of the answer."""
-        settings = context.settings
         call = openai_chat.encode(
             request,
             model=context.model,
-            base_url=settings.base_url or _ADDRESS,
-            headers=_headers(context),
+            base_url=context.address(_ADDRESS),
+            headers=context.bearer(),
             dialect=MISTRAL,
-            options={**settings.options, **request.options.get(context.provider, {})},
+            options=context.options(request),
         )
         return exchange(context.transport, call, Decoder())
 
@@ -55,19 +54,12 @@ class Mistral:
         call = openai_embeddings.encode(
             request,
             model=context.model,
-            base_url=context.settings.base_url or _ADDRESS,
-            headers=_headers(context),
+            base_url=context.address(_ADDRESS),
+            headers=context.bearer(),
             options=options,
         )
         return openai_embeddings.decode(await fetch(context.transport, call), notices=call.notices, call=call)
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists for this key."""
-        return await list_openai_models(context, context.settings.base_url or _ADDRESS, _headers(context))
-
-
-def _headers(context: Context) -> dict[str, str]:
-    key = context.settings.api_key
-    if key is None:
-        raise ConfigError("mistral has no key: set MISTRAL_API_KEY (get one at https://console.mistral.ai/api-keys)")
-    return {**context.settings.headers, "authorization": f"Bearer {key.get_secret_value()}"}
+        return await list_openai_models(context, context.address(_ADDRESS), context.bearer())

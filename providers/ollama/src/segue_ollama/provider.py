@@ -33,13 +33,12 @@ class Ollama:
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
         """The events of the answer."""
-        settings = context.settings
         call = encode(
             request,
             model=context.model,
-            base_url=address(settings.base_url),
+            base_url=address(context.settings.base_url),
             headers=_headers(context),
-            options={**settings.options, **request.options.get(context.provider, {})},
+            options=context.options(request),
         )
         return exchange(context.transport, call, Decoder())
 
@@ -107,7 +106,4 @@ def _wrong(told: str) -> str:
 
 def _headers(context: Context) -> dict[str, str]:
     """No key is needed; a configured one is for a proxy in front of a server, or for ollama.com."""
-    settings = context.settings
-    if settings.api_key is None:
-        return dict(settings.headers)
-    return {**settings.headers, "authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    return dict(context.settings.headers) if context.settings.api_key is None else context.bearer()

@@ -9,11 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from segue.plugin import ConfigError
 from segue.transport import exchange, fetch
 from segue.wire import openai_embeddings
 
-from .provider import OPENAI, ask, options_of, takes_address
+from .provider import OPENAI, ask, takes_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -33,7 +32,7 @@ class Azure:
 
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
         """The events of the answer."""
-        options = options_of(request, context)
+        options = context.options(request)
         version = options.pop("api_version", None)
         call, decoder = ask(
             request,
@@ -69,10 +68,7 @@ def _base_url(context: Context, version: Any, *, has_model: bool) -> str:
 
     Of a dated version the Responses wire has the model in its body (``has_model``), not in its address.
     """
-    endpoint = context.settings.base_url
-    if endpoint is None:
-        raise ConfigError("azure has no address: set AZURE_OPENAI_ENDPOINT (https://RESOURCE.openai.azure.com)")
-    root = endpoint.rstrip("/").removesuffix("/v1").removesuffix("/openai")
+    root = context.address().rstrip("/").removesuffix("/v1").removesuffix("/openai")
     if not str(version or "")[:1].isdecimal():  # none, or "preview", which is one of v1
         return f"{root}/openai/v1"
     return f"{root}/openai" if has_model else f"{root}/openai/deployments/{quote(context.model, safe='')}"
@@ -84,9 +80,5 @@ def _dated(call: Call, version: Any) -> Call:
 
 def _headers(context: Context) -> dict[str, str]:
     """With a key of the resource, or a token of Entra ID: a token (RFC 7519) has three parts with dots between them."""
-    key = context.settings.api_key
-    if key is None:
-        raise ConfigError("azure has no key: set AZURE_OPENAI_API_KEY, or AZURE_OPENAI_AD_TOKEN to an Entra ID token")
-    secret = key.get_secret_value()
-    name, value = ("authorization", f"Bearer {secret}") if secret.count(".") == 2 else ("api-key", secret)
-    return {**context.settings.headers, name: value}
+    key = context.key()
+    return context.bearer() if key.count(".") == 2 else {**context.settings.headers, "api-key": key}

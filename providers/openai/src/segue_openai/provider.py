@@ -39,14 +39,14 @@ class OpenAI:
     def stream(self, request: Request, context: Context) -> AsyncIterator[Event]:
         """The events of the answer."""
         own = context.settings.base_url is None
-        options = options_of(request, context)
+        options = context.options(request)
         if own and options.get("wire") == "responses":
             options = {**_stateless(context.model, options), **options}
         call, decoder = ask(
             request,
             context,
-            base_url=context.settings.base_url or _ADDRESS,
-            headers=_headers(context),
+            base_url=context.address(_ADDRESS),
+            headers=context.bearer(),
             dialect=OPENAI if own else openai_chat.PLAIN,
             options=options,
         )
@@ -64,8 +64,8 @@ class OpenAI:
         call = openai_embeddings.encode(
             request,
             model=context.model,
-            base_url=settings.base_url or _ADDRESS,
-            headers=_headers(context),
+            base_url=context.address(_ADDRESS),
+            headers=context.bearer(),
             base64=settings.base_url is None,
             options=request.options.get(context.provider, {}),
         )
@@ -73,17 +73,12 @@ class OpenAI:
 
     async def list_models(self, context: Context) -> Sequence[Model]:
         """The models that the host lists for this key."""
-        return await list_openai_models(context, context.settings.base_url or _ADDRESS, _headers(context))
+        return await list_openai_models(context, context.address(_ADDRESS), context.bearer())
 
 
 def takes_address(part: ImagePart | FilePart, request: Request, context: Context) -> bool:
     """Whether the wire in the options supports addresses: Responses for images and files, Chat for images."""
-    return options_of(request, context).get("wire") == "responses" or openai_chat.takes_address(part)
-
-
-def options_of(request: Request, context: Context) -> dict[str, Any]:
-    """The options of a call: those of the request override those of the configuration."""
-    return {**context.settings.options, **request.options.get(context.provider, {})}
+    return context.options(request).get("wire") == "responses" or openai_chat.takes_address(part)
 
 
 def ask(
@@ -133,10 +128,3 @@ def _stateless(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("store") or options.get("previous_response_id") or options.get("conversation"):
         return {}
     return {"store": False, **({"include": ["reasoning.encrypted_content"]} if model in _THINKING else {})}
-
-
-def _headers(context: Context) -> dict[str, str]:
-    key = context.settings.api_key
-    if key is None:
-        raise ConfigError("openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)")
-    return {**context.settings.headers, "authorization": f"Bearer {key.get_secret_value()}"}

@@ -335,7 +335,9 @@ class Bench:
 
     def context(self, url: str | None, transport: Transport, model: Model | None = None) -> Context:
         """The context of a request."""
-        return Context((model or self.model()).name, transport, self.settings(url), provider=self.spec.name)
+        return Context(
+            (model or self.model()).name, transport, self.settings(url), provider=self.spec.name, spec=self.spec
+        )
 
     @contextlib.asynccontextmanager
     async def events(
