@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import copy
 import importlib
@@ -11,12 +12,16 @@ import pickle
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 import segue
+import segue.plugins
+import segue.testing
+import segue.testing.conformance
 from segue import (
     AllFailedError,
     Attempt,
@@ -578,6 +583,20 @@ def test_exports(module: ModuleType) -> None:
     assert all(getattr(importlib.import_module(module.__name__), name) is not None for name in names)
     with pytest.raises(AttributeError):
         module.nothing_by_that_name  # noqa: B018 - the access is the test
+
+
+@pytest.mark.parametrize("module", [segue, plugin, segue.testing, segue.plugins, segue.testing.conformance])
+def test_type_checkers_see_the_names_that_are_there(module: ModuleType) -> None:
+    """The imports for type checkers are the names of the table, each from the same place."""
+    assert module.__file__ is not None
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    (block,) = (one for one in tree.body if isinstance(one, ast.If))
+    (call,) = (one.value for one in tree.body if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call))
+    table = ast.literal_eval(call.args[1])
+    seen = {
+        (f".{one.module}", alias.name) for one in block.body if isinstance(one, ast.ImportFrom) for alias in one.names
+    }
+    assert seen == {(place, name) for place, names in table.items() for name in names.split()}
 
 
 @pytest.mark.parametrize("code", ["from segue import Needs", "import segue_openai, segue_cromicle"])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .observation import Attempt
     from .pricing import Pricing, SharedPricing
 
-FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
+StopReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
 ToolKind: TypeAlias = Literal["function", "custom"]
 
 T = TypeVar("T", default=None)
@@ -197,7 +197,7 @@ class ChoiceFinish:
     """One answer, other than the first of several, is whole."""
 
     choice: int
-    reason: FinishReason
+    reason: StopReason
     raw: str | None = None
 
 
@@ -205,7 +205,7 @@ class ChoiceFinish:
 class Finish:
     """The answer is whole; ``raw`` is the host's own name for the reason, or None."""
 
-    reason: FinishReason
+    reason: StopReason
     raw: str | None = None
 
 
@@ -255,7 +255,7 @@ class Choice:
     """One answer; there is more than one only if the setting ``n`` is more than 1."""
 
     text: str
-    finish_reason: FinishReason
+    finish_reason: StopReason
     raw_finish_reason: str | None = None
     reasoning_parts: tuple[Reasoning, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
@@ -332,7 +332,7 @@ class Reply(Generic[T]):
         return self.choices[0].logprobs
 
     @property
-    def finish_reason(self) -> FinishReason:
+    def finish_reason(self) -> StopReason:
         """The reason why the answer ended; the same names for all hosts."""
         return self.choices[0].finish_reason
 
@@ -428,7 +428,7 @@ class _Choice:
         self.transcript: list[str] = []
         self.audio_id: str | None = None
         self.logprobs: list[TokenLogprob] | None = None
-        self.finish: tuple[FinishReason, str | None] | None = None
+        self.finish: tuple[StopReason, str | None] | None = None
 
     def think(self, event: ReasoningDelta) -> None:
         if self.reasoning and self.reasoning[-1][1] is None:
@@ -453,7 +453,7 @@ class _Choice:
         self.transcript.append(event.transcript)
         self.audio_id = event.id or self.audio_id
 
-    def whole(self, reason: FinishReason, raw: str | None) -> Choice:
+    def whole(self, reason: StopReason, raw: str | None) -> Choice:
         calls: tuple[ToolCall, ...] = ()
         if self.calls:
             from .messages import ToolCall  # and with it pydantic: only where a tool is called

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from ._lazy import attach
 
 if TYPE_CHECKING:
     from .adaptation.omissions import Omissions as Omissions
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from .events import RefusalDelta as RefusalDelta
     from .events import Source as Source
     from .events import Start as Start
+    from .events import StopReason as StopReason
     from .events import TextDelta as TextDelta
+    from .events import TokenLogprob as TokenLogprob
     from .events import ToolCallDelta as ToolCallDelta
     from .events import Usage as Usage
     from .generator import AsyncGeneratorProvider as AsyncGeneratorProvider
@@ -40,17 +43,22 @@ if TYPE_CHECKING:
     from .generator import format_prompt as format_prompt
     from .generator import get_last_user_message as get_last_user_message
     from .hookspecs import hookimpl as hookimpl
+    from .messages import AudioPart as AudioPart
     from .messages import CachePart as CachePart
     from .messages import EmbedRequest as EmbedRequest
     from .messages import FilePart as FilePart
     from .messages import ImagePart as ImagePart
     from .messages import Message as Message
     from .messages import NativePart as NativePart
+    from .messages import Output as Output
+    from .messages import Part as Part
+    from .messages import ReasoningPart as ReasoningPart
     from .messages import Request as Request
     from .messages import Settings as Settings
     from .messages import TextPart as TextPart
     from .messages import Tool as Tool
     from .messages import ToolCall as ToolCall
+    from .messages import ToolChoice as ToolChoice
     from .observation import Observer as Observer
     from .plugins.middleware import Middleware as Middleware
     from .provider.contract import Conformance as Conformance
@@ -71,146 +79,35 @@ if TYPE_CHECKING:
     from .transport import raise_for_status as raise_for_status
 
 # Loaded on first use: a plugin that only declares a ProviderSpec must not cost pydantic's import.
-_HOME = {
-    "AsyncGeneratorProvider": "generator",
-    "AsyncResult": "generator",
-    "AudioDelta": "events",
-    "CachePart": "messages",
-    "Candidate": "selection",
-    "Capabilities": "capabilities",
-    "ChoiceFinish": "events",
-    "ConfigError": "errors",
-    "Conformance": "provider.contract",
-    "Context": "provider.contract",
-    "EmbedRequest": "messages",
-    "Embedder": "provider.contract",
-    "Embeddings": "events",
-    "Event": "events",
-    "Fact": "capabilities",
-    "FilePart": "messages",
-    "Finish": "events",
-    "FinishReason": "generator",
-    "HTTPError": "errors",
-    "Host": "provider.host",
-    "ImagePart": "messages",
-    "InvalidOutputError": "errors",
-    "Logprobs": "events",
-    "Message": "messages",
-    "Messages": "generator",
-    "Middleware": "plugins.middleware",
-    "Model": "provider.contract",
-    "ModelLister": "provider.contract",
-    "NativePart": "messages",
-    "Notice": "events",
-    "Observer": "observation",
-    "Omissions": "adaptation.omissions",
-    "ProtocolError": "errors",
-    "Provider": "provider.contract",
-    "ProviderError": "errors",
-    "ProviderModelMixin": "generator",
-    "ProviderSettings": "provider.contract",
-    "ProviderSpec": "provider.contract",
-    "RateLimits": "events",
-    "ReasoningDelta": "events",
-    "RefusalDelta": "events",
-    "Request": "messages",
-    "Settings": "messages",
-    "Source": "events",
-    "Start": "events",
-    "StreamBrokenError": "errors",
-    "TakesAddresses": "provider.contract",
-    "TextDelta": "events",
-    "TextPart": "messages",
-    "Tool": "messages",
-    "ToolCall": "messages",
-    "ToolCallDelta": "events",
-    "UnsupportedError": "errors",
-    "Usage": "events",
-    "Veto": "selection",
-    "declared_models": "provider.listing",
-    "format_prompt": "generator",
-    "get_last_user_message": "generator",
-    "hookimpl": "hookspecs",
-    "list_openai_models": "provider.listing",
-    "list_pages": "provider.listing",
-    "plain_messages": "adaptation.omissions",
-    "raise_for_status": "transport",
-}
-
-__all__ = [
-    "AsyncGeneratorProvider",
-    "AsyncResult",
-    "AudioDelta",
-    "CachePart",
-    "Candidate",
-    "Capabilities",
-    "ChoiceFinish",
-    "ConfigError",
-    "Conformance",
-    "Context",
-    "EmbedRequest",
-    "Embedder",
-    "Embeddings",
-    "Event",
-    "Fact",
-    "FilePart",
-    "Finish",
-    "FinishReason",
-    "HTTPError",
-    "Host",
-    "ImagePart",
-    "InvalidOutputError",
-    "Logprobs",
-    "Message",
-    "Messages",
-    "Middleware",
-    "Model",
-    "ModelLister",
-    "NativePart",
-    "Notice",
-    "Observer",
-    "Omissions",
-    "ProtocolError",
-    "Provider",
-    "ProviderError",
-    "ProviderModelMixin",
-    "ProviderSettings",
-    "ProviderSpec",
-    "RateLimits",
-    "ReasoningDelta",
-    "RefusalDelta",
-    "Request",
-    "Settings",
-    "Source",
-    "Start",
-    "StreamBrokenError",
-    "TakesAddresses",
-    "TextDelta",
-    "TextPart",
-    "Tool",
-    "ToolCall",
-    "ToolCallDelta",
-    "UnsupportedError",
-    "Usage",
-    "Veto",
-    "declared_models",
-    "format_prompt",
-    "get_last_user_message",
-    "hookimpl",
-    "list_openai_models",
-    "list_pages",
-    "plain_messages",
-    "raise_for_status",
-]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __package__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+attach(
+    __name__,
+    {
+        ".adaptation.omissions": "Omissions plain_messages",
+        ".capabilities": "Capabilities Fact",
+        ".errors": (
+            "ConfigError HTTPError InvalidOutputError ProtocolError ProviderError StreamBrokenError UnsupportedError"
+        ),
+        ".events": (
+            "AudioDelta ChoiceFinish Embeddings Event Finish Logprobs Notice RateLimits ReasoningDelta "
+            "RefusalDelta Source Start StopReason TextDelta TokenLogprob ToolCallDelta Usage"
+        ),
+        ".generator": (
+            "AsyncGeneratorProvider AsyncResult FinishReason Messages ProviderModelMixin format_prompt "
+            "get_last_user_message"
+        ),
+        ".hookspecs": "hookimpl",
+        ".messages": (
+            "AudioPart CachePart EmbedRequest FilePart ImagePart Message NativePart Output Part ReasoningPart "
+            "Request Settings TextPart Tool ToolCall ToolChoice"
+        ),
+        ".observation": "Observer",
+        ".plugins.middleware": "Middleware",
+        ".provider.contract": (
+            "Conformance Context Embedder Model ModelLister Provider ProviderSettings ProviderSpec TakesAddresses"
+        ),
+        ".provider.host": "Host",
+        ".provider.listing": "declared_models list_openai_models list_pages",
+        ".selection": "Candidate Veto",
+        ".transport": "raise_for_status",
+    },
+)

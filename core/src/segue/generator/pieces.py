@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 # The words that hosts have for the reasons of ours.
-_REASONS: Final[Mapping[str, events.FinishReason]] = {
+_REASONS: Final[Mapping[str, events.StopReason]] = {
     "stop": "stop",
     "length": "length",
     "max_tokens": "length",
@@ -49,7 +49,7 @@ class FinishReason(Piece):
 
     def finish(self) -> events.Finish:
         """The finish event; a reason that Segue does not have becomes ``unknown``."""
-        reason: events.FinishReason = _REASONS.get(self.reason, "unknown")
+        reason: events.StopReason = _REASONS.get(self.reason, "unknown")
         return events.Finish(reason, None if self.reason == "unknown" else self.reason)
 
     def events(self) -> Iterable[events.Event]:

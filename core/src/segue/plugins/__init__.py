@@ -2,58 +2,34 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-from .entries import COMMANDS, PROVIDERS, Entry
+from .._lazy import attach
 
 if TYPE_CHECKING:
-    from .catalogue import catalogue_file, catalogued, installed
-    from .loading import Declared, Late, cause_of, declared_here, given_as_spec, loaded, told_trace
-    from .trust import Trust, record_of
-
-__all__ = [
-    "COMMANDS",
-    "PROVIDERS",
-    "Declared",
-    "Entry",
-    "Late",
-    "Trust",
-    "catalogue_file",
-    "catalogued",
-    "cause_of",
-    "declared_here",
-    "given_as_spec",
-    "installed",
-    "loaded",
-    "record_of",
-    "told_trace",
-]
+    from .catalogue import catalogue_file as catalogue_file
+    from .catalogue import catalogued as catalogued
+    from .catalogue import installed as installed
+    from .entries import COMMANDS as COMMANDS
+    from .entries import PROVIDERS as PROVIDERS
+    from .entries import Entry as Entry
+    from .loading import Declared as Declared
+    from .loading import Late as Late
+    from .loading import cause_of as cause_of
+    from .loading import declared_here as declared_here
+    from .loading import given_as_spec as given_as_spec
+    from .loading import loaded as loaded
+    from .loading import told_trace as told_trace
+    from .trust import Trust as Trust
+    from .trust import record_of as record_of
 
 # Loaded on first use: the names of what is installed, which ``--help`` shows, cost neither providers nor configuration.
-_HOME = {
-    "Declared": "loading",
-    "Late": "loading",
-    "Trust": "trust",
-    "catalogue_file": "catalogue",
-    "catalogued": "catalogue",
-    "cause_of": "loading",
-    "declared_here": "loading",
-    "given_as_spec": "loading",
-    "installed": "catalogue",
-    "loaded": "loading",
-    "record_of": "trust",
-    "told_trace": "loading",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+attach(
+    __name__,
+    {
+        ".catalogue": "catalogue_file catalogued installed",
+        ".entries": "COMMANDS PROVIDERS Entry",
+        ".loading": "Declared Late cause_of declared_here given_as_spec loaded told_trace",
+        ".trust": "Trust record_of",
+    },
+)

@@ -2,91 +2,52 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .cassettes import Cassette, RecordedRequest, RecordedResponse, cassettes_of
-    from .chat_completions import tokens_of
-    from .clock import ImpatientLoop, run_virtually
-    from .faults import Answer, Body, Cut, Drop, Garbage, Raw, Stall, Status, Step, refused_url
-    from .hosts import CromicleHost, LlamaCppHost, OpenAIHost, ScriptedHost, rehearsed
-    from .lifecycle import Lifecycle, LifecycleError, checked
-    from .loopback import Received
-    from .proxy import ProxyHost
-    from .threads import in_thread
+from .._lazy import attach
 
-__all__ = [
-    "Answer",
-    "Body",
-    "Cassette",
-    "CromicleHost",
-    "Cut",
-    "Drop",
-    "Garbage",
-    "ImpatientLoop",
-    "Lifecycle",
-    "LifecycleError",
-    "LlamaCppHost",
-    "OpenAIHost",
-    "ProxyHost",
-    "Raw",
-    "Received",
-    "RecordedRequest",
-    "RecordedResponse",
-    "ScriptedHost",
-    "Stall",
-    "Status",
-    "Step",
-    "cassettes_of",
-    "checked",
-    "in_thread",
-    "refused_url",
-    "rehearsed",
-    "run_virtually",
-    "tokens_of",
-]
+if TYPE_CHECKING:
+    from .cassettes import Cassette as Cassette
+    from .cassettes import RecordedRequest as RecordedRequest
+    from .cassettes import RecordedResponse as RecordedResponse
+    from .cassettes import cassettes_of as cassettes_of
+    from .chat_completions import tokens_of as tokens_of
+    from .clock import ImpatientLoop as ImpatientLoop
+    from .clock import run_virtually as run_virtually
+    from .faults import Answer as Answer
+    from .faults import Body as Body
+    from .faults import Cut as Cut
+    from .faults import Drop as Drop
+    from .faults import Garbage as Garbage
+    from .faults import Raw as Raw
+    from .faults import Stall as Stall
+    from .faults import Status as Status
+    from .faults import Step as Step
+    from .faults import refused_url as refused_url
+    from .hosts import CromicleHost as CromicleHost
+    from .hosts import LlamaCppHost as LlamaCppHost
+    from .hosts import OpenAIHost as OpenAIHost
+    from .hosts import ScriptedHost as ScriptedHost
+    from .hosts import rehearsed as rehearsed
+    from .lifecycle import Lifecycle as Lifecycle
+    from .lifecycle import LifecycleError as LifecycleError
+    from .lifecycle import checked as checked
+    from .loopback import Received as Received
+    from .proxy import ProxyHost as ProxyHost
+    from .threads import in_thread as in_thread
 
 # Loaded on first use: every run of pytest imports this package for its fixtures.
-_HOME = {
-    "Answer": "faults",
-    "Body": "faults",
-    "Cassette": "cassettes",
-    "CromicleHost": "hosts",
-    "Cut": "faults",
-    "Drop": "faults",
-    "Garbage": "faults",
-    "ImpatientLoop": "clock",
-    "Lifecycle": "lifecycle",
-    "LifecycleError": "lifecycle",
-    "LlamaCppHost": "hosts",
-    "OpenAIHost": "hosts",
-    "ProxyHost": "proxy",
-    "Raw": "faults",
-    "Received": "loopback",
-    "RecordedRequest": "cassettes",
-    "RecordedResponse": "cassettes",
-    "ScriptedHost": "hosts",
-    "Stall": "faults",
-    "Status": "faults",
-    "Step": "faults",
-    "cassettes_of": "cassettes",
-    "checked": "lifecycle",
-    "in_thread": "threads",
-    "refused_url": "faults",
-    "rehearsed": "hosts",
-    "run_virtually": "clock",
-    "tokens_of": "chat_completions",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+attach(
+    __name__,
+    {
+        ".cassettes": "Cassette RecordedRequest RecordedResponse cassettes_of",
+        ".chat_completions": "tokens_of",
+        ".clock": "ImpatientLoop run_virtually",
+        ".faults": "Answer Body Cut Drop Garbage Raw Stall Status Step refused_url",
+        ".hosts": "CromicleHost LlamaCppHost OpenAIHost ScriptedHost rehearsed",
+        ".lifecycle": "Lifecycle LifecycleError checked",
+        ".loopback": "Received",
+        ".proxy": "ProxyHost",
+        ".threads": "in_thread",
+    },
+)

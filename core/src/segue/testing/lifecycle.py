@@ -20,7 +20,6 @@ from ..events import (
     ChoiceFinish,
     Event,
     Finish,
-    FinishReason,
     Handover,
     Logprobs,
     Notice,
@@ -28,6 +27,7 @@ from ..events import (
     RefusalDelta,
     Source,
     Start,
+    StopReason,
     TextDelta,
     ToolCallDelta,
     ToolKind,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 EVENTS: Final[tuple[type, ...]] = get_args(Event)
 """The types of the union."""
 
-_REASONS: Final = frozenset(get_args(FinishReason))
+_REASONS: Final = frozenset(get_args(StopReason))
 _KINDS: Final = frozenset(get_args(ToolKind))
 _COUNTS: Final = (
     "input_tokens", "output_tokens", "total_tokens", "cached_tokens", "reasoning_tokens", "cache_write_tokens",

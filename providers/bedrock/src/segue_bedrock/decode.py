@@ -36,15 +36,14 @@ from .event_stream import MAX_PAYLOAD_BYTES, EventStreamDecoder
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from segue.events import FinishReason, RateLimits
-    from segue.plugin import Event
+    from segue.plugin import Event, RateLimits, StopReason
 
     from .event_stream import Frame
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """The largest whole (not streamed) answer that is read."""
 
-FINISH: Final[Mapping[str, FinishReason]] = {
+FINISH: Final[Mapping[str, StopReason]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -395,7 +394,7 @@ class Decoder:
 
     def _finish(self) -> Iterator[Event]:
         raw = self._stop_reason
-        ours: FinishReason = FINISH.get(raw or "", "unknown")
+        ours: StopReason = FINISH.get(raw or "", "unknown")
         if ours == "tool_calls" and self._answer_tool is not None and not self._called:
             ours = "stop"  # the one tool was the answer
         self.finished = True

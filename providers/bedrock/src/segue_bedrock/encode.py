@@ -18,8 +18,18 @@ from .families import takes_forms, with_effort, with_top_k
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from segue.messages import AudioPart, FilePart, ImagePart, Output, Part, ReasoningPart
-    from segue.plugin import Message, Request, Tool, ToolCall
+    from segue.plugin import (
+        AudioPart,
+        FilePart,
+        ImagePart,
+        Message,
+        Output,
+        Part,
+        ReasoningPart,
+        Request,
+        Tool,
+        ToolCall,
+    )
 
 Body: TypeAlias = dict[str, Any]
 

@@ -30,13 +30,12 @@ from .encode import PLAN, THINKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from segue.events import FinishReason, RateLimits
-    from segue.plugin import Event
+    from segue.plugin import Event, RateLimits, StopReason
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """The largest whole (not streamed) answer that is read."""
 
-_FINISH: Final[Mapping[str, FinishReason]] = {
+_FINISH: Final[Mapping[str, StopReason]] = {
     "COMPLETE": "stop",
     "STOP_SEQUENCE": "stop",
     "MAX_TOKENS": "length",

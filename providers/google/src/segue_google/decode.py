@@ -37,15 +37,14 @@ from .json_stream import JSONStream
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from segue.events import FinishReason, RateLimits, TokenLogprob
-    from segue.plugin import Event
+    from segue.plugin import Event, RateLimits, StopReason, TokenLogprob
 
 MAX_CHUNK_BYTES: Final = 32 * 1024 * 1024
 """The largest chunk, or whole answer, that is read: it may contain an image."""
 
 _TAIL: Final = 16 * 1024
 
-FINISH: Final[Mapping[str, FinishReason]] = {
+FINISH: Final[Mapping[str, StopReason]] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
     "SAFETY": "content_filter",
@@ -75,8 +74,8 @@ class _Answer:
         self.reason: str | None = None
         self.message: str | None = None
 
-    def finish(self) -> tuple[FinishReason, str | None]:
-        ours: FinishReason = FINISH.get(self.reason or "", "unknown")
+    def finish(self) -> tuple[StopReason, str | None]:
+        ours: StopReason = FINISH.get(self.reason or "", "unknown")
         if ours == "stop" and self.calls.number:
             ours = "tool_calls"  # Google has no word of its own for it
         return ours, self.reason

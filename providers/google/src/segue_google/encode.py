@@ -19,8 +19,7 @@ from .thinking import is_before_3, thinking_config
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from segue.messages import Output, Part, ToolChoice
-    from segue.plugin import FilePart, ImagePart, Message, Request, Tool, ToolCall
+    from segue.plugin import FilePart, ImagePart, Message, Output, Part, Request, Tool, ToolCall, ToolChoice
 
 Body: TypeAlias = dict[str, Any]
 

@@ -27,13 +27,12 @@ from segue.wire.tool_calls import ToolCallAssembler
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from segue.events import FinishReason, RateLimits
-    from segue.plugin import Event
+    from segue.plugin import Event, RateLimits, StopReason
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """The largest object that is read; a whole answer is one."""
 
-_FINISH: Final[Mapping[str, FinishReason]] = {"stop": "stop", "length": "length"}
+_FINISH: Final[Mapping[str, StopReason]] = {"stop": "stop", "length": "length"}
 _READ: Final = frozenset({"role", "content", "thinking", "tool_calls", "tool_name"})
 
 
@@ -138,7 +137,7 @@ class Decoder:
         raw = string(value.get("done_reason"))
         if raw is None:
             yield Notice("done_reason", "the host gave no reason for the end of the answer")
-        reason: FinishReason = _FINISH.get(raw or "", "unknown")
+        reason: StopReason = _FINISH.get(raw or "", "unknown")
         if reason == "stop" and self._calls:
             reason = "tool_calls"  # Ollama has no word of its own for it
         self.finished = True

@@ -5,37 +5,29 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .catalogue import all_items
-    from .items import Item
-    from .origin import Origin, installed_origins, origins_of
-    from .report import Outcome, Report, Result
-    from .running import conform
+from ..._lazy import attach
 
-__all__ = ["Item", "Origin", "Outcome", "Report", "Result", "all_items", "conform", "installed_origins", "origins_of"]
+if TYPE_CHECKING:
+    from .catalogue import all_items as all_items
+    from .items import Item as Item
+    from .origin import Origin as Origin
+    from .origin import installed_origins as installed_origins
+    from .origin import origins_of as origins_of
+    from .report import Outcome as Outcome
+    from .report import Report as Report
+    from .report import Result as Result
+    from .running import conform as conform
 
 # Loaded on first use: the child that looks at an import must not have the whole kit loaded before it.
-_HOME = {
-    "Item": "items",
-    "Origin": "origin",
-    "Outcome": "report",
-    "Report": "report",
-    "Result": "report",
-    "conform": "running",
-    "installed_origins": "origin",
-    "all_items": "catalogue",
-    "origins_of": "origin",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+attach(
+    __name__,
+    {
+        ".catalogue": "all_items",
+        ".items": "Item",
+        ".origin": "Origin installed_origins origins_of",
+        ".report": "Outcome Report Result",
+        ".running": "conform",
+    },
+)

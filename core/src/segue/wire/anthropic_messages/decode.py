@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import ProtocolError, StreamBrokenError
-from ...events import Finish, FinishReason, Notice, ReasoningDelta, RefusalDelta, Source, Start, TextDelta, Usage
+from ...events import Finish, Notice, ReasoningDelta, RefusalDelta, Source, Start, StopReason, TextDelta, Usage
 from ...json_text import from_json, to_json
 from ..failures import failure_of
 from ..reading import count, json_object, objects, string, table, text_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """The largest whole (not streamed) answer that is read."""
 
-FINISH: Final[Mapping[str, FinishReason]] = {
+FINISH: Final[Mapping[str, StopReason]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -206,7 +206,7 @@ class Decoder:
 
     def _finish(self, message: Mapping[str, Any]) -> Iterator[Event]:
         raw = string(message.get("stop_reason"))
-        ours: FinishReason = FINISH.get(raw or "", "unknown")
+        ours: StopReason = FINISH.get(raw or "", "unknown")
         details = message.get("stop_details")
         if isinstance(details, dict) and string(details.get("explanation")):
             yield RefusalDelta(details["explanation"])

@@ -15,13 +15,13 @@ from ...events import (
     AudioDelta,
     ChoiceFinish,
     Finish,
-    FinishReason,
     Logprobs,
     Notice,
     ReasoningDelta,
     RefusalDelta,
     Source,
     Start,
+    StopReason,
     TextDelta,
     TokenLogprob,
     Usage,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """The largest whole (not streamed) answer that is read."""
 
-FINISH: Final[Mapping[str, FinishReason]] = {
+FINISH: Final[Mapping[str, StopReason]] = {
     "stop": "stop",
     "eos": "stop",  # Together's word for it
     "length": "length",
@@ -182,7 +182,7 @@ class Decoder:
     def _finish_of(self, reason: object, index: int) -> Finish:
         if not isinstance(reason, str):
             raise ProtocolError("choices[].finish_reason is not a string")
-        ours: FinishReason = FINISH.get(reason, "unknown")
+        ours: StopReason = FINISH.get(reason, "unknown")
         if ours == "stop" and index in self._calls:
             ours = "tool_calls"  # where a tool was forced OpenAI says "stop", and others say it after any call
         return Finish(ours, reason)

@@ -43,7 +43,7 @@ from .encode import WIRE, reasoning_detail, tool_calls
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ...events import Choice, Event, FinishReason, Reply, TokenLogprob
+    from ...events import Choice, Event, Reply, StopReason, TokenLogprob
 
 _KNOWN: Final = frozenset(
     {
@@ -185,7 +185,7 @@ def _read_output(value: object) -> Output | None:
 
 # ── events → a stream ────────────────────────────────────────────────────────────────────────────────
 
-_WORDS: Final[Mapping[FinishReason, str]] = {
+_WORDS: Final[Mapping[StopReason, str]] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
@@ -320,7 +320,7 @@ def _choice(choice: Choice, place: int, reply: Reply[Any]) -> dict[str, Any]:
 # ── what both have ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _word(reason: FinishReason, raw: str | None) -> str | None:
+def _word(reason: StopReason, raw: str | None) -> str | None:
     """The wire's word for a reason; of an unknown one the host's own, for a finish is never invented."""
     if raw is not None and FINISH.get(raw, "unknown") == reason:
         return raw  # the host spoke this wire

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 from ...errors import ProtocolError, StreamBrokenError
 from ...events import (
     Finish,
-    FinishReason,
     Logprobs,
     Notice,
     ReasoningDelta,
     RefusalDelta,
     Source,
     Start,
+    StopReason,
     TextDelta,
     Usage,
 )
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """The largest whole (not streamed) answer that is read."""
 
-INCOMPLETE: Final[Mapping[str, FinishReason]] = {
+INCOMPLETE: Final[Mapping[str, StopReason]] = {
     "max_output_tokens": "length",
     "content_filter": "content_filter",
 }
@@ -363,7 +363,7 @@ class Decoder:
         yield finish
 
     def _finish(self, status: str | None, reason: object) -> Finish:
-        ours: FinishReason = "unknown"
+        ours: StopReason = "unknown"
         if status == "completed":
             ours = "tool_calls" if any(kind in CALLS for _, kind, _ in self._parts) else "stop"
         elif status == "incomplete" and isinstance(reason, str):
