@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .errors import AllFailedError as AllFailedError
     from .errors import AuthenticationError as AuthenticationError
     from .errors import BadRequestError as BadRequestError
+    from .errors import ClosedError as ClosedError
     from .errors import ConfigError as ConfigError
     from .errors import ConnectError as ConnectError
     from .errors import ContentFilterError as ContentFilterError
@@ -122,6 +123,7 @@ _HOME = {
     "ChoiceFinish": "events",
     "CircuitChange": "observation",
     "Client": "client.client",
+    "ClosedError": "errors",
     "ConfigError": "errors",
     "ConnectError": "errors",
     "ContentFilterError": "errors",
@@ -218,6 +220,7 @@ __all__ = [
     "ChoiceFinish",
     "CircuitChange",
     "Client",
+    "ClosedError",
     "ConfigError",
     "ConnectError",
     "ContentFilterError",

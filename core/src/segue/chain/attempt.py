@@ -28,6 +28,7 @@ from ..transport import Timeout, Watchdog, foreign_error
 from ..validation import like
 from ..values import dataclass
 from ..wire.blotting import blot
+from .calls import Calls
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -42,6 +43,11 @@ Ask: TypeAlias = "Callable[[Request, float | None], AsyncIterator[Event]]"
 _log = logging.getLogger("segue")
 NO_FACTS: Final = Capabilities()
 _calls: Final = itertools.count(1)
+
+
+def next_number() -> int:
+    """The number of the next call in this process."""
+    return next(_calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,9 @@ class Run:
     collector: Collector | None = None
     parts: list[Attempt] = field(default_factory=list)
     """The attempts that wrote a part of the answer, in order."""
-    call: int = field(default_factory=lambda: next(_calls))
+    calls: Calls = field(default_factory=Calls)
+    """The calls of the client that this one belongs to."""
+    call: int = field(default_factory=next_number)
     begun: int = 0
     """The number of attempts that have begun."""
 
@@ -504,7 +512,7 @@ class Attempting(Flow):
                 run.parts.append(attempt)
                 whole = not self.request.stream
                 change = fleet.answered(self.endpoint, now, first=self.first, duration=duration, whole=whole)
-            case "failed" if self._is_impatient():
+            case "failed" if run.calls.is_closed or self._is_impatient():
                 change = fleet.left(self.endpoint, now, probe=self.probe)
             case "failed":
                 assert error is not None

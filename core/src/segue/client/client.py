@@ -19,7 +19,8 @@ from ..adaptation.omissions import adapt
 from ..adaptation.output import parser
 from ..adaptation.structured import answered
 from ..capabilities import Need, Needs
-from ..chain.attempt import Ready, Run
+from ..chain.attempt import Ready, Run, next_number
+from ..chain.calls import Calls
 from ..chain.targets import Chain, Lineup, Resolution, Target, chain_of, joined
 from ..chain.walk import in_turn
 from ..config import Config, ProviderConfig, Source, address_fault, find_key, is_loopback, key_sources, load, secret
@@ -194,6 +195,7 @@ class Client:
             "0",
         }
         self._fetcher = self._fetcher_of(downloads)
+        self._calls = Calls()
         self._given_transport = transport
         self._transports: dict[str | None, AiohttpTransport] = {}  # by proxy
         self._transport(self._proxy)  # a wrong proxy is told now
@@ -211,13 +213,15 @@ class Client:
         self._check_names()
 
     async def __aenter__(self) -> Self:
+        self._calls.check()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections; calls under way, and all later ones, raise ClosedError."""
+        await self._calls.close()
         for transport in self._transports.values():
             await transport.aclose()
 
@@ -241,6 +245,7 @@ class Client:
 
     def _transport(self, proxy: str | None) -> Transport:
         """The transport of calls through this proxy."""
+        self._calls.check()
         if self._given_transport is not None:
             return self._given_transport
         transport = self._transports.get(proxy)
@@ -253,6 +258,7 @@ class Client:
                 environment_proxies=self._environment_proxies,
                 loopback_only=self._loopback_only,
             )
+            transport.owner = "Client"
         return transport
 
     @property
@@ -403,6 +409,8 @@ class Client:
         *,
         whole: bool,
     ) -> Stream[Any]:
+        if self._calls.is_closed:
+            self._calls.check()
         where = "chat" if whole else "stream"
         check_model(where, model)
         if chain is not None and (model is not None or needs is not None):
@@ -501,6 +509,7 @@ class Client:
         ``model``, ``needs`` and ``chain`` only the first model that supports embeddings gets the request.
         ``timeout`` overrides the chain's and the client's; a number is the total in seconds.
         """
+        self._calls.check()
         check_arguments("embed", locals(), EMBED)
         check_model("embed", model)
         if chain is not None and (model is not None or needs is not None):
@@ -571,6 +580,7 @@ class Client:
             fleet=self._fleet,
             observers=self._observers,
             hold_back=math.inf if whole else 0.0,
+            calls=self._calls,
         )
 
     def _chain(self, where: str, chain: ChainInput) -> Chain:
@@ -750,10 +760,12 @@ class Client:
         """
         from .live import LiveModels
 
+        self._calls.check()
         check_provider("live_models", provider)
         wanted = needs_given("live_models", needs, self._config.needs)
         names = sorted(self._registry.installed) if provider is None else [self._installed(provider)]
-        told = await asyncio.gather(*(self._live(name, named=provider is not None) for name in names))
+        async with self._calls.one(next_number()):
+            told = await asyncio.gather(*(self._live(name, named=provider is not None) for name in names))
         models: list[Candidate] = []
         answered: list[str] = []
         skipped: dict[str, str] = {}
@@ -781,11 +793,13 @@ class Client:
         """
         from .probing import probed
 
+        self._calls.check()
         check_arguments("probe", locals(), PROBE)
         chains = [target if isinstance(target, Chain) else Chain(target) for target in targets or self._usual()]
         run = self._run(whole=False)
         lineup = joined([chain.lineup(resolve=self.resolve, run=run) for chain in chains]).checked()
-        return await probed(lineup, lambda: self._run(whole=False), within=within)
+        async with self._calls.one(run.call):
+            return await probed(lineup, lambda: self._run(whole=False), within=within)
 
     def _usual(self) -> list[str | Needs | Chain]:
         """The targets of a probe that names nothing."""
