@@ -18,7 +18,7 @@ from ..capabilities import Capabilities
 from ..display import shown_address
 from ..errors import PhaseTimeoutError, ProtocolError, ProviderError, RejectedError, SegueError, StreamBrokenError
 from ..events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
-from ..frames import forget_locals
+from ..frames import forget_locals, raised_at
 from ..json_text import NotUnicodeError
 from ..observation import Attempt, AttemptStart, Observers, Wait
 from ..pricing import SharedPricing
@@ -269,7 +269,9 @@ class Attempting(Flow):
                 raise
             # One of aiohttp's is nobody's cause: its repr may hold the headers of the call.
             translated = foreign_error(error, begun=self.first is not None)
-            self.failure = translated or ProviderError(f"the provider raised {type(error).__name__}", phase="plugin")
+            self.failure = translated or ProviderError(
+                f"the provider raised {type(error).__name__}{raised_at(error)}", phase="plugin"
+            )
             if self._expired(task):
                 # It answered the end of its time with an error of its own: late is what it was.
                 self.failure = self._timed_out()

@@ -9,7 +9,7 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack, cast, overload
 
@@ -34,13 +34,15 @@ from ..errors import (
     NoCandidateError,
     PhaseTimeoutError,
     PluginError,
+    ProtocolError,
     ProviderError,
     SegueError,
     TimeIsUpError,
     UnsupportedError,
 )
-from ..events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
-from ..frames import forget_locals, forgetful, forgetful_async
+from ..events import Embeddings, EmbedReply, Finish, Notice, Start, TextDelta, flow_of
+from ..frames import forget_locals, forgetful, forgetful_async, raised_at
+from ..generator.provider import not_a_generator
 from ..json_text import check_json
 from ..messages import EmbedRequest, MessagesInput, Policy, Request
 from ..observation import HealthSnapshot, Observers
@@ -81,13 +83,13 @@ from .hints import Asked, add_hints
 from .misnamed import known_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from pydantic import BaseModel
 
     from ..capabilities import NeedsInput
     from ..config import KeySource, TargetConfig
-    from ..events import Collector, Embeddings, Event, Flow, Reply
+    from ..events import Collector, Event, Flow, Reply
     from ..observation import Attempt, Observer
     from ..plugins.layers import Crossing
     from ..plugins.middleware import Middleware
@@ -858,10 +860,13 @@ class Client:
             context = Context("", self._transport(settings.proxy), settings, provider=name)
             try:
                 async with at_most("first_event", limit):
-                    return await lister.list_models(context)
+                    listed = await lister.list_models(context)
             except BaseException as error:  # only looked at: a provider's frames hold the key
                 forget_locals(error, of_all=True)
                 raise
+            if not isinstance(listed, Sequence) or not all(isinstance(model, Model) for model in listed):
+                raise ProtocolError("list_models of the provider did not return a list of Models", phase="plugin")
+            return listed
         except ProviderError as error:
             error.provider = error.provider or name
             self._explain(error, name)
@@ -873,7 +878,7 @@ class Client:
             message = f"the list of models did not arrive within {limit:g} s"
             raise PhaseTimeoutError(message, phase="first_event", provider=name) from None
         except Exception as error:  # a provider's code may raise anything; the caller is promised our types
-            message = f"the provider raised {type(error).__name__}"
+            message = f"the provider raised {type(error).__name__}{raised_at(error)}"
             raise ProviderError(message, phase="plugin", provider=name) from error
 
     def _all_offers(self) -> Offers:
@@ -1169,7 +1174,10 @@ class Client:
             if downloading is not None and isinstance(provider, TakesAddresses):
                 events: AsyncIterator[Event] = _filled(provider, adapted, context, downloading)
             else:
-                events = provider.stream(adapted, context)
+                given: Any = provider.stream(adapted, context)
+                if not hasattr(given, "__aiter__"):
+                    raise not_a_generator(given, "stream")
+                events = given
             if answer_tool is not None:
                 events = answered(events, answer_tool)
             return _after(lacking, events) if lacking else events
@@ -1292,7 +1300,11 @@ async def _vectors(provider: Provider, wish: _Wish, context: Context) -> AsyncGe
     """The events of an embedding request; the vectors are passed separately."""
     if not isinstance(provider, Embedder):
         raise UnsupportedError("this provider does not support embeddings", subject="embeddings")
-    given = wish.given = await provider.embed(wish.request, context)
+    given: object = await provider.embed(wish.request, context)
+    if not isinstance(given, Embeddings):
+        told = f"embed of the provider returned {type(given).__name__}, not Embeddings"
+        raise ProtocolError(told, phase="plugin")
+    wish.given = given
     for notice in given.notices:
         yield notice
     yield Start(given.model, given.response_id)
