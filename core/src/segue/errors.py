@@ -390,6 +390,10 @@ class HTTPError(ProviderError):
     raises it without a status, it has the usual status of its type.
     """
 
+    sent_credentials: tuple[str, ...] = ()
+    """If the host refused the credential: the headers of the request that may hold one, by name; ``url`` means that
+    the address had one.
+    """
     default_phase: ClassVar[Phase] = "headers"
     default_status: ClassVar[int] = 200
 

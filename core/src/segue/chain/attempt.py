@@ -73,7 +73,7 @@ class Ready:
     options: Mapping[str, Any] = field(default_factory=dict)
     secrets: Callable[[Request], Sequence[str]] | None = field(default=None, repr=False)
     """The credentials for its requests, which no error may show."""
-    explain: Callable[[ProviderError], object] | None = field(default=None, repr=False)
+    explain: Callable[[ProviderError, Request], object] | None = field(default=None, repr=False)
     """Adds to an error how the user can fix it."""
     limits: tuple[Concurrency, ...] = ()
 
@@ -495,7 +495,7 @@ class Attempting(Flow):
                 error.text = self.collector.text
             error.address = error.address or shown_address(self.endpoint.address)
             if one.explain is not None:
-                one.explain(error)
+                one.explain(error, self.request)
             if one.secrets is not None:
                 blot(error, one.secrets(self.request))
         usage = self.collector.usage if self._resumption is None else self._resumption.usage

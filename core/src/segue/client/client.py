@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack, cast, overload
 
 from typing_extensions import TypeVar
@@ -1187,6 +1188,10 @@ class Client:
             said = {**asked.options.get(name, {}), **asked.extra_body}
             return [*self._secrets(name), *secrets_of(headers=asked.extra_headers), *secrets_in(said)]
 
+        def explain(error: ProviderError, request: Request) -> None:
+            asked = request if wish is None else wish.request
+            self._explain(error, name, candidate.model, asked.extra_headers)
+
         source = self._key(name)
         asks_its_user = source is not None and source.shown == "keyring"
         limit = self._limits.get(name)
@@ -1212,7 +1217,7 @@ class Client:
             check_options=lambda options: self._checked_options({name: options}, "Target")[name],
             endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
             secrets=secrets,
-            explain=lambda error: self._explain(error, name, candidate.model),
+            explain=explain,
             limits=() if limit is None else (limit,),
         )
 
@@ -1231,7 +1236,9 @@ class Client:
             *secrets_in(settings.options),
         ]
 
-    def _explain(self, error: ProviderError, name: str, model: str = "") -> None:
+    def _explain(
+        self, error: ProviderError, name: str, model: str = "", extra_headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Take out of an error what may not be in it, and add what its user can do about it."""
         secrets = self._secrets(name)
         caused: BaseException | None = error
@@ -1253,7 +1260,16 @@ class Client:
             meant = nearest_model(model, [offer.model.name for offer in self._offers_of(name)])
             if meant is not None:
                 error.add_note(f"hint: {name} declares no model {model!r}; did you mean {meant!r}?")
-        add_hints(error, Asked(name, spec, self._key(name), base_url, place, is_configured))
+        headers: tuple[str, ...] = ()
+        headers_from = ""
+        if configured is not None and configured.headers:
+            headers = tuple(configured.headers)
+            headers_from = f"headers of [providers.{name}] in {configured.where}"
+        key = self._key(name)
+        add_hints(
+            error,
+            Asked(name, spec, key, base_url, place, is_configured, headers, headers_from, tuple(extra_headers)),
+        )
 
     def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:
         """Under what the health of this candidate is kept; with another key it is another one."""

@@ -10,7 +10,7 @@ from ..events import Flow
 from ..wire.blotting import blot, secrets_of
 from .headers import rate_limits, request_id_of
 from .session import AiohttpTransport, _BodyReader
-from .statuses import raise_for_status
+from .statuses import note_credentials, raise_for_status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -66,6 +66,7 @@ class _Exchanged(Flow):
                 error.request_id = error.request_id or self._request_id
                 if isinstance(error, HTTPError):
                     blot(error, secrets_of(url=self._call.url, headers=self._call.headers))
+                    note_credentials(error, self._call.url, self._call.headers)
             await self._leave(error)
             raise
         await self._leave(None)
