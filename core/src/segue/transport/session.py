@@ -23,7 +23,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from ..constraints import Number, check
 from ..display import shown_address
 from ..errors import ConfigError, ProtocolError, ProviderError
-from ..frames import forget_locals
+from ..frames import forget_locals, forgetful
 from .addresses import NO_NETWORK, environment_has, proxy_url, refuse_network
 from .deadlines import _TIMEOUT, Timeout, Watchdog
 from .error_table import _add_hint, _is_stale, broken, too_late, translated
@@ -63,6 +63,7 @@ class AiohttpTransport:
     of the system; OSError if it has no address.
     """
 
+    @forgetful
     def __init__(
         self,
         *,
