@@ -52,7 +52,7 @@ def _wrong_ways(kind: Any) -> Iterator[Callable[[], object]]:
     """Calls that give the canary in each field, and in all, in several forms."""
     parameters = inspect.signature(kind).parameters.values()
     if issubclass(kind, Value):
-        names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+        names = [field.name for field in dataclasses.fields(kind)]
         places: list[str] = []
     else:
         named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -25,6 +25,7 @@ from ..pricing import SharedPricing
 from ..redaction import shown
 from ..resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
 from ..transport import Timeout, Watchdog, foreign_error
+from ..transport.deadlines import address_of
 from ..validation import like
 from ..values import dataclass
 from ..wire.blotting import blot
@@ -252,9 +253,10 @@ class Attempting(Flow):
             if given:
                 is_over = False
                 return given
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if self._expired(task):
                 self.failure = self._timed_out()
+                self.failure.address = address_of(error)
             elif task is not None and not task.cancelling():
                 # Nobody cancelled this task: something inside the provider was, and it let that out.
                 self.failure = ProviderError("the provider was cancelled from within", phase="plugin")

@@ -64,7 +64,7 @@ from ..selection import (
     offers_like,
     without_candidate,
 )
-from ..transport import AiohttpTransport, Timeout, at_most, limits_with
+from ..transport import AiohttpTransport, Timeout, at_most, foreign_error, limits_with
 from ..validation import made
 from ..values import dataclass
 from ..wire.blotting import blot, blotted, secrets_in, secrets_of
@@ -85,6 +85,7 @@ from .misnamed import known_arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from pydantic import BaseModel
 
@@ -97,8 +98,9 @@ if TYPE_CHECKING:
     from ..provider.contract import Provider, ProviderSpec, Secret
     from ..resilience import HealthStore, Retry
     from ..selection import Matched, Selection
-    from ..transport import Transport
+    from ..transport import Response, Transport
     from ..transport.downloads import Downloading, Downloads, Fetcher
+    from ..wire import Call
     from .live import LiveModels
 
 ChainInput: TypeAlias = "Chain | str | Sequence[str | Needs | Target | Chain]"
@@ -853,12 +855,14 @@ class Client:
     async def _listed(self, name: str) -> Sequence[Model] | None:
         """The list of a host; None if its provider does not request one."""
         limit = self._timeout.first_event
+        sent: _Sent | None = None
         try:
             lister = self._registry.provider(name)
             if not isinstance(lister, ModelLister):
                 return None
             settings = await asyncio.to_thread(self._settings, name)  # a keyring may ask its user
-            context = Context("", self._transport(settings.proxy), settings, provider=name)
+            sent = _Sent(self._transport(settings.proxy))
+            context = Context("", sent, settings, provider=name)
             try:
                 async with at_most("first_event", limit):
                     listed = await lister.list_models(context)
@@ -870,6 +874,8 @@ class Client:
             return listed
         except ProviderError as error:
             error.provider = error.provider or name
+            if sent is not None:
+                error.address = error.address or shown_address(sent.url)
             self._explain(error, name)
             blot(error, self._secrets(name))
             raise
@@ -877,10 +883,23 @@ class Client:
             raise
         except TimeIsUpError:
             message = f"the list of models did not arrive within {limit:g} s"
-            raise PhaseTimeoutError(message, phase="first_event", provider=name) from None
+            late = PhaseTimeoutError(message, phase="first_event", provider=name)
+            late.address = None if sent is None else shown_address(sent.url)
+            self._explain(late, name)
+            raise late from None
         except Exception as error:  # a provider's code may raise anything; the caller is promised our types
+            translated = foreign_error(error, begun=False)
             message = f"the provider raised {type(error).__name__}{raised_at(error)}"
-            raise ProviderError(message, phase="plugin", provider=name) from error
+            failure = translated or ProviderError(message, phase="plugin")
+            if translated is None:
+                failure.__cause__ = error
+            failure.provider = name
+            if sent is not None:
+                failure.address = failure.address or shown_address(sent.url)
+            self._explain(failure, name)
+            blot(failure, self._secrets(name))
+        # Outside the except block: an error of aiohttp has headers, and one of JSON has the body.
+        raise failure
 
     def _all_offers(self) -> Offers:
         if self._offers is None:
@@ -1304,6 +1323,21 @@ def _resolution(ready: tuple[Ready, ...], selection: Selection) -> Resolution:
     return Resolution(ready, selection.explain(), selection.reason, selection)
 
 
+class _Sent:
+    """A transport that remembers where its last call went: what is read after a response was read has no address."""
+
+    __slots__ = ("_transport", "url")
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.url: str | None = None
+
+    def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
+        """Send the call."""
+        self.url = call.url
+        return self._transport.open(call)
+
+
 @dataclass(slots=True)
 class _Wish:
     """Vectors that are wanted, and once they came those that were given."""
@@ -1316,7 +1350,12 @@ async def _vectors(provider: Provider, wish: _Wish, context: Context) -> AsyncGe
     """The events of an embedding request; the vectors are passed separately."""
     if not isinstance(provider, Embedder):
         raise UnsupportedError("this provider does not support embeddings", subject="embeddings")
-    given: object = await provider.embed(wish.request, context)
+    sent = _Sent(context.transport)
+    try:
+        given: object = await provider.embed(wish.request, replace(context, transport=sent))
+    except ProviderError as error:
+        error.address = error.address or shown_address(sent.url)
+        raise
     if not isinstance(given, Embeddings):
         told = f"embed of the provider returned {type(given).__name__}, not Embeddings"
         raise ProtocolError(told, phase="plugin")

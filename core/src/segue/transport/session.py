@@ -25,7 +25,7 @@ from ..display import shown_address
 from ..errors import ConfigError, ProtocolError, ProviderError
 from ..frames import forget_locals, forgetful
 from .addresses import NO_NETWORK, environment_has, proxy_url, refuse_network
-from .deadlines import _TIMEOUT, Timeout, Watchdog
+from .deadlines import _TIMEOUT, Timeout, Watchdog, note_address
 from .error_table import _add_hint, _is_stale, broken, too_late, translated
 from .pool import _Connector, _Use, current_use
 from .shortcut import HEADERS, LARGE_BODY, _Session, all_there, is_mocked
@@ -220,6 +220,8 @@ class _Exchange:
         except BaseException as error:
             if watchdog is not None:
                 watchdog.close()
+            if isinstance(error, asyncio.CancelledError):
+                note_address(error, self._call.url)
             forget_locals(error, of_all=True)  # of aiohttp's too, where the call was cancelled: they hold the headers
             raise
 
@@ -278,6 +280,8 @@ class _Exchange:
             self._watchdog.close()
         if isinstance(exc, ProviderError) and exc.address is None:
             exc.address = shown_address(self._call.url)
+        elif isinstance(exc, asyncio.CancelledError):
+            note_address(exc, self._call.url)
         response = self._response
         content = response.content
         if kind is None and not content.is_eof():
