@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .errors import AllFailedError as AllFailedError
     from .errors import AuthenticationError as AuthenticationError
     from .errors import BadRequestError as BadRequestError
+    from .errors import ClosedError as ClosedError
     from .errors import ConfigError as ConfigError
     from .errors import ConnectError as ConnectError
     from .errors import ContentFilterError as ContentFilterError
@@ -112,8 +113,8 @@ attach(
         ".client.client": "Client Stream",
         ".client.live": "LiveModels",
         ".errors": (
-            "AllFailedError AuthenticationError BadRequestError ConfigError ConnectError ContentFilterError "
-            "ContextLengthError DNSError DownloadError HTTPError InvalidOutputError ModelNotFoundError "
+            "AllFailedError AuthenticationError BadRequestError ClosedError ConfigError ConnectError "
+            "ContentFilterError ContextLengthError DNSError DownloadError HTTPError InvalidOutputError ModelNotFoundError "
             "NeedsSyntaxError NoCandidateError OverloadedError PermissionDeniedError PhaseTimeoutError PluginError "
             "ProtocolError ProviderError ProxyError QuotaExhaustedError RateLimitError RejectedError "
             "RequestTooLargeError SegueError ServerError StreamBrokenError TLSError UnsupportedError"

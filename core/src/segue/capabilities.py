@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeAlias, cast, get
 
 from .constraints import ANY_TEXT, FLAG, NOTHING, Anything, Either, Items, Number, Of, Table, Word, check, shown
 from .errors import NeedsSyntaxError
+from .frames import forgetful
 from .values import dataclass, maker
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Capabilities(Mapping[str, Fact]):
 
     __slots__ = ("_facts",)
 
+    @forgetful
     def __init__(self, facts: Mapping[str, Fact | Value | None] | None = None, *, source: str = "declared") -> None:
         self._facts: dict[str, Fact]
         if source.__class__ is not str:
@@ -128,9 +130,10 @@ class Capabilities(Mapping[str, Fact]):
         return hash(frozenset(self._facts.items()))
 
     def __repr__(self) -> str:
-        shown = [_short(name, fact) for name, fact in list(self._facts.items())[:_SHOWN]]
-        if len(self._facts) > _SHOWN:
-            shown.append(f"{len(self._facts) - _SHOWN} more")
+        facts = getattr(self, "_facts", {})
+        shown = [_short(name, fact) for name, fact in list(facts.items())[:_SHOWN]]
+        if len(facts) > _SHOWN:
+            shown.append(f"{len(facts) - _SHOWN} more")
         return f"Capabilities({', '.join(shown)})"
 
     def fact(self, name: str) -> Fact:
@@ -228,6 +231,7 @@ class Needs:
     terms: tuple[Need, ...]
     """Each once, in canonical order: by name."""
 
+    @forgetful
     def __init__(self, needs: NeedsInput = "", /, **flags: Value) -> None:
         terms: set[Need]
         if isinstance(needs, str) and not flags:
@@ -254,7 +258,7 @@ class Needs:
         return len(self.terms)
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.terms))
+        return ", ".join(map(str, getattr(self, "terms", ())))
 
     def __repr__(self) -> str:
         return f"Needs({str(self)!r})"

@@ -7,6 +7,7 @@
     ├── PluginError                     an installed plugin cannot be used
     ├── NeedsSyntaxError                a needs expression cannot be read (also a ValueError)
     ├── NoCandidateError                no installed model fits the call; it has the explanation
+    ├── ClosedError                     the client was closed before or during the call
     ├── ProviderError                   one attempt at one provider failed
     │   ├── ConnectError                no connection to the host
     │   │   ├── DNSError                the host's name did not resolve
@@ -179,6 +180,10 @@ class NoCandidateError(SegueError):
     def __init__(self, message: str, *, explanation: str = "") -> None:
         super().__init__(f"{message}\n{explanation}" if explanation else message)
         self.explanation = explanation
+
+
+class ClosedError(SegueError):
+    """The client was closed before the call began, or during it; this is not an error of a host."""
 
 
 class ProviderError(SegueError):
@@ -385,6 +390,10 @@ class HTTPError(ProviderError):
     raises it without a status, it has the usual status of its type.
     """
 
+    sent_credentials: tuple[str, ...] = ()
+    """If the host refused the credential: the headers of the request that may hold one, by name; ``url`` means that
+    the address had one.
+    """
     default_phase: ClassVar[Phase] = "headers"
     default_status: ClassVar[int] = 200
 

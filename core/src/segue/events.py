@@ -178,7 +178,7 @@ class Usage:
 
     def __repr__(self) -> str:
         """The counts that the host sent, without the others."""
-        counts = ((each.name, getattr(self, each.name)) for each in fields(self))
+        counts = ((each.name, getattr(self, each.name, None)) for each in fields(self))
         return f"Usage({', '.join(f'{name}={count!r}' for name, count in counts if count is not None)})"
 
     def plus(self, other: Usage) -> Usage:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import gc
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -51,6 +51,32 @@ def _is_ours(frame: FrameType) -> bool:
     """Whether it is of this package or of a provider's, which are named after it."""
     name = str(frame.f_globals.get("__name__", "")).partition(".")[0]
     return name == "segue" or name.startswith("segue_")
+
+
+_MACHINERY: Final = frozenset({"asyncio", "concurrent", "contextlib", "pluggy", "segue", "threading"})
+
+
+def raised_at(error: BaseException) -> str:
+    """Where an error of a plugin was raised: ``" (acme/provider.py:12, in stream)"``; empty if that is unknown.
+
+    It is the deepest frame of the first package outside of Segue's core and of what the core calls it through. The text
+    of the error is not shown: it may quote a message.
+    """
+    found, package = None, ""
+    trace = error.__traceback__
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__", ""))
+        top = name.partition(".")[0]
+        if found is None or package == top or package in _MACHINERY:
+            found, package = (name, trace), top
+        trace = trace.tb_next
+    if found is None:
+        return ""
+    name, trace = found
+    code = trace.tb_frame.f_code
+    parts = code.co_filename.replace("\\", "/").split("/")
+    count = 1 + name.count(".") + (parts[-1] == "__init__.py")
+    return f" ({'/'.join(parts[-count:])}:{trace.tb_lineno}, in {code.co_name})"
 
 
 def _is_over(frame: FrameType) -> bool:

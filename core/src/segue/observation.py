@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .selection import Selection
 
 _log = logging.getLogger("segue")
+# An application that did not set up logging prints warnings all the same. Of a host that is down it gets errors anyway.
+_breakers = logging.getLogger("segue.breaker")
+_breakers.addHandler(logging.NullHandler())
 
 Outcome: TypeAlias = Literal["answered", "failed", "abandoned", "lost", "skipped"]
 """``abandoned``: the caller left before the end; the provider did not fail. ``lost``: another attempt was faster.
@@ -135,7 +138,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class CircuitChange:
-    """A breaker opened, allowed a probe, or closed; ``wait`` is the time in seconds until the next probe."""
+    """A breaker opened, allowed a probe, or closed; ``wait`` is the time in seconds until the next probe.
+
+    ``failures`` is the number of failures in a row. ``str()`` says it in words, without the address and the reason.
+    """
 
     provider: str
     model: str
@@ -144,6 +150,16 @@ class CircuitChange:
     after: CircuitState
     reason: str = ""
     wait: float = 0.0
+    failures: int = 0
+
+    def __str__(self) -> str:
+        name = f"{self.provider}/{self.model}"
+        if self.after == "closed":
+            return f"{name} answered, and is not skipped any more"
+        if self.after == "half_open" or not self.wait:
+            return f"{name} was skipped, and can be tried again"
+        times = "1 failure" if self.failures == 1 else f"{self.failures} failures"
+        return f"{name} is skipped for {self.wait:.3g} s after {times}"
 
 
 class Observer(Protocol):
@@ -264,7 +280,7 @@ class Observers:
         if change is None:
             return
         level = logging.WARNING if change.after == "open" else logging.INFO
-        _log.log(level, "breaker of %s/%s: %s → %s", change.provider, change.model, change.before, change.after)
+        _breakers.log(level, "%s", change)
         self._tell("circuit_changed", change)
 
     def _tell(self, method: str, value: object) -> None:

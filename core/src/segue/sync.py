@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, Unpack, ca
 
 from typing_extensions import TypeVar
 
+from .chain.calls import closed
 from .client.client import Client as AsyncClient
 from .client.misnamed import known_arguments
 from .events import TextDelta
@@ -69,8 +70,8 @@ class Client:
     """`segue.Client` for code without an event loop: the same arguments and answers, from any thread.
 
     It can be called inside a running loop too, which it blocks. After ``os.fork`` the next call in the child
-    starts a new thread with new connections; those of the parent are not affected. After `close`, the next
-    call opens new connections. Ctrl-C stops a call and closes its connection.
+    starts a new thread with new connections; those of the parent are not affected. After `close`, every call raises
+    ClosedError. Ctrl-C stops a call and closes its connection.
     """
 
     @forgetful
@@ -123,18 +124,20 @@ class Client:
         self._thread: _LoopThread | None = None
 
     def __enter__(self) -> Self:
+        self._client._calls.check()  # noqa: SLF001 - the two classes are one thing
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close the connections and end the thread; a running call in another thread raises RuntimeError."""
+        """Close the connections and end the thread; calls in other threads, and all later ones, raise ClosedError."""
         with _lock:
             thread = self._thread
             if thread is not None:
                 thread.refuse_itself()
             self._thread = None
+            self._client._calls.is_closed = True  # noqa: SLF001 - as above
         if thread is not None:
             thread.stop()
             thread.join()
@@ -344,7 +347,7 @@ class Client:
         try:
             return future.result()
         except concurrent.futures.CancelledError:
-            raise RuntimeError("the client was closed during the call") from None
+            raise closed() from None
         finally:
             future.cancel()  # where a KeyboardInterrupt ended the waiting; of one that is done nothing comes of it
             del future  # its exception would hold this frame, and the frame it
@@ -353,6 +356,7 @@ class Client:
         # Under the lock no other thread can end the loop between here and there.
         with _lock:
             try:
+                self._client._calls.check()  # noqa: SLF001 - as above
                 thread = self._thread
                 if thread is None or thread.forked:
                     thread = _LoopThread(self._closing())
@@ -398,10 +402,10 @@ class Stream(Generic[T]):
 
     def close(self) -> None:
         """Stop the stream; the rest of the answer is not read."""
-        if self._relay is None:
-            self._client._call(self._stream.aclose())  # noqa: SLF001 - the two classes are one thing
-        else:
+        if self._relay is not None:
             self._relay.close()
+        elif not self._client._client._calls.is_closed:  # noqa: SLF001 - as above
+            self._client._call(self._stream.aclose())  # noqa: SLF001 - as above
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -431,6 +435,7 @@ class Stream(Generic[T]):
         if self._relay is not None:
             for _ in self:
                 pass
+            return cast("Reply[T]", self._stream._run.reply())  # noqa: SLF001 - as above
         return self._client._call(self._stream.reply())  # noqa: SLF001 - as above
 
     @property
@@ -485,7 +490,7 @@ class _Relay:
                     await self._room.acquire()
                     self._queue.put(event)
         except asyncio.CancelledError:
-            error = None if self._left else RuntimeError("the client was closed before the end of the stream")
+            error = None if self._left else closed()
         except BaseException as raised:  # whatever it is, it is the reader's: this task has nobody who would see it
             error = raised
         finally:

@@ -24,6 +24,7 @@ from typing import (
 )
 
 from .constraints import shown
+from .frames import forget_locals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,9 +67,14 @@ class Value:
     """What is expected of a field, where pydantic does not say it well."""
 
     def __init__(self, /, *places: object, **fields: Any) -> None:
-        if places:
-            raise TypeError(_by_name(type(self), places))
-        self._fill(type(self).__name__, fields)
+        try:
+            if places:
+                raise TypeError(_by_name(type(self), places))
+            self._fill(type(self).__name__, fields)
+        except BaseException as error:  # raised again
+            del self, places, fields
+            forget_locals(error)
+            raise
 
     def _fill(self, where: str, fields: dict[str, Any]) -> None:
         for name in self._bytes:
@@ -85,12 +91,18 @@ class Value:
     @classmethod
     def model_validate(cls, value: object) -> Self:
         """The value from a mapping of its fields, or the value itself; ValidationError for anything else."""
-        return _validator(cls).validate_python(value)  # type: ignore[no-any-return]
+        try:
+            return _validator(cls).validate_python(value)  # type: ignore[no-any-return]
+        finally:
+            del value  # an error keeps this frame
 
     @classmethod
     def model_validate_json(cls, text: str | bytes) -> Self:
         """The value from JSON text, as `model_dump_json` writes it; ValidationError for anything else."""
-        return _validator(cls).validate_json(text)  # type: ignore[no-any-return]
+        try:
+            return _validator(cls).validate_json(text)  # type: ignore[no-any-return]
+        finally:
+            del text  # as above
 
     @classmethod
     def model_json_schema(cls) -> dict[str, Any]:
@@ -133,8 +145,9 @@ class Value:
         return hash((self.__class__, *self.__dict__.values()))
 
     def __repr__(self) -> str:
+        given = self.__dict__  # not every field, while it is made
         shown = (field.name for field in dataclasses.fields(self) if field.repr)  # type: ignore[arg-type]
-        return f"{type(self).__name__}({', '.join(f'{name}={self.__dict__[name]!r}' for name in shown)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={given[name]!r}' for name in shown if name in given)})"
 
 
 _adapters: Final[dict[object, TypeAdapter[Any]]] = {}

@@ -8,6 +8,8 @@ from reprlib import recursive_repr
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from .frames import forget_locals, forgetful
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import dataclass
@@ -25,7 +27,12 @@ else:
         """
         if kind is None:
             return lambda kind: dataclass(kind, **options)
-        return _made(kind, options) if _is_plain(kind, options) else dataclasses.dataclass(**options)(kind)
+        if _is_plain(kind, options):
+            return _made(kind, options)
+        made = dataclasses.dataclass(**options)(kind)
+        if hasattr(made, "__post_init__"):
+            made.__init__ = forgetful(made.__init__)
+        return made
 
 
 __all__ = ["dataclass", "maker"]
@@ -155,7 +162,8 @@ def _hash(names: tuple[str, ...]) -> Callable[[Any], int]:
 def _repr(names: tuple[str, ...]) -> Callable[[Any], str]:
     @recursive_repr()
     def __repr__(self: Any) -> str:  # noqa: N807 - it becomes one
-        told = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        # Of a value whose fields are not set yet, those that are.
+        told = ", ".join(f"{name}={getattr(self, name)!r}" for name in names if hasattr(self, name))
         return f"{self.__class__.__qualname__}({told})"
 
     return __repr__
@@ -169,7 +177,11 @@ def _init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
         return kind.__init__
 
     def __init__(self: Any, *args: Any, **named: Any) -> None:  # noqa: N807 - it becomes one
-        write()(self, *args, **named)
+        try:
+            write()(self, *args, **named)
+        except BaseException:  # raised again
+            del self, args, named
+            raise
 
     __init__.write = write  # type: ignore[attr-defined]
     return __init__
@@ -180,7 +192,9 @@ def _written_init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
 
     A value of a class that inherits from it may be laid out differently, and is not turned into another.
     """
-    names: dict[str, Any] = {"_of": _set, "_open": _open(kind), "_kind": kind, "_missing": dataclasses.MISSING}
+    names: dict[str, Any] = {
+        "__name__": kind.__module__, "_of": _set, "_open": _open(kind), "_kind": kind, "_missing": dataclasses.MISSING,
+    }  # fmt: skip
     parameters: list[str] = ["*"] if by_name and fields else []
     defaults: list[str] = []
     lines: list[str] = []
@@ -201,7 +215,10 @@ def _written_init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
     lines = ["if self.__class__ is _kind:", "    _of(self, '__class__', _open)", *lines, "    self.__class__ = _kind"]
     lines += ["else:", *(inherited or ["    pass"])]
     if hasattr(kind, "__post_init__"):
-        lines.append("self.__post_init__()")
+        names["_forget"] = forget_locals
+        given = ", ".join(["self", *(each.name for each in fields)])
+        lines += ["try:", "    self.__post_init__()", "except BaseException as _error:"]
+        lines += [f"    del {given}", "    _forget(_error)", "    raise"]
     body = "\n    ".join(defaults + lines)
     exec(f"def __init__(self, {', '.join(parameters)}):\n    {body}\n", names)  # noqa: S102 - as dataclasses makes its own
     made = names["__init__"]

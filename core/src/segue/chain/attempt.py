@@ -18,16 +18,18 @@ from ..capabilities import Capabilities
 from ..display import shown_address
 from ..errors import PhaseTimeoutError, ProtocolError, ProviderError, RejectedError, SegueError, StreamBrokenError
 from ..events import Collector, Event, Finish, Flow, Handover, Notice, Reply, TextDelta, flow_of, is_content
-from ..frames import forget_locals
+from ..frames import forget_locals, raised_at
 from ..json_text import NotUnicodeError
 from ..observation import Attempt, AttemptStart, Observers, Wait
 from ..pricing import SharedPricing
 from ..redaction import shown
 from ..resilience import NO_RETRY, Concurrency, Endpoint, Fleet, Hedge, Rejection, Retry, rejected_by
 from ..transport import Timeout, Watchdog, foreign_error
+from ..transport.deadlines import address_of
 from ..validation import like
 from ..values import dataclass
 from ..wire.blotting import blot
+from .calls import Calls
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -42,6 +44,11 @@ Ask: TypeAlias = "Callable[[Request, float | None], AsyncIterator[Event]]"
 _log = logging.getLogger("segue")
 NO_FACTS: Final = Capabilities()
 _calls: Final = itertools.count(1)
+
+
+def next_number() -> int:
+    """The number of the next call in this process."""
+    return next(_calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class Ready:
     options: Mapping[str, Any] = field(default_factory=dict)
     secrets: Callable[[Request], Sequence[str]] | None = field(default=None, repr=False)
     """The credentials for its requests, which no error may show."""
-    explain: Callable[[ProviderError], object] | None = field(default=None, repr=False)
+    explain: Callable[[ProviderError, Request], object] | None = field(default=None, repr=False)
     """Adds to an error how the user can fix it."""
     limits: tuple[Concurrency, ...] = ()
 
@@ -141,7 +148,9 @@ class Run:
     collector: Collector | None = None
     parts: list[Attempt] = field(default_factory=list)
     """The attempts that wrote a part of the answer, in order."""
-    call: int = field(default_factory=lambda: next(_calls))
+    calls: Calls = field(default_factory=Calls)
+    """The calls of the client that this one belongs to."""
+    call: int = field(default_factory=next_number)
     begun: int = 0
     """The number of attempts that have begun."""
 
@@ -244,9 +253,10 @@ class Attempting(Flow):
             if given:
                 is_over = False
                 return given
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if self._expired(task):
                 self.failure = self._timed_out()
+                self.failure.address = address_of(error)
             elif task is not None and not task.cancelling():
                 # Nobody cancelled this task: something inside the provider was, and it let that out.
                 self.failure = ProviderError("the provider was cancelled from within", phase="plugin")
@@ -261,7 +271,9 @@ class Attempting(Flow):
                 raise
             # One of aiohttp's is nobody's cause: its repr may hold the headers of the call.
             translated = foreign_error(error, begun=self.first is not None)
-            self.failure = translated or ProviderError(f"the provider raised {type(error).__name__}", phase="plugin")
+            self.failure = translated or ProviderError(
+                f"the provider raised {type(error).__name__}{raised_at(error)}", phase="plugin"
+            )
             if self._expired(task):
                 # It answered the end of its time with an error of its own: late is what it was.
                 self.failure = self._timed_out()
@@ -485,7 +497,7 @@ class Attempting(Flow):
                 error.text = self.collector.text
             error.address = error.address or shown_address(self.endpoint.address)
             if one.explain is not None:
-                one.explain(error)
+                one.explain(error, self.request)
             if one.secrets is not None:
                 blot(error, one.secrets(self.request))
         usage = self.collector.usage if self._resumption is None else self._resumption.usage
@@ -504,7 +516,7 @@ class Attempting(Flow):
                 run.parts.append(attempt)
                 whole = not self.request.stream
                 change = fleet.answered(self.endpoint, now, first=self.first, duration=duration, whole=whole)
-            case "failed" if self._is_impatient():
+            case "failed" if run.calls.is_closed or self._is_impatient():
                 change = fleet.left(self.endpoint, now, probe=self.probe)
             case "failed":
                 assert error is not None

@@ -10,6 +10,7 @@ from ..capabilities import Needs
 from ..constraints import NAME, Anything, Either, Items, Number, Of, Table, Word, check
 from ..errors import NoCandidateError, PluginError
 from ..events import Notice
+from ..frames import forgetful
 from ..messages import SETTING_NAMES, Request, Settings
 from ..observation import MidStream
 from ..resilience import CONCURRENCY, Balance, Share, arranged, hedge_of, rejections
@@ -115,6 +116,7 @@ class Chain:
 
     __slots__ = ("__weakref__", "_key", "balance", "hedge", "mid_stream", "permitted", "reject", "targets", "timeout")
 
+    @forgetful
     def __init__(
         self,
         *targets: str | Needs | Chain | Target,
@@ -150,7 +152,7 @@ class Chain:
         return self._key
 
     def __repr__(self) -> str:
-        return f"Chain({', '.join(repr(target.what) for target in self.targets)})"
+        return f"Chain({', '.join(repr(target.what) for target in getattr(self, 'targets', ()))})"
 
     def leaves(self) -> list[str | Needs]:
         """The targets that are not chains, in order, including those of chains inside this one."""

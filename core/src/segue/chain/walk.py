@@ -13,6 +13,7 @@ from ..observation import Attempt, Fallback, Wait
 from ..resilience import HEDGE, RETRY, Rounds
 from ..resilience.resume import Resumption, obstacle
 from .attempt import Attempting
+from .calls import Reader, closed
 from .race import Race
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ class _Walk(Flow):
     """One call on its way down its candidates."""
 
     __slots__ = (
-        "_asked", "_before", "_broken", "_candidates", "_current", "_events", "_failures", "_final", "_given",
-        "_held_slot", "_is_begun", "_is_given", "_is_over", "_kept_out", "_notices", "_refused", "_request", "_rounds",
-        "_run", "_turn", "_unasked", "_until", "_window",
+        "__weakref__", "_asked", "_before", "_broken", "_candidates", "_current", "_events", "_failures", "_final",
+        "_given", "_held_slot", "_is_begun", "_is_given", "_is_over", "_kept_out", "_notices", "_reader", "_refused",
+        "_request", "_rounds", "_run", "_turn", "_unasked", "_until", "_window", "number",
     )  # fmt: skip
 
     def __init__(self, candidates: Sequence[Ready], request: Request, run: Run, notices: Sequence[Notice]) -> None:
@@ -57,6 +58,8 @@ class _Walk(Flow):
         self._candidates = candidates
         self._request = request
         self._run = run
+        self.number: int = run.call
+        self._reader = Reader()
         self._notices = notices
         self._until = math.inf
         self._turn: deque[int] = deque()
@@ -79,9 +82,13 @@ class _Walk(Flow):
         self._is_over = False
 
     async def batch(self) -> Sequence[Event]:
+        reader = self._reader
         if self._is_over:
+            if reader.is_stopped:
+                raise closed()
             return ()
         is_over = True
+        reader.task = asyncio.current_task()
         try:
             while await self._ask():
                 assert self._current is not None
@@ -89,10 +96,14 @@ class _Walk(Flow):
                 try:
                     batch = await self._events.batch()
                 except ProviderError as error:
+                    if reader.is_stopped:  # the provider made an error of its own out of that
+                        raise asyncio.CancelledError from None
                     events, self._events = self._events, None
                     await events.aclose()
                     self._note(self._current, error, given=self._is_given)
                     continue
+                if reader.is_stopped:  # the provider kept it to itself
+                    raise asyncio.CancelledError
                 if batch:
                     self._is_given = True
                     is_over = False
@@ -100,13 +111,25 @@ class _Walk(Flow):
                 self._let_go()
                 return ()
             raise self._failed()
+        except asyncio.CancelledError:
+            if not reader.was_stopped():
+                raise
         finally:
+            reader.task = None
             if is_over:
                 await self.close()
+        # Outside the except block: what was cancelled is no cause.
+        raise closed()
+
+    async def stop(self) -> None:
+        """End it because its client is closed: who waits gets ClosedError now, or else who reads on."""
+        if not self._reader.stop():
+            await self.close()
 
     async def close(self) -> None:
         """Stop the current attempt, and release the slot."""
         self._is_over = True
+        self._run.calls.end(self)
         events, self._events = self._events, None
         try:
             if events is not None:
@@ -120,6 +143,8 @@ class _Walk(Flow):
             return True
         if not self._is_begun:
             self._is_begun = True
+            self._run.calls.begin(self)
+            self._reader.begin()
             if self._run.timeout.total is not None:
                 self._until = _now() + self._run.timeout.total
             self._turn.extend(self._those_who_refused_last(range(len(self._candidates))))

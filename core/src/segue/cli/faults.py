@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..errors import AllFailedError, ConfigError, NeedsSyntaxError, NoCandidateError, ProviderError, SegueError, leaves
+from ..errors import (
+    AllFailedError,
+    ConfigError,
+    NeedsSyntaxError,
+    NoCandidateError,
+    PluginError,
+    ProviderError,
+    SegueError,
+    leaves,
+)
 from .terminal import clean, one_line, say, write_json
 
 if TYPE_CHECKING:
@@ -34,10 +43,20 @@ def tell(error: BaseException) -> None:
 def told(error: BaseException) -> str:
     """The error on one line, unless its lines are the message; below it each note on a line."""
     notes = list(dict.fromkeys(_notes(error)))
+    if _is_of_a_plugin(error):
+        notes.append("hint: `segue --debug …` shows the traceback of the plugin's error")
     more = len(notes) - _MOST_NOTES
     if more > 0:
         notes = [*notes[: _MOST_NOTES - 1], f"… {more + 1} more notes; --debug shows them"]
     return "\n".join([_message(error), *(f"  {note}" for note in notes)])
+
+
+def _is_of_a_plugin(error: BaseException) -> bool:
+    """Whether code of a plugin raised another error, whose traceback says more."""
+    if isinstance(error, AllFailedError):
+        return any(map(_is_of_a_plugin, leaves(error)))
+    is_plugins = isinstance(error, PluginError) or (isinstance(error, ProviderError) and error.phase == "plugin")
+    return is_plugins and error.__cause__ is not None and not isinstance(error.__cause__, SegueError)
 
 
 def _notes(error: BaseException) -> Iterator[str]:

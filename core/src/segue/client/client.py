@@ -9,8 +9,9 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, Unpack, cast, overload
 
 from typing_extensions import TypeVar
@@ -19,7 +20,8 @@ from ..adaptation.omissions import adapt
 from ..adaptation.output import parser
 from ..adaptation.structured import answered
 from ..capabilities import Need, Needs
-from ..chain.attempt import Ready, Run
+from ..chain.attempt import Ready, Run, next_number
+from ..chain.calls import Calls
 from ..chain.targets import Chain, Lineup, Resolution, Target, chain_of, joined
 from ..chain.walk import in_turn
 from ..config import Config, ProviderConfig, Source, address_fault, find_key, is_loopback, key_sources, load, secret
@@ -33,13 +35,15 @@ from ..errors import (
     NoCandidateError,
     PhaseTimeoutError,
     PluginError,
+    ProtocolError,
     ProviderError,
     SegueError,
     TimeIsUpError,
     UnsupportedError,
 )
-from ..events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
-from ..frames import forget_locals, forgetful, forgetful_async
+from ..events import Embeddings, EmbedReply, Finish, Notice, Start, TextDelta, flow_of
+from ..frames import forget_locals, forgetful, forgetful_async, raised_at
+from ..generator.provider import not_a_generator
 from ..json_text import check_json
 from ..messages import EmbedRequest, MessagesInput, Policy, Request
 from ..observation import HealthSnapshot, Observers
@@ -61,7 +65,7 @@ from ..selection import (
     offers_like,
     without_candidate,
 )
-from ..transport import AiohttpTransport, Timeout, at_most, limits_with
+from ..transport import AiohttpTransport, Timeout, at_most, foreign_error, limits_with
 from ..validation import made
 from ..values import dataclass
 from ..wire.blotting import blot, blotted, secrets_in, secrets_of
@@ -81,21 +85,23 @@ from .hints import Asked, add_hints
 from .misnamed import known_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from pydantic import BaseModel
 
     from ..capabilities import NeedsInput
     from ..config import KeySource, TargetConfig
-    from ..events import Collector, Embeddings, Event, Flow, Reply
+    from ..events import Collector, Event, Flow, Reply
     from ..observation import Attempt, Observer
     from ..plugins.layers import Crossing
     from ..plugins.middleware import Middleware
     from ..provider.contract import Provider, ProviderSpec, Secret
     from ..resilience import HealthStore, Retry
     from ..selection import Matched, Selection
-    from ..transport import Transport
+    from ..transport import Response, Transport
     from ..transport.downloads import Downloading, Downloads, Fetcher
+    from ..wire import Call
     from .live import LiveModels
 
 ChainInput: TypeAlias = "Chain | str | Sequence[str | Needs | Target | Chain]"
@@ -195,6 +201,7 @@ class Client:
             "0",
         }
         self._fetcher = self._fetcher_of(downloads)
+        self._calls = Calls()
         self._given_transport = transport
         self._transports: dict[str | None, AiohttpTransport] = {}  # by proxy
         self._transport(self._proxy)  # a wrong proxy is told now
@@ -211,13 +218,15 @@ class Client:
         self._check_names()
 
     async def __aenter__(self) -> Self:
+        self._calls.check()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections; calls under way, and all later ones, raise ClosedError."""
+        await self._calls.close()
         for transport in self._transports.values():
             await transport.aclose()
 
@@ -241,6 +250,7 @@ class Client:
 
     def _transport(self, proxy: str | None) -> Transport:
         """The transport of calls through this proxy."""
+        self._calls.check()
         if self._given_transport is not None:
             return self._given_transport
         transport = self._transports.get(proxy)
@@ -253,6 +263,7 @@ class Client:
                 environment_proxies=self._environment_proxies,
                 loopback_only=self._loopback_only,
             )
+            transport.owner = "Client"
         return transport
 
     @property
@@ -403,6 +414,8 @@ class Client:
         *,
         whole: bool,
     ) -> Stream[Any]:
+        if self._calls.is_closed:
+            self._calls.check()
         where = "chat" if whole else "stream"
         check_model(where, model)
         if chain is not None and (model is not None or needs is not None):
@@ -501,6 +514,7 @@ class Client:
         ``model``, ``needs`` and ``chain`` only the first model that supports embeddings gets the request.
         ``timeout`` overrides the chain's and the client's; a number is the total in seconds.
         """
+        self._calls.check()
         check_arguments("embed", locals(), EMBED)
         check_model("embed", model)
         if chain is not None and (model is not None or needs is not None):
@@ -571,6 +585,7 @@ class Client:
             fleet=self._fleet,
             observers=self._observers,
             hold_back=math.inf if whole else 0.0,
+            calls=self._calls,
         )
 
     def _chain(self, where: str, chain: ChainInput) -> Chain:
@@ -739,10 +754,12 @@ class Client:
         """
         from .live import LiveModels
 
+        self._calls.check()
         check_provider("live_models", provider)
         wanted = needs_given("live_models", needs, self._config.needs)
         names = sorted(self._registry.installed) if provider is None else [self._installed(provider)]
-        told = await asyncio.gather(*(self._live(name, named=provider is not None) for name in names))
+        async with self._calls.one(next_number()):
+            told = await asyncio.gather(*(self._live(name, named=provider is not None) for name in names))
         models: list[Candidate] = []
         answered: list[str] = []
         skipped: dict[str, str] = {}
@@ -770,11 +787,13 @@ class Client:
         """
         from .probing import probed
 
+        self._calls.check()
         check_arguments("probe", locals(), PROBE)
         chains = [target if isinstance(target, Chain) else Chain(target) for target in targets or self._usual()]
         run = self._run(whole=False)
         lineup = joined([chain.lineup(resolve=self.resolve, run=run) for chain in chains]).checked()
-        return await probed(lineup, lambda: self._run(whole=False), within=within)
+        async with self._calls.one(run.call):
+            return await probed(lineup, lambda: self._run(whole=False), within=within)
 
     def _usual(self) -> list[str | Needs | Chain]:
         """The targets of a probe that names nothing."""
@@ -825,22 +844,27 @@ class Client:
     async def _listed(self, name: str) -> Sequence[Model] | None:
         """The list of a host; None if its provider does not request one."""
         limit = self._timeout.first_event
+        sent: _Sent | None = None
         try:
             lister = self._registry.provider(name)
             if not isinstance(lister, ModelLister):
                 return None
             settings = await asyncio.to_thread(self._settings, name)  # a keyring may ask its user
-            context = Context(
-                "", self._transport(settings.proxy), settings, provider=name, spec=self._registry.installed[name].spec
-            )
+            sent = _Sent(self._transport(settings.proxy))
+            context = Context("", sent, settings, provider=name, spec=self._registry.installed[name].spec)
             try:
                 async with at_most("first_event", limit):
-                    return await lister.list_models(context)
+                    listed = await lister.list_models(context)
             except BaseException as error:  # only looked at: a provider's frames hold the key
                 forget_locals(error, of_all=True)
                 raise
+            if not isinstance(listed, Sequence) or not all(isinstance(model, Model) for model in listed):
+                raise ProtocolError("list_models of the provider did not return a list of Models", phase="plugin")
+            return listed
         except ProviderError as error:
             error.provider = error.provider or name
+            if sent is not None:
+                error.address = error.address or shown_address(sent.url)
             self._explain(error, name)
             blot(error, self._secrets(name))
             raise
@@ -848,10 +872,23 @@ class Client:
             raise
         except TimeIsUpError:
             message = f"the list of models did not arrive within {limit:g} s"
-            raise PhaseTimeoutError(message, phase="first_event", provider=name) from None
+            late = PhaseTimeoutError(message, phase="first_event", provider=name)
+            late.address = None if sent is None else shown_address(sent.url)
+            self._explain(late, name)
+            raise late from None
         except Exception as error:  # a provider's code may raise anything; the caller is promised our types
-            message = f"the provider raised {type(error).__name__}"
-            raise ProviderError(message, phase="plugin", provider=name) from error
+            translated = foreign_error(error, begun=False)
+            message = f"the provider raised {type(error).__name__}{raised_at(error)}"
+            failure = translated or ProviderError(message, phase="plugin")
+            if translated is None:
+                failure.__cause__ = error
+            failure.provider = name
+            if sent is not None:
+                failure.address = failure.address or shown_address(sent.url)
+            self._explain(failure, name)
+            blot(failure, self._secrets(name))
+        # Outside the except block: an error of aiohttp has headers, and one of JSON has the body.
+        raise failure
 
     def _all_offers(self) -> Offers:
         if self._offers is None:
@@ -1153,7 +1190,10 @@ class Client:
             if downloading is not None and isinstance(provider, TakesAddresses):
                 events: AsyncIterator[Event] = _filled(provider, adapted, context, downloading)
             else:
-                events = provider.stream(adapted, context)
+                given: Any = provider.stream(adapted, context)
+                if not hasattr(given, "__aiter__"):
+                    raise not_a_generator(given, "stream")
+                events = given
             if answer_tool is not None:
                 events = answered(events, answer_tool)
             return _after(lacking, events) if lacking else events
@@ -1162,6 +1202,10 @@ class Client:
             asked = request if wish is None else wish.request
             said = {**asked.options.get(name, {}), **asked.extra_body}
             return [*self._secrets(name), *secrets_of(headers=asked.extra_headers), *secrets_in(said)]
+
+        def explain(error: ProviderError, request: Request) -> None:
+            asked = request if wish is None else wish.request
+            self._explain(error, name, candidate.model, asked.extra_headers)
 
         source = self._key(name)
         asks_its_user = source is not None and source.shown == "keyring"
@@ -1188,7 +1232,7 @@ class Client:
             check_options=lambda options: self._checked_options({name: options}, "Target")[name],
             endpoint_now=lambda: self._endpoint(name, candidate.model, ask=not asks_its_user),
             secrets=secrets,
-            explain=lambda error: self._explain(error, name, candidate.model),
+            explain=explain,
             limits=() if limit is None else (limit,),
         )
 
@@ -1210,7 +1254,9 @@ class Client:
             kept = self._known_secrets[name] = (settings, found)
         return kept[1]
 
-    def _explain(self, error: ProviderError, name: str, model: str = "") -> None:
+    def _explain(
+        self, error: ProviderError, name: str, model: str = "", extra_headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Take out of an error what may not be in it, and add what its user can do about it."""
         secrets = self._secrets(name)
         caused: BaseException | None = error
@@ -1234,7 +1280,16 @@ class Client:
             meant = nearest_model(model, [offer.model.name for offer in self._offers_of(name)])
             if meant is not None:
                 error.add_note(f"hint: {name} declares no model {model!r}; did you mean {meant!r}?")
-        add_hints(error, Asked(name, spec, self._key(name), base_url, place, is_configured))
+        headers: tuple[str, ...] = ()
+        headers_from = ""
+        if configured is not None and configured.headers:
+            headers = tuple(configured.headers)
+            headers_from = f"headers of [providers.{name}] in {configured.where}"
+        key = self._key(name)
+        add_hints(
+            error,
+            Asked(name, spec, key, base_url, place, is_configured, headers, headers_from, tuple(extra_headers)),
+        )
 
     def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:
         """Under what the health of this candidate is kept; with another key it is another one."""
@@ -1269,6 +1324,21 @@ def _resolution(ready: tuple[Ready, ...], selection: Selection) -> Resolution:
     return Resolution(ready, selection.explain(), selection.reason, selection)
 
 
+class _Sent:
+    """A transport that remembers where its last call went: what is read after a response was read has no address."""
+
+    __slots__ = ("_transport", "url")
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.url: str | None = None
+
+    def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
+        """Send the call."""
+        self.url = call.url
+        return self._transport.open(call)
+
+
 @dataclass(slots=True)
 class _Wish:
     """Vectors that are wanted, and once they came those that were given."""
@@ -1281,7 +1351,16 @@ async def _vectors(provider: Provider, wish: _Wish, context: Context) -> AsyncGe
     """The events of an embedding request; the vectors are passed separately."""
     if not isinstance(provider, Embedder):
         raise UnsupportedError("this provider does not support embeddings", subject="embeddings")
-    given = wish.given = await provider.embed(wish.request, context)
+    sent = _Sent(context.transport)
+    try:
+        given: object = await provider.embed(wish.request, replace(context, transport=sent))
+    except ProviderError as error:
+        error.address = error.address or shown_address(sent.url)
+        raise
+    if not isinstance(given, Embeddings):
+        told = f"embed of the provider returned {type(given).__name__}, not Embeddings"
+        raise ProtocolError(told, phase="plugin")
+    wish.given = given
     for notice in given.notices:
         yield notice
     yield Start(given.model, given.response_id)

@@ -36,6 +36,11 @@ class Asked:
     base_url_from: str = ""
     is_configured: bool = False
     """Whether the address was set in a file or a variable, which the user may have forgotten."""
+    headers: tuple[str, ...] = ()
+    """The headers that the user configured, at the place ``headers_from``."""
+    headers_from: str = ""
+    extra_headers: tuple[str, ...] = ()
+    """The headers of the call itself."""
 
 
 def add_hints(error: ProviderError, asked: Asked) -> None:
@@ -52,7 +57,10 @@ def _key_of(error: ProviderError, asked: Asked) -> str | None:
     if not (error.refuses_credential or isinstance(error, PermissionDeniedError)):
         return None
     name, spec, key = asked.name, asked.spec, asked.key
+    elsewhere = _credentials_of(error, asked)
     if key is None:
+        if elsewhere:
+            return f"the credential used was {' and '.join(elsewhere)}"
         if spec.without_key is not None:
             return f"no key was set, so {name} used the credentials that it found on this machine"
         variable = f"{' or '.join(spec.env)}, or " if spec.env else ""
@@ -67,7 +75,27 @@ def _key_of(error: ProviderError, asked: Asked) -> str | None:
             place = f"{key.where} of the environment"
         case "store":
             place = f"{name} in the key store {key.where}{through}"
-    return f"the key used was {place}"
+    beside = f"; also sent: {' and '.join(elsewhere)}" if elsewhere else ""
+    return f"the key used was {place}{beside}"
+
+
+def _credentials_of(error: ProviderError, asked: Asked) -> list[str]:
+    """The credentials of the request besides the key, each with the place where it was set."""
+    if not isinstance(error, HTTPError):
+        return []
+    given, configured = ({name.lower() for name in names} for names in (asked.extra_headers, asked.headers))
+    found: list[str] = []
+    for name in error.sent_credentials:
+        if name == "url":
+            place = asked.base_url_from or f"the address of {asked.name!r}"
+            found.append(f"the user and password or the key in {place}")
+        elif name in given:
+            found.append(f"the header {name!r} (extra_headers of the call)")
+        elif name in configured:
+            found.append(f"the header {name!r} ({asked.headers_from})")
+        elif asked.key is None:
+            found.append(f"the header {name!r} (set by the provider {asked.name!r})")
+    return found
 
 
 # ── addresses ────────────────────────────────────────────────────────────────────────────────────────

@@ -6,10 +6,10 @@ import inspect
 import random
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from ..capabilities import Capabilities
-from ..errors import ProtocolError
+from ..errors import ProtocolError, ProviderError
 from ..events import Finish, TextDelta
 from ..provider.contract import Provider, ProviderSpec
 from ..values import dataclass
@@ -70,7 +70,8 @@ class AsyncGeneratorProvider:
         for notice in omissions.notices:
             yield notice
         finish = Finish("stop")
-        pieces = cls.create_async_generator(context.model, messages, proxy=context.settings.proxy, **given)
+        given["proxy"] = context.settings.proxy
+        pieces = _asked(cls.create_async_generator, context.model, messages, given)
         try:
             async for piece in pieces:
                 if not isinstance(piece, str):
@@ -133,6 +134,53 @@ def _given(function: Callable[..., object], request: Request, context: Context, 
     return given
 
 
+def _asked(function: Callable[..., Any], model: str, messages: Messages, given: dict[str, Any]) -> AsyncIterator[str]:
+    """The generator; ProviderError if the function is not one, or has other parameters."""
+    try:
+        pieces = function(model, messages, **given)
+    except TypeError:
+        fault = _fault_of_parameters(function, given)
+        if fault is None:
+            raise  # from its own code
+    else:
+        if not hasattr(pieces, "__aiter__"):
+            raise not_a_generator(pieces, _FUNCTION)
+        made: AsyncIterator[str] = pieces
+        return made
+    raise ProviderError(fault, phase="plugin")
+
+
+def not_a_generator(given: object, name: str) -> ProviderError:
+    """The error of a method with this name that returned something else than an async iterator."""
+    if inspect.iscoroutine(given):
+        given.close()  # else it would warn that nobody awaited it
+        return ProviderError(f"{name} {USE_YIELD}", phase="plugin")
+    told = f"{name} must be an async generator (use async def and yield): it returned {type(given).__name__}"
+    return ProviderError(told, phase="plugin")
+
+
+_FUNCTION: Final = "create_async_generator"
+USE_YIELD: Final = "must be an async generator (use yield)"
+
+
+def _fault_of_parameters(
+    function: Callable[..., object], given: Mapping[str, object], *, some: bool = False
+) -> str | None:
+    """What is wrong with the parameters of a generator that gets these; None if nothing is.
+
+    With ``some`` a call adds others.
+    """
+    signature = inspect.signature(function)
+    try:
+        (signature.bind_partial if some else signature.bind)("", (), **given)
+    except TypeError as error:
+        named, _ = _parameters(function)
+        if "proxy" not in named and "proxy" in given:
+            return f"{_FUNCTION} has no parameter proxy: write {_FUNCTION}(cls, model, messages, proxy=None, **kwargs)"
+        return f"{_FUNCTION} does not fit a call with model, messages, proxy and settings: {error}"
+    return None
+
+
 def _parameters(function: Callable[..., object]) -> tuple[set[str], bool]:
     """The names of the keyword parameters of a function, and whether it takes any other."""
     parameters = inspect.signature(function).parameters.values()
@@ -182,6 +230,11 @@ def spec_of(cls: type[AsyncGeneratorProvider]) -> ProviderSpec:
     own = {name for base in cls.__mro__ if base not in {AsyncGeneratorProvider, object} for name in vars(base)}
     if not own & {"create_async_generator", "stream_events"}:
         raise TypeError(f"{cls.__name__} does not define create_async_generator")
+    if inspect.iscoroutinefunction(cls.create_async_generator):
+        raise TypeError(f"{_FUNCTION} of {cls.__name__} {USE_YIELD}")
+    fault = _fault_of_parameters(cls.create_async_generator, {"proxy": None}, some=True)
+    if fault is not None:
+        raise TypeError(f"{cls.__name__}: {fault}")
     models = _models_of(cls)
     if not models and flags.get("supports_gpt_35_turbo"):
         models = ["gpt-3.5-turbo"]

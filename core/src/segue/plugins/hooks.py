@@ -17,6 +17,7 @@ from ..capabilities import Capabilities, Fact, fact_fault
 from ..constraints import shown
 from ..errors import PluginError, TimeIsUpError
 from ..events import Notice
+from ..frames import raised_at
 from ..selection import Candidate, Rejection, Veto
 from . import cause_of
 from .limits import within
@@ -101,7 +102,7 @@ class _Hook:
             cause = raised.__cause__
             assert cause is not None
             what = cause_of(cause) if tells else type(cause).__name__
-            raise self._failed(f"raised {what}") from cause
+            raise self._failed(f"raised {what}{raised_at(cause)}") from cause
 
     def _failed(self, what: str) -> PluginError:
         entry = self._late.entry

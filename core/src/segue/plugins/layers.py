@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from ..errors import PluginError, ProviderError, TimeIsUpError
 from ..events import Collector, Event, Finish, TextDelta
+from ..frames import raised_at
 from ..redaction import given_back, shown
 from ..transport import Watchdog
 from ..values import dataclass
@@ -77,7 +78,7 @@ class Layer:
             self.hangs = True
             raise self.failed(f"took more than {self.time_limit:g} s in request") from None
         if error is not None:
-            raise self.failed(f"raised {type(error).__name__} in request") from error
+            raise self.failed(f"raised {type(error).__name__} in request{raised_at(error)}") from error
         return changed
 
 
@@ -234,7 +235,8 @@ class _Border:
             if self._failure is None:
                 if error is self.raised or not self._layer.plugin:
                     raise
-                self._failure = self._layer.failed(f"raised {type(error).__name__} in events")
+                told = f"raised {type(error).__name__} in events{raised_at(error)}"
+                self._failure = self._layer.failed(told)
                 self._failure.__cause__ = error
         finally:
             self._leave()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 import re
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import PluginError
-from ..generator.provider import AsyncGeneratorProvider, as_provider, spec_of
+from ..generator.provider import USE_YIELD, AsyncGeneratorProvider, as_provider, spec_of
 from ..provider.contract import Model, ProviderSpec, options_model
 from ..provider.host import Host
 from ..values import dataclass
@@ -229,6 +230,8 @@ def given_as_spec(given: object) -> ProviderSpec:
         spec = spec_of(given)
     else:
         provider = as_provider(given, "")
+        if inspect.iscoroutinefunction(provider.stream):
+            raise TypeError(f"stream of {type(provider).__name__} {USE_YIELD}")
         spec = ProviderSpec(provider.name, load=lambda: provider, models=tuple(provider.models()))
     _check_name(spec.name)
     if isinstance(spec.models, str) or isinstance(spec.env, str):

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from ..constraints import NOTHING, Either, Number, check
 from ..errors import PhaseTimeoutError
+from ..frames import forgetful
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ class Concurrency:
     A call made while a stream of the same client is still open needs a slot of its own.
     """
 
+    @forgetful
     def __init__(self, most: int | None = None) -> None:
         check("Concurrency", "most", most, CONCURRENCY)
         self._most = most

@@ -220,7 +220,9 @@ def change(endpoint: Endpoint, was: Circuit, circuit: Circuit, now: float) -> Ci
         return None
     reason = "" if circuit.error is None or after == "closed" else f"{type(circuit.error).__name__}: {circuit.error}"
     wait = max(0.0, circuit.until - now) if after == "open" else 0.0
-    return CircuitChange(endpoint.provider, endpoint.model, endpoint.address or None, before, after, reason, wait)
+    return CircuitChange(
+        endpoint.provider, endpoint.model, endpoint.address or None, before, after, reason, wait, circuit.in_row
+    )
 
 
 def _told(circuit: Circuit) -> CircuitState:

@@ -18,6 +18,7 @@ from ..constraints import (
     check_fields,
     shown,
 )
+from ..display import shown_address
 from ..errors import TimeIsUpError
 from ..values import dataclass
 
@@ -263,6 +264,16 @@ def again(late: float) -> float:
     A timer is late if other code blocked the event loop: for that time at least, nothing was sent or read.
     """
     return min(late, _LONGEST) if late > _ON_TIME else 0.0
+
+
+def note_address(error: asyncio.CancelledError, url: str) -> None:
+    """Note in the cancellation of a wait where the request went; it may become a timeout."""
+    error.url = url  # type: ignore[attr-defined]
+
+
+def address_of(error: asyncio.CancelledError) -> str | None:
+    """The address, without user and query, of the request whose wait was cancelled; None if it is unknown."""
+    return shown_address(getattr(error, "url", None))
 
 
 @contextlib.asynccontextmanager

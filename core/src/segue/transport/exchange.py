@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from ..display import shown_address
 from ..errors import HTTPError, ProtocolError, ProviderError
 from ..events import Flow
 from ..wire.blotting import blot, secrets_of
+from .deadlines import note_address
 from .headers import rate_limits, request_id_of
 from .session import AiohttpTransport, _BodyReader
-from .statuses import raise_for_status
+from .statuses import note_credentials, raise_for_status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -62,10 +65,14 @@ class _Exchanged(Flow):
                 if events:
                     return events
         except BaseException as error:
-            if isinstance(error, ProviderError):
+            if isinstance(error, asyncio.CancelledError):
+                note_address(error, self._call.url)
+            elif isinstance(error, ProviderError):
+                error.address = error.address or shown_address(self._call.url)
                 error.request_id = error.request_id or self._request_id
                 if isinstance(error, HTTPError) and self._is_answered():  # else it was done with the body
                     blot(error, secrets_of(url=self._call.url, headers=self._call.headers))
+                    note_credentials(error, self._call.url, self._call.headers)
             await self._leave(error)
             raise
         await self._leave(None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from ..frames import forgetful
 from .addresses import proxy_url
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class _Proxied(aiohttp.TCPConnector):
         return await super().connect(req, traces, timeout)
 
 
+@forgetful
 def get_connector(
     connector: aiohttp.BaseConnector | None = None, proxy: str | None = None, rdns: bool = False
 ) -> aiohttp.BaseConnector | None:
@@ -83,6 +85,7 @@ class StreamSession:
     under ``all`` or ``https``. ``impersonate`` is accepted and ignored: Segue does not pretend to be a browser.
     """
 
+    @forgetful
     def __init__(
         self,
         headers: Mapping[str, str] | None = None,

@@ -148,6 +148,10 @@ class _Connector(aiohttp.TCPConnector):
             _taken(connection, use)
         return connection
 
+    def drop(self) -> None:
+        """Close all connections, without waiting for their end; also where the loop is closed."""
+        self._close()
+
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
         return None if current_use.get().fresh else await super()._get(key, traces)
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import os
 import ssl
+import warnings
+import weakref
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -20,9 +23,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from ..constraints import Number, check
 from ..display import shown_address
 from ..errors import ConfigError, ProtocolError, ProviderError
-from ..frames import forget_locals
+from ..frames import forget_locals, forgetful
 from .addresses import NO_NETWORK, environment_has, proxy_url, refuse_network
-from .deadlines import _TIMEOUT, Timeout, Watchdog
+from .deadlines import _TIMEOUT, Timeout, Watchdog, note_address
 from .error_table import _add_hint, _is_stale, broken, too_late, translated
 from .pool import _Connector, _Use, current_use
 from .shortcut import HEADERS, LARGE_BODY, _Session, all_there, is_mocked
@@ -60,6 +63,7 @@ class AiohttpTransport:
     of the system; OSError if it has no address.
     """
 
+    @forgetful
     def __init__(
         self,
         *,
@@ -81,6 +85,9 @@ class AiohttpTransport:
         self._ca_file = ca_file
         self._addresses_of = addresses_of
         self._aiohttp_timeout = aiohttp.ClientTimeout(total=None)
+        self.owner: str = type(self).__name__
+        """What a user has to close, by its name, to close this."""
+        self._unclosed: weakref.finalize[..., AiohttpTransport] | None = None
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Session] = WeakKeyDictionary()
 
     def open(self, call: Call) -> AbstractAsyncContextManager[Response]:
@@ -92,6 +99,11 @@ class AiohttpTransport:
         session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
             await session.session.close()
+        for loop in [loop for loop in self._sessions if loop.is_closed()]:
+            self._sessions.pop(loop).drop()
+        if self._unclosed is not None and not self._sessions:
+            self._unclosed.detach()
+            self._unclosed = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -121,6 +133,11 @@ class AiohttpTransport:
             session = self._sessions[loop] = _Session(
                 made, connector, self._aiohttp_timeout, can_be_passed=self._proxy is None
             )
+            if self._unclosed is None:
+                # Not with __del__: where the client is in a cycle, aiohttp's own would speak first.
+                self._unclosed = weakref.finalize(
+                    self, _left_open, weakref.ref(self), self._sessions, self.owner, os.getpid()
+                )
         return session
 
     def route(self, url: str) -> URL | None:
@@ -155,6 +172,34 @@ class AiohttpTransport:
             ) from None
 
 
+def _left_open(
+    transport: weakref.ref[AiohttpTransport],
+    sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Session],
+    owner: str,
+    process: int,
+) -> None:
+    """Close the connections of a transport that nobody closed, and warn; in place of aiohttp, which names its own."""
+    if process != os.getpid():
+        return  # they belong to the process that was forked
+    here, is_at_exit, warns = asyncio._get_running_loop(), transport() is not None, False  # noqa: SLF001 - documented
+    for loop, session in list(sessions.items()):
+        if loop is here or not loop.is_running():
+            session.drop()
+        elif is_at_exit:
+            continue  # its thread still works with it, and may close it in time
+        else:
+            with contextlib.suppress(RuntimeError):  # it was closed just now
+                loop.call_soon_threadsafe(session.drop)
+        warns = True
+    if warns:
+        name = "client" if owner == "Client" else "transport"
+        warnings.warn(
+            f"a {owner} was not closed: use `async with {owner}(…) as {name}:`, or call `await {name}.aclose()`",
+            ResourceWarning,
+            stacklevel=2,
+        )
+
+
 class _Exchange:
     """One call on its way: entering sends it, leaving gives the connection back or closes it."""
 
@@ -175,6 +220,8 @@ class _Exchange:
         except BaseException as error:
             if watchdog is not None:
                 watchdog.close()
+            if isinstance(error, asyncio.CancelledError):
+                note_address(error, self._call.url)
             forget_locals(error, of_all=True)  # of aiohttp's too, where the call was cancelled: they hold the headers
             raise
 
@@ -233,6 +280,8 @@ class _Exchange:
             self._watchdog.close()
         if isinstance(exc, ProviderError) and exc.address is None:
             exc.address = shown_address(self._call.url)
+        elif isinstance(exc, asyncio.CancelledError):
+            note_address(exc, self._call.url)
         response = self._response
         content = response.content
         if kind is None and not content.is_eof():

@@ -175,6 +175,10 @@ class _Session:
         self._is_open = can_be_passed and _IS_AS_KNOWN and not session.trace_configs
         self._prepared: dict[str, Prepared] = {}
 
+    def drop(self) -> None:
+        """Close its connections, without waiting for their end."""
+        self._connector.drop()
+
     def prepared(self, call: Call) -> Prepared | None:
         """The call prepared for the shorter way; None if it must go through aiohttp's session."""
         if not (self._is_open and call.method == "POST" and 0 < len(call.body) < LARGE_BODY):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from ..errors import ProviderError, http_error
+from ..errors import PermissionDeniedError, ProviderError, http_error
 from ..wire import error_body
-from ..wire.blotting import blot, secrets_of
+from ..wire.blotting import blot, credentials_of, secrets_of
 from .error_table import broken
 from .headers import request_id_of, retry_after
 
@@ -67,7 +67,17 @@ async def _error_of(response: Response | aiohttp.ClientResponse, call: Call | st
     if response.headers.get("x-should-retry", "").lower() == "false":
         error.retryable = False  # OpenAI and Anthropic say so where the status alone would mislead
     blot(error, secrets, is_read=True)
+    if isinstance(response, ForeignResponse):
+        note_credentials(error, str(sent.real_url), sent.headers)
+    elif call is not None and not isinstance(call, str):
+        note_credentials(error, call.url, call.headers)
     return error
+
+
+def note_credentials(error: HTTPError, url: str, headers: Mapping[str, str]) -> None:
+    """Note in the error of a refused credential where the request had one."""
+    if error.refuses_credential or isinstance(error, PermissionDeniedError):
+        error.sent_credentials = credentials_of(url=url, headers=headers)
 
 
 class ForeignResponse:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
+from ..display import shown_address
 from ..json_text import from_json, to_json
 from ..values import dataclass
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request, ready to be sent; its ``repr`` shows neither headers nor body nor query.
+    """One HTTP request, ready to be sent; its ``repr`` shows neither headers, body, query nor user.
 
     ``notices`` say which parts of the request the wire does not support; they come before the events of the answer.
     """
@@ -34,7 +35,7 @@ class Call:
     notices: tuple[Notice, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Call({self.method} {self.url.partition('?')[0]})"
+        return f"Call({getattr(self, 'method', '')} {shown_address(getattr(self, 'url', None))})"
 
 
 class Decoder(Protocol):

@@ -47,6 +47,30 @@ def secrets_of(*, url: str = "", headers: Mapping[str, str] | None = None) -> li
     return [*_of_url(url), *(secret for name, value in (headers or {}).items() for secret in _of_header(name, value))]
 
 
+def credentials_of(*, url: str = "", headers: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Where a request has credentials: the names of headers in lower case, and ``url`` for a password in its address.
+
+    It is for a person who looks for the cause of a refusal, so of names and values only those count that look like it.
+    """
+    names = {
+        name.lower(): None
+        for name, value in (headers or {}).items()
+        if not _PUBLIC.fullmatch(name.lower())
+        and (_SOUNDS_SECRET.search(name) or _SCHEME.match(value) or _OPAQUE.fullmatch(value.strip()))
+    }
+    try:
+        parts = urlsplit(url)
+        has_password = parts.password is not None
+    except ValueError:
+        return tuple(names)
+    if has_password or any(_SOUNDS_SECRET.search(name) for name, _ in parse_qsl(parts.query)):
+        names["url"] = None
+    return tuple(names)
+
+
+_SCHEME: Final = re.compile(r"(bearer|basic|token)\s", re.IGNORECASE)
+
+
 def secrets_in(table: Mapping[str, Any]) -> list[str]:
     """The texts of a table, and of its inner tables, whose names look like the name of a credential."""
     found: list[str] = []

@@ -34,10 +34,14 @@ Page: TypeAlias = tuple[Sequence[Listed], str | None]
 
 def entries(body: bytes, key: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The objects of the list under this key, or of a plain list; and the object around it."""
+    is_json = True
+    told: Any = None
     try:
         told = json.loads(body)
-    except (ValueError, RecursionError):  # the reason would show what came
-        raise ProtocolError("the list of models is not JSON") from None
+    except (ValueError, RecursionError):
+        is_json = False
+    if not is_json:  # outside the except block: the other error has the body
+        raise ProtocolError("the list of models is not JSON")
     beside: dict[str, Any] = told if isinstance(told, dict) else {}
     found = beside.get(key) if isinstance(told, dict) else told
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):

@@ -116,11 +116,14 @@ def _headers(data: bytes) -> dict[str, HeaderValue]:
     while place < len(data):
         raw, place = _take(data, place + 1, data[place])
         kind, place = _take(data, place, 1)
+        is_text = True
         try:
             name = raw.decode()
             value, place = _value(data, place, kind[0])
         except UnicodeDecodeError:
-            raise ProtocolError("a header of a message is not UTF-8") from None
+            is_text = False
+        if not is_text:  # outside the except block: the other error has the bytes
+            raise ProtocolError("a header of a message is not UTF-8")
         if name in headers:
             raise ProtocolError("a message has a header twice")
         headers[name] = value
