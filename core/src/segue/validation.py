@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
     from pydantic_core import CoreConfig, SchemaValidator
 
-__all__ = ["Before", "Limits", "Value", "faults_of", "filled", "like", "made", "unset"]
+    from .constraints import Constraint, Fault
+
+__all__ = ["Before", "Check", "Limits", "Value", "faults_of", "filled", "like", "made", "unset"]
 
 V = TypeVar("V", bound="Value")
 
@@ -172,6 +174,26 @@ class Before:
         from pydantic_core import core_schema
 
         return core_schema.no_info_before_validator_function(self._function, handler(source))
+
+
+class Check:
+    """In ``Annotated``: a constraint that the value must satisfy too; the error names the part that is wrong."""
+
+    def __init__(self, constraint: Constraint) -> None:
+        self._constraint: Final = constraint
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import PydanticCustomError, core_schema
+
+        def check(value: object) -> object:
+            fault = self._constraint.fault(value)
+            if fault is None:
+                return value
+            # A function: pydantic writes the values here as text, and the wrong one may be long or secret.
+            told = {"fault": lambda: fault, "place": fault.place, "wanted": fault.wanted}
+            raise PydanticCustomError("segue_fault", "it{place} must be {wanted}", told)
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
 
 
 class Limits:
@@ -361,6 +383,10 @@ def _read(told: Any) -> _Wrong:
     kind, place, given, context = told["type"], _place(told["loc"]), told["input"], told.get("ctx", {})
     wanted, sentence, is_word = _WANTED.get(kind, ""), "", False
     match kind:
+        case "segue_fault":
+            fault: Fault = context["fault"]()
+            wanted, given = fault.wanted, fault.value
+            place += fault.place
         case "missing":
             sentence = "is missing"
         case "extra_forbidden" | "unexpected_keyword_argument":

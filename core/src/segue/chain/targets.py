@@ -10,6 +10,7 @@ from ..capabilities import Needs
 from ..constraints import NAME, Anything, Either, Items, Number, Of, Table, Word, check
 from ..errors import NoCandidateError, PluginError
 from ..events import Notice
+from ..json_text import JSON
 from ..messages import SETTING_NAMES, Request, Settings
 from ..observation import MidStream
 from ..resilience import CONCURRENCY, Balance, Share, arranged, hedge_of, rejections
@@ -184,7 +185,7 @@ _TARGET: Final[Mapping[str, Constraint]] = {
     "weight": Number(ge=0),
     "timeout": TIMEOUT,
     "settings": Table(Anything(), "a dict of settings by name"),
-    "options": Table(Anything(), "a dict of options by name"),
+    "options": Table(JSON, "a dict of options by name"),
     "concurrency": CONCURRENCY,
 }
 

@@ -107,8 +107,6 @@ def _read(where: str, asking: Asking, schema: SchemaInput | None) -> tuple[Setti
     for name, constraint in TABLES.items():
         if name in said:
             check(where, name, said[name], constraint, secret=True)
-    if "extra_body" in said:
-        check_json(where, "extra_body", said["extra_body"])
     if "tools" in said:
         said["tools"] = read_tools(said["tools"], where=where)
     if schema is not None:

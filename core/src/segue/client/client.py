@@ -40,7 +40,6 @@ from ..errors import (
 )
 from ..events import EmbedReply, Finish, Notice, Start, TextDelta, flow_of
 from ..frames import forget_locals, forgetful, forgetful_async
-from ..json_text import check_json
 from ..messages import EmbedRequest, MessagesInput, Policy, Request
 from ..observation import HealthSnapshot, Observers
 from ..plugins.layers import Layer, Layers
@@ -505,8 +504,6 @@ class Client:
         check_model("embed", model)
         if chain is not None and (model is not None or needs is not None):
             raise TypeError("embed: give either chain=, or model= and needs=")
-        if extra_body is not None:
-            check_json("embed", "extra_body", extra_body)
         wanted = needs_given("embed", needs, self._config.needs)
         chosen = None if chain is None else self._chain("embed", chain)
         said = {

@@ -44,6 +44,7 @@ from ..constraints import (
     constraint_of,
 )
 from ..errors import NeedsSyntaxError
+from ..json_text import JSON
 from ..messages import SETTING_NAMES, Settings
 from ..observation import MidStream  # noqa: TC001 - pydantic looks it up
 from ..resilience import Balance, Breaker, Budget, Hedge, Retry
@@ -121,6 +122,13 @@ def _check_base_url(url: str) -> str:
     return url
 
 
+def _check_options(options: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    fault = JSON.fault(options)
+    if fault is not None:
+        raise _wrong("has a value that JSON cannot express, such as nan or inf")
+    return options
+
+
 def _check_proxy(url: str) -> str:
     if _url_fault(url) is not None:
         raise _wrong("must be an address that begins with http:// or https://")
@@ -185,6 +193,7 @@ ProviderName: TypeAlias = Annotated[
 ]
 ModelName: TypeAlias = Annotated[str, _matching(re.compile(r"[^/]+/.+"), "must be provider/model")]
 Address: TypeAlias = Annotated[str, AfterValidator(_check_base_url)]
+Options: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_check_options)]
 Proxy: TypeAlias = Annotated[str, AfterValidator(_check_proxy)]
 Rule: TypeAlias = Annotated[PluginRule, PlainValidator(_read_rule, json_schema_input_type=str)]
 DistributionName: TypeAlias = Annotated[
@@ -266,7 +275,7 @@ class TargetTable(_Table):
     settings: dict[str, JsonValue] = Field(
         default_factory=dict, description="Settings such as `temperature`, used if a call does not set them."
     )
-    options: dict[str, JsonValue] = Field(
+    options: Options = Field(
         default_factory=dict, repr=False, description="Options of its provider, used if a call does not set them."
     )
     concurrency: Positive | None = Field(
@@ -373,7 +382,7 @@ class ProviderTable(_Table):
         "`keyring:NAME`, or the key itself.",
     )
     base_url: Address | None = Field(default=None, description="Its address, instead of the usual one.")
-    options: dict[str, JsonValue] = Field(
+    options: Options = Field(
         default_factory=dict, repr=False, description="Options for every call; they depend on the provider."
     )
     headers: dict[HeaderName, HeaderText] = Field(
