@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import sys
 import types
 import typing
@@ -399,6 +400,52 @@ SECONDS: Final = Number(gt=0, unit="seconds")
 FLAG: Final = Flag()
 CALLABLE: Final = _Callable()
 NOTHING: Final = Nothing()
+
+
+# ── addresses and headers, of the file and of code ───────────────────────────────────────────────────
+
+
+def is_address(url: str) -> bool:
+    """Whether a text is an http:// or https:// address with a host, and without spaces and control characters."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 0) >= 0
+    except ValueError:
+        return False
+    return is_whole and url.isprintable() and " " not in url
+
+
+def is_base_url(url: str) -> bool:
+    """Whether paths and credentials may be added to this address: without a user, a password, a query, a fragment."""
+    return is_address(url) and "@" not in url.partition("://")[2].partition("/")[0] and not {"?", "#"} & {*url}
+
+
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 5.6.2, token
+_HEADER_TEXT: Final = re.compile(r"[\t -~\xa0-\xff]*")
+
+
+def is_header_name(name: str) -> bool:
+    """Whether a header may have this name."""
+    return _HEADER.fullmatch(name) is not None
+
+
+def is_header_text(text: str) -> bool:
+    """Whether a header may have this value."""
+    return _HEADER_TEXT.fullmatch(text) is not None
+
+
+BASE_URL: Final = Text(
+    "a URL that starts with http:// or https://, without user, password, query or fragment",
+    empty=True,
+    fits=is_base_url,
+)
+HEADERS: Final = Table(
+    Text("text without line breaks, in Latin-1", empty=True, fits=is_header_text),
+    "a dict of headers by name, each text",
+    key=Text("the name of a header", empty=True, fits=is_header_name),
+)
 
 
 # ── from annotations ─────────────────────────────────────────────────────────────────────────────────

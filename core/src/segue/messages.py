@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from .capabilities import Need, Needs
-from .constraints import CALLABLE, Anything, Either, Fault, Items, Of, check, shown
+from .constraints import CALLABLE, HEADERS, Anything, Either, Fault, Items, Of, check, shown
 from .errors import InvalidOutputError
 from .json_schema import closed_schema_of, identifier, parameters_of
 from .json_text import JSON, from_json
@@ -45,6 +45,7 @@ _Text: TypeAlias = Annotated[str, Limits(strict=True, min_length=0)]  # with a l
 _Flag: TypeAlias = Annotated[bool, Limits(strict=True)]
 _Whole: TypeAlias = Annotated[int, Limits(strict=True)]
 _Json: TypeAlias = Annotated[Mapping[str, Any], Before(_as_dict), Check(JSON)]
+_Headers: TypeAlias = Annotated[Mapping[str, _Text], Before(_as_dict), Check(HEADERS)]
 _Options: TypeAlias = Annotated[Mapping[str, Mapping[str, Any]], Before(_as_dicts), Check(JSON)]
 
 
@@ -548,7 +549,7 @@ class Request(Value):
     stream: _Flag = True
     options: _Options = field(default_factory=dict)
     extra_body: _Json = field(default_factory=dict)
-    extra_headers: Mapping[str, _Text] = field(default_factory=dict, repr=False)
+    extra_headers: _Headers = field(default_factory=dict, repr=False)
     policy: Policy = unset(Policy)
 
     def _check(self) -> Self:
@@ -591,7 +592,7 @@ class EmbedRequest(Value):
     purpose: Literal["query", "document"] | None = None
     options: _Options = field(default_factory=dict)
     extra_body: _Json = field(default_factory=dict)
-    extra_headers: Mapping[str, _Text] = field(default_factory=dict, repr=False)
+    extra_headers: _Headers = field(default_factory=dict, repr=False)
     policy: Policy = unset(Policy)
 
 

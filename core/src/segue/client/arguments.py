@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from ..capabilities import Needs
-from ..constraints import ANY_TEXT, Anything, Of, Table, check, shown
+from ..constraints import HEADERS, Anything, Of, Table, check, shown
 from ..json_text import check_json
 from ..messages import (
     NO_SETTINGS,
@@ -117,7 +117,7 @@ def _read(where: str, asking: Asking, schema: SchemaInput | None) -> tuple[Setti
 TABLES: Final = {
     "options": Table(Of(Mapping, "a dict"), "a dict of options by the provider's name, each a dict"),
     "extra_body": Table(Anything(), "a dict"),
-    "extra_headers": Table(ANY_TEXT, "a dict of text by name"),
+    "extra_headers": HEADERS,
 }
 """The arguments that are dicts and may hold secrets."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,7 @@ from ..constraints import (
     Text,
     Word,
     check,
+    shown,
 )
 from ..observation import TOLD
 from ..plugins.middleware import CHANGES
@@ -152,6 +154,29 @@ def check_arguments(where: str, given: Mapping[str, Any], constraints: Mapping[s
 def check_client(given: Mapping[str, Any]) -> None:
     """Check the arguments of `Client`."""
     check_arguments("Client", given, CLIENT)
+    _check_keys(given["api_keys"] or {})
+
+
+def _check_keys(keys: Mapping[str, Any]) -> None:
+    """ValueError, without the key, for what the file would not accept as a key; empty text is not a key."""
+    if not keys:
+        return
+    from ..config.secrets import Reference
+
+    models = sys.modules.get("pydantic")  # a SecretStr can only be there if this is
+    for name, given in keys.items():
+        key = given
+        if models is not None and isinstance(key, models.SecretStr):
+            key = key.get_secret_value()
+        if not isinstance(key, str) or not key:
+            continue
+        try:
+            Reference(key)
+        except ValueError as error:
+            told = f"Client(api_keys=<dict>): api_keys[{shown(name)}] {error}"
+        else:
+            continue
+        raise ValueError(told)
 
 
 def check_model(where: str, model: str | None) -> None:
