@@ -20,7 +20,7 @@ from .constraints import CALLABLE, HEADERS, Anything, Either, Fault, Items, Of, 
 from .errors import InvalidOutputError
 from .json_schema import closed_schema_of, identifier, parameters_of
 from .json_text import JSON, from_json
-from .validation import Before, Check, Limits, OneOf, Value, defaults, faults_of, filled, unset
+from .validation import Before, Check, Limits, OneOf, Value, defaults, filled, refusal_of, unset
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -526,7 +526,7 @@ def _tool_choice(value: object) -> object:
     if isinstance(value, str) and value not in {"auto", "none", "required"}:
         return ToolName(name=value)
     if isinstance(value, Mapping) and isinstance(value.get("function"), Mapping):
-        return ToolName(name=value["function"].get("name"))
+        return {"name": value["function"].get("name")}
     return value
 
 
@@ -655,8 +655,10 @@ def read_messages(value: MessagesInput, *, where: str = "read_messages") -> tupl
         try:
             messages.append(item if isinstance(item, Message) else Message.model_validate(item))
         except ValueError as error:
-            told = faults_of(error, f"{where}(messages={shown(value, secret=True)})", f"messages[{place}]")
-            raise ValueError(told) from None
+            refusal = refusal_of(error, f"{where}(messages={shown(value, secret=True)})", f"messages[{place}]")
+        else:
+            continue
+        raise refusal
     if not messages:
         raise ValueError(f"{where}(messages={shown(value)}): messages is empty: give at least one")
     return tuple(messages)
@@ -676,12 +678,12 @@ def read_tools(tools: Sequence[ToolInput], *, where: str = "read_tools") -> tupl
                 else Tool.of(tool)
             )
         except (TypeError, ValueError) as error:
-            kind = ValueError if isinstance(error, ValueError) else TypeError
             head, at = f"{where}(tools={shown(tools)})", f"tools[{place}]"
-            told = faults_of(error, head, at) if isinstance(error, ValueError) else f"{head}: {at}: {error}"
+            of_type = TypeError(f"{head}: {at}: {error}")
+            refusal = refusal_of(error, head, at) if isinstance(error, ValueError) else of_type
         else:
             continue
-        raise kind(told)
+        raise refusal
     return tuple(read)
 
 

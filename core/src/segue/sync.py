@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, Unpack, ca
 
 from typing_extensions import TypeVar
 
+from .client.arguments import NOTHING_SAID
 from .client.client import Client as AsyncClient
-from .client.misnamed import known_arguments
+from .client.misnamed import known_arguments, refused
 from .events import TextDelta
 from .frames import forgetful
 from .transport import AiohttpTransport
@@ -128,6 +129,9 @@ class Client:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    if not TYPE_CHECKING:  # which knows it
+        __aenter__ = __aexit__ = refused("sync.Client: write `with Client() as client`; with async use segue.Client")
+
     def close(self) -> None:
         """Close the connections and end the thread; a running call in another thread raises RuntimeError."""
         with _lock:
@@ -188,7 +192,7 @@ class Client:
     @forgetful
     def chat(
         self,
-        messages: MessagesInput,
+        messages: MessagesInput = NOTHING_SAID,
         *,
         model: str | None = None,
         needs: NeedsInput | None = None,
@@ -245,7 +249,7 @@ class Client:
     @forgetful
     def stream(
         self,
-        messages: MessagesInput,
+        messages: MessagesInput = NOTHING_SAID,
         *,
         model: str | None = None,
         needs: NeedsInput | None = None,
@@ -395,6 +399,10 @@ class Stream(Generic[T]):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    if not TYPE_CHECKING:  # which knows it
+        __aenter__ = __aexit__ = refused("stream: write `with client.stream(…) as stream`; with async use segue.Client")
+        __aiter__ = refused("stream: write `for event in stream`; with async use segue.Client")
 
     def close(self) -> None:
         """Stop the stream; the rest of the answer is not read."""

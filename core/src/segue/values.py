@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from operator import attrgetter
 from reprlib import recursive_repr
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,8 @@ class _Signature:
         if (write := getattr(kind.__init__, "write", None)) is not None:
             write()
         whole = inspect.signature(kind.__init__)
-        return whole.replace(parameters=list(whole.parameters.values())[1:], return_annotation=inspect.Signature.empty)
+        own = [each for each in list(whole.parameters.values())[1:] if each.kind is not each.VAR_KEYWORD]
+        return whole.replace(parameters=own, return_annotation=inspect.Signature.empty)
 
 
 # ── methods of one class ─────────────────────────────────────────────────────────────────────────────
@@ -181,6 +183,7 @@ def _written_init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
     A value of a class that inherits from it may be laid out differently, and is not turned into another.
     """
     names: dict[str, Any] = {"_of": _set, "_open": _open(kind), "_kind": kind, "_missing": dataclasses.MISSING}
+    is_checked = hasattr(kind, "__post_init__")
     parameters: list[str] = ["*"] if by_name and fields else []
     defaults: list[str] = []
     lines: list[str] = []
@@ -198,9 +201,13 @@ def _written_init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
         parameters.append(parameter)
         lines.append(f"    self.{each.name} = {each.name}")
         inherited.append(f"    _of(self, {each.name!r}, {each.name})")
+    if is_checked:  # one that users make; events and records are not
+        parameters.append("**_more")
+        names["_refuse"] = functools.partial(_refuse, kind, [each.name for each in fields])
+        defaults.insert(0, "if _more: _refuse(_more)")
     lines = ["if self.__class__ is _kind:", "    _of(self, '__class__', _open)", *lines, "    self.__class__ = _kind"]
     lines += ["else:", *(inherited or ["    pass"])]
-    if hasattr(kind, "__post_init__"):
+    if is_checked:
         lines.append("self.__post_init__()")
     body = "\n    ".join(defaults + lines)
     exec(f"def __init__(self, {', '.join(parameters)}):\n    {body}\n", names)  # noqa: S102 - as dataclasses makes its own
@@ -209,6 +216,13 @@ def _written_init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
     made.__module__ = kind.__module__
     made.__annotations__ = {each.name: each.type for each in fields} | {"return": None}
     return made
+
+
+def _refuse(kind: Any, known: list[str], given: dict[str, object]) -> NoReturn:
+    """The error for arguments that a class does not have."""
+    from .constraints import unknown_argument  # only where something is wrong
+
+    raise unknown_argument(kind.__name__, next(iter(given)), known)
 
 
 def maker(kind: Callable[..., T]) -> Callable[..., T]:

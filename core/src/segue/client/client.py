@@ -63,7 +63,17 @@ from ..transport import AiohttpTransport, Timeout, at_most, limits_with
 from ..validation import made
 from ..values import dataclass
 from ..wire.blotting import blot, blotted, secrets_in, secrets_of
-from .arguments import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, request_of, with_implied
+from .arguments import (
+    NO_NEEDS,
+    NO_REQUEST,
+    NOTHING_SAID,
+    Asking,
+    SchemaInput,
+    named,
+    nothing_said,
+    request_of,
+    with_implied,
+)
 from .constraints import (
     EMBED,
     PROBE,
@@ -76,7 +86,7 @@ from .constraints import (
     needs_given,
 )
 from .hints import Asked, add_hints
-from .misnamed import known_arguments
+from .misnamed import known_arguments, refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -215,6 +225,11 @@ class Client:
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
+    if not TYPE_CHECKING:  # which knows it
+        __enter__ = __exit__ = refused(
+            "Client: write `async with Client() as client`; without async use segue.sync.Client"
+        )
+
     async def aclose(self) -> None:
         """Close all connections."""
         for transport in self._transports.values():
@@ -304,7 +319,7 @@ class Client:
 
     async def chat(
         self,
-        messages: MessagesInput,
+        messages: MessagesInput = NOTHING_SAID,
         *,
         model: str | None = None,
         needs: NeedsInput | None = None,
@@ -371,7 +386,7 @@ class Client:
 
     def stream(
         self,
-        messages: MessagesInput,
+        messages: MessagesInput = NOTHING_SAID,
         *,
         model: str | None = None,
         needs: NeedsInput | None = None,
@@ -403,6 +418,8 @@ class Client:
         whole: bool,
     ) -> Stream[Any]:
         where = "chat" if whole else "stream"
+        if messages is NOTHING_SAID:
+            raise nothing_said(where, asking)
         check_model(where, model)
         if chain is not None and (model is not None or needs is not None):
             raise TypeError(f"{where}: give either chain=, or model= and needs=")
@@ -1320,6 +1337,12 @@ class Stream(Generic[T]):
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+    if not TYPE_CHECKING:  # which knows it
+        __enter__ = __exit__ = refused(
+            "stream: write `async with client.stream(…) as stream`; without async use segue.sync.Client"
+        )
+        __iter__ = refused("stream: write `async for event in stream`; without async use segue.sync.Client")
 
     async def aclose(self) -> None:
         """Stop the stream; the rest of the answer is not read."""

@@ -127,8 +127,9 @@ _SECRET: Final = frozenset({
 })  # fmt: skip
 """Arguments that may hold keys or messages."""
 
+_INPUT: Final = Text("text that is not empty", empty=True, fits=bool)
 EMBED: Final[Mapping[str, Constraint]] = {
-    "inputs": Either(ANY_TEXT, Items(ANY_TEXT, empty=False), wanted="text or a list of texts, not empty"),
+    "inputs": Either(_INPUT, Items(_INPUT, empty=False), wanted="text or a list of texts, not empty"),
     "dimensions": Either(Number(ge=1, whole=True), NOTHING),
     "purpose": Either(Word("query", "document"), NOTHING),
     "timeout": TIMEOUT,
@@ -179,8 +180,11 @@ def _check_keys(keys: Mapping[str, Any]) -> None:
         raise ValueError(told)
 
 
-def check_model(where: str, model: str | None) -> None:
+def check_model(where: str, model: object) -> None:
     """Check the argument ``model``."""
+    if isinstance(model, (list, tuple)):
+        advice = "; for several models use chain=[…]" if where in {"chat", "stream", "embed"} else ""
+        raise TypeError(f"{where}(model={shown(model)}): model must be {_MODEL.wanted}{advice}")
     if model is not None and (model.__class__ is not str or not model):
         check(where, "model", model, _MODEL)
 
