@@ -353,8 +353,8 @@ CONSTRUCTORS["sync.Client"] = (
 )
 
 ASKED = {
-    "messages": TEXT, "model": "text none", "needs": "text empty nothing none", "chain": "text none", "schema": "none",
-    "tools": "nothing none", "tool_choice": "none", "options": "none", "extra_body": "none",
+    "messages": "text", "model": "text none", "needs": "text empty nothing none", "chain": "text none",
+    "schema": "none", "tools": "nothing none", "tool_choice": "none", "options": "none", "extra_body": "none",
     "extra_headers": "none", "policy": "none", "timeout": "one half none", "mid_stream": "",
     "reject": "nothing function", "hedge": f"{NUMBER} {FLAG} none", "hold_back": f"{NUMBER} inf none",
     **CONSTRUCTORS["Settings"][2],
@@ -365,7 +365,7 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "embed": (
         {"inputs": "x"},
         {
-            "inputs": TEXT, "model": "text none", "needs": "text empty nothing none", "chain": "text none",
+            "inputs": "text", "model": "text none", "needs": "text empty nothing none", "chain": "text none",
             "dimensions": "one none", "purpose": "none", "options": "none", "extra_body": "none",
             "extra_headers": "none", "policy": "none", "timeout": "one half none",
         },
@@ -704,7 +704,7 @@ WRONG_ALONE = [
     (lambda: Chain("a", reject=_two), "reject must be"),  # type: ignore[arg-type]
     (lambda: Chain("a", reject=int), "reject must be"),  # type: ignore[arg-type]
     (lambda: Chain("a", reject=["empty", "never"]), r"reject\[1\] must be 'empty'"),  # type: ignore[list-item]
-    (lambda: Chain(["a/m"]), r"targets\[0\] must be"),  # type: ignore[arg-type]
+    (lambda: Chain(["a/m"]), r"targets\[0\] must be .*, not <list>; give the targets one by one: Chain\(\*targets\)$"),  # type: ignore[arg-type]
     (lambda: Target("a", settings={"temprature": 1}), "unknown setting 'temprature'"),
     (
         lambda: Target("a", settings={"temperature": "hot"}),
@@ -738,9 +738,9 @@ def test_what_only_looks_right_is_refused_too(call: Callable[[], object], told: 
         ({"schema": "yaml"}, "'json'"),
         ({"schema": dict}, "a pydantic model"),
         ({"schema": _Form(a=1)}, "a pydantic model"),
-        ({"schema": {"a": object()}}, "schema must be values that JSON can express"),
-        ({"extra_body": {"a": object()}}, "extra_body must be values that JSON can express"),
-        ({"extra_body": {"a": float("nan")}}, "extra_body must be values that JSON can express"),
+        ({"schema": {"a": object()}}, r"schema\['a'\] must be a value that JSON can express, not <object>"),
+        ({"extra_body": {"a": object()}}, r"extra_body\['a'\] must be a value that JSON can express, not <object>"),
+        ({"extra_body": {"a": float("nan")}}, r"extra_body\['a'\] must be a number that JSON can express, not nan"),
         ({"extra_headers": {"x-canary": 5}}, "extra_headers"),
         ({"tools": [5]}, r"tools\[0\] must be a Tool"),
         ({"tools": print}, "tools must be a list"),
@@ -826,64 +826,207 @@ def test_the_names_of_arguments_are_those_of_the_signatures() -> None:
 
 @pytest.mark.parametrize("method", ["chat", "stream"])
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "told", "kind"),
     [
-        ({"temperature": "hot"}, "(temperature='hot'): temperature must be a number"),
-        ({"temperature": float("inf")}, "(temperature=inf): temperature must be a finite number"),
-        ({"max_tokens": 0}, "(max_tokens=0): max_tokens must be a number of at least 1"),
-        ({"n": 1.5}, "(n=1.5): n must be a whole number"),
-        ({"stop": 5}, "(stop=5): stop must be text or a list of texts"),
-        ({"stop": [5]}, "(stop=<list>): stop[0] must be text, not 5"),
-        ({"logprobs": "yes"}, "(logprobs='yes'): logprobs must be True or False"),
+        ({"temperature": "hot"}, "(temperature='hot'): temperature must be a number", TypeError),
+        ({"temperature": float("inf")}, "(temperature=inf): temperature must be a finite number", ValueError),
+        ({"max_tokens": 0}, "(max_tokens=0): max_tokens must be a number of at least 1", ValueError),
+        ({"n": 1.5}, "(n=1.5): n must be a whole number", TypeError),
+        ({"stop": 5}, "(stop=5): stop must be text or a list of texts", TypeError),
+        ({"stop": [5]}, "(stop=<list>): stop[0] must be text, not 5", TypeError),
+        ({"logprobs": "yes"}, "(logprobs='yes'): logprobs must be True or False", TypeError),
         (
             {"reasoning_effort": "max"},
             "(reasoning_effort='max'): reasoning_effort must be 'none', 'minimal', 'low', 'medium', 'high' or 'xhigh'",
+            ValueError,
         ),
-        ({"tool_choice": 5}, "(tool_choice=5): tool_choice must be 'auto', 'none', 'required' or the name of a tool"),
+        (
+            {"tool_choice": 5},
+            "(tool_choice=5): tool_choice must be 'auto', 'none', 'required' or the name of a tool",
+            TypeError,
+        ),
         (
             {"tool_choice": "f"},
             "(tool_choice=<str>): tool_choice is 'f', but there is no tool with this name",
+            ValueError,
         ),
-        ({"policy": "error"}, "(policy=<str>): policy must be a Policy or a dict"),
-        ({"tools": [{"a": 1}]}, "(tools=<list>): tools[0].name is missing; tools[0].a is not a known field"),
+        ({"policy": "error"}, "(policy=<str>): policy must be a Policy or a dict", TypeError),
+        (
+            {"tools": [{"a": 1}]},
+            "(tools=<list>): tools[0].name is missing; tools[0].a is not a known field",
+            ValueError,
+        ),
         (
             {"messages": [{"role": "usr", "content": "canary"}]},
             f"(messages=<list>): messages[0].role must be {ROLES}, not 'usr'",
+            ValueError,
         ),
         (
             {"messages": [{"role": "my canary", "content": "x"}]},
             f"(messages=<list>): messages[0].role must be {ROLES}, not <str>",
+            ValueError,
         ),
-        ({"messages": [{"content": "canary"}]}, "(messages=<list>): messages[0].role is missing"),
+        ({"messages": [{"content": "canary"}]}, "(messages=<list>): messages[0].role is missing", ValueError),
         (
             {"messages": [{"role": "user", "contents": "canary"}]},
             "(messages=<list>): messages[0].contents is not a known field",
+            ValueError,
         ),
         (
             {"messages": [{"role": "user", "content": 5}]},
             "(messages=<list>): messages[0].content must be text or a list, not 5",
+            TypeError,
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]},
             "(messages=<list>): messages[0].content[0].text must be text, not 5",
+            TypeError,
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "txt", "text": "canary"}]}]},
             f"(messages=<list>): messages[0].content[0].type must be {TYPES}, not 'txt'",
+            ValueError,
         ),
-        ({"messages": [("user", "canary")]}, "(messages=<list>): messages[0] must be a Message or a dict, not <tuple>"),
-        ({"messages": []}, "(messages=<list>): messages is empty: give at least one"),
-        ({"messages": "canary \ud800"}, "(messages=<str>): messages must be text without lone surrogates"),
+        (
+            {"messages": [("user", "canary")]},
+            "(messages=<list>): messages[0] must be a Message or a dict, not <tuple>",
+            TypeError,
+        ),
+        ({"messages": []}, "(messages=<list>): messages is empty: give at least one", ValueError),
+        ({"messages": "canary \ud800"}, "(messages=<str>): messages must be text without lone surrogates", ValueError),
     ],
 )
 async def test_a_wrong_setting_or_message_names_the_call_and_the_argument(
-    method: str, given: dict[str, Any], told: str
+    method: str, given: dict[str, Any], told: str, kind: type[Exception]
 ) -> None:
     """In one line: the argument, what came, what is expected; no text of a message."""
     client = Client(config=False, plugins=False, providers=[Host("a", "http://127.0.0.1:1/v1", models=["m"])])
     more = {name: value for name, value in given.items() if name != "messages"}
-    with pytest.raises(ValueError, match=f"^{method}{re.escape(told)}$"):
+    with pytest.raises(kind, match=f"^{method}{re.escape(told)}$"):
         await _asked(client, method, given.get("messages", "x"), **more)
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: Timeout(first=5), r"Timeout\(first=…\): unknown argument 'first'; use first_event="),  # type: ignore[call-arg]
+        (lambda: Timeout(read=5), r"Timeout\(read=…\): .*; use idle= "),  # type: ignore[call-arg]
+        (lambda: Timeout(connect_timeout=5), r"Timeout\(connect_timeout=…\): .*; use connect="),  # type: ignore[call-arg]
+        (lambda: Timeout(totl=5), r"Timeout\(totl=…\): .*; did you mean 'total'\?"),  # type: ignore[call-arg]
+        (lambda: Retry(max_retries=5), r"Retry\(max_retries=…\): .*; use count="),  # type: ignore[call-arg]
+        (lambda: Hedge(delay=5), r"Hedge\(delay=…\): .*; use after="),  # type: ignore[call-arg]
+        (lambda: Breaker(fail_max=5), r"Breaker\(fail_max=…\): .*; use failures="),  # type: ignore[call-arg]
+        (lambda: Breaker(foo=5), r"Breaker\(foo=…\): .*; known are failures, silence, interval, longest"),  # type: ignore[call-arg]
+        (lambda: Budget(rate=5), r"Budget\(rate=…\): .*; use ratio="),  # type: ignore[call-arg]
+        (lambda: Downloads(max_redirects=5), r"Downloads\(max_redirects=…\): .*; use hops="),  # type: ignore[call-arg]
+        (lambda: Chain(targets=["a"]), r"Chain\(targets=…\): .*; give the targets one by one"),  # type: ignore[call-arg]
+        (lambda: Chain("a", balanse="x"), r"Chain\(balanse=…\): .*; did you mean 'balance'\?"),  # type: ignore[call-arg]
+        (lambda: Chain("a", retries=3), r"Chain\(retries=…\): .*; set it for the client: Client\(retry=…\)"),  # type: ignore[call-arg]
+        (lambda: Target("a", models=["b"]), r"Target\(models=…\): .*; a target is one model"),  # type: ignore[call-arg]
+        (lambda: Target("a", temperature=1), r"Target\(temperature=…\): .*; use settings="),  # type: ignore[call-arg]
+        (lambda: Host("a", "http://h", base_url="x"), r"Host\(base_url=…\): .*; use url="),  # type: ignore[call-arg]
+        (lambda: Message(foo=1), r"Message\(foo=…\): unknown argument 'foo'; known are "),  # type: ignore[call-arg]
+        (lambda: Message(content="x"), "Message: role is missing"),  # type: ignore[call-arg]
+    ],
+)
+def test_a_value_says_what_to_write_instead(call: Callable[[], object], told: str) -> None:
+    """A keyword of another library, or a misspelt one, is a TypeError that leads to the right one."""
+    with pytest.raises(TypeError, match=f"^{told}"):
+        call()
+
+
+def test_the_signature_of_a_value_has_its_fields_alone() -> None:
+    """Though its constructor takes any name, to refuse the unknown ones."""
+    assert list(inspect.signature(Retry).parameters) == ["count", "base", "cap"]
+
+
+EMPTY: list[Any] = [
+    "", [], [{"role": "user"}], [{"role": "user", "content": ""}], [{"role": "user", "content": None}],
+    [{"role": "user", "content": []}], [{"role": "user", "content": [{"type": "text", "text": ""}]}],
+    [{"role": "user", "content": [{"type": "text", "text": "", "cache_control": {"type": "ephemeral"}}]}],
+    [Message(role="user", content="a"), Message(role="assistant", content="b"), Message(role="user")],
+    Message(role="user"),
+]  # fmt: skip
+CALL = ToolCall(id="1", name="f")
+FULL: list[Any] = [
+    [{"role": "system", "content": ""}, {"role": "user", "content": "a"}],
+    [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://h.example/a.png"}}]}],
+    [Message(role="user", content="a"), Message(role="assistant", tool_calls=(CALL,)),
+     Message(role="tool", tool_call_id="1", content="")],
+    [{"role": "user", "content": [{"type": "text", "text": ""}, {"type": "text", "text": "a"}]}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["chat", "stream"])
+async def test_an_empty_message_is_not_sent(method: str) -> None:
+    """A user's message without text or parts is a ValueError; one with an image, or a tool's without text, is sent."""
+    async with OpenAIHost() as host:
+        row = Host("a", host.url, models=["m"], capabilities={"vision": True})
+        async with Client(config=False, plugins=False, providers=[row]) as client:
+            for empty in EMPTY:
+                with pytest.raises(ValueError, match=rf"^{method}\(messages=.*empty"):
+                    await _asked(client, method, empty, model="a/m")
+            assert not host.requests
+            for full in FULL:
+                await _asked(client, method, full, model="a/m")
+        assert len(host.requests) == len(FULL)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"), [("", "inputs must be"), ([], "inputs must be"), (["a", ""], r"inputs\[1\] must be")]
+)
+async def test_an_empty_text_is_not_embedded(inputs: Any, told: str) -> None:
+    """It has no vector."""
+    async with OpenAIHost() as host:
+        row = Host("a", host.url, models=["m"])
+        async with Client(config=False, plugins=False, providers=[row]) as client:
+            with pytest.raises(ValueError, match=rf"^embed\(inputs=<\w+>\): {told} .*empty"):
+                await client.embed(inputs, model="a/m")
+        assert not host.requests
+
+
+@pytest.mark.parametrize("kind", [segue.Client, segue.sync.Client])
+@pytest.mark.parametrize("method", ["chat", "stream"])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, r"\(\): messages is missing: give text or a list of messages as the first argument$"),
+        ({"prompt": "x"}, r"\(prompt=…\): unknown argument 'prompt'; use messages=, the first argument$"),
+        ({"input": "x", "model": "a/m"}, r"\(input=…\): unknown argument 'input'; use messages="),
+        (
+            {"messages": "x", "model": ["a", "b"]},
+            r"\(model=<list>\): model must be .*; for several .* chain=\[…\]$",
+        ),
+    ],
+)
+async def test_a_call_without_messages_says_where_they_go(
+    kind: Any, method: str, given: dict[str, Any], told: str
+) -> None:
+    """Of both clients; a list of models leads to a chain."""
+    client = kind(config=False, plugins=False)
+    with pytest.raises(TypeError, match=f"^{method}{told}"):
+        await getattr(client, method)(**given)
+
+
+async def test_the_wrong_kind_of_with_and_for_leads_to_the_right_one() -> None:
+    """Of clients and streams, with and without async."""
+    row = Host("a", "http://127.0.0.1:1/v1", models=["m"])
+    client: Any = Client(config=False, plugins=False, providers=[row])
+    other: Any = segue.sync.Client(config=False, plugins=False, providers=[row])
+    stream, other_stream = client.stream("x"), other.stream("x")
+    for wrong in (client, stream):
+        with pytest.raises(TypeError, match=r"write `async with .*segue\.sync\.Client$"), wrong:
+            pass
+    for wrong in (other, other_stream):
+        with pytest.raises(TypeError, match=r"write `with .*with async use segue\.Client$"):
+            async with wrong:
+                pass
+    with pytest.raises(TypeError, match="write `async for event in stream`"):
+        iter(stream)
+    with pytest.raises(TypeError, match="write `for event in stream`"):
+        aiter(other_stream)
+    await stream.aclose()
+    other_stream.close()
 
 
 @pytest.mark.parametrize("messages", [None, 5, [], [1], b"x", {"role": "user", "content": "canary"}, [None], [{}]])

@@ -229,8 +229,9 @@ async def test_an_error_that_a_call_raised_comes_out_of_a_process(
 async def test_a_pickle_holds_no_secret_of_an_address(address: str, script: list[Status] | None) -> None:
     """What an error or a reply keeps of its attempts has neither the password nor the query of an address."""
     async with OpenAIHost(script=script) as host:
-        row = Host("a", address.format(host.url.removeprefix("http://").removesuffix("/v1")), models=["m"])
-        async with Client(providers=[row], config=False, plugins=False, environ={}, retry=0) as client:
+        row = Host("a", host.url, models=["m"], base_url_env="A_URL")
+        environ = {"A_URL": address.format(host.url.removeprefix("http://").removesuffix("/v1"))}
+        async with Client(providers=[row], config=False, plugins=False, environ=environ, retry=0) as client:
             try:
                 kept: object = await client.chat("Hello", model="a/m")
             except HTTPError as error:

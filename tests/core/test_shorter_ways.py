@@ -624,7 +624,7 @@ def _same(one: Any, other: Any) -> None:
     assert one.model_copy(update={}) == other
 
 
-@given(st.text(max_size=20), st.booleans())
+@given(st.text(min_size=1, max_size=20), st.booleans())
 def test_a_request_of_plain_text_is_the_validated_one(text: str, stream: bool) -> None:
     """In every field."""
     (message,) = read_messages(text)

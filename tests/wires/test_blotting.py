@@ -168,7 +168,7 @@ PLACES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "header of the row": ({"headers": {"x-acme-key": KEY}}, {}, {}),
     "header of the call": ({}, {}, {"extra_headers": {"x-acme": KEY}}),
     "body of the call": ({}, {}, {"extra_body": {"user_token": KEY}}),
-    "parameter": ({"query": True}, {}, {}),
+    "parameter": ({"base_url_env": "A_URL"}, {}, {}),
 }
 
 
@@ -180,10 +180,9 @@ async def test_no_error_holds_the_credential_that_a_call_was_sent_with(way: str,
     row, given, asking = PLACES[place]
     async with OpenAIHost() as host:
         host.does(ANSWERS[answer](f"you sent {KEY}"), times=None)
-        url = host.url + (f"?key={quote(KEY, safe='')}" if row.get("query") else "")
-        row = {name: value for name, value in row.items() if name != "query"}
-        one = Host("a", url, models=["m"], **row)
-        async with Client(providers=[one], plugins=False, config=False, **given) as client:
+        environ = {"A_URL": f"{host.url}?key={quote(KEY, safe='')}"} if row.get("base_url_env") else {}
+        one = Host("a", host.url, models=["m"], **row)
+        async with Client(providers=[one], plugins=False, config=False, environ=environ, **given) as client:
             with pytest.raises(SegueError) as caught:  # noqa: PT012 - one of three ways to ask
                 if way == "embed":
                     await client.embed("hello", model="a/m", **asking)

@@ -114,10 +114,11 @@ attach(
         ".client.live": "LiveModels",
         ".errors": (
             "AllFailedError AuthenticationError BadRequestError ClosedError ConfigError ConnectError "
-            "ContentFilterError ContextLengthError DNSError DownloadError HTTPError InvalidOutputError ModelNotFoundError "
-            "NeedsSyntaxError NoCandidateError OverloadedError PermissionDeniedError PhaseTimeoutError PluginError "
-            "ProtocolError ProviderError ProxyError QuotaExhaustedError RateLimitError RejectedError "
-            "RequestTooLargeError SegueError ServerError StreamBrokenError TLSError UnsupportedError"
+            "ContentFilterError ContextLengthError DNSError DownloadError HTTPError InvalidOutputError "
+            "ModelNotFoundError NeedsSyntaxError NoCandidateError OverloadedError PermissionDeniedError "
+            "PhaseTimeoutError PluginError ProtocolError ProviderError ProxyError QuotaExhaustedError "
+            "RateLimitError RejectedError RequestTooLargeError SegueError ServerError StreamBrokenError TLSError "
+            "UnsupportedError"
         ),
         ".events": (
             "Audio AudioDelta Choice ChoiceFinish EmbedReply Event Finish Handover Logprobs Notice RateLimits "

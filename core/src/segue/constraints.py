@@ -6,18 +6,34 @@ pydantic; pydantic reads the same ones for the file.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
+import re
 import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, NoReturn, Protocol, TypeAlias
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    NoReturn,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+P = ParamSpec("P")
+R = TypeVar("R")
 _MOST_SHOWN: Final = 40
 _LARGEST: Final = sys.float_info.max  # up to it every whole number is a float too
 _LONGEST: Final = 10**18
@@ -101,6 +117,122 @@ def is_async(function: object) -> bool:
         inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one)
         for one in (function, getattr(type(function), "__call__", None))  # noqa: B004 - its code is looked at
     )
+
+
+# ── names of arguments ───────────────────────────────────────────────────────────────────────────────
+
+
+def unknown_argument(where: str, name: str, known: Sequence[str]) -> TypeError:
+    """The error for an argument that ``where`` does not have, with what to write instead."""
+    from .display import nearest
+
+    told = f"{where}({name}=…): unknown argument {name!r}"
+    instead = _INSTEAD.get(where, {}).get(name)
+    return TypeError(told + (nearest(name, known) if instead is None else f"; {instead}"))
+
+
+def known_arguments(
+    where: str, unknown: Callable[[str, str, Sequence[str]], TypeError] = unknown_argument
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: an argument with an unknown name is a TypeError that says what to write instead."""
+
+    def decorated(function: Callable[P, R]) -> Callable[P, R]:
+        code = function.__code__
+        names = tuple(name for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if name != "self")
+        known = frozenset(names)
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not kwargs.keys() <= known:
+                raise unknown(where, next(name for name in kwargs if name not in known), names)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorated
+
+
+_SEVERAL: Final = "a target is one model; a chain has several: Chain('a/m', 'b/m')"
+_OF_CLIENT: Final = "set it for the client: Client({}=…)"
+_INSTEAD: Final[Mapping[str, Mapping[str, str]]] = {
+    "Timeout": {
+        **dict.fromkeys(("first", "first_token", "first_byte", "start", "read_first"), "use first_event="),
+        **dict.fromkeys(("read", "read_timeout", "sock_read"), "use idle= (the longest silence) or first_event="),
+        **dict.fromkeys(("connect_timeout", "sock_connect", "connection"), "use connect="),
+        **dict.fromkeys(("timeout", "default", "all", "overall", "seconds", "deadline", "max"), "use total="),
+        **dict.fromkeys(("write", "pool"), "there is no such limit; use connect=, first_event=, idle= or total="),
+    },
+    "Retry": {
+        **dict.fromkeys(
+            ("max_retries", "retries", "max_attempts", "attempts", "times", "total", "num_retries", "stop"),
+            "use count=",
+        ),
+        **dict.fromkeys(("backoff", "backoff_factor", "delay", "initial", "initial_delay", "wait", "min"), "use base="),
+        **dict.fromkeys(("max_delay", "max_backoff", "max_wait", "max", "maximum"), "use cap="),
+        "ratio": _OF_CLIENT.format("budget") + ", a Budget",
+        "reserve": _OF_CLIENT.format("budget") + ", a Budget",
+    },
+    "Hedge": {
+        **dict.fromkeys(("delay", "timeout", "seconds", "wait"), "use after="),
+        **dict.fromkeys(("percentile", "p"), "use quantile=, from 0 to 1"),
+        "multiplier": "use factor=",
+    },
+    "Breaker": {
+        **dict.fromkeys(
+            ("threshold", "failure_threshold", "fail_max", "max_failures", "count", "errors"), "use failures="
+        ),
+        **dict.fromkeys(
+            ("cooldown", "reset_timeout", "recovery_timeout", "timeout", "pause", "open_seconds"), "use interval="
+        ),
+        "max_interval": "use longest=",
+        "enabled": "use Client(breaker=False)",
+    },
+    "Budget": {"budget": "use reserve=", "max": "use reserve=", "size": "use reserve=", "rate": "use ratio="},
+    "Downloads": {
+        "enabled": "use Client(downloads=True)",
+        "max_size": "use max_bytes=",
+        "redirects": "use hops=",
+        "max_redirects": "use hops=",
+        "port": "use ports=",
+    },
+    "Target": {
+        **dict.fromkeys(("model", "name", "target", "needs", "chain", "provider"), "use what=, the first argument"),
+        **dict.fromkeys(("models", "targets"), _SEVERAL),
+        **dict.fromkeys(("temperature", "max_tokens", "top_p", "seed", "stop"), "use settings={…}"),
+        **dict.fromkeys(("extra_body", "params", "parameters"), "use options={…}, or settings={…}"),
+        "retry": _OF_CLIENT.format("retry"),
+        "hedge": "set it for the chain: Chain(…, hedge=…)",
+        "max_concurrency": "use concurrency=",
+    },
+    "Chain": {
+        **dict.fromkeys(
+            ("targets", "models", "fallbacks", "providers", "chain"), "give the targets one by one: Chain('a/m', 'b/m')"
+        ),
+        **dict.fromkeys(("model", "needs", "target"), "give it as the first argument: Chain('a/m')"),
+        **dict.fromkeys(("strategy", "order", "routing", "policy"), "use balance="),
+        **dict.fromkeys(("weight", "weights"), "set it for each target: Target('a/m', weight=2)"),
+        **dict.fromkeys(("retry", "retries", "max_retries"), _OF_CLIENT.format("retry")),
+        "breaker": _OF_CLIENT.format("breaker"),
+        **dict.fromkeys(("settings", "options", "concurrency"), "set it for each target: Target('a/m', …)"),
+        **dict.fromkeys(
+            ("temperature", "max_tokens", "top_p", "seed", "stop"),
+            "give it in the call, or for each target: Target('a/m', settings={…})",
+        ),
+        "name": "name it in the configuration: [chains.NAME]",
+    },
+    "Host": {
+        **dict.fromkeys(("base_url", "address", "endpoint", "api_base"), "use url="),
+        **dict.fromkeys(("api_key", "key", "token"), "use env= (the variable with the key), or Client(api_keys={…})"),
+        **dict.fromkeys(("model", "default_model"), "use models=[…]"),
+        **dict.fromkeys(("facts", "needs", "features"), "use capabilities={…}"),
+        "api": "use wire=",
+        "extra_headers": "use headers=",
+        "default_headers": "use headers=",
+        "proxy": _OF_CLIENT.format("proxy"),
+        "timeout": _OF_CLIENT.format("timeout"),
+    },
+}
+"""What to write instead of the names that other libraries have for arguments of these classes."""
 
 
 # ── kinds of constraints ─────────────────────────────────────────────────────────────────────────────
@@ -399,6 +531,52 @@ SECONDS: Final = Number(gt=0, unit="seconds")
 FLAG: Final = Flag()
 CALLABLE: Final = _Callable()
 NOTHING: Final = Nothing()
+
+
+# ── addresses and headers, of the file and of code ───────────────────────────────────────────────────
+
+
+def is_address(url: str) -> bool:
+    """Whether a text is an http:// or https:// address with a host, and without spaces and control characters."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 0) >= 0
+    except ValueError:
+        return False
+    return is_whole and url.isprintable() and " " not in url
+
+
+def is_base_url(url: str) -> bool:
+    """Whether paths and credentials may be added to this address: without a user, a password, a query, a fragment."""
+    return is_address(url) and "@" not in url.partition("://")[2].partition("/")[0] and not {"?", "#"} & {*url}
+
+
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 5.6.2, token
+_HEADER_TEXT: Final = re.compile(r"[\t -~\xa0-\xff]*")
+
+
+def is_header_name(name: str) -> bool:
+    """Whether a header may have this name."""
+    return _HEADER.fullmatch(name) is not None
+
+
+def is_header_text(text: str) -> bool:
+    """Whether a header may have this value."""
+    return _HEADER_TEXT.fullmatch(text) is not None
+
+
+BASE_URL: Final = Text(
+    "a URL that starts with http:// or https://, without user, password, query or fragment",
+    empty=True,
+    fits=is_base_url,
+)
+HEADERS: Final = Table(
+    Text("text without line breaks, in Latin-1", empty=True, fits=is_header_text),
+    "a dict of headers by name, each text",
+    key=Text("the name of a header", empty=True, fits=is_header_name),
+)
 
 
 # ── from annotations ─────────────────────────────────────────────────────────────────────────────────

@@ -6,15 +6,24 @@ JSON at a quarter of pydantic's cost; pydantic writes the values that orjson doe
 
 from __future__ import annotations
 
+from enum import Enum
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import jiter
 import orjson
 
-from .constraints import shown
+from .constraints import Fault, Table, check, shown
 
-__all__ = ["NotUnicodeError", "check_json", "from_json", "to_json"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["JSON", "JSON_TABLE", "NotUnicodeError", "check_json", "from_json", "to_json"]
+
+_WANTED: Final = "a value that JSON can express"
+_MOST_DEPTH: Final = 200
+"""Above what jiter reads, and with the rest of a body below what orjson writes."""
+_MOST_BITS: Final = 14_000  # Python writes whole numbers of at most 4,300 digits
 
 
 class NotUnicodeError(ValueError):
@@ -55,15 +64,92 @@ def to_json(value: object) -> bytes:
     return written
 
 
+class Json:
+    """A value that JSON can express: also a tuple, a date, a UUID, an enumeration, a dataclass or a pydantic model."""
+
+    wanted: str = _WANTED
+
+    def fault(self, value: object) -> Fault | None:
+        fault = _json_fault(value, set())
+        # The place of what is nested too deeply would be as long as it is deep.
+        return fault._replace(place="") if fault is not None and len(fault.place) > _LONGEST_PLACE else fault
+
+
+_LONGEST_PLACE: Final = 200
+JSON: Final = Json()
+JSON_TABLE: Final = Table(JSON, "a dict of values that JSON can express")
+
+
 def check_json(where: str, name: str, value: object) -> None:
-    """Raise a TypeError or ValueError of one line if an argument is not JSON; its value is not shown."""
+    """Raise a TypeError or ValueError of one line if an argument is not JSON; text in it is not shown."""
+    check(where, name, value, JSON, secret=True)
+
+
+def _json_fault(value: object, around: set[int]) -> Fault | None:
+    """What JSON cannot express in a value; ``around`` are the values that contain it."""
+    kind = value.__class__
+    if value is None or kind is bool:
+        return None
+    if isinstance(value, str):
+        is_text = value.isascii() or _is_unicode(value)
+        return None if is_text else Fault(ValueError, "text without lone surrogates", value)
+    if isinstance(value, int):
+        is_written = abs(value).bit_length() <= _MOST_BITS
+        return None if is_written else Fault(ValueError, "a number of at most 4,000 digits", value)
+    if isinstance(value, float):
+        return None if isfinite(value) else Fault(ValueError, "a number that JSON can express", value)
+    if isinstance(value, (dict, list, tuple)):
+        return _fault_inside(value, around)
+    if isinstance(value, Enum):
+        return _json_fault(value.value, around)
+    if isinstance(value, type):
+        return Fault(TypeError, _WANTED, value)
+    return _odd_fault(value, around)
+
+
+def _fault_inside(value: Any, around: set[int]) -> Fault | None:
+    if id(value) in around:
+        return Fault(ValueError, "a value that does not contain itself", value)
+    if len(around) >= _MOST_DEPTH:
+        return Fault(ValueError, f"nested at most {_MOST_DEPTH} levels deep", value)
+    around.add(id(value))
+    is_dict = isinstance(value, dict)
+    items: Iterable[tuple[Any, Any]] = value.items() if is_dict else enumerate(value)
+    for name, item in items:
+        if is_dict:
+            fault = _key_fault(name)
+            if fault is not None:
+                return fault
+        fault = _json_fault(item, around)
+        if fault is not None:
+            return fault._replace(place=f"[{shown(name)}]{fault.place}")
+    around.discard(id(value))
+    return None
+
+
+def _key_fault(name: object) -> Fault | None:
+    if not isinstance(name, str):
+        return Fault(TypeError, "text", name, " (a key)")
+    is_text = name.isascii() or _is_unicode(name)
+    return None if is_text else Fault(ValueError, "text without lone surrogates", name, " (a key)")
+
+
+def _odd_fault(value: Any, around: set[int]) -> Fault | None:
+    """The same for a value of a type that is rare in JSON."""
+    fields = getattr(value, "__dataclass_fields__", None)
+    if fields is not None:
+        return _fault_inside({name: getattr(value, name, None) for name in fields}, around)
+    if hasattr(value, "__pydantic_serializer__"):
+        try:
+            written = value.model_dump(mode="json")
+        except (AttributeError, TypeError, ValueError):
+            return Fault(TypeError, _WANTED, value)
+        return _json_fault(written, around)
     try:
-        to_json(value)
-    except (TypeError, ValueError) as error:  # pydantic's own error is a ValueError
-        kind = ValueError if "finite" in str(error) else TypeError
-    else:
-        return
-    raise kind(f"{where}({name}={shown(value, secret=True)}): {name} must be values that JSON can express")
+        orjson.dumps(value)  # a date, a time, a UUID
+    except TypeError:
+        return Fault(TypeError, _WANTED, value)
+    return None
 
 
 def _is_unicode(value: object) -> bool:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from .capabilities import Need, Needs
-from .constraints import CALLABLE, Anything, Either, Fault, Items, Of, check, shown
+from .constraints import CALLABLE, HEADERS, Anything, Either, Fault, Items, Of, check, shown
 from .errors import InvalidOutputError
 from .json_schema import closed_schema_of, identifier, parameters_of
-from .json_text import from_json
-from .validation import Before, Limits, OneOf, Value, defaults, faults_of, filled, unset
+from .json_text import JSON, from_json
+from .validation import Before, Check, Limits, OneOf, Value, defaults, filled, refusal_of, unset
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -30,10 +30,23 @@ Detail: TypeAlias = Literal["auto", "low", "high"]
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
+def _as_dict(value: object) -> object:
+    """Any mapping as a dict, which JSON writes."""
+    return value if isinstance(value, dict) or not isinstance(value, Mapping) else dict(value)
+
+
+def _as_dicts(value: object) -> object:
+    """The same for mappings in a mapping."""
+    return {name: _as_dict(each) for name, each in value.items()} if isinstance(value, Mapping) else value
+
+
 # Strict: text is not a number, a number is not a flag, and bytes are not text.
 _Text: TypeAlias = Annotated[str, Limits(strict=True, min_length=0)]  # with a limit, lone surrogates are found
 _Flag: TypeAlias = Annotated[bool, Limits(strict=True)]
 _Whole: TypeAlias = Annotated[int, Limits(strict=True)]
+_Json: TypeAlias = Annotated[Mapping[str, Any], Before(_as_dict), Check(JSON)]
+_Headers: TypeAlias = Annotated[Mapping[str, _Text], Before(_as_dict), Check(HEADERS)]
+_Options: TypeAlias = Annotated[Mapping[str, Mapping[str, Any]], Before(_as_dicts), Check(JSON)]
 
 
 class _Named:
@@ -206,7 +219,7 @@ class NativePart(Value):
 
     type: Literal["native"] = "native"
     wire: _Text
-    block: Mapping[str, Any] = field(repr=False)
+    block: _Json = field(repr=False)
 
 
 _THEIR_TYPES: Final = {"image_url": "image", "input_audio": "audio"}
@@ -277,7 +290,7 @@ class Tool(Value):
 
     name: Annotated[str, Limits(strict=True, min_length=1)]
     description: _Text = ""
-    parameters: Mapping[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
+    parameters: _Json = field(default_factory=lambda: {"type": "object", "properties": {}})
     strict: _Flag | None = None
 
     @classmethod
@@ -324,7 +337,7 @@ class Output(Value):
     """
 
     name: Annotated[str, Limits(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "answer"
-    json_schema: Mapping[str, Any] | None = None
+    json_schema: _Json | None = None
     description: _Text | None = None
     strict: _Flag | None = None
 
@@ -513,7 +526,7 @@ def _tool_choice(value: object) -> object:
     if isinstance(value, str) and value not in {"auto", "none", "required"}:
         return ToolName(name=value)
     if isinstance(value, Mapping) and isinstance(value.get("function"), Mapping):
-        return ToolName(name=value["function"].get("name"))
+        return {"name": value["function"].get("name")}
     return value
 
 
@@ -534,9 +547,9 @@ class Request(Value):
     settings: Settings = NO_SETTINGS
     needs: Needs = Needs()
     stream: _Flag = True
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    extra_body: Mapping[str, Any] = field(default_factory=dict)
-    extra_headers: Mapping[str, _Text] = field(default_factory=dict, repr=False)
+    options: _Options = field(default_factory=dict)
+    extra_body: _Json = field(default_factory=dict)
+    extra_headers: _Headers = field(default_factory=dict, repr=False)
     policy: Policy = unset(Policy)
 
     def _check(self) -> Self:
@@ -577,9 +590,9 @@ class EmbedRequest(Value):
     inputs: Annotated[tuple[_Text, ...], Limits(min_length=1)]
     dimensions: _Positive | None = None
     purpose: Literal["query", "document"] | None = None
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    extra_body: Mapping[str, Any] = field(default_factory=dict)
-    extra_headers: Mapping[str, _Text] = field(default_factory=dict, repr=False)
+    options: _Options = field(default_factory=dict)
+    extra_body: _Json = field(default_factory=dict)
+    extra_headers: _Headers = field(default_factory=dict, repr=False)
     policy: Policy = unset(Policy)
 
 
@@ -642,8 +655,10 @@ def read_messages(value: MessagesInput, *, where: str = "read_messages") -> tupl
         try:
             messages.append(item if isinstance(item, Message) else Message.model_validate(item))
         except ValueError as error:
-            told = faults_of(error, f"{where}(messages={shown(value, secret=True)})", f"messages[{place}]")
-            raise ValueError(told) from None
+            refusal = refusal_of(error, f"{where}(messages={shown(value, secret=True)})", f"messages[{place}]")
+        else:
+            continue
+        raise refusal
     if not messages:
         raise ValueError(f"{where}(messages={shown(value)}): messages is empty: give at least one")
     return tuple(messages)
@@ -663,12 +678,12 @@ def read_tools(tools: Sequence[ToolInput], *, where: str = "read_tools") -> tupl
                 else Tool.of(tool)
             )
         except (TypeError, ValueError) as error:
-            kind = ValueError if isinstance(error, ValueError) else TypeError
             head, at = f"{where}(tools={shown(tools)})", f"tools[{place}]"
-            told = faults_of(error, head, at) if isinstance(error, ValueError) else f"{head}: {at}: {error}"
+            of_type = TypeError(f"{head}: {at}: {error}")
+            refusal = refusal_of(error, head, at) if isinstance(error, ValueError) else of_type
         else:
             continue
-        raise kind(told)
+        raise refusal
     return tuple(read)
 
 

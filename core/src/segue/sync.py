@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, Unpack, ca
 from typing_extensions import TypeVar
 
 from .chain.calls import closed
+from .client.arguments import NOTHING_SAID
 from .client.client import Client as AsyncClient
-from .client.misnamed import known_arguments
+from .client.misnamed import known_arguments, refused
 from .events import TextDelta
 from .frames import forgetful
 from .transport import AiohttpTransport
@@ -130,6 +131,9 @@ class Client:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    if not TYPE_CHECKING:  # which knows it
+        __aenter__ = __aexit__ = refused("sync.Client: write `with Client() as client`; with async use segue.Client")
+
     def close(self) -> None:
         """Close the connections and end the thread; calls in other threads, and all later ones, raise ClosedError."""
         with _lock:
@@ -191,7 +195,7 @@ class Client:
     @forgetful
     def chat(
         self,
-        messages: MessagesInput,
+        messages: MessagesInput = NOTHING_SAID,
         *,
         model: str | None = None,
         needs: NeedsInput | None = None,
@@ -248,7 +252,7 @@ class Client:
     @forgetful
     def stream(
         self,
-        messages: MessagesInput,
+        messages: MessagesInput = NOTHING_SAID,
         *,
         model: str | None = None,
         needs: NeedsInput | None = None,
@@ -399,6 +403,10 @@ class Stream(Generic[T]):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    if not TYPE_CHECKING:  # which knows it
+        __aenter__ = __aexit__ = refused("stream: write `with client.stream(…) as stream`; with async use segue.Client")
+        __aiter__ = refused("stream: write `for event in stream`; with async use segue.Client")
 
     def close(self) -> None:
         """Stop the stream; the rest of the answer is not read."""

@@ -32,14 +32,16 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
     from pydantic_core import CoreConfig, SchemaValidator
 
-__all__ = ["Before", "Limits", "Value", "faults_of", "filled", "like", "made", "unset"]
+    from .constraints import Constraint, Fault
+
+__all__ = ["Before", "Check", "Limits", "Value", "faults_of", "filled", "like", "made", "refusal_of", "unset"]
 
 V = TypeVar("V", bound="Value")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(dataclasses.field,))
 class Value:
-    """A frozen value with checked keyword fields; wrong fields raise a ValueError of one line.
+    """A frozen value with checked keyword fields; wrong ones raise a TypeError or ValueError of one line.
 
     It is a standard dataclass, so that it can be a field of pydantic models, and of everything that uses them. A
     subclass may have ``_read``, which gets the input before it is checked, and ``_check``, which gets the value
@@ -83,10 +85,10 @@ class Value:
         try:
             _validator(type(self)).validate_python(fields, self_instance=self)
         except ValueError as error:
-            told = _refusal(type(self), error, where, fields)
+            refusal = _refusal(type(self), error, where, fields)
         else:
             return
-        raise ValueError(told)  # without pydantic's own, which fills a page
+        raise refusal  # without pydantic's own, which fills a page
 
     @classmethod
     def model_validate(cls, value: object) -> Self:
@@ -187,6 +189,26 @@ class Before:
         return core_schema.no_info_before_validator_function(self._function, handler(source))
 
 
+class Check:
+    """In ``Annotated``: a constraint that the value must satisfy too; the error names the part that is wrong."""
+
+    def __init__(self, constraint: Constraint) -> None:
+        self._constraint: Final = constraint
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import PydanticCustomError, core_schema
+
+        def check(value: object) -> object:
+            fault = self._constraint.fault(value)
+            if fault is None:
+                return value
+            # A function: pydantic writes the values here as text, and the wrong one may be long or secret.
+            told = {"fault": lambda: fault, "place": fault.place, "wanted": fault.wanted}
+            raise PydanticCustomError("segue_fault", "it{place} must be {wanted}", told)
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+
 class Limits:
     """In ``Annotated``: limits with pydantic's names, ``ge``, ``min_length``, ``pattern``, ``strict``, …"""
 
@@ -213,7 +235,7 @@ class OneOf:
 
 
 def made(where: str, kind: type[V], fields: dict[str, Any]) -> V:
-    """The value that arguments of the call ``where`` make; ValueError of one line that names the call."""
+    """The value that arguments of the call ``where`` make; the TypeError or ValueError of one line names the call."""
     value = object.__new__(kind)
     value._fill(where, fields)
     return value
@@ -290,8 +312,8 @@ def _by_name(kind: type[Value], places: tuple[object, ...]) -> str:
     return f"{kind.__name__}({told}): give the fields by name: {kind.__name__}({form})"
 
 
-def _refusal(kind: type[Value], error: ValueError, where: str, given: Mapping[str, object]) -> str:
-    """Why a value cannot be made of these arguments of ``where``."""
+def _refusal(kind: type[Value], error: ValueError, where: str, given: Mapping[str, object]) -> TypeError | ValueError:
+    """The error for these arguments of ``where``."""
     names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = next((name for name in given if name not in names), None)
     if unknown is None:
@@ -301,7 +323,7 @@ def _refusal(kind: type[Value], error: ValueError, where: str, given: Mapping[st
     near = difflib.get_close_matches(unknown, names, n=1)
     known = ", ".join(sorted(names - {"type"}))
     help_ = f"did you mean {near[0]!r}?" if near else f"known are {known}"
-    return f"{where}({unknown}=…): unknown argument {unknown!r}; {help_}"
+    return TypeError(f"{where}({unknown}=…): unknown argument {unknown!r}; {help_}")
 
 
 class _Wrong(NamedTuple):
@@ -314,6 +336,9 @@ class _Wrong(NamedTuple):
     is_word: bool
     """Whether one of a few words is expected, so that a wrong one cannot be a prompt or a key."""
 
+    is_type: bool = False
+    """Whether the value has a wrong type, which is a TypeError."""
+
 
 def faults_of(error: ValueError, where: str = "", place: str = "") -> str:
     """The faults on one line, each with its place below ``place``; texts in the value are not shown."""
@@ -323,7 +348,15 @@ def faults_of(error: ValueError, where: str = "", place: str = "") -> str:
     return f"{where}: {line}" if where else line
 
 
-def _arguments_fault(kind: type[Value], error: ValueError, where: str, given: Mapping[str, object]) -> str:
+def refusal_of(error: ValueError, where: str = "", place: str = "") -> TypeError | ValueError:
+    """The error with the text of `faults_of`: a TypeError if a value has a wrong type."""
+    faults = _faults(error)
+    return (TypeError if faults and faults[0].is_type else ValueError)(faults_of(error, where, place))
+
+
+def _arguments_fault(
+    kind: type[Value], error: ValueError, where: str, given: Mapping[str, object]
+) -> TypeError | ValueError:
     """What is wrong with arguments, on one line, as `segue.constraints.check` writes it."""
     of_text = kind._shows_text  # noqa: SLF001 - its own kind
     faults = [
@@ -332,14 +365,16 @@ def _arguments_fault(kind: type[Value], error: ValueError, where: str, given: Ma
     ]
     told = [_told(fault, "", of_text=of_text) for fault in faults]
     first = faults[0]
+    is_missing = first.sentence == _MISSING and first.place not in given and first.place.isidentifier()
+    of_kind = TypeError if first.is_type or is_missing else ValueError
     name = re.split(r"[.\[ ]", told[0], maxsplit=1)[0]  # a sentence begins with it too
     if name not in given:
-        return f"{where}: {'; '.join(dict.fromkeys(told))}"
+        return of_kind(f"{where}: {'; '.join(dict.fromkeys(told))}")
     value = shown(given[name], secret=not of_text)
     if first.place == name and not first.sentence:
         value = _value_of(first, of_text=of_text)
         told[0] = f"{name} must be {first.wanted}"
-    return f"{where}({name}={value}): {'; '.join(dict.fromkeys(told))}"
+    return of_kind(f"{where}({name}={value}): {'; '.join(dict.fromkeys(told))}")
 
 
 def _faults(error: ValueError) -> list[_Wrong]:
@@ -367,24 +402,30 @@ def _merged(faults: list[_Wrong]) -> _Wrong:
     if len(faults) == 1 or any(fault.sentence for fault in faults):
         return next((fault for fault in faults if fault.sentence), first)
     wanted = list(dict.fromkeys(fault.wanted for fault in faults))
-    return first._replace(wanted=" or ".join(wanted))
+    return first._replace(wanted=" or ".join(wanted), is_type=all(fault.is_type for fault in faults))
 
 
 def _read(told: Any) -> _Wrong:
     kind, place, given, context = told["type"], _place(told["loc"]), told["input"], told.get("ctx", {})
     wanted, sentence, is_word = _WANTED.get(kind, ""), "", False
+    is_type = kind.endswith("_type") or kind in _OF_TYPES
     match kind:
+        case "segue_fault":
+            fault: Fault = context["fault"]()
+            wanted, given, is_type = fault.wanted, fault.value, fault.kind is TypeError
+            place += fault.place
         case "missing":
-            sentence = "is missing"
+            sentence = _MISSING
         case "extra_forbidden" | "unexpected_keyword_argument":
             sentence = "is not a known field"
         case "literal_error":
-            wanted, is_word = str(context["expected"]), True
+            wanted, is_word, is_type = str(context["expected"]), True, not isinstance(given, str)
         case "union_tag_invalid":
             wanted, is_word = str(context["expected_tags"]), True
             given, place = str(context["tag"]), f"{place}.type"
         case "union_tag_not_found":
             wanted = "a part, such as TextPart(text=…), or a dict such as {'type': 'text', 'text': …}"
+            is_type = not hasattr(given, "keys")
         case "dataclass_type" | "model_type":
             wanted = f"a {context['class_name']} or a dict"
         case "is_instance_of":
@@ -400,9 +441,11 @@ def _read(told: Any) -> _Wrong:
                 wanted = f"a number {limit}"
             else:
                 sentence = f": {message}"
-    return _Wrong(place, given, wanted, sentence, is_word)
+    return _Wrong(place, given, wanted, sentence, is_word, is_type)
 
 
+_MISSING: Final = "is missing"
+_OF_TYPES: Final = frozenset({"is_instance_of", "int_from_float"})
 _OF_LIMITS: Final = frozenset({"greater_than_equal", "greater_than", "less_than_equal", "less_than"})
 
 

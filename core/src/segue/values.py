@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from operator import attrgetter
 from reprlib import recursive_repr
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from .frames import forget_locals, forgetful
 
@@ -106,7 +107,8 @@ class _Signature:
         if (write := getattr(kind.__init__, "write", None)) is not None:
             write()
         whole = inspect.signature(kind.__init__)
-        return whole.replace(parameters=list(whole.parameters.values())[1:], return_annotation=inspect.Signature.empty)
+        own = [each for each in list(whole.parameters.values())[1:] if each.kind is not each.VAR_KEYWORD]
+        return whole.replace(parameters=own, return_annotation=inspect.Signature.empty)
 
 
 # ── methods of one class ─────────────────────────────────────────────────────────────────────────────
@@ -195,6 +197,7 @@ def _written_init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
     names: dict[str, Any] = {
         "__name__": kind.__module__, "_of": _set, "_open": _open(kind), "_kind": kind, "_missing": dataclasses.MISSING,
     }  # fmt: skip
+    is_checked = hasattr(kind, "__post_init__")
     parameters: list[str] = ["*"] if by_name and fields else []
     defaults: list[str] = []
     lines: list[str] = []
@@ -212,13 +215,16 @@ def _written_init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
         parameters.append(parameter)
         lines.append(f"    self.{each.name} = {each.name}")
         inherited.append(f"    _of(self, {each.name!r}, {each.name})")
+    if is_checked:  # one that users make; events and records are not
+        parameters.append("**_more")
+        names["_refuse"] = functools.partial(_refuse, kind, [each.name for each in fields])
+        names["_forget"] = forget_locals
+        defaults[:0] = ["if _more:", "    try:", "        _refuse(_more)"]
+        defaults[3:3] = [f"    {line}" for line in _forgotten(fields)]
     lines = ["if self.__class__ is _kind:", "    _of(self, '__class__', _open)", *lines, "    self.__class__ = _kind"]
     lines += ["else:", *(inherited or ["    pass"])]
-    if hasattr(kind, "__post_init__"):
-        names["_forget"] = forget_locals
-        given = ", ".join(["self", *(each.name for each in fields)])
-        lines += ["try:", "    self.__post_init__()", "except BaseException as _error:"]
-        lines += [f"    del {given}", "    _forget(_error)", "    raise"]
+    if is_checked:
+        lines += ["try:", "    self.__post_init__()", *_forgotten(fields)]
     body = "\n    ".join(defaults + lines)
     exec(f"def __init__(self, {', '.join(parameters)}):\n    {body}\n", names)  # noqa: S102 - as dataclasses makes its own
     made = names["__init__"]
@@ -226,6 +232,19 @@ def _written_init(kind: Any, fields: _Fields, *, by_name: bool) -> Any:
     made.__module__ = kind.__module__
     made.__annotations__ = {each.name: each.type for each in fields} | {"return": None}
     return made
+
+
+def _refuse(kind: Any, known: list[str], given: dict[str, object]) -> NoReturn:
+    """The error for arguments that a class does not have."""
+    from .constraints import unknown_argument  # only where something is wrong
+
+    raise unknown_argument(kind.__name__, next(iter(given)), known)
+
+
+def _forgotten(fields: _Fields) -> list[str]:
+    """The end of a ``try``: an error is raised again, and its frames hold nothing that was given."""
+    given = ", ".join(["self", *(each.name for each in fields), "_more"])
+    return ["except BaseException as _error:", f"    del {given}", "    _forget(_error)", "    raise"]
 
 
 def maker(kind: Callable[..., T]) -> Callable[..., T]:

@@ -7,15 +7,16 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
 from ..capabilities import Needs
-from ..constraints import NAME, Anything, Either, Items, Number, Of, Table, Word, check
+from ..constraints import NAME, Anything, Either, Items, Number, Of, Table, Word, check, known_arguments, shown
 from ..errors import NoCandidateError, PluginError
 from ..events import Notice
 from ..frames import forgetful
+from ..json_text import JSON
 from ..messages import SETTING_NAMES, Request, Settings
 from ..observation import MidStream
 from ..resilience import CONCURRENCY, Balance, Share, arranged, hedge_of, rejections
 from ..transport.deadlines import TIMEOUT, limits_with
-from ..validation import faults_of
+from ..validation import refusal_of
 from ..values import dataclass
 from .attempt import Run
 from .walk import MOST_NOTICES, in_turn
@@ -65,10 +66,10 @@ class Target:
         try:
             Settings.model_validate(dict(self.settings))
         except ValueError as error:
-            told = faults_of(error, "Target(settings=<dict>)", "settings")
+            refusal = refusal_of(error, "Target(settings=<dict>)", "settings")
         else:
             return
-        raise ValueError(told)
+        raise refusal
 
     @property
     def key(self) -> Hashable:
@@ -117,6 +118,7 @@ class Chain:
     __slots__ = ("__weakref__", "_key", "balance", "hedge", "mid_stream", "permitted", "reject", "targets", "timeout")
 
     @forgetful
+    @known_arguments("Chain")
     def __init__(
         self,
         *targets: str | Needs | Chain | Target,
@@ -128,6 +130,10 @@ class Chain:
     ) -> None:
         if not targets:
             raise ValueError(f"Chain(): a chain needs at least one target: {_EACH}")
+        first: object = targets[0]
+        if isinstance(first, (list, tuple)):
+            told = f"targets[0] must be {_EACH}, not {shown(first)}"
+            raise TypeError(f"Chain({shown(first)}): {told}; give the targets one by one: Chain(*targets)")
         check("Chain", "targets", targets, _TARGETS)
         check("Chain", "balance", balance, _BALANCE)
         check("Chain", "mid_stream", mid_stream, MID_STREAM)
@@ -186,7 +192,7 @@ _TARGET: Final[Mapping[str, Constraint]] = {
     "weight": Number(ge=0),
     "timeout": TIMEOUT,
     "settings": Table(Anything(), "a dict of settings by name"),
-    "options": Table(Anything(), "a dict of options by name"),
+    "options": Table(JSON, "a dict of options by name"),
     "concurrency": CONCURRENCY,
 }
 

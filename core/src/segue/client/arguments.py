@@ -9,20 +9,22 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from ..capabilities import Needs
-from ..constraints import ANY_TEXT, Anything, Of, Table, check, shown
+from ..constraints import HEADERS, Anything, Of, Table, check, shown
 from ..json_text import check_json
 from ..messages import (
     NO_SETTINGS,
     SETTING_NAMES,
+    CachePart,
     Output,
     Policy,
     Request,
     Settings,
+    TextPart,
     read_messages,
     read_tools,
     request_with,
 )
-from ..validation import faults_of, made
+from ..validation import made, refusal_of
 from .misnamed import unknown_argument
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from ..capabilities import Need
-    from ..messages import MessagesInput, ReasoningEffort, ToolInput, ToolName
+    from ..messages import Message, MessagesInput, ReasoningEffort, ToolInput, ToolName
     from ..observation import MidStream
     from ..resilience import Hedge, Rejection
     from ..transport import Timeout
@@ -90,9 +92,36 @@ def request_of(messages: MessagesInput, schema: SchemaInput | None, asking: Aski
     where = "stream" if stream else "chat"
     settings, said = _read(where, asking, schema) if asking or schema is not None else (NO_SETTINGS, _NOTHING)
     turns = read_messages(messages, where=where)
+    for place, turn in enumerate(turns):
+        if turn.role == "user" and (not turn.content or (turn.content.__class__ is tuple and _is_empty(turn))):
+            raise ValueError(_empty(where, messages, place))
     if not said:
         return request_with(turns, settings, stream=stream)
     return made(where, Request, {"messages": turns, "settings": settings, "stream": stream, **said})
+
+
+def _is_empty(turn: Message) -> bool:
+    """Whether no part of a message says anything."""
+    return all(isinstance(part, CachePart) or (isinstance(part, TextPart) and not part.text) for part in turn.parts)
+
+
+def _empty(where: str, messages: object, place: int) -> str:
+    told = f"{where}(messages={shown(messages, secret=bool(messages))}): messages"
+    if isinstance(messages, str):
+        return f"{told} must not be empty"
+    return f"{told}[{place}].content must not be empty: a message of the user needs text or a part"
+
+
+NOTHING_SAID: Final[Any] = object()
+"""The default of the argument ``messages``, which has to be given."""
+
+
+def nothing_said(where: str, asking: Asking) -> TypeError:
+    """The error for a call without messages; they may have been given under another name."""
+    unknown = next((name for name in asking if name not in {*_HOW, *_SAID, *SETTING_NAMES}), None)
+    if unknown is not None:
+        return TypeError(unknown_argument(where, unknown))
+    return TypeError(f"{where}(): messages is missing: give text or a list of messages as the first argument")
 
 
 def _read(where: str, asking: Asking, schema: SchemaInput | None) -> tuple[Settings, Mapping[str, Any]]:
@@ -107,8 +136,6 @@ def _read(where: str, asking: Asking, schema: SchemaInput | None) -> tuple[Setti
     for name, constraint in TABLES.items():
         if name in said:
             check(where, name, said[name], constraint, secret=True)
-    if "extra_body" in said:
-        check_json(where, "extra_body", said["extra_body"])
     if "tools" in said:
         said["tools"] = read_tools(said["tools"], where=where)
     if schema is not None:
@@ -119,7 +146,7 @@ def _read(where: str, asking: Asking, schema: SchemaInput | None) -> tuple[Setti
 TABLES: Final = {
     "options": Table(Of(Mapping, "a dict"), "a dict of options by the provider's name, each a dict"),
     "extra_body": Table(Anything(), "a dict"),
-    "extra_headers": Table(ANY_TEXT, "a dict of text by name"),
+    "extra_headers": HEADERS,
 }
 """The arguments that are dicts and may hold secrets."""
 
@@ -144,14 +171,14 @@ def _output(where: str, schema: SchemaInput) -> Output:
 
 @contextlib.contextmanager
 def named(where: str, place: str = "") -> Iterator[None]:
-    """Turn pydantic's error of several lines into a ValueError of one line."""
+    """Turn pydantic's error of several lines into a TypeError or ValueError of one line."""
     try:
         yield
     except ValueError as error:
-        told = faults_of(error, where, place)
+        refusal = refusal_of(error, where, place)
     else:
         return
-    raise ValueError(told)
+    raise refusal
 
 
 def with_implied(needs: Needs, implied: Sequence[Need], *, lenient: bool) -> Needs:

@@ -44,7 +44,6 @@ from ..errors import (
 from ..events import Embeddings, EmbedReply, Finish, Notice, Start, TextDelta, flow_of
 from ..frames import forget_locals, forgetful, forgetful_async, raised_at
 from ..generator.provider import not_a_generator
-from ..json_text import check_json
 from ..messages import EmbedRequest, MessagesInput, Policy, Request
 from ..observation import HealthSnapshot, Observers
 from ..plugins.layers import Layer, Layers
@@ -69,7 +68,17 @@ from ..transport import AiohttpTransport, Timeout, at_most, foreign_error, limit
 from ..validation import made
 from ..values import dataclass
 from ..wire.blotting import blot, blotted, secrets_in, secrets_of
-from .arguments import NO_NEEDS, NO_REQUEST, Asking, SchemaInput, named, request_of, with_implied
+from .arguments import (
+    NO_NEEDS,
+    NO_REQUEST,
+    NOTHING_SAID,
+    Asking,
+    SchemaInput,
+    named,
+    nothing_said,
+    request_of,
+    with_implied,
+)
 from .constraints import (
     EMBED,
     PROBE,
@@ -82,7 +91,7 @@ from .constraints import (
     needs_given,
 )
 from .hints import Asked, add_hints
-from .misnamed import known_arguments
+from .misnamed import known_arguments, refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -224,6 +233,11 @@ class Client:
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
+    if not TYPE_CHECKING:  # which knows it
+        __enter__ = __exit__ = refused(
+            "Client: write `async with Client() as client`; without async use segue.sync.Client"
+        )
+
     async def aclose(self) -> None:
         """Close all connections; calls under way, and all later ones, raise ClosedError."""
         await self._calls.close()
@@ -316,7 +330,7 @@ class Client:
 
     async def chat(
         self,
-        messages: MessagesInput,
+        messages: MessagesInput = NOTHING_SAID,
         *,
         model: str | None = None,
         needs: NeedsInput | None = None,
@@ -383,7 +397,7 @@ class Client:
 
     def stream(
         self,
-        messages: MessagesInput,
+        messages: MessagesInput = NOTHING_SAID,
         *,
         model: str | None = None,
         needs: NeedsInput | None = None,
@@ -417,6 +431,8 @@ class Client:
         if self._calls.is_closed:
             self._calls.check()
         where = "chat" if whole else "stream"
+        if messages is NOTHING_SAID:
+            raise nothing_said(where, asking)
         check_model(where, model)
         if chain is not None and (model is not None or needs is not None):
             raise TypeError(f"{where}: give either chain=, or model= and needs=")
@@ -519,8 +535,6 @@ class Client:
         check_model("embed", model)
         if chain is not None and (model is not None or needs is not None):
             raise TypeError("embed: give either chain=, or model= and needs=")
-        if extra_body is not None:
-            check_json("embed", "extra_body", extra_body)
         wanted = needs_given("embed", needs, self._config.needs)
         chosen = None if chain is None else self._chain("embed", chain)
         said = {
@@ -1405,6 +1419,12 @@ class Stream(Generic[T]):
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+    if not TYPE_CHECKING:  # which knows it
+        __enter__ = __exit__ = refused(
+            "stream: write `async with client.stream(…) as stream`; without async use segue.sync.Client"
+        )
+        __iter__ = refused("stream: write `async for event in stream`; without async use segue.sync.Client")
 
     async def aclose(self) -> None:
         """Stop the stream; the rest of the answer is not read."""

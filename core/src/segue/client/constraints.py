@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,7 @@ from ..constraints import (
     Text,
     Word,
     check,
+    shown,
 )
 from ..observation import TOLD
 from ..plugins.middleware import CHANGES
@@ -125,8 +127,9 @@ _SECRET: Final = frozenset({
 })  # fmt: skip
 """Arguments that may hold keys or messages."""
 
+_INPUT: Final = Text("text that is not empty", empty=True, fits=bool)
 EMBED: Final[Mapping[str, Constraint]] = {
-    "inputs": Either(ANY_TEXT, Items(ANY_TEXT, empty=False), wanted="text or a list of texts, not empty"),
+    "inputs": Either(_INPUT, Items(_INPUT, empty=False), wanted="text or a list of texts, not empty"),
     "dimensions": Either(Number(ge=1, whole=True), NOTHING),
     "purpose": Either(Word("query", "document"), NOTHING),
     "timeout": TIMEOUT,
@@ -152,10 +155,36 @@ def check_arguments(where: str, given: Mapping[str, Any], constraints: Mapping[s
 def check_client(given: Mapping[str, Any]) -> None:
     """Check the arguments of `Client`."""
     check_arguments("Client", given, CLIENT)
+    _check_keys(given["api_keys"] or {})
 
 
-def check_model(where: str, model: str | None) -> None:
+def _check_keys(keys: Mapping[str, Any]) -> None:
+    """ValueError, without the key, for what the file would not accept as a key; empty text is not a key."""
+    if not keys:
+        return
+    from ..config.secrets import Reference
+
+    models = sys.modules.get("pydantic")  # a SecretStr can only be there if this is
+    for name, given in keys.items():
+        key = given
+        if models is not None and isinstance(key, models.SecretStr):
+            key = key.get_secret_value()
+        if not isinstance(key, str) or not key:
+            continue
+        try:
+            Reference(key)
+        except ValueError as error:
+            told = f"Client(api_keys=<dict>): api_keys[{shown(name)}] {error}"
+        else:
+            continue
+        raise ValueError(told)
+
+
+def check_model(where: str, model: object) -> None:
     """Check the argument ``model``."""
+    if isinstance(model, (list, tuple)):
+        advice = "; for several models use chain=[…]" if where in {"chat", "stream", "embed"} else ""
+        raise TypeError(f"{where}(model={shown(model)}): model must be {_MODEL.wanted}{advice}")
     if model is not None and (model.__class__ is not str or not model):
         check(where, "model", model, _MODEL)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, ParamSpec, TypeVar
 
+from .. import constraints
 from ..display import nearest
 from ..messages import SETTING_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["known_arguments", "unknown_argument"]
+__all__ = ["known_arguments", "refused", "unknown_argument"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -211,19 +211,14 @@ def _instead_at_client(name: str) -> str | None:
 
 
 def known_arguments(where: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A decorator: an argument with an unknown name is a TypeError that says what to write instead."""
+    """`segue.constraints.known_arguments` with the names that this module knows."""
+    return constraints.known_arguments(where, lambda where, name, _: TypeError(unknown_argument(where, name)))
 
-    def decorated(function: Callable[P, R]) -> Callable[P, R]:
-        code = function.__code__
-        names = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
-        @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            if not kwargs.keys() <= names:
-                told = unknown_argument(where, next(name for name in kwargs if name not in names))
-                raise TypeError(told)
-            return function(*args, **kwargs)
+def refused(told: str) -> Any:
+    """A method that raises a TypeError: for a way to use an object that looks right, but is not."""
 
-        return call
+    def refuse(*_: object) -> NoReturn:
+        raise TypeError(told)
 
-    return decorated
+    return refuse

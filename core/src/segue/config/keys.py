@@ -77,6 +77,8 @@ def key_sources(
         text = given if isinstance(given, str) else given.get_secret_value()
         where = f"the key of {name!r} in code"
         try:
+            if not isinstance(text, str):
+                raise ValueError("is not text")
             yield KeySource("code", where, Reference(text, where=where, environ=environ))
         except ValueError as error:
             yield KeySource("code", where, None, f"{where} {error}")

@@ -9,9 +9,8 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -42,8 +41,13 @@ from ..constraints import (
     Seconds,
     Share,
     constraint_of,
+    is_address,
+    is_base_url,
+    is_header_name,
+    is_header_text,
 )
 from ..errors import NeedsSyntaxError
+from ..json_text import JSON
 from ..messages import SETTING_NAMES, Settings
 from ..observation import MidStream  # noqa: TC001 - pydantic looks it up
 from ..resilience import Balance, Breaker, Budget, Hedge, Retry
@@ -58,8 +62,6 @@ _PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _FACT: Final = re.compile(r"[a-z][a-z0-9_]*")
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:-]+")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 5.6.2, token
-_HEADER_TEXT: Final = re.compile(r"[\t -~\xa0-\xff]*")
 _MOST_SHOWN: Final = 60
 
 
@@ -71,13 +73,17 @@ def _wrong(reason: str) -> PydanticCustomError:
     return PydanticCustomError("segue", "{reason}", {"reason": reason})
 
 
-def _matching(pattern: re.Pattern[str], reason: str) -> AfterValidator:
+def _fitting(fits: Callable[[str], object], reason: str) -> AfterValidator:
     def check(text: str) -> str:
-        if not pattern.fullmatch(text):
+        if not fits(text):
             raise _wrong(reason)
         return text
 
     return AfterValidator(check)
+
+
+def _matching(pattern: re.Pattern[str], reason: str) -> AfterValidator:
+    return _fitting(pattern.fullmatch, reason)
 
 
 def _read_needs(value: object) -> Needs:
@@ -114,30 +120,24 @@ def _read_fact(value: object) -> object:
 
 
 def _check_base_url(url: str) -> str:
-    if _url_fault(url) is not None or _has_user(url) or urlsplit(url).query or urlsplit(url).fragment:
+    if not is_base_url(url):
         raise _wrong(
             "must be an address that begins with http:// or https://, without user, password, query or fragment"
         )
     return url
 
 
+def _check_options(options: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    fault = JSON.fault(options)
+    if fault is not None:
+        raise _wrong("has a value that JSON cannot express, such as nan or inf")
+    return options
+
+
 def _check_proxy(url: str) -> str:
-    if _url_fault(url) is not None:
+    if not is_address(url):
         raise _wrong("must be an address that begins with http:// or https://")
     return url
-
-
-def _url_fault(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-        is_well = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 0) >= 0
-    except ValueError:
-        is_well = False
-    return None if is_well and url.isprintable() and " " not in url else "no address"
-
-
-def _has_user(url: str) -> bool:
-    return "@" in urlsplit(url).netloc
 
 
 def _read_rule(value: object) -> PluginRule:
@@ -185,6 +185,7 @@ ProviderName: TypeAlias = Annotated[
 ]
 ModelName: TypeAlias = Annotated[str, _matching(re.compile(r"[^/]+/.+"), "must be provider/model")]
 Address: TypeAlias = Annotated[str, AfterValidator(_check_base_url)]
+Options: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_check_options)]
 Proxy: TypeAlias = Annotated[str, AfterValidator(_check_proxy)]
 Rule: TypeAlias = Annotated[PluginRule, PlainValidator(_read_rule, json_schema_input_type=str)]
 DistributionName: TypeAlias = Annotated[
@@ -192,8 +193,8 @@ DistributionName: TypeAlias = Annotated[
 ]
 Quirk: TypeAlias = Annotated[str, AfterValidator(_check_quirk)]
 VariableName: TypeAlias = Annotated[str, _matching(_VARIABLE, "must be the name of a variable")]
-HeaderName: TypeAlias = Annotated[str, _matching(_HEADER, "is not a header name")]
-HeaderText: TypeAlias = Annotated[str, _matching(_HEADER_TEXT, "contains characters that are not allowed in a header")]
+HeaderName: TypeAlias = Annotated[str, _fitting(is_header_name, "is not a header name")]
+HeaderText: TypeAlias = Annotated[str, _fitting(is_header_text, "contains characters that are not allowed in a header")]
 
 
 # ── tables ───────────────────────────────────────────────────────────────────────────────────────────
@@ -266,7 +267,7 @@ class TargetTable(_Table):
     settings: dict[str, JsonValue] = Field(
         default_factory=dict, description="Settings such as `temperature`, used if a call does not set them."
     )
-    options: dict[str, JsonValue] = Field(
+    options: Options = Field(
         default_factory=dict, repr=False, description="Options of its provider, used if a call does not set them."
     )
     concurrency: Positive | None = Field(
@@ -373,7 +374,7 @@ class ProviderTable(_Table):
         "`keyring:NAME`, or the key itself.",
     )
     base_url: Address | None = Field(default=None, description="Its address, instead of the usual one.")
-    options: dict[str, JsonValue] = Field(
+    options: Options = Field(
         default_factory=dict, repr=False, description="Options for every call; they depend on the provider."
     )
     headers: dict[HeaderName, HeaderText] = Field(

@@ -15,7 +15,6 @@ from ..constraints import (
     FLAG,
     NAME,
     NOTHING,
-    Anything,
     Either,
     Fault,
     Items,
@@ -27,6 +26,7 @@ from ..constraints import (
     check,
 )
 from ..errors import ConfigError
+from ..json_text import JSON
 from ..values import dataclass
 
 if TYPE_CHECKING:
@@ -323,7 +323,7 @@ _CONFORMANCE: Final[Mapping[str, Constraint]] = {
     "level": Word(*get_args(Level)),
     "wire": OPTIONAL_NAME,
     "cassettes": OPTIONAL_NAME,
-    "options": Table(Anything(), "a dict of options by name"),
+    "options": Table(JSON, "a dict of options by name"),
     "expected_failures": TEXTS,
 }
 _SPEC: Final[Mapping[str, Constraint]] = {

@@ -6,7 +6,7 @@ from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from ..constraints import ANY_TEXT, NAME, Items, Text, Word, check
+from ..constraints import ANY_TEXT, BASE_URL, HEADERS, NAME, Items, Word, check
 from ..errors import ConfigError
 from ..values import dataclass
 from .contract import FACTS, MODELS, NAMES, OPTIONAL_NAME, PROVIDER_NAME, TEXTS, Conformance, ProviderSpec
@@ -73,7 +73,7 @@ class Host:
 
     def _is_secret(self, name: str) -> bool:
         """Whether an error may not show this field."""
-        return name == "headers" or (name == "url" and isinstance(self.url, str) and "@" in self.url)
+        return name == "headers" or (name == "url" and isinstance(self.url, str) and bool({*"@?#"} & {*self.url}))
 
     def check_quirks(self) -> None:
         """Raise ValueError for a quirk that the wire does not have; separate, because it imports the wire."""
@@ -100,23 +100,17 @@ class Host:
         )
 
 
-def _is_address(url: str) -> bool:
-    scheme, separator, rest = url.partition("://")
-    host = rest.partition("/")[0].rpartition("@")[2]
-    return scheme in {"http", "https"} and bool(separator and host) and url.isprintable() and " " not in url
-
-
 _WIRE: Final = Word(*get_args(Wire))
 _HOST: Final[Mapping[str, Constraint]] = {
     "name": PROVIDER_NAME,
-    "url": Text("a URL that starts with http:// or https://", fits=_is_address),
+    "url": BASE_URL,
     "env": NAMES,
     "models": MODELS,
     "capabilities": FACTS,
     "wire": _WIRE,
     "wires": Items(_WIRE),
     "quirks": Items(NAME, "a list of names of quirks"),
-    "headers": TEXTS,
+    "headers": HEADERS,
     "base_url_env": OPTIONAL_NAME,
     "key_url": OPTIONAL_NAME,
     "start": OPTIONAL_NAME,

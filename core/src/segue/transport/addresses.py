@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from ..constraints import Text
+from ..constraints import Text, is_address
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def proxy_url(proxy: str | None) -> URL | None:
         url = URL(proxy)
     except ValueError:
         url = URL()
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not url.host or not is_address(proxy):
         raise ConfigError("proxy must be a URL like http://127.0.0.1:3128")  # the value may hold a password
     return url
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+import functools
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from jiter import from_json as read  # as this is called for each event
 
 from ..errors import ProtocolError
 from ..json_text import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def json_object(payload: bytes | str) -> dict[str, Any]:
@@ -79,3 +86,17 @@ def usd(usage: dict[str, Any]) -> float | None:
         return float(cost)
     ticks = count(usage.get("cost_in_usd_ticks"))
     return None if ticks is None else ticks / 1e10
+
+
+def value_errors(read: Callable[P, R]) -> Callable[P, R]:
+    """A decorator: a value of a wrong type in a client's body is a ValueError like any other fault of it."""
+
+    @functools.wraps(read)
+    def reading(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return read(*args, **kwargs)
+        except TypeError as error:
+            told = str(error)
+        raise ValueError(told)  # outside of the handler: its frames hold the body
+
+    return reading

@@ -36,6 +36,7 @@ from ...messages import (
     ToolName,
     cache_mark,
 )
+from ..reading import value_errors
 from .decode import FINISH, opaque_block, opaque_caller
 from .encode import FIELDS, WIRE, Body, caller_of
 
@@ -52,6 +53,7 @@ _KNOWN: Final = frozenset({"model", "messages", "stream", *_SETTINGS})
 # ── a client's body → request ────────────────────────────────────────────────────────────────────────
 
 
+@value_errors
 def read(body: bytes, *, model: str | None = None) -> tuple[str, Request]:
     """The name of the model and the request in the body of a client; ValueError if the body is not a request.
 

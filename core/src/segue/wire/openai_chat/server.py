@@ -37,6 +37,7 @@ from ...messages import (
     cache_mark,
 )
 from ...validation import faults_of
+from ..reading import value_errors
 from .decode import FINISH
 from .encode import WIRE, reasoning_detail, tool_calls
 
@@ -56,6 +57,7 @@ _KNOWN: Final = frozenset(
 # ── a client's body → request ────────────────────────────────────────────────────────────────────────
 
 
+@value_errors
 def read(body: bytes, *, model: str | None = None) -> tuple[str, Request]:
     """The name of the model and the request in the body of a client; ValueError if the body is not a request.
 

@@ -38,6 +38,7 @@ from ...messages import (
     ToolCall,
     ToolName,
 )
+from ..reading import value_errors
 from .decode import CALLS, INCOMPLETE
 from .encode import LOGPROBS, WIRE, Body, namespace_of, opaque_item
 
@@ -61,6 +62,7 @@ _KNOWN: Final = frozenset({"model", "input", "instructions", "stream", *_SETTING
 # ── a client's body → request ────────────────────────────────────────────────────────────────────────
 
 
+@value_errors
 def read(body: bytes) -> tuple[str, Request]:
     """The name of the model and the request in the body of a client; ValueError if the body is not a request.
 
