@@ -106,6 +106,7 @@ def refusal(status: int, message: str, code: str | None = None) -> Status:
 
 
 WRONG_KEY = refusal(401, f"Incorrect API key provided: {KEY}.", "invalid_api_key")
+ANSWER = b'{"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}'
 NO_MODEL = refusal(404, "No.", "model_not_found")
 ROWS = (
     # ── what the host says ───────────────────────────────────────────────────────────────────────────
@@ -152,6 +153,18 @@ ROWS = (
         host=[refusal(500, "No.")],
         requests=3,
         err="error: openai: HTTP 500 (after 3 attempts)\n  the host says: No.\n",
+    ),
+    Row(
+        "failures of several models after retries",
+        ("chat", "-m", "own/m", "-m", "own/n", "-m", "openai/m", "Hi"),
+        config=OWN,
+        environ=OPENAI | {"SEGUE_RETRY_COUNT": "1", "SEGUE_RETRY_BASE": "0.001"},
+        host=[refusal(500, "No.")],
+        requests=6,
+        err=(
+            "error: all 3 candidates failed: own (2 models): HTTP 500 (after 4 attempts); "
+            "openai/m: HTTP 500 (after 2 attempts)\n  own: the host says: No.\n  openai: the host says: No.\n"
+        ),
     ),
     # ── as JSON ──────────────────────────────────────────────────────────────────────────────────────
     Row(
@@ -307,6 +320,39 @@ ROWS = (
             "set base_url of [providers.own] in {home}/.config/segue/segue.toml:1 to {url}\n"
         ),
     ),
+    *(
+        Row(
+            f"a page with status 200 at the right address: {' '.join(arguments)}",
+            arguments,
+            environ=OPENAI,
+            host=[Garbage(b"\n<html><title>Sign in</title></html>", content_type="text/html; charset=utf-8")],
+            err=(
+                f"error: openai: the host sent a web page (HTML) instead of JSON: {{url}}/{path}\n"
+                "  the host says: Sign in\n  hint: the address comes from OPENAI_BASE_URL in the environment\n"
+            ),
+        )
+        for arguments, path in (
+            (ASK, "chat/completions"),
+            (("chat", "--no-stream", "-m", "openai/m", "Hi"), "chat/completions"),
+            (("embed", "-m", "openai/text-embedding-3-small", "Hi"), "embeddings"),
+            (("models", "--live", "--provider", "openai"), "models"),
+        )
+    ),
+    Row(
+        "JSON that is sent as a page",
+        ("chat", "-m", "own/m", "Hi"),
+        config=OWN,
+        code=0,
+        host=[Garbage(ANSWER, content_type="text/html")],
+        out="hello\n",
+    ),
+    Row(
+        "a list of models that is not JSON",
+        ("models", "--live", "--provider", "openai"),
+        environ=OPENAI,
+        host=[Garbage(b"hello", content_type="text/plain")],
+        err="error: openai: the list of models is not JSON: {url}/models\n",
+    ),
     Row(
         "an address that is a whole one",
         ("chat", "-m", "own/m", "Hi"),
@@ -326,6 +372,7 @@ ROWS = (
         host=[refusal(404, "No such model.", "model_not_found")],
         err=(
             "error: own: HTTP 404 (model_not_found): {url}/chat/completions\n  the host says: No such model.\n"
+            "  hint: `segue models --live --provider own` lists the models of this host\n"
         ),
     ),
     Row(
@@ -501,7 +548,7 @@ ROWS = (
         host=[NO_MODEL],
         err=(
             "error: openai: HTTP 404 (model_not_found): {url}/chat/completions\n  the host says: No.\n"
-            "  hint: openai declares no model 'gpt-5.4-mnii'; did you mean 'gpt-5.4-mini'?\n"
+            "  hint: openai does not declare the model 'gpt-5.4-mnii'; did you mean 'gpt-5.4-mini'?\n"
         ),
     ),
     Row(
@@ -511,7 +558,26 @@ ROWS = (
         code=0,
         out="hello\n",
         err=(
-            "note: model: not a declared model: its facts are unknown; did you mean 'openai/gpt-5.4-mini'?\n"
+            "note: model: openai does not declare the model 'gpt-5.4-mnii': its facts are unknown; "
+            "did you mean 'openai/gpt-5.4-mini'?\n"
+        ),
+    ),
+    Row(
+        "a model that is not declared, and has no name near it, and the host has it",
+        ("chat", "-m", "openai/zzz", "Hi"),
+        environ=OPENAI,
+        code=0,
+        out="hello\n",
+        err="note: model: openai does not declare the model 'zzz': its facts are unknown\n",
+    ),
+    Row(
+        "a model that has no name near it, and the host has not",
+        ("chat", "-m", "openai/zzz", "Hi"),
+        environ=OPENAI,
+        host=[NO_MODEL],
+        err=(
+            "error: openai: HTTP 404 (model_not_found): {url}/chat/completions\n  the host says: No.\n"
+            "  hint: `segue models --live --provider openai` lists the models of this host\n"
         ),
     ),
     *(

@@ -47,7 +47,7 @@ def test_a_name_leads_to(model: str | None, found: list[str]) -> None:
 def test_an_undeclared_model_is_a_candidate_with_a_note() -> None:
     """Of a model that its provider does not declare nothing is known, so it meets no need."""
     (candidate,) = select(OFFERS, model="zoo/new").candidates
-    assert candidate.notes == ("not a declared model: its facts are unknown",)
+    assert candidate.notes == ("zoo does not declare the model 'new': its facts are unknown",)
     assert names(select(OFFERS, model="zoo/new", needs=Needs("working?"))) == ["zoo/new"]
     assert names(select(OFFERS, model="zoo/new", needs=Needs("working"))) == []
 

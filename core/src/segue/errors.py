@@ -319,8 +319,12 @@ class StreamBrokenError(ProviderError):
 
 
 class ProtocolError(ProviderError):
-    """The response is not valid for the wire: a wrong encoding, invalid JSON, or too much data."""
+    """The response is not valid for the wire: a wrong encoding, invalid JSON, or too much data.
 
+    ``is_page`` means that the host sent a web page (HTML) with a status of success.
+    """
+
+    is_page: bool = False
     shows_address: ClassVar[bool] = True
     default_phase: ClassVar[Phase] = "decode"
 
@@ -540,6 +544,12 @@ class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
         if len(addresses) > 1:  # of some hosts the model is part of the path
             addresses = {origin(address) for address in addresses}
         message = message_of(first, address=addresses.pop() if len(addresses) == 1 else "")
+        made = sum(
+            attempt.outcome != "skipped" and attempt.provider == first.provider and attempt.model in models
+            for attempt in self.attempts
+        )
+        if made > len(models):
+            message = f"{message} (after {made} attempts)"
         return f"{who}: {message}" if who else message
 
     def derive(self, excs: Sequence[ProviderError]) -> AllFailedError:  # type: ignore[override]

@@ -323,7 +323,9 @@ def matched(
         like = next(offer for offer in [*offers, *undeclared] if offer.provider == provider)
         meant = nearest_model(bare, [offer.model.name for offer in offers if offer.provider == provider])
         offers = [replace(like, model=Model(bare, _shared(like)))]
-        unlisted = _UNLISTED if meant is None else f"{_UNLISTED}; did you mean {f'{provider}/{meant}'!r}?"
+        unlisted = f"{provider} does not declare the model {bare!r}: its facts are unknown"
+        if meant is not None:
+            unlisted += f"; did you mean {f'{provider}/{meant}'!r}?"
     else:
         unlisted = None
     ranked: list[tuple[tuple[object, ...], Candidate]] = []
@@ -749,9 +751,6 @@ def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
     if seen is None:
         return offer.model.capabilities
     return offer.model.capabilities.merged(Capabilities({"working": Fact(seen.working, seen.source)}))
-
-
-_UNLISTED: Final = "not a declared model: its facts are unknown"
 
 
 def nearest_model(name: str, declared: Sequence[str]) -> str | None:

@@ -22,7 +22,7 @@ from .faults import as_argument
 from .progress import PROGRESS
 from .replies import attempt_as_json, usage_as_json
 from .terminal import Page, is_terminal, json_line, one_line, output, reserved, write_json
-from .waiting import Waiting
+from .waiting import Waiting, observing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +55,7 @@ def embed(wish: Embedding, *, config: str | None, as_json: bool) -> None:
     with ExitStack() as opened, asyncio.Runner() as runner:
         texts = _texts(wish, opened)
         with reserved(), PROGRESS.during("loading plugins"):
-            observers = (waiting,) if is_terminal(sys.stderr) else ()
+            observers = (observing(waiting),)
             client = Client(config=True if config is None else config, observers=observers)
         try:
             embedding = _Embedder(client, wish, runner, waiting, page)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ..client.client import Client
@@ -11,7 +10,7 @@ from ..errors import message_of
 from ..pricing import rounded
 from .progress import PROGRESS
 from .terminal import is_terminal, one_line, output, reserved, say, write_json
-from .waiting import Waiting
+from .waiting import Waiting, observing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +23,7 @@ _STYLES = {"answered": "green", "failed": "red", "skipped": "red"}
 def probe(targets: Sequence[str], timeout: float, *, config: str | None, as_json: bool) -> bool:
     """Send a request to each, and show the results; True if all answered."""
     waiting = Waiting()
-    observers = (waiting,) if is_terminal(sys.stderr) else ()
+    observers = (observing(waiting),)
 
     async def ask() -> tuple[Attempt, ...]:
         with reserved():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +21,9 @@ from .faults import as_argument
 from .progress import PROGRESS
 from .schemas import read_schema
 from .targets import Choice, find_target, remark_broken
-from .terminal import Page, is_terminal, one_line, output, reserved
+from .terminal import Page, one_line, output, reserved
 from .tools import Tools
-from .waiting import Waiting
+from .waiting import Waiting, observing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +76,7 @@ def record(exchange: Exchange, keeping: Keeping, *, config: str | None) -> None:
     page = Page()
     # Asked once: a second try would be another exchange.
     waiting = Waiting()
-    observers = (waiting,) if is_terminal(sys.stderr) else ()
+    observers = (observing(waiting),)
     with reserved(), PROGRESS.during("loading plugins"):
         client = RecordingClient(
             config=True if config is None else config, retry=Retry(count=0), breaker=None, observers=observers

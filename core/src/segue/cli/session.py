@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
@@ -19,8 +18,8 @@ from .faults import as_argument
 from .progress import PROGRESS
 from .schemas import plain
 from .targets import remark_who
-from .terminal import is_terminal, one_line, reserved, write_json
-from .waiting import Waiting
+from .terminal import one_line, reserved, write_json
+from .waiting import Waiting, observing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -92,8 +91,7 @@ class Session:
     def __init__(self, config: str | None, page: Page, manner: Manner, tools: Tools) -> None:
         self._waiting = Waiting()
         observers: list[Observer] = [_Trace(page)] if manner.trace else []
-        if is_terminal(sys.stderr):
-            observers.append(self._waiting)
+        observers.append(observing(self._waiting))
         with reserved(), PROGRESS.during("loading plugins"):
             self.client: Client = Client(config=True if config is None else config, observers=observers)
         self.page = page

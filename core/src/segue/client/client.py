@@ -76,7 +76,7 @@ from .constraints import (
     direct,
     needs_given,
 )
-from .hints import Asked, add_hints
+from .hints import NO_MODEL, Asked, add_hints
 from .misnamed import known_arguments
 
 if TYPE_CHECKING:
@@ -1230,7 +1230,9 @@ class Client:
         if isinstance(error, ModelNotFoundError):
             meant = nearest_model(model, [offer.model.name for offer in self._offers_of(name)])
             if meant is not None:
-                error.add_note(f"hint: {name} declares no model {model!r}; did you mean {meant!r}?")
+                error.add_note(f"hint: {name} does not declare the model {model!r}; did you mean {meant!r}?")
+            elif error.code == NO_MODEL and isinstance(self._registry.provider(name), ModelLister):
+                error.add_note(f"hint: `segue models --live --provider {name}` lists the models of this host")
         add_hints(error, Asked(name, spec, self._key(name), base_url, place, is_configured))
 
     def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:

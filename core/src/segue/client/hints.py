@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from ..provider.contract import ProviderSpec
 
 _VERSION: Final = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
-_NO_MODEL: Final = "model_not_found"
+NO_MODEL: Final = "model_not_found"
+"""The code of an error that says that the host does not have the model."""
+
 # What wires add to a base address; somebody who copies a whole address has it already.
 _ADDED: Final = ("/chat/completions", "/completions", "/responses", "/embeddings", "/messages", "/models")
 
@@ -78,12 +80,13 @@ def _address_of(error: ProviderError, asked: Asked) -> str | None:
         if error.is_refused and is_loopback(error.address):
             return _start(error, asked)
     elif isinstance(error, (HTTPError, ProtocolError)) and not isinstance(error, PermissionDeniedError):
-        if error.refuses_credential or (isinstance(error, HTTPError) and error.code == _NO_MODEL):
+        if error.refuses_credential or (isinstance(error, HTTPError) and error.code == NO_MODEL):
             return None  # an address that knows which models there are is right
         wrong = _wrong_base(error, asked)
         if wrong is not None:
             return wrong
-    is_named = isinstance(error, (ConnectError, HTTPError)) and message_of(error) != message_of(error, address="")
+    may_be_wrong = isinstance(error, (ConnectError, HTTPError)) or (isinstance(error, ProtocolError) and error.is_page)
+    is_named = may_be_wrong and message_of(error) != message_of(error, address="")
     if asked.is_configured and is_named and not isinstance(error, ProxyError):
         return f"hint: the address comes from {asked.base_url_from}"
     return None
@@ -132,7 +135,7 @@ def _is_of_address(error: HTTPError | ProtocolError) -> bool:
         return True
     if error.status == 200:
         return error.code is None  # some hosts answer a wrong path so
-    return error.status in {404, 405} and error.code != _NO_MODEL
+    return error.status in {404, 405} and error.code != NO_MODEL
 
 
 def _wants_version(asked: Asked) -> bool:
