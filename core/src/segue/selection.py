@@ -35,6 +35,7 @@ class Offer:
     named. ``rank`` is its place in its provider's own recommended order, from 0. ``ambient`` is the credential that may
     be set for another purpose, so that the model is used only if it is named; None if its key is meant for it.
     ``keyless`` is whether an installed plugin sends it to another machine without a key or settings of the user's.
+    ``placeholder`` is its address, if nobody can have this address yet, so that the model is used only if it is named.
     """
 
     provider: str
@@ -47,6 +48,7 @@ class Offer:
     ambient: str | None = None
     short: str | None = None
     keyless: bool = False
+    placeholder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +383,12 @@ def _reasons(offer: Offer, capabilities: Capabilities, needs: Needs, *, named: b
                 f"or add [providers.{offer.provider}] to segue.toml"
             )
             reasons.append((ambient, ambient))
+        if offer.placeholder is not None:
+            unset = (
+                f"its address {offer.placeholder} is a placeholder: set it in its code, "
+                f"or base_url in [providers.{offer.provider}]"
+            )
+            reasons.append((unset, unset))
     if offer.obstacle is not None:
         reasons.append((offer.obstacle, offer.short or offer.obstacle))
     return reasons
@@ -433,7 +441,7 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
     return [
         made(
             like.provider, one, like.access, like.obstacle, like.local, like.consent, rank, like.ambient, like.short,
-            like.keyless,
+            like.keyless, like.placeholder,
         )
         for one, rank in zip(models, ranks, strict=True)
     ]  # fmt: skip
@@ -629,7 +637,13 @@ class Offers:
         found = self._open.get(vectors)
         if found is None:
             self._ready()
-            can = [offer.obstacle is None and offer.ambient is None and offer.access != "offline" for offer in self.all]
+            can = [
+                offer.obstacle is None
+                and offer.ambient is None
+                and offer.placeholder is None
+                and offer.access != "offline"
+                for offer in self.all
+            ]
             if _RETIRED in self._ends:
                 can = [one and ends != _RETIRED for one, ends in zip(can, self._ends, strict=True)]
             if not vectors:

@@ -22,7 +22,18 @@ from ..capabilities import Need, Needs
 from ..chain.attempt import Ready, Run
 from ..chain.targets import Chain, Lineup, Resolution, Target, chain_of, joined
 from ..chain.walk import in_turn
-from ..config import Config, ProviderConfig, Source, address_fault, find_key, is_loopback, key_sources, load, secret
+from ..config import (
+    Config,
+    ProviderConfig,
+    Source,
+    address_fault,
+    find_key,
+    is_loopback,
+    is_placeholder,
+    key_sources,
+    load,
+    secret,
+)
 from ..constraints import NAME, Of, check
 from ..display import nearest, shown_address
 from ..errors import (
@@ -913,11 +924,25 @@ class Client:
             and not (local or spec.env or spec.without_key or name in self._config.providers)
             and self._registry.installed[name].origin != "code"
         )
-        return Offer(name, model, spec.access, obstacle, local, consent, ambient=ambient, short=short, keyless=keyless)
+        placeholder = None
+        if (
+            is_placeholder(spec.url)
+            and self._base_url(name) is None
+            and self._registry.installed[name].origin != "code"
+        ):
+            placeholder = shown_address(spec.url)
+        return Offer(
+            name, model, spec.access, obstacle, local, consent,
+            ambient=ambient, short=short, keyless=keyless, placeholder=placeholder,
+        )  # fmt: skip
 
     def is_ambient(self, provider: str) -> bool:
         """Whether this provider's credential may be set for another purpose; then it is used only when named."""
         return self._offer(self._installed(provider), Model("")).ambient is not None
+
+    def placeholder(self, provider: str) -> str | None:
+        """The provider's address if it is a placeholder, so that the provider is used only when named; else None."""
+        return self._offer(self._installed(provider), Model("")).placeholder
 
     def _ambient(self, name: str, key: KeySource | None) -> str | None:
         """The credential of a provider that may be set for another purpose; None if its key is meant for it."""
@@ -1068,7 +1093,8 @@ class Client:
         for name in names:
             key, offer = self._key(name), self._offer(name, Model(""))
             given = key is not None or name in self._config.providers or installed[name].origin == "code"
-            if not given or offer.obstacle or offer.ambient or offer.access == "offline" or not offer.consent:
+            unusable = offer.obstacle or offer.ambient or offer.placeholder or offer.access == "offline"
+            if not given or unusable or not offer.consent:
                 continue
             if key is not None and key.kind == "environment":
                 if (key.kind, key.where) in keys:
@@ -1233,7 +1259,8 @@ class Client:
                 error.add_note(f"hint: {name} does not declare the model {model!r}; did you mean {meant!r}?")
             elif error.code == NO_MODEL and isinstance(self._registry.provider(name), ModelLister):
                 error.add_note(f"hint: `segue models --live --provider {name}` lists the models of this host")
-        add_hints(error, Asked(name, spec, self._key(name), base_url, place, is_configured))
+        origin = self._registry.installed[name].origin
+        add_hints(error, Asked(name, spec, self._key(name), base_url, place, is_configured, origin))
 
     def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:
         """Under what the health of this candidate is kept; with another key it is another one."""
@@ -1383,6 +1410,8 @@ def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
         return "a public host, used only if it is named or configured"
     if offer.ambient is not None and not named:
         return f"{offer.ambient} may be set for another purpose: used only if it is named or configured"
+    if offer.placeholder is not None and not named:
+        return f"its address {offer.placeholder} is a placeholder"
     return offer.obstacle
 
 

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from ..config import is_loopback
+from ..config import PLACEHOLDER, is_loopback, is_placeholder
 from ..display import origin, shown_address
-from ..errors import ConnectError, HTTPError, PermissionDeniedError, ProtocolError, ProxyError, message_of
+from ..errors import ConnectError, DNSError, HTTPError, PermissionDeniedError, ProtocolError, ProxyError, message_of
+from ..plugins.places import place_of
 from ..values import dataclass
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ NO_MODEL: Final = "model_not_found"
 """The code of an error that says that the host does not have the model."""
 
 # What wires add to a base address; somebody who copies a whole address has it already.
+_RESERVED: Final = (PLACEHOLDER, ".example")
 _ADDED: Final = ("/chat/completions", "/completions", "/responses", "/embeddings", "/messages", "/models")
 
 
@@ -38,6 +40,8 @@ class Asked:
     base_url_from: str = ""
     is_configured: bool = False
     """Whether the address was set in a file or a variable, which the user may have forgotten."""
+    origin: str = ""
+    """The distribution of the provider."""
 
 
 def add_hints(error: ProviderError, asked: Asked) -> None:
@@ -79,6 +83,8 @@ def _address_of(error: ProviderError, asked: Asked) -> str | None:
     if isinstance(error, ConnectError):
         if error.is_refused and is_loopback(error.address):
             return _start(error, asked)
+        if isinstance(error, DNSError) and is_placeholder(asked.base_url or asked.spec.url, _RESERVED):
+            return _placeholder(asked)
     elif isinstance(error, (HTTPError, ProtocolError)) and not isinstance(error, PermissionDeniedError):
         if error.refuses_credential or (isinstance(error, HTTPError) and error.code == NO_MODEL):
             return None  # an address that knows which models there are is right
@@ -90,6 +96,12 @@ def _address_of(error: ProviderError, asked: Asked) -> str | None:
     if asked.is_configured and is_named and not isinstance(error, ProxyError):
         return f"hint: the address comes from {asked.base_url_from}"
     return None
+
+
+def _placeholder(asked: Asked) -> str:
+    address = asked.base_url or asked.spec.url or ""
+    place = asked.base_url_from or place_of(asked.origin, address) or f"the code of {asked.origin}"
+    return f"hint: {shown_address(address)} is a placeholder: set the address of the host in {place}"
 
 
 def _start(error: ConnectError, asked: Asked) -> str:
