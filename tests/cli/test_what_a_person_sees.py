@@ -473,9 +473,52 @@ ROWS = (
         requests=0,
         config=MANY,
         err=(
-            "error: there is no candidate\nwanted: vision\ncandidates: none\n"
+            "error: no model can get this request\nwanted: vision\ncandidates: none\n"
             "hint: no installed model has the fact 'vision'\nnot candidates:\n"
             f"  - own (6 models): vision unknown\n{MORE}"
+        ),
+    ),
+    *(
+        Row(
+            f"plugins are switched off: {' '.join(arguments)}",
+            ("--no-plugins", *arguments),
+            code=2,
+            requests=0,
+            environ=OPENAI,
+            err=(
+                f"error: no model can get this request\nwanted: {wanted}\ncandidates: none\n"
+                "hint: plugins are switched off (--no-plugins, or SEGUE_NO_PLUGINS)\n"
+            ),
+        )
+        for arguments, wanted in (
+            (("hi",), "anything"),
+            (("-m", "openai/gpt-5.4-mini", "hi"), "openai/gpt-5.4-mini"),
+            (("--needs", "tools", "hi"), "tools"),
+            (("embed", "hi"), "embeddings"),
+            (("probe",), "anything"),
+        )
+    ),
+    *(
+        Row(
+            f"plugins are switched off, and nothing is listed: {' '.join(arguments)}",
+            ("--no-plugins", *arguments),
+            code=code,
+            requests=0,
+            environ=OPENAI,
+            out="*",
+            err="*note: plugins are switched off (--no-plugins, or SEGUE_NO_PLUGINS)\n*",
+        )
+        for arguments, code in ((("models",), 0), (("providers",), 0), (("models", "--live"), 2))
+    ),
+    Row(
+        "a provider of a plugin, where plugins are switched off and the file has another one",
+        ("--no-plugins", "-m", "openai", "hi"),
+        code=2,
+        requests=0,
+        config=OWN,
+        err=(
+            "error: no model can get this request\nwanted: openai\ncandidates: none\n"
+            "hint: plugins are switched off (--no-plugins, or SEGUE_NO_PLUGINS)\n"
         ),
     ),
     Row(
@@ -506,7 +549,7 @@ ROWS = (
         ("chat", "-m", "gpt-5.4-mni", "Hi"),
         code=2,
         err=(
-            "error: there is no candidate\nwanted: gpt-5.4-mni\ncandidates: none\n"
+            "error: no model can get this request\nwanted: gpt-5.4-mni\ncandidates: none\n"
             "hint: no provider has a model 'gpt-5.4-mni'; the nearest are gpt-5.4-mini, *\n"
         ),
     ),
@@ -516,7 +559,7 @@ ROWS = (
         code=2,
         err=(
             "error: openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
-            "there is no candidate\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
+            "no model can get this request\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
             "  - openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
         ),
     ),
@@ -527,7 +570,7 @@ ROWS = (
         code=2,
         out=(
             "error: openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
-            "there is no candidate\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
+            "no model can get this request\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
             "  - openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
         ).replace("\n", "\r\n"),
     ),
@@ -536,7 +579,7 @@ ROWS = (
         ("chat", "-m", "ollama", "Hi"),
         code=2,
         err=(
-            "error: there is no candidate\nwanted: ollama\ncandidates: none\n"
+            "error: no model can get this request\nwanted: ollama\ncandidates: none\n"
             "hint: ollama does not declare models: name one as ollama/MODEL; "
             "`segue models --live --provider ollama` lists the models of its host, if the host supports that\n"
         ),
@@ -615,7 +658,7 @@ ROWS = (
         environ={"AWS_ACCESS_KEY_ID": "AKIA-canary", "AWS_SECRET_ACCESS_KEY": "canary-0123", "AWS_REGION": "us-east-1"},
         code=2,
         err=(
-            "error: there is no candidate\nwanted: tools\ncandidates: none\n"
+            "error: no model can get this request\nwanted: tools\ncandidates: none\n"
             "hint: bedrock: the credentials on this machine may be set for another purpose: "
             "name bedrock/MODEL, or add [providers.bedrock] to segue.toml\n*"
         ),
@@ -642,7 +685,10 @@ ROWS = (
         ("--no-plugins", "models", "--live", "--json"),
         code=2,
         error={"type": "NoCandidateError", "status": None, "message": "no host could get a request"},
-        err="error: no host could get a request\n",
+        err=(
+            "note: plugins are switched off (--no-plugins, or SEGUE_NO_PLUGINS)\n"
+            "error: no host could get a request\n"
+        ),
     ),
     Row(
         "a live list that fails, as JSON",

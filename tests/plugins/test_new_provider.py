@@ -155,8 +155,11 @@ async def test_a_provider_without_an_address_is_not_selected(cli: CommandLine, k
     code = (cli.folder / "segue-acme" / "src" / "segue_acme" / "__init__.py").read_text()
     cli.plugin("acme", code, module="segue_acme")
     cli.environ["ACME_API_KEY"] = "canary-acme-key"
-    file, address = cli.plugins / "segue_acme.py", "https://acme.invalid" + ("/v1" if kind == "host" else "")
-    line = next(number for number, line in enumerate(code.splitlines(), 1) if "acme.invalid" in line)
+    file, address = (
+        cli.plugins / "segue_acme.py",
+        "https://acme.placeholder.invalid" + ("/v1" if kind == "host" else ""),
+    )
+    line = next(number for number, line in enumerate(code.splitlines(), 1) if "acme.placeholder.invalid" in line)
     asked = await cli("Hello")
     assert (asked.code, asked.out) == (2, "")
     assert asked.err == f"error: acme: its address {address} is a placeholder: set it in {file}:{line}\n"
@@ -181,12 +184,14 @@ async def test_an_address_that_was_not_set_is_named_with_its_line(
     code.write_text(NewProvider("lama").files()["src/segue_lama/__init__.py"])
     monkeypatch.syspath_prepend(str(tmp_path))
     error = DNSError("the host's name does not resolve")
-    error.address = "https://lama.invalid/chat"
-    spec = ProviderSpec("lama", load="segue_lama:Lama", url="https://lama.invalid")
+    error.address = "https://lama.placeholder.invalid/chat"
+    spec = ProviderSpec("lama", load="segue_lama:Lama", url="https://lama.placeholder.invalid")
     add_hints(error, Asked("lama", spec, origin="segue-lama"))
-    line = next(n for n, text in enumerate(code.read_text().splitlines(), 1) if "https://lama.invalid" in text)
+    line = next(
+        n for n, text in enumerate(code.read_text().splitlines(), 1) if "https://lama.placeholder.invalid" in text
+    )
     assert error.__notes__ == [
-        f"hint: https://lama.invalid is a placeholder: set the address of the host in {code}:{line}"
+        f"hint: https://lama.placeholder.invalid is a placeholder: set the address of the host in {code}:{line}"
     ]
 
 

@@ -174,7 +174,7 @@ class NeedsSyntaxError(SegueError, ValueError):
 
 
 class NoCandidateError(SegueError):
-    """There is no candidate; ``explanation`` gives the reason for each model."""
+    """No model can get the request; ``explanation`` gives the reason for each model."""
 
     def __init__(self, message: str, *, explanation: str = "") -> None:
         super().__init__(f"{message}\n{explanation}" if explanation else message)

@@ -176,7 +176,7 @@ class Selection:
         return f"no key is set for a model that fits: set one of {', '.join(variables[:_KEYS_NAMED])}{more}"
 
 
-def without_candidate(selection: Selection | None, message: str = "there is no candidate") -> str:
+def without_candidate(selection: Selection | None, message: str = "no model can get this request") -> str:
     """The message of the error if there is no candidate: what to do first, if it is known, and then this line."""
     advice = "" if selection is None else selection.advice
     return f"{advice}\n{message}" if advice else message
@@ -871,7 +871,7 @@ def _hints(
     if bare is not None and not list(rejected):
         hints.append(_unknown_name(model or bare, bare, offers))
     known = {name for offer in offers for name in offer.model.capabilities}
-    for need in needs:
+    for need in needs if offers else ():
         if need.name not in known:
             meant = _meant_fact(need.name, known)
             told = f"no installed model has the fact {need.name!r}"

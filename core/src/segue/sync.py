@@ -201,7 +201,7 @@ class Client:
         ``schema`` is the required form of the answer: a pydantic model, a JSON schema (the answer is parsed as JSON,
         but not validated), or ``"json"`` for any JSON object. The parsed answer is in ``reply.parsed``.
         Raises the candidate's error if there is only one candidate, AllFailedError if two or more fail,
-        NoCandidateError if there is no candidate.
+        NoCandidateError if no model can get the request.
         """
         form = cast("Any", schema)  # which of the three forms it is, the overloads have said
         return self._call(self._client.chat(messages, model=model, needs=needs, chain=chain, schema=form, **asking))

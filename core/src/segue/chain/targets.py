@@ -243,7 +243,7 @@ class Lineup:
     broken: tuple[PluginError, ...] = ()
 
     def checked(self) -> Lineup:
-        """Itself; PluginError or NoCandidateError if there is no candidate."""
+        """Itself; PluginError or NoCandidateError if no model can get the request."""
         if self.ready:
             return self
         if len(self.left_out) == len(self.broken) == 1:

@@ -24,7 +24,7 @@ def show_default(*, config: str | None, as_json: bool) -> None:
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
             raise NoCandidateError(
-                without_candidate(selection, "no default is set, and there is no candidate"),
+                without_candidate(selection, "no default is set, and no model can get requests"),
                 explanation=selection.explain(),
             )
     kind = "model" if client.config.default_chain is None else "chain"

@@ -331,7 +331,7 @@ class Client:
         ``schema`` is the required form of the answer: a pydantic model, a JSON schema (the answer is parsed as JSON,
         but not validated), or ``"json"`` for any JSON object. The parsed answer is in ``reply.parsed``.
         Raises the candidate's error if there is only one candidate, AllFailedError if two or more fail,
-        NoCandidateError if there is no candidate.
+        NoCandidateError if no model can get the request.
         """
         try:
             stream = self._ask(messages, model, needs, chain, schema, asking, whole=True)
@@ -793,7 +793,11 @@ class Client:
         from .probing import probed
 
         check_arguments("probe", locals(), PROBE)
-        chains = [target if isinstance(target, Chain) else Chain(target) for target in targets or self._usual()]
+        usual = targets or self._usual()
+        if not usual:
+            selection = self.select()
+            raise NoCandidateError(without_candidate(selection), explanation=selection.explain())
+        chains = [target if isinstance(target, Chain) else Chain(target) for target in usual]
         run = self._run(whole=False)
         lineup = joined([chain.lineup(resolve=self.resolve, run=run) for chain in chains]).checked()
         return await probed(lineup, lambda: self._run(whole=False), within=within)

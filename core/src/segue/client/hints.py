@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from ..config import PLACEHOLDER, is_loopback, is_placeholder
+from ..config import is_loopback, is_placeholder
 from ..display import origin, shown_address
 from ..errors import ConnectError, DNSError, HTTPError, PermissionDeniedError, ProtocolError, ProxyError, message_of
 from ..plugins.places import place_of
@@ -22,7 +22,7 @@ NO_MODEL: Final = "model_not_found"
 """The code of an error that says that the host does not have the model."""
 
 # What wires add to a base address; somebody who copies a whole address has it already.
-_RESERVED: Final = (PLACEHOLDER, ".example")
+_RESERVED: Final = (".invalid", ".example")
 _ADDED: Final = ("/chat/completions", "/completions", "/responses", "/embeddings", "/messages", "/models")
 
 

@@ -241,8 +241,8 @@ def is_loopback(url: str | None) -> bool:
         return False
 
 
-PLACEHOLDER: Final = ".invalid"
-"""The end of the host of an address that is to be replaced: such a name never resolves (RFC 2606)."""
+PLACEHOLDER: Final = ".placeholder.invalid"
+"""The end of the host of an address that its author has to replace: such a name never resolves (RFC 2606)."""
 
 
 def is_placeholder(url: str | None, ends: tuple[str, ...] = (PLACEHOLDER,)) -> bool:
