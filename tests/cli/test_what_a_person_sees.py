@@ -533,6 +533,29 @@ ROWS = (
             "or add [providers.cromicle] to segue.toml\n"
         ),
     ),
+    *(
+        Row(
+            f"help of a word that is not a command: {' '.join(arguments)}",
+            arguments,
+            code=2,
+            err=usage("segue", "[OPTIONS] COMMAND [ARGS]...", message),
+        )
+        for arguments, message in (
+            (
+                ("trace", "--help"),
+                "No such command 'trace'; '--trace' is an option of 'segue chat'; 'segue --help' lists the commands",
+            ),
+            (("plugins", "--help"), "No such command 'plugins'; 'segue --help' lists the commands"),
+            (("plugins", "list", "-h"), "No such command 'plugins'; 'segue --help' lists the commands"),
+            (
+                ("modles", "--help"),
+                (
+                    "No such command 'modles'; did you mean 'segue models'? "
+                    "Or, to send it as a question: segue chat modles"
+                ),
+            ),
+        )
+    ),
     Row(
         "words where explain takes options",
         ("explain", "tools", "vision"),
