@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, Unpack, ca
 
 from typing_extensions import TypeVar
 
+from .client.client import EXHAUSTED
 from .client.client import Client as AsyncClient
-from .client.misnamed import known_arguments
+from .client.misnamed import known_arguments, mark_client, mark_stream
 from .events import TextDelta
 from .frames import forgetful
 from .transport import AiohttpTransport
@@ -420,11 +421,14 @@ class Stream(Generic[T]):
         return relay
 
     def text(self) -> Iterator[str]:
-        """The pieces of text as they arrive."""
+        """The pieces of text as they arrive; RuntimeError if the stream was already read to its end."""
         self._stream._refuse_text()  # noqa: SLF001 - as above
+        event: Event | None = None
         for event in self:
             if isinstance(event, TextDelta) and event.choice == 0:
                 yield event.text
+        if event is None:
+            raise RuntimeError(EXHAUSTED)
 
     def reply(self) -> Reply[T]:
         """Read the rest of the stream and return the whole answer."""
@@ -454,6 +458,10 @@ class _End:
     """Marks the end of a relay's queue, after the last event."""
 
     error: BaseException | None = None
+
+
+mark_client(Client)
+mark_stream(Stream)
 
 
 class _Relay:

@@ -88,7 +88,7 @@ from .constraints import (
     needs_given,
 )
 from .hints import NO_MODEL, Asked, add_hints
-from .misnamed import known_arguments
+from .misnamed import known_arguments, mark_client, mark_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -1344,6 +1344,9 @@ async def _after(notices: Sequence[Notice], events: AsyncIterator[Event]) -> Asy
             await events.aclose()
 
 
+EXHAUSTED = "the stream was already read to its end, or closed; stream.reply() returns the whole answer"
+
+
 class Stream(Generic[T]):
     """A streamed answer; leaving the ``async with`` block early closes the connection to the host."""
 
@@ -1365,11 +1368,14 @@ class Stream(Generic[T]):
         return aiter(self._events)
 
     async def text(self) -> AsyncGenerator[str, None]:
-        """The pieces of text as they arrive."""
+        """The pieces of text as they arrive; RuntimeError if the stream was already read to its end."""
         self._refuse_text()
+        event: Event | None = None
         async for event in self._events:
             if isinstance(event, TextDelta) and event.choice == 0:
                 yield event.text
+        if event is None:
+            raise RuntimeError(EXHAUSTED)
 
     def _refuse_text(self) -> None:
         """TypeError if the text alone would not be the answer: after a restart its beginning would be in it twice."""
@@ -1397,6 +1403,10 @@ class Stream(Generic[T]):
     def model(self) -> str | None:
         """The model that is answering; None before the first attempt."""
         return None if self._run.answering is None else self._run.answering.model
+
+
+mark_client(Client)
+mark_stream(Stream)
 
 
 def _is_ambient(spec: ProviderSpec, key: KeySource) -> bool:
