@@ -533,6 +533,45 @@ ROWS = (
             "or add [providers.cromicle] to segue.toml\n"
         ),
     ),
+    Row(
+        "several models without a key, each with its reason once",
+        ("chat", "-m", "openai/gpt-5.4-mini", "-m", "nobody/m", "Hi"),
+        code=2,
+        err=(
+            "error: openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+            "no target has a candidate\n"
+            "  1. openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+            "  2. nobody/m: no provider has a model 'nobody/m'\n"
+        ),
+    ),
+    Row(
+        "a model that was retired, with the day on which that was read",
+        ("explain", "-m", "claude-opus-4-20250514"),
+        code=2,
+        environ={"ANTHROPIC_API_KEY": KEY},
+        out=(
+            "wanted: claude-opus-4-20250514\ncandidates: none\nnot candidates:\n"
+            "  - anthropic/claude-opus-4-20250514: retired on 2026-06-15 "
+            "(platform.claude.com/docs/en/about-claude/model-deprecations, read on *)\n"
+        ),
+    ),
+    Row(
+        "providers, with the file and line of a row",
+        ("--no-plugins", "providers"),
+        config=OWN,
+        code=0,
+        out=(
+            "provider  access  models  level  state  from\n"
+            "own       open    2       full   ready  {home}/.config/segue/segue.toml:1\n"
+        ),
+    ),
+    Row(
+        "a probe has a heading",
+        ("probe", "own/m"),
+        config=OWN,
+        code=0,
+        out="model\toutcome\tfirst content\ttotal\tcost\twhat is wrong\nown/m\tanswered\t* ms\t* ms\t\t\n",
+    ),
     *(
         Row(
             f"help of a word that is not a command: {' '.join(arguments)}",
@@ -582,8 +621,7 @@ ROWS = (
         code=2,
         err=(
             "error: openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
-            "no model can get this request\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
-            "  - openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+            "no model can get this request\nwanted: openai/gpt-5.4-mini\ncandidates: none\n"
         ),
     ),
     Row(
@@ -593,8 +631,7 @@ ROWS = (
         code=2,
         out=(
             "error: openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
-            "no model can get this request\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
-            "  - openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+            "no model can get this request\nwanted: openai/gpt-5.4-mini\ncandidates: none\n"
         ).replace("\n", "\r\n"),
     ),
     Row(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
 from .capabilities import KNOWN_FACTS, Capabilities, Fact, Needs, contradiction
 from .constraints import ANY_TEXT, Of, check
+from .errors import NoCandidateError
 from .observation import HealthSnapshot
 from .provider.contract import Model
 from .values import dataclass, maker
@@ -176,10 +177,20 @@ class Selection:
         return f"no key is set for a model that fits: set one of {', '.join(variables[:_KEYS_NAMED])}{more}"
 
 
-def without_candidate(selection: Selection | None, message: str = "no model can get this request") -> str:
-    """The message of the error if there is no candidate: what to do first, if it is known, and then this line."""
+def no_candidate(
+    selection: Selection | None, message: str = "no model can get this request", *, explanation: str = ""
+) -> NoCandidateError:
+    """The error if there is no candidate: what to do first, if it is known, the message, and why each model is not one.
+
+    What the first line says of all models of a provider is not said again. ``explanation`` is that of the selection, to
+    which something may be added; it is enough alone.
+    """
     advice = "" if selection is None else selection.advice
-    return f"{advice}\n{message}" if advice else message
+    if selection is None or not advice:
+        return NoCandidateError(message, explanation=explanation or ("" if selection is None else selection.explain()))
+    others = [one for one in selection.rejected if one.lacks is None or _advice(one) != advice]
+    added = explanation.removeprefix(selection.explain())
+    return NoCandidateError(f"{advice}\n{message}", explanation=replace(selection, rejected=others).explain() + added)
 
 
 def _advice(rejection: Rejection) -> str:
@@ -754,9 +765,15 @@ def _end(capabilities: Capabilities) -> str:
     works, deprecated, retires = (capabilities.fact(name) for name in ("working", "deprecated", "retires"))
     day = retires.value if isinstance(retires.value, str) else None
     if works.value is False:
-        return f"retired{'' if day is None else f' on {day}'} ({works.source})"
+        return f"retired{'' if day is None else f' on {day}'} ({_as_of(works.source)})"
     when = "" if day is None else f", retires on {day}"
-    return f"deprecated{when} ({(deprecated if deprecated.value is True else retires).source})"
+    return f"deprecated{when} ({_as_of((deprecated if deprecated.value is True else retires).source)})"
+
+
+def _as_of(source: str) -> str:
+    """A source, with its day as the day on which it was read: beside another day nobody would know."""
+    place, comma, day = source.rpartition(", ")
+    return f"{place}, read on {day}" if comma and _DAY.fullmatch(day) else source
 
 
 def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:

@@ -265,7 +265,7 @@ class Lineup:
 
     def reasons(self) -> list[tuple[str, str]]:
         """The targets that were left out, each with its reason in one line."""
-        return [(one.name, one.reason) for one in self.left_out]
+        return [(one.name, one.reason.removeprefix(f"{one.name}: ")) for one in self.left_out]
 
 
 def joined(lineups: Sequence[Lineup]) -> Lineup:

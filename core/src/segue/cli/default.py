@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..client.client import Client
 from ..config.editing import remove_default, writable_file, write_default
 from ..errors import ConfigError, NoCandidateError
-from ..selection import without_candidate
+from ..selection import no_candidate
 from .terminal import one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
@@ -23,10 +23,7 @@ def show_default(*, config: str | None, as_json: bool) -> None:
         selection = client.select()
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
-            raise NoCandidateError(
-                without_candidate(selection, "no default is set, and no model can get requests"),
-                explanation=selection.explain(),
-            )
+            raise no_candidate(selection, "no default is set, and no model can get requests")
     kind = "model" if client.config.default_chain is None else "chain"
     if as_json:
         write_json({"default": name, "kind": kind, "where": where or None})

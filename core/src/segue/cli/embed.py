@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ..client.client import Client
-from ..errors import ConfigError, InvalidOutputError, NoCandidateError
+from ..errors import ConfigError, InvalidOutputError
 from ..events import Usage
 from ..pricing import rounded
-from ..selection import without_candidate
+from ..selection import no_candidate
 from ..values import dataclass
 from .faults import as_argument
 from .progress import PROGRESS
@@ -152,7 +152,7 @@ class _Embedder:
         selection = self._client.select("embeddings")
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
-            raise NoCandidateError(without_candidate(selection), explanation=selection.explain())
+            raise no_candidate(selection)
         return name
 
     def _note(self, reply: EmbedReply) -> None:

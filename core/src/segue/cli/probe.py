@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..observation import Attempt
 
+_HEAD = ("model", "outcome", "first content", "total", "cost", "what is wrong")
 _STYLES = {"answered": "green", "failed": "red", "skipped": "red"}
 
 
@@ -41,8 +42,8 @@ def probe(targets: Sequence[str], timeout: float, *, config: str | None, as_json
     elif is_terminal(output()):
         _draw(told)
     else:
-        for attempt in told:
-            output().write("\t".join(_cells(attempt)) + "\n")
+        for cells in (_HEAD, *map(_cells, told)):
+            output().write("\t".join(cells) + "\n")
     failed = sum(attempt.outcome != "answered" for attempt in told)
     if failed and not as_json:
         say(f"{failed} of {len(told)} did not answer")
@@ -87,7 +88,7 @@ def _draw(told: Sequence[Attempt]) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("model", "", "first content", "total", "cost", ""):
+    for heading in _HEAD:
         table.add_column(heading, overflow="fold")
     for attempt in told:
         name, outcome, *rest = _cells(attempt)

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from ..errors import ConfigError, HTTPError, NoCandidateError
+from ..errors import ConfigError, HTTPError
 from ..messages import Message, TextPart
 from ..resilience import Retry
-from ..selection import without_candidate
+from ..selection import no_candidate
 from ..testing.recording import Reading, RecordingClient, cassette_of
 from ..values import dataclass
 from .attachments import read_attachments
@@ -147,7 +147,7 @@ def _name(client: RecordingClient, exchange: Exchange, page: Page) -> str:
     ready = [candidate for candidate in selections[-1].candidates if candidate.consent or len(selections) > 1]
     if not ready:
         remark_broken(client, page)
-        raise NoCandidateError(without_candidate(selections[-1]), explanation=selections[-1].explain())
+        raise no_candidate(selections[-1])
     name = ready[0].provider
     if client.registry.installed[name].spec.access == "offline":
         raise ConfigError(f"{name} is offline: it has no exchange with a host that could be recorded")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 from ..chain.targets import LeftOut, Lineup
 from ..client.arguments import request_of
 from ..client.client import Client
-from ..errors import NoCandidateError, ProviderError
+from ..errors import ProviderError
 from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content
 from ..observation import Observer
-from ..selection import without_candidate
+from ..selection import no_candidate
 from ..values import dataclass
 from .faults import as_argument
 from .progress import PROGRESS
@@ -142,7 +142,7 @@ class Session:
                 client.resolve(model)  # which raises where its plugin is not to be had
             selection = client.select(target.needs, model=model, request=request)
             if selection.reason:
-                raise NoCandidateError(without_candidate(selection), explanation=selection.explain())
+                raise no_candidate(selection)
             return
         left_out = []
         for one in (client.chain(chain) if isinstance(chain, str) else chain).leaves():

@@ -41,7 +41,6 @@ from ..errors import (
     ConnectError,
     InvalidOutputError,
     ModelNotFoundError,
-    NoCandidateError,
     PhaseTimeoutError,
     PluginError,
     ProviderError,
@@ -68,8 +67,8 @@ from ..selection import (
     as_of,
     can_be_met,
     nearest_model,
+    no_candidate,
     offers_like,
-    without_candidate,
 )
 from ..transport import AiohttpTransport, Timeout, at_most, limits_with
 from ..validation import made
@@ -455,7 +454,7 @@ class Client:
         if resolution.selection is not None:
             self._observers.selected(resolution.selection)
         if not resolution.ready:
-            raise NoCandidateError(without_candidate(resolution.selection), explanation=resolution.explanation)
+            raise no_candidate(resolution.selection, explanation=resolution.explanation)
         return self._seen(in_turn(resolution.ready, request, run), run, crossing)
 
     @staticmethod
@@ -543,7 +542,7 @@ class Client:
             if resolution.selection is not None:
                 self._observers.selected(resolution.selection)
             if not resolution.ready:
-                raise NoCandidateError(without_candidate(resolution.selection), explanation=resolution.explanation)
+                raise no_candidate(resolution.selection, explanation=resolution.explanation)
             lineup = Lineup(resolution.ready[:1] if model is None and needs is None else resolution.ready)
         else:
             lineup = chosen.lineup(resolve=resolve, run=run).checked()
@@ -796,7 +795,7 @@ class Client:
         usual = targets or self._usual()
         if not usual:
             selection = self.select()
-            raise NoCandidateError(without_candidate(selection), explanation=selection.explain())
+            raise no_candidate(selection)
         chains = [target if isinstance(target, Chain) else Chain(target) for target in usual]
         run = self._run(whole=False)
         lineup = joined([chain.lineup(resolve=self.resolve, run=run) for chain in chains]).checked()
