@@ -565,6 +565,23 @@ ROWS = (
             "own       open    2       full   ready  {home}/.config/segue/segue.toml:1\n"
         ),
     ),
+    *(
+        Row(
+            f"vectors of a provider that has none: {' '.join(models)}",
+            ("embed", *(word for model in models for word in ("-m", model)), "Hi"),
+            code=2,
+            err="error: rehearsal: this provider does not support embeddings\n",
+        )
+        for models in (("rehearsal",), ("rehearsal/rehearsal",))
+    ),
+    Row(
+        "rehearse, with what happened in the order of time",
+        ("rehearse", "-m", "openai/gpt-5.4-mini", "-m", "groq/openai/gpt-oss-20b", "--fault", "openai=F12"),
+        out=(
+            "call 1, 0.00 s\n  openai/gpt-5.4-mini *✗\n      0.40 s  first text\n"
+            "    StreamBrokenError (stream) after 0.70 s: the connection broke\n  groq/openai/gpt-oss-20b *"
+        ),
+    ),
     Row(
         "a probe has a heading",
         ("probe", "own/m"),
@@ -1049,6 +1066,16 @@ ROWS = (
             "plugins\n  no plugin is installed, or plugins are switched off\n"
             "keys\n  not checked: the configuration is not valid\n\n"
             "  problems found: 1, see 'broken:' above\n"
+        ),
+    ),
+    Row(
+        "doctor, where several lines of the file are wrong",
+        ("--no-plugins", "doctor"),
+        config="orders = 1\ntimeout = 0\n",
+        out=(
+            f"*\nconfiguration\n  broken: {FILE}:1: unknown key 'orders'; did you mean 'order'?\n"
+            f"  broken: {FILE}:2: timeout must be a number of seconds greater than 0, or a table\n"
+            "plugins\n*\n  problems found: 2, see 'broken:' above\n"
         ),
     ),
 )  # fmt: skip

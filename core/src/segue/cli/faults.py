@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..errors import AllFailedError, ConfigError, NeedsSyntaxError, NoCandidateError, ProviderError, SegueError, leaves
+from ..errors import (
+    AllFailedError,
+    ConfigError,
+    NeedsSyntaxError,
+    NoCandidateError,
+    ProviderError,
+    SegueError,
+    UnsupportedError,
+    leaves,
+)
 from .terminal import clean, one_line, say, write_json
 
 if TYPE_CHECKING:
@@ -71,9 +80,15 @@ def _message(error: BaseException) -> str:
 
 
 def is_failure(error: BaseException) -> bool:
-    """Whether a provider or Segue failed; False if an argument or the configuration is wrong."""
+    """Whether a provider or Segue failed; False if an argument or the configuration is wrong.
+
+    What a model or its wire does not support was never sent: its request was wrong.
+    """
     if isinstance(error.__cause__, ConfigError):
         return False  # a key that is not to be had
+    each = leaves(error) if isinstance(error, AllFailedError) else [error]
+    if all(isinstance(one, UnsupportedError) for one in each):
+        return False
     return isinstance(error, (ProviderError, AllFailedError)) or not isinstance(error, SegueError)
 
 
