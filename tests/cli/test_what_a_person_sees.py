@@ -309,6 +309,19 @@ ROWS = (
             "set OPENAI_BASE_URL in the environment to {url}\n"
         ),
     ),
+    *(
+        Row(
+            f"an address with /V1: {arguments[0]}",
+            arguments,
+            environ=OPENAI | {"OPENAI_BASE_URL": "{root}/V1"},
+            host=[Status(404, body=b"{}")],
+            err=(
+                f"error: openai: HTTP 404: {{root}}/V1/{path}\n  hint: the address has /V1 with a capital letter, "
+                "which most hosts do not know: set OPENAI_BASE_URL in the environment to {url}\n"
+            ),
+        )
+        for arguments, path in ((ASK, "chat/completions"), (("models", "--live", "--provider", "openai"), "models"))
+    ),
     Row(
         "an address without /v1, of a host that answers it with a page",
         ("chat", "-m", "own/m", "Hi"),
@@ -1035,6 +1048,40 @@ ROWS = (
         "a fact of a wrong type",
         '[models."openai/gpt-5.4-mini"]\ncontext = 5\ntools = "yes"\n',
         '3: models."openai/gpt-5.4-mini".tools must be true or false',
+    ),
+    *(
+        checked(
+            f"a fact with a value that it cannot have: {fact}",
+            f'[models."openai/gpt-5.4-mini"]\ntools = true\n{fact}\n',
+            f'3: models."openai/gpt-5.4-mini".{fact.partition(" ")[0]} must be {wanted}',
+        )
+        for fact, wanted in (
+            ('retires = "soon"', "a day such as '2026-01-31'"),
+            ('retires = "2026-13-01"', "a day such as '2026-01-31'"),
+            ("retires = 2026", "a day such as '2026-01-31'"),
+            ('context = "128k"', "a whole number of at least 1"),
+            ("input_price = -3.0", "a number of at least 0"),
+            ("latency = -1", "a number of at least 0"),
+            ('deprecated = "yes"', "true or false"),
+        )
+    ),
+    checked(
+        "options that the provider does not have, or of a wrong type",
+        '[providers.openai.options]\nlogit_bais = {}\nwire = "canary"\n'
+        '[chains]\na = [\n  { model = "openai/gpt-5.4-mini", options = { max_tool_calls = "canary" } },\n]\n',
+        "3: the option 'wire' of openai must be 'chat' or 'responses'",
+        "2: the option 'logit_bais' of openai does not exist; did you mean 'logit_bias'?",
+        "6: the option 'max_tool_calls' of openai must be a valid integer, unable to parse string as an integer",
+    ),
+    checked("options that are right", '[providers.openai.options]\nwire = "responses"\n'),
+    checked(
+        "distributions without a plugin",
+        '[plugins]\ndeny = [\n  "groq",\n  "pytest",\n  "hots",\n]\n',
+        notes=[
+            "3: no distribution 'groq' is installed; 'groq' is a provider of the distribution 'segue-hosts'",
+            "4: the distribution 'pytest' has no plugin",
+            "5: no distribution 'hots' is installed; did you mean 'segue-hosts'?",
+        ],
     ),
     checked(
         "a fact in needs that no model has",

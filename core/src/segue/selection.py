@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
 from .capabilities import KNOWN_FACTS, Capabilities, Fact, Needs, contradiction
 from .constraints import ANY_TEXT, Of, check
+from .display import closest, several_close
 from .errors import NoCandidateError
 from .observation import HealthSnapshot
 from .provider.contract import Model
@@ -873,10 +874,6 @@ def _hints_without_models(provider: str | None, undeclared: Sequence[Offer]) -> 
     ]
 
 
-_NEAR_PROVIDER: Final = 0.75
-"""How similar a name must be to a provider's, so that this provider was meant."""
-
-
 def _hints(
     model: str | None, needs: Needs, bare: str | None, offers: Sequence[Offer], rejected: Iterable[Rejection]
 ) -> list[str]:
@@ -898,14 +895,12 @@ def _hints(
 
 def _unknown_name(model: str, bare: str, offers: Sequence[Offer]) -> str:
     """That a model or its provider does not exist, with the nearest names."""
-    import difflib  # slow to import: only where nothing is found
-
     providers = sorted({offer.provider for offer in offers})
     provider = model.partition("/")[0]
     if provider not in providers:
-        meant = difflib.get_close_matches(provider, providers, n=1, cutoff=_NEAR_PROVIDER)
-        if meant:
-            return f"no provider {provider!r}; did you mean {meant[0]!r}?"
+        meant = closest(provider, providers, sure=True)
+        if meant is not None:
+            return f"no provider {provider!r}; did you mean {meant!r}?"
     names = sorted(
         {
             name
@@ -914,17 +909,15 @@ def _unknown_name(model: str, bare: str, offers: Sequence[Offer]) -> str:
             for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")
         }
     )
-    near = difflib.get_close_matches(model, names, n=3, cutoff=0.5)
+    near = several_close(model, names, most=3)
     return f"no provider has a model {bare!r}" + (f"; the nearest are {', '.join(near)}" if near else "")
 
 
 def _meant_fact(name: str, known: AbstractSet[str]) -> str | None:
     """The known fact whose name is near this one; None if the name is known, or near to none."""
-    import difflib  # as above
-
     if name in known or name in KNOWN_FACTS or name.startswith("supports_"):
         return None
-    return next(iter(difflib.get_close_matches(name, sorted(known | KNOWN_FACTS), n=1, cutoff=0.7)), None)
+    return closest(name, sorted(known | KNOWN_FACTS), sure=True)
 
 
 def can_be_met(needs: Needs, offers: Sequence[Offer]) -> bool:

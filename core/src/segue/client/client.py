@@ -35,7 +35,7 @@ from ..config import (
     secret,
 )
 from ..constraints import NAME, Of, check
-from ..display import nearest, shown_address
+from ..display import closest, nearest, shown_address
 from ..errors import (
     ConfigError,
     ConnectError,
@@ -703,9 +703,7 @@ class Client:
 
     def _meant_chain(self, name: str) -> str | None:
         """The configured chain with this name or one near to it."""
-        import difflib  # slow to import: only where nothing is found
-
-        return next(iter(difflib.get_close_matches(name, self._config.chains, n=1, cutoff=0.75)), None)
+        return closest(name, self._config.chains, sure=True)
 
     def _matched_alone(self, model: str, needs: Needs) -> Matched | None:
         """The match if the name contains the provider, so that only its offers are needed; or else None.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..provider.contract import ProviderSpec
 
 _VERSION: Final = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
+_CAPITAL: Final = re.compile(r"/V\d+[A-Za-z0-9]*(?=/|$)")
 NO_MODEL: Final = "model_not_found"
 """The code of an error that says that the host does not have the model."""
 
@@ -136,6 +137,10 @@ def _wrong_base(error: HTTPError | ProtocolError, asked: Asked) -> str | None:
     begins = _VERSION.match(rest)
     if begins is not None and path.endswith(begins[0]):
         return _written(f"has {begins[0]} twice", base.removesuffix(begins[0]), asked)
+    capital = _CAPITAL.search(path)
+    if begins is None and capital is not None:
+        lower = base.replace(capital[0], capital[0].lower())
+        return _written(f"has {capital[0]} with a capital letter, which most hosts do not know", lower, asked)
     if begins is None and rest in _ADDED and not _VERSION.search(path) and _wants_version(asked):
         return _written("lacks /v1, which most hosts with this API need", f"{base}/v1", asked)
     return None
