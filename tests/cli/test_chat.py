@@ -331,7 +331,7 @@ async def test_choosing_wants_a_terminal_and_a_candidate(cli: CommandLine) -> No
         "error: --choose needs a terminal: name a model with --model\n",
     )
     assert nothing.code == 2
-    assert "there is no candidate" in nothing.out
+    assert "no model can get this request" in nothing.out
 
 
 async def test_the_trace_shows_the_selection_that_was_made(cli: CommandLine) -> None:
@@ -342,7 +342,7 @@ async def test_the_trace_shows_the_selection_that_was_made(cli: CommandLine) -> 
     assert named.err.splitlines()[0] == "trace: wanted: rehearsal (working)"
     needs = await cli(*asked, "--needs", "working")
     assert "error: no key is set for a model that fits: set one of " in needs.err
-    assert "\nthere is no candidate\n" in needs.err
+    assert "\nno model can get this request\n" in needs.err
     trace = [line for line in needs.err.splitlines() if line.startswith("trace: ")]
     assert trace[:2] == ["trace: wanted: json_schema, working", "trace: candidates: none"]
     assert len(trace) <= 14
@@ -350,12 +350,12 @@ async def test_the_trace_shows_the_selection_that_was_made(cli: CommandLine) -> 
 
 
 async def test_needs_that_nobody_meets_are_no_rehearsal(cli: CommandLine) -> None:
-    """Whoever chose is told that there is no candidate, and why."""
+    """Whoever chose is told that no model can get the request, and why."""
     ended = await cli("chat", "--needs", "context>=1m, working", "Hi")
     assert (ended.code, ended.out) == (2, "")
     first, *rest = ended.err.splitlines()
     assert first.startswith("error: no key is set for a model that fits: set one of ANTHROPIC_API_KEY, ")
-    assert rest[:2] == ["there is no candidate", "wanted: context>=1m, working"]
+    assert rest[:2] == ["no model can get this request", "wanted: context>=1m, working"]
 
 
 async def test_a_missing_key_names_its_variable_and_where_to_get_it(cli: CommandLine) -> None:
@@ -396,7 +396,7 @@ async def test_on_a_terminal_a_no_sends_nothing(cli: CommandLine) -> None:
     cli.plugin("commons", _PUBLIC)
     ended = await cli.on_terminal("chat", "--needs", "supports_commons", "Hi", wait_for="[y/N]", then="\n")
     assert ended.code == 2
-    assert "error: there is no candidate" in ended.out
+    assert "error: no model can get this request" in ended.out
     assert "from the commons" not in ended.out
 
 

@@ -121,6 +121,20 @@ async def test_a_file_that_is_named_is_the_one_that_is_written(cli: CommandLine)
     assert (ended.code, "give a file with --config" in ended.err) == (2, True)
 
 
+async def test_the_default_is_removed_again(cli: CommandLine) -> None:
+    """The file is as it was before, also if the default was not set in it, and a name beside --unset is refused."""
+    cli.plugin("two", _TWO)
+    file = cli.folder / ".config" / "segue" / "segue.toml"
+    assert (await cli("models", "default", "bee/alpha")).code == 0
+    removed = await cli("models", "default", "--unset")
+    assert (removed.code, removed.out, removed.err) == (0, "", f"the default was removed from {file}\n")
+    assert file.read_text() == ""
+    removed = await cli("models", "default", "--unset")
+    assert (removed.code, removed.out, removed.err) == (0, "", f"no default is set in {file}\n")
+    both = await cli("models", "default", "--unset", "bee")
+    assert (both.code, both.err.splitlines()[-1]) == (2, "Error: give either NAME or --unset")
+
+
 @pytest.mark.parametrize("name", ["gpt-5.4-mimi", "nobody/m", "two words", ""])
 async def test_a_name_that_leads_nowhere_is_not_written(cli: CommandLine, name: str) -> None:
     """An unknown one is refused with what is near, and the file stays as it is."""
@@ -145,7 +159,7 @@ async def test_with_nothing_to_ask_there_is_no_default(cli: CommandLine) -> None
     """It is exit code 2, with the reasons."""
     ended = await cli("models", "default")
     assert (ended.code, ended.out) == (2, "")
-    assert "there is no candidate" in ended.err
+    assert "no model can get requests" in ended.err
 
 
 @pytest.mark.parametrize("name", ["ollama", "vllm", "azure", "mine"])

@@ -227,7 +227,7 @@ async def test_an_error_without_a_candidate_fits_a_screen(cli: CommandLine) -> N
     """It holds what `explain` prints."""
     explained = await cli("explain", "--needs", "context>=100m")
     ended = await cli("chat", "--needs", "context>=100m", "Hi")
-    assert ended.err == f"error: there is no candidate\n{explained.out}"
+    assert ended.err == f"error: no model can get this request\n{explained.out}"
     assert explained.out.startswith(_NO_KEY)
     assert len(ended.err.splitlines()) <= 25
 

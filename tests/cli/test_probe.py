@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from segue.testing import OpenAIHost, Status
@@ -26,7 +27,9 @@ async def test_all_are_well(cli: CommandLine) -> None:
     async with OpenAIHost() as one, OpenAIHost() as other:
         ended = await cli("probe", "--config", configured(cli, one, other))
     assert (ended.code, ended.err) == (0, "")
-    assert [line.split("\t")[:2] for line in ended.out.splitlines()] == [["a/m", "answered"], ["b/m", "answered"]]
+    head, *lines = ended.out.splitlines()
+    assert head.split("\t") == ["model", "outcome", "first content", "total", "cost", "what is wrong"]
+    assert [line.split("\t")[:2] for line in lines] == [["a/m", "answered"], ["b/m", "answered"]]
 
 
 async def test_one_is_not(cli: CommandLine) -> None:
@@ -59,7 +62,9 @@ async def test_on_a_terminal_it_is_a_table(cli: CommandLine) -> None:
     async with OpenAIHost() as host:
         ended = await cli.on_terminal("probe", "a/m", "--config", configured(cli, host))
     assert ended.code == 0
-    assert "first content" in ended.out
+    heading = re.sub(r"\x1b\[[\d;]*m", "", ended.out.split("\r\n")[1])
+    columns = ["model", "outcome", "first content", "total", "cost", "what is wrong"]
+    assert re.split(" {2,}", heading.strip()) == columns
 
 
 async def test_nobody(cli: CommandLine) -> None:
@@ -75,7 +80,7 @@ async def test_a_target_that_nobody_is_does_not_pass(cli: CommandLine) -> None:
     async with OpenAIHost() as host:
         ended = await cli("probe", "a/m", "aa/m", "--config", configured(cli, host))
     assert ended.code == 1
-    assert [line.split("\t")[:2] for line in ended.out.splitlines()] == [["a/m", "answered"], ["aa/m", "skipped"]]
+    assert [line.split("\t")[:2] for line in ended.out.splitlines()[1:]] == [["a/m", "answered"], ["aa/m", "skipped"]]
     assert ended.err == "1 of 2 did not answer\n"
 
 

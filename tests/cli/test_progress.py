@@ -6,15 +6,16 @@ import asyncio
 import io
 import re
 import signal
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from segue.cli.progress import QUIET, SETTLED, Progress
-from segue.cli.waiting import Waiting
+from segue.cli.waiting import Waiting, observing
 from segue.observation import Attempt, AttemptStart, Wait
+from segue.testing import OpenAIHost, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -362,6 +363,43 @@ async def test_a_dumb_terminal_gets_no_escape_from_an_answer(cli: CommandLine) -
     assert "\x1b" not in "".join(shown)
     assert "waiting" not in ended.out
     assert ended.code == 1
+
+
+@pytest.mark.parametrize(
+    ("wait", "line"),
+    [
+        (_waits("retry_after", 2.0), "note: a asked to wait 2 s (Retry-After)\n"),
+        (_waits("retry", 5.0), "note: waiting 5 s before a retry of a/m\n"),
+        (_waits("retry_after", 1.9), ""),
+        (_waits("slot", None), ""),
+    ],
+)
+def test_a_long_wait_is_a_plain_line_where_no_status_line_can_be_shown(
+    wait: Wait, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a file or a pipe a wait of two seconds or more is said once, when it begins."""
+    observer = observing(Waiting(Progress(io.StringIO())))
+    observer.wait_started(wait)
+    observer.wait_ended(wait)
+    assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize("command", sorted(set(_COMMANDS) - {"models --live", "probe", "record"}))
+async def test_without_a_terminal_a_command_says_for_how_long_a_host_asked_to_wait(
+    cli: CommandLine, command: str
+) -> None:
+    """A command whose stderr is a pipe is not silent for half a minute."""
+    cli.environ["SEGUE_RETRY_COUNT"] = "1"
+    async with OpenAIHost(script=[Status(429, body=b"{}", headers={"retry-after": "30"})]) as host:
+        config = cli.config(_row(host.url))
+        process = await cli.start(*_COMMANDS[command], "--config", config, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+        assert process.stderr is not None
+        async with asyncio.timeout(60):
+            said = await process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            _, rest = await process.communicate()
+    assert (said, rest) == (b"note: row asked to wait 30 s (Retry-After)\n", b"interrupted\n")
+    assert process.returncode == 130
 
 
 async def test_a_wait_for_the_end_of_stdin_is_said(cli: CommandLine) -> None:

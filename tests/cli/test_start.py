@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 import segue
+from segue.cli import commands
 
 if TYPE_CHECKING:
     from .conftest import CommandLine
@@ -45,3 +47,16 @@ async def test_a_wrong_argument_exits_2(cli: CommandLine, arguments: list[str]) 
     ended = await cli(*arguments)
     assert (ended.code, ended.out) == (2, "")
     assert "Error:" in ended.err
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_no_list_of_commands_cuts_a_line_off(width: int) -> None:
+    """What a command does is one sentence, which is wrapped."""
+    root = commands.segue
+    groups = [("segue", root), *((name, one) for name, one in root.commands.items() if isinstance(one, click.Group))]
+    for name, group in groups:
+        told = group.get_help(click.Context(group, info_name=name, terminal_width=width))
+        listed = " ".join(told.partition("\nCommands:\n")[2].split())
+        assert "..." not in listed
+        for command in group.commands.values():
+            assert " ".join(command.get_short_help_str().split()) in listed

@@ -106,6 +106,7 @@ def refusal(status: int, message: str, code: str | None = None) -> Status:
 
 
 WRONG_KEY = refusal(401, f"Incorrect API key provided: {KEY}.", "invalid_api_key")
+ANSWER = b'{"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}'
 NO_MODEL = refusal(404, "No.", "model_not_found")
 ROWS = (
     # ── what the host says ───────────────────────────────────────────────────────────────────────────
@@ -152,6 +153,18 @@ ROWS = (
         host=[refusal(500, "No.")],
         requests=3,
         err="error: openai: HTTP 500 (after 3 attempts)\n  the host says: No.\n",
+    ),
+    Row(
+        "failures of several models after retries",
+        ("chat", "-m", "own/m", "-m", "own/n", "-m", "openai/m", "Hi"),
+        config=OWN,
+        environ=OPENAI | {"SEGUE_RETRY_COUNT": "1", "SEGUE_RETRY_BASE": "0.001"},
+        host=[refusal(500, "No.")],
+        requests=6,
+        err=(
+            "error: all 3 candidates failed: own (2 models): HTTP 500 (after 4 attempts); "
+            "openai/m: HTTP 500 (after 2 attempts)\n  own: the host says: No.\n  openai: the host says: No.\n"
+        ),
     ),
     # ── as JSON ──────────────────────────────────────────────────────────────────────────────────────
     Row(
@@ -296,6 +309,19 @@ ROWS = (
             "set OPENAI_BASE_URL in the environment to {url}\n"
         ),
     ),
+    *(
+        Row(
+            f"an address with /V1: {arguments[0]}",
+            arguments,
+            environ=OPENAI | {"OPENAI_BASE_URL": "{root}/V1"},
+            host=[Status(404, body=b"{}")],
+            err=(
+                f"error: openai: HTTP 404: {{root}}/V1/{path}\n  hint: the address has /V1 with a capital letter, "
+                "which most hosts do not know: set OPENAI_BASE_URL in the environment to {url}\n"
+            ),
+        )
+        for arguments, path in ((ASK, "chat/completions"), (("models", "--live", "--provider", "openai"), "models"))
+    ),
     Row(
         "an address without /v1, of a host that answers it with a page",
         ("chat", "-m", "own/m", "Hi"),
@@ -306,6 +332,39 @@ ROWS = (
             "  hint: the address lacks /v1, which most hosts with this API need: "
             "set base_url of [providers.own] in {home}/.config/segue/segue.toml:1 to {url}\n"
         ),
+    ),
+    *(
+        Row(
+            f"a page with status 200 at the right address: {' '.join(arguments)}",
+            arguments,
+            environ=OPENAI,
+            host=[Garbage(b"\n<html><title>Sign in</title></html>", content_type="text/html; charset=utf-8")],
+            err=(
+                f"error: openai: the host sent a web page (HTML) instead of JSON: {{url}}/{path}\n"
+                "  the host says: Sign in\n  hint: the address comes from OPENAI_BASE_URL in the environment\n"
+            ),
+        )
+        for arguments, path in (
+            (ASK, "chat/completions"),
+            (("chat", "--no-stream", "-m", "openai/m", "Hi"), "chat/completions"),
+            (("embed", "-m", "openai/text-embedding-3-small", "Hi"), "embeddings"),
+            (("models", "--live", "--provider", "openai"), "models"),
+        )
+    ),
+    Row(
+        "JSON that is sent as a page",
+        ("chat", "-m", "own/m", "Hi"),
+        config=OWN,
+        code=0,
+        host=[Garbage(ANSWER, content_type="text/html")],
+        out="hello\n",
+    ),
+    Row(
+        "a list of models that is not JSON",
+        ("models", "--live", "--provider", "openai"),
+        environ=OPENAI,
+        host=[Garbage(b"hello", content_type="text/plain")],
+        err="error: openai: the list of models is not JSON: {url}/models\n",
     ),
     Row(
         "an address that is a whole one",
@@ -326,6 +385,7 @@ ROWS = (
         host=[refusal(404, "No such model.", "model_not_found")],
         err=(
             "error: own: HTTP 404 (model_not_found): {url}/chat/completions\n  the host says: No such model.\n"
+            "  hint: `segue models --live --provider own` lists the models of this host\n"
         ),
     ),
     Row(
@@ -426,9 +486,52 @@ ROWS = (
         requests=0,
         config=MANY,
         err=(
-            "error: there is no candidate\nwanted: vision\ncandidates: none\n"
+            "error: no model can get this request\nwanted: vision\ncandidates: none\n"
             "hint: no installed model has the fact 'vision'\nnot candidates:\n"
             f"  - own (6 models): vision unknown\n{MORE}"
+        ),
+    ),
+    *(
+        Row(
+            f"plugins are switched off: {' '.join(arguments)}",
+            ("--no-plugins", *arguments),
+            code=2,
+            requests=0,
+            environ=OPENAI,
+            err=(
+                f"error: no model can get this request\nwanted: {wanted}\ncandidates: none\n"
+                "hint: plugins are switched off (--no-plugins, or SEGUE_NO_PLUGINS)\n"
+            ),
+        )
+        for arguments, wanted in (
+            (("hi",), "anything"),
+            (("-m", "openai/gpt-5.4-mini", "hi"), "openai/gpt-5.4-mini"),
+            (("--needs", "tools", "hi"), "tools"),
+            (("embed", "hi"), "embeddings"),
+            (("probe",), "anything"),
+        )
+    ),
+    *(
+        Row(
+            f"plugins are switched off, and nothing is listed: {' '.join(arguments)}",
+            ("--no-plugins", *arguments),
+            code=code,
+            requests=0,
+            environ=OPENAI,
+            out="*",
+            err="*note: plugins are switched off (--no-plugins, or SEGUE_NO_PLUGINS)\n*",
+        )
+        for arguments, code in ((("models",), 0), (("providers",), 0), (("models", "--live"), 2))
+    ),
+    Row(
+        "a provider of a plugin, where plugins are switched off and the file has another one",
+        ("--no-plugins", "-m", "openai", "hi"),
+        code=2,
+        requests=0,
+        config=OWN,
+        err=(
+            "error: no model can get this request\nwanted: openai\ncandidates: none\n"
+            "hint: plugins are switched off (--no-plugins, or SEGUE_NO_PLUGINS)\n"
         ),
     ),
     Row(
@@ -442,6 +545,85 @@ ROWS = (
             "hint: a public host gets a request only if you name it (cromicle/gpt-3.5-turbo) "
             "or add [providers.cromicle] to segue.toml\n"
         ),
+    ),
+    Row(
+        "several models without a key, each with its reason once",
+        ("chat", "-m", "openai/gpt-5.4-mini", "-m", "nobody/m", "Hi"),
+        code=2,
+        err=(
+            "error: openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+            "no target has a candidate\n"
+            "  1. openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+            "  2. nobody/m: no provider has a model 'nobody/m'\n"
+        ),
+    ),
+    Row(
+        "a model that was retired, with the day on which that was read",
+        ("explain", "-m", "claude-opus-4-20250514"),
+        code=2,
+        environ={"ANTHROPIC_API_KEY": KEY},
+        out=(
+            "wanted: claude-opus-4-20250514\ncandidates: none\nnot candidates:\n"
+            "  - anthropic/claude-opus-4-20250514: retired on 2026-06-15 "
+            "(platform.claude.com/docs/en/about-claude/model-deprecations, read on *)\n"
+        ),
+    ),
+    Row(
+        "providers, with the file and line of a row",
+        ("--no-plugins", "providers"),
+        config=OWN,
+        code=0,
+        out=(
+            "provider  access  models  level  state  from\n"
+            "own       open    2       full   ready  {home}/.config/segue/segue.toml:1\n"
+        ),
+    ),
+    *(
+        Row(
+            f"vectors of a provider that has none: {' '.join(models)}",
+            ("embed", *(word for model in models for word in ("-m", model)), "Hi"),
+            code=2,
+            err="error: rehearsal: this provider does not support embeddings\n",
+        )
+        for models in (("rehearsal",), ("rehearsal/rehearsal",))
+    ),
+    Row(
+        "rehearse, with what happened in the order of time",
+        ("rehearse", "-m", "openai/gpt-5.4-mini", "-m", "groq/openai/gpt-oss-20b", "--fault", "openai=F12"),
+        out=(
+            "call 1, 0.00 s\n  openai/gpt-5.4-mini *✗\n      0.40 s  first text\n"
+            "    StreamBrokenError (stream) after 0.70 s: the connection broke\n  groq/openai/gpt-oss-20b *"
+        ),
+    ),
+    Row(
+        "a probe has a heading",
+        ("probe", "own/m"),
+        config=OWN,
+        code=0,
+        out="model\toutcome\tfirst content\ttotal\tcost\twhat is wrong\nown/m\tanswered\t* ms\t* ms\t\t\n",
+    ),
+    *(
+        Row(
+            f"help of a word that is not a command: {' '.join(arguments)}",
+            arguments,
+            code=2,
+            err=usage("segue", "[OPTIONS] COMMAND [ARGS]...", message),
+        )
+        for arguments, message in (
+            (
+                ("trace", "--help"),
+                "No such command 'trace'; '--trace' is an option of 'segue chat'; 'segue --help' lists the commands",
+            ),
+            (("plugins", "--help"), "No such command 'plugins'; 'segue --help' lists the commands"),
+            (("plugins", "list", "-h"), "No such command 'plugins'; 'segue --help' lists the commands"),
+            (
+                ("modles", "--help"),
+                (
+                    "No such command 'modles'; did you mean 'segue models'? "
+                    "Or, to send it as a question: segue chat modles"
+                ),
+            ),
+        )
     ),
     Row(
         "words where explain takes options",
@@ -459,7 +641,7 @@ ROWS = (
         ("chat", "-m", "gpt-5.4-mni", "Hi"),
         code=2,
         err=(
-            "error: there is no candidate\nwanted: gpt-5.4-mni\ncandidates: none\n"
+            "error: no model can get this request\nwanted: gpt-5.4-mni\ncandidates: none\n"
             "hint: no provider has a model 'gpt-5.4-mni'; the nearest are gpt-5.4-mini, *\n"
         ),
     ),
@@ -469,8 +651,7 @@ ROWS = (
         code=2,
         err=(
             "error: openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
-            "there is no candidate\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
-            "  - openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+            "no model can get this request\nwanted: openai/gpt-5.4-mini\ncandidates: none\n"
         ),
     ),
     Row(
@@ -480,8 +661,7 @@ ROWS = (
         code=2,
         out=(
             "error: openai has no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
-            "there is no candidate\nwanted: openai/gpt-5.4-mini\ncandidates: none\nnot candidates:\n"
-            "  - openai/gpt-5.4-mini: no key: set OPENAI_API_KEY (get one at https://platform.openai.com/api-keys)\n"
+            "no model can get this request\nwanted: openai/gpt-5.4-mini\ncandidates: none\n"
         ).replace("\n", "\r\n"),
     ),
     Row(
@@ -489,7 +669,7 @@ ROWS = (
         ("chat", "-m", "ollama", "Hi"),
         code=2,
         err=(
-            "error: there is no candidate\nwanted: ollama\ncandidates: none\n"
+            "error: no model can get this request\nwanted: ollama\ncandidates: none\n"
             "hint: ollama does not declare models: name one as ollama/MODEL; "
             "`segue models --live --provider ollama` lists the models of its host, if the host supports that\n"
         ),
@@ -501,7 +681,7 @@ ROWS = (
         host=[NO_MODEL],
         err=(
             "error: openai: HTTP 404 (model_not_found): {url}/chat/completions\n  the host says: No.\n"
-            "  hint: openai declares no model 'gpt-5.4-mnii'; did you mean 'gpt-5.4-mini'?\n"
+            "  hint: openai does not declare the model 'gpt-5.4-mnii'; did you mean 'gpt-5.4-mini'?\n"
         ),
     ),
     Row(
@@ -511,7 +691,26 @@ ROWS = (
         code=0,
         out="hello\n",
         err=(
-            "note: model: not a declared model: its facts are unknown; did you mean 'openai/gpt-5.4-mini'?\n"
+            "note: model: openai does not declare the model 'gpt-5.4-mnii': its facts are unknown; "
+            "did you mean 'openai/gpt-5.4-mini'?\n"
+        ),
+    ),
+    Row(
+        "a model that is not declared, and has no name near it, and the host has it",
+        ("chat", "-m", "openai/zzz", "Hi"),
+        environ=OPENAI,
+        code=0,
+        out="hello\n",
+        err="note: model: openai does not declare the model 'zzz': its facts are unknown\n",
+    ),
+    Row(
+        "a model that has no name near it, and the host has not",
+        ("chat", "-m", "openai/zzz", "Hi"),
+        environ=OPENAI,
+        host=[NO_MODEL],
+        err=(
+            "error: openai: HTTP 404 (model_not_found): {url}/chat/completions\n  the host says: No.\n"
+            "  hint: `segue models --live --provider openai` lists the models of this host\n"
         ),
     ),
     *(
@@ -549,7 +748,7 @@ ROWS = (
         environ={"AWS_ACCESS_KEY_ID": "AKIA-canary", "AWS_SECRET_ACCESS_KEY": "canary-0123", "AWS_REGION": "us-east-1"},
         code=2,
         err=(
-            "error: there is no candidate\nwanted: tools\ncandidates: none\n"
+            "error: no model can get this request\nwanted: tools\ncandidates: none\n"
             "hint: bedrock: the credentials on this machine may be set for another purpose: "
             "name bedrock/MODEL, or add [providers.bedrock] to segue.toml\n*"
         ),
@@ -576,7 +775,10 @@ ROWS = (
         ("--no-plugins", "models", "--live", "--json"),
         code=2,
         error={"type": "NoCandidateError", "status": None, "message": "no host could get a request"},
-        err="error: no host could get a request\n",
+        err=(
+            "note: plugins are switched off (--no-plugins, or SEGUE_NO_PLUGINS)\n"
+            "error: no host could get a request\n"
+        ),
     ),
     Row(
         "a live list that fails, as JSON",
@@ -847,6 +1049,40 @@ ROWS = (
         '[models."openai/gpt-5.4-mini"]\ncontext = 5\ntools = "yes"\n',
         '3: models."openai/gpt-5.4-mini".tools must be true or false',
     ),
+    *(
+        checked(
+            f"a fact with a value that it cannot have: {fact}",
+            f'[models."openai/gpt-5.4-mini"]\ntools = true\n{fact}\n',
+            f'3: models."openai/gpt-5.4-mini".{fact.partition(" ")[0]} must be {wanted}',
+        )
+        for fact, wanted in (
+            ('retires = "soon"', "a day such as '2026-01-31'"),
+            ('retires = "2026-13-01"', "a day such as '2026-01-31'"),
+            ("retires = 2026", "a day such as '2026-01-31'"),
+            ('context = "128k"', "a whole number of at least 1"),
+            ("input_price = -3.0", "a number of at least 0"),
+            ("latency = -1", "a number of at least 0"),
+            ('deprecated = "yes"', "true or false"),
+        )
+    ),
+    checked(
+        "options that the provider does not have, or of a wrong type",
+        '[providers.openai.options]\nlogit_bais = {}\nwire = "canary"\n'
+        '[chains]\na = [\n  { model = "openai/gpt-5.4-mini", options = { max_tool_calls = "canary" } },\n]\n',
+        "3: the option 'wire' of openai must be 'chat' or 'responses'",
+        "2: the option 'logit_bais' of openai does not exist; did you mean 'logit_bias'?",
+        "6: the option 'max_tool_calls' of openai must be a valid integer, unable to parse string as an integer",
+    ),
+    checked("options that are right", '[providers.openai.options]\nwire = "responses"\n'),
+    checked(
+        "distributions without a plugin",
+        '[plugins]\ndeny = [\n  "groq",\n  "pytest",\n  "hots",\n]\n',
+        notes=[
+            "3: no distribution 'groq' is installed; 'groq' is a provider of the distribution 'segue-hosts'",
+            "4: the distribution 'pytest' has no plugin",
+            "5: no distribution 'hots' is installed; did you mean 'segue-hosts'?",
+        ],
+    ),
     checked(
         "a fact in needs that no model has",
         '[needs]\nfast = "toolz"\n',
@@ -877,6 +1113,16 @@ ROWS = (
             "plugins\n  no plugin is installed, or plugins are switched off\n"
             "keys\n  not checked: the configuration is not valid\n\n"
             "  problems found: 1, see 'broken:' above\n"
+        ),
+    ),
+    Row(
+        "doctor, where several lines of the file are wrong",
+        ("--no-plugins", "doctor"),
+        config="orders = 1\ntimeout = 0\n",
+        out=(
+            f"*\nconfiguration\n  broken: {FILE}:1: unknown key 'orders'; did you mean 'order'?\n"
+            f"  broken: {FILE}:2: timeout must be a number of seconds greater than 0, or a table\n"
+            "plugins\n*\n  problems found: 2, see 'broken:' above\n"
         ),
     ),
 )  # fmt: skip

@@ -72,7 +72,7 @@ _KEY = f"GROQ_API_KEY is set, but no installed package uses it: {_HOSTS}"
 @pytest.mark.parametrize(
     ("arguments", "code", "out", "err"),
     [
-        (["chat", "Hi"], 2, "", f"error: there is no candidate\n{_NOBODY}hint: {_NONE}\n"),
+        (["chat", "Hi"], 2, "", f"error: no model can get this request\n{_NOBODY}hint: {_NONE}\n"),
         (["explain"], 2, f"{_NOBODY}hint: {_NONE}\n", ""),
         (
             ["models"], 0, "",

@@ -147,7 +147,7 @@ async def test_an_answer_in_json_is_parsed(schema: Any) -> None:
     ("answer", "told"),
     [
         (says('{"number":"A-1"}'), "total: Field required"),
-        (says("Sure! Here it is:"), "the answer: Invalid JSON"),
+        (says("Sure! Here it is:"), r"the schema: it is not JSON \(expected value at line 1 column 1\)$"),
         (whole(TextDelta('{"number":"A'), Finish("length", "length")), "longer than max_tokens"),
         (whole(RefusalDelta("No."), Finish("stop", "stop")), "refused"),
     ],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from segue import Chain, Client, Host, Needs, NoCandidateError
 from segue.config import load
-from segue.config.editing import with_default, write_default
+from segue.config.editing import with_default, without_default, write_default
 from segue.errors import ConfigError, ServerError
 from segue.events import Embeddings, Finish, TextDelta
 from segue.generator import AsyncGeneratorProvider, ProviderModelMixin
@@ -515,6 +515,52 @@ def test_whatever_the_file_only_the_default_changes(lines: list[str], name: str)
         return
     before = tomllib.loads(text)
     assert tomllib.loads(after) == {**before, "default": {**before.get("default", {}), "model": name}}
+    assert [line for line in lines if line.startswith("#")] == [
+        line for line in after.split("\n") if line.startswith("#")
+    ]
+
+
+_UNSET = {
+    "its own table": ('[needs]\n\n[default]\nmodel = "a/b"\n', "[needs]\n"),
+    "a table before another": ('[default]\nmodel = "a/b"\n[needs]\n', "[needs]\n"),
+    "a table with a comment": ('[default] # c\nmodel = "a/b" # d\n\n[needs]\n', "[default] # c\n\n[needs]\n"),
+    "an inline table": ('x = 1\ndefault = { model = "a/b" }\ny = 2\n', "x = 1\ny = 2\n"),
+    "a dotted key": ('default.model = "a/b"\n', ""),
+    "a long text": ("[default]\nmodel = '''\nx''' # c\n", ""),
+    "other line ends": ('[needs]\r\n\r\n[default]\r\nmodel = "a/b"\r\n', "[needs]\r\n"),
+    "a mark first": ("\ufeff[default]\nmodel = 'x'", "\ufeff"),
+    "nothing": ("[needs]\n", "[needs]\n"),
+    "another table's": ('[chains.default]\nmodel = "x"\n', '[chains.default]\nmodel = "x"\n'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after"), _UNSET.values(), ids=_UNSET)
+def test_the_default_is_removed_and_the_rest_stays(before: str, after: str) -> None:
+    """Its lines go, and its table if nothing else is in it."""
+    assert without_default(before) == after
+
+
+@given(
+    lines=st.lists(
+        st.sampled_from([
+            "# c", "", "[needs]", "x = 'y'", "[default]", 'model = "x"', "default = { model = 'x' }", "[chains.a]",
+            "targets = [", '"b",', "]", 'default.model = "x"', "[[more]]", 'y = """', '"""', "[default.x]",
+            "[ default ] # d",
+        ]),
+        max_size=8,
+    )
+)  # fmt: skip
+@settings(deadline=None)
+def test_whatever_the_file_only_the_default_is_removed(lines: list[str]) -> None:
+    """What is read afterwards is what was read before, without the default; or the file is refused as it is."""
+    text = "\n".join(lines)
+    try:
+        after = without_default(text)
+    except ValueError:
+        return
+    before = tomllib.loads(text)
+    before.get("default", {}).pop("model", None)
+    assert {"default": {}, **tomllib.loads(after)} == {"default": {}, **before}
     assert [line for line in lines if line.startswith("#")] == [
         line for line in after.split("\n") if line.startswith("#")
     ]

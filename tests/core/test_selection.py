@@ -47,7 +47,7 @@ def test_a_name_leads_to(model: str | None, found: list[str]) -> None:
 def test_an_undeclared_model_is_a_candidate_with_a_note() -> None:
     """Of a model that its provider does not declare nothing is known, so it meets no need."""
     (candidate,) = select(OFFERS, model="zoo/new").candidates
-    assert candidate.notes == ("not a declared model: its facts are unknown",)
+    assert candidate.notes == ("zoo does not declare the model 'new': its facts are unknown",)
     assert names(select(OFFERS, model="zoo/new", needs=Needs("working?"))) == ["zoo/new"]
     assert names(select(OFFERS, model="zoo/new", needs=Needs("working"))) == []
 
@@ -246,9 +246,9 @@ _TWO = "two has no key: set TWO_KEY (get one at https://two.example/keys)"
         ({}, "no key is set for a model that fits: set one of ONE_KEY, TWO_KEY"),
         ({"chain": ["one/m"]}, _ONE),
         ({"chain": ["one/m", "two/m"]}, f"{_ONE}; or {_TWO}"),
-        ({"needs": "audio"}, "there is no candidate"),
-        ({"needs": "tools, !tools"}, "there is no candidate"),
-        ({"model": "one/m", "needs": "!tools"}, "there is no candidate"),
+        ({"needs": "audio"}, "no model can get this request"),
+        ({"needs": "tools, !tools"}, "no model can get this request"),
+        ({"model": "one/m", "needs": "!tools"}, "no model can get this request"),
     ],
 )
 @pytest.mark.parametrize("way", ["chat", "stream", "embed"])
@@ -260,5 +260,5 @@ async def test_the_missing_key_comes_first(way: str, asked: dict[str, Any], firs
             await _answer(client, way, **asked)
     lines = str(caught.value).splitlines()
     assert lines[0] == first
-    assert "no target has a candidate" in lines[:2] or "there is no candidate" in lines[:2]
+    assert "no target has a candidate" in lines[:2] or "no model can get this request" in lines[:2]
     assert caught.value.explanation in str(caught.value)

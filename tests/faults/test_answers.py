@@ -337,7 +337,7 @@ async def test_f30_a_call_that_breaks_off_in_a_whole_answer_is_discarded() -> No
 HTML = b"<!DOCTYPE html><html><body>Sign in to continue: canary-faulty-body</body></html>"
 OTHER: dict[str, tuple[Body, type[ProviderError], str]] = {
     "HTML": (Body(HTML, content_type="text/html"), ProtocolError, "decode"),
-    "HTML, by the connection": (Body(HTML, content_type="text/html", framing="close"), StreamBrokenError, "stream"),
+    "HTML, by the connection": (Body(HTML, content_type="text/html", framing="close"), ProtocolError, "decode"),
     "HTML that says it is a stream": (Body(HTML), ProtocolError, "decode"),
     "HTML that says it is JSON": (Body(HTML, content_type=JSON), ProtocolError, "decode"),
     "text": (Body(b"upstream is fine\n", content_type="text/plain"), ProtocolError, "decode"),

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import segue
 from segue import Client
-from segue.plugins import catalogue, catalogue_file, child, installed
+from segue.plugins import catalogue, catalogue_file, child, installed, told_trace
 from segue.plugins.entries import PROVIDERS, path_stamps
 
 if TYPE_CHECKING:
@@ -88,6 +89,14 @@ def test_what_is_broken_is_told_again_without_being_tried_again(site: Site, neve
     assert str(broken.error) == "plugin 'zoo-broken' of zoo-broken-dist: RuntimeError: no such luck"
     assert broken.error.plugin == "zoo-broken"
     assert broken.trace[-1] == "RuntimeError: no such luck"
+
+
+def test_a_traceback_has_the_lines_of_a_plugin_in_a_folder_beside_ours() -> None:
+    """A plugin that pip installed is in a folder like `segue_acme`, whose name begins as ours does."""
+    file = f"{Path(segue.__file__).parent}_acme/__init__.py"
+    with pytest.raises(ImportError) as caught:
+        exec(compile("from segue.plugin import hookimp", file, "exec"), {})
+    assert f'  File "{file}", line 1, in <module>' in told_trace(caught.value)
 
 
 def test_what_is_broken_is_tried_again_when_something_was_installed(site: Site) -> None:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from segue import DNSError
 from segue.cli.new_provider import NewProvider
+from segue.client.hints import Asked, add_hints
+from segue.plugin import ProviderSpec
 from segue.testing import Cassette
 
 if TYPE_CHECKING:
@@ -129,6 +132,67 @@ async def test_a_name_is_checked(cli: CommandLine, name: str, why: str) -> None:
     assert refused.code == 2, refused.out
     assert why in " ".join(refused.err.split())
     assert not [path for path in cli.folder.iterdir() if path.name.startswith("segue-")]
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("openai", "openai"), ("groq", "hosts"), ("hosts", "hosts"), ("m1stral", "mistral"), ("rehearsal", "rehearsal")],
+)
+async def test_a_name_of_our_own_packages_is_refused_where_they_are_not_installed(
+    cli: CommandLine, name: str, package: str
+) -> None:
+    """A provider of another author would else be called as one of Segue's, or as its package."""
+    refused = await cli("--no-plugins", "new-provider", name)
+    told = f"error: the name {name!r} belongs to segue-{package}, a package of Segue; take another name\n"
+    assert (refused.code, refused.out, refused.err) == (2, "", told)
+    assert not [path for path in cli.folder.iterdir() if path.name.startswith("segue-")]
+
+
+@pytest.mark.parametrize("kind", ["text", "host", "wire"])
+async def test_a_provider_without_an_address_is_not_selected(cli: CommandLine, kind: str) -> None:
+    """Until its address is set, in its code or in the configuration, only its name selects it; the line is named."""
+    assert (await cli("new-provider", "acme", "--kind", kind)).code == 0
+    code = (cli.folder / "segue-acme" / "src" / "segue_acme" / "__init__.py").read_text()
+    cli.plugin("acme", code, module="segue_acme")
+    cli.environ["ACME_API_KEY"] = "canary-acme-key"
+    file, address = (
+        cli.plugins / "segue_acme.py",
+        "https://acme.placeholder.invalid" + ("/v1" if kind == "host" else ""),
+    )
+    line = next(number for number, line in enumerate(code.splitlines(), 1) if "acme.placeholder.invalid" in line)
+    asked = await cli("Hello")
+    assert (asked.code, asked.out) == (2, "")
+    assert asked.err == f"error: acme: its address {address} is a placeholder: set it in {file}:{line}\n"
+    selected = await cli("explain", "--needs", "working", "--all")
+    told = f"its address {address} is a placeholder: set it in its code, or base_url in [providers.acme]"
+    assert f"  - acme/acme-1: {told}\n" in selected.out
+    assert (await cli("explain", "-m", "acme")).out.startswith("wanted: acme\ncandidates, in order:\n  1. acme/acme-1")
+    config = cli.config('[providers.acme]\nbase_url = "http://127.0.0.1:9/v1"\n')
+    assert "1. acme/acme-1" in (await cli("explain", "--needs", "working", "--config", config)).out
+
+
+async def test_an_address_that_was_not_set_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that was named fails to resolve its address: the hint says in which line to set it."""
+    info = tmp_path / "segue_lama-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: segue-lama\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[segue]\nlama = segue_lama\n")
+    code = tmp_path / "segue_lama" / "__init__.py"
+    code.parent.mkdir()
+    code.write_text(NewProvider("lama").files()["src/segue_lama/__init__.py"])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    error = DNSError("the host's name does not resolve")
+    error.address = "https://lama.placeholder.invalid/chat"
+    spec = ProviderSpec("lama", load="segue_lama:Lama", url="https://lama.placeholder.invalid")
+    add_hints(error, Asked("lama", spec, origin="segue-lama"))
+    line = next(
+        n for n, text in enumerate(code.read_text().splitlines(), 1) if "https://lama.placeholder.invalid" in text
+    )
+    assert error.__notes__ == [
+        f"hint: https://lama.placeholder.invalid is a placeholder: set the address of the host in {code}:{line}"
+    ]
 
 
 async def test_a_name_like_another_is_remarked(cli: CommandLine) -> None:

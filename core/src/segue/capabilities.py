@@ -13,11 +13,12 @@ unless the need ends in ``?``. Prices are in USD per million tokens.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeAlias, cast, get_args
 
-from .constraints import ANY_TEXT, FLAG, NOTHING, Anything, Either, Items, Number, Of, Table, Word, check, shown
+from .constraints import ANY_TEXT, FLAG, NOTHING, Anything, Either, Items, Number, Of, Table, Text, Word, check, shown
 from .errors import NeedsSyntaxError
 from .frames import forgetful
 from .values import dataclass, maker
@@ -302,6 +303,9 @@ KNOWN_FACTS: Final = FLAGS | SIZES | PRICES | {"latency", "retires"}
 """The names of the facts that Segue itself knows."""
 _PRICE: Final = Number(ge=0)
 _SIZE: Final = Number(ge=1, whole=True)
+_LATENCY: Final = Number(ge=0)
+_DAY: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_RETIRES: Final = Text("a day such as '2026-01-31'", empty=True, fits=lambda text: _DAY.fullmatch(text) is not None)
 
 
 def fact_fault(name: str, value: object) -> str | None:
@@ -315,6 +319,10 @@ def fact_fault(name: str, value: object) -> str | None:
         constraint = _SIZE
     elif name in PRICES:
         constraint = _PRICE
+    elif name == "latency":
+        constraint = _LATENCY
+    elif name == "retires":
+        constraint = _RETIRES
     else:
         return None
     return None if constraint.fault(value) is None else constraint.wanted

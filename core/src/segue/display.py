@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MOST_CHARACTERS: Final = 300
 _MOST_READ: Final = 8000
@@ -64,11 +64,23 @@ def origin(address: str) -> str:
     return "/".join(address.split("/")[:3])
 
 
-def closest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that was probably meant; None if no name is similar."""
+_NEAR: Final = 0.6
+_SURE: Final = 0.75
+
+
+def closest(name: str, known: Iterable[str], *, sure: bool = False) -> str | None:
+    """The known name that was probably meant; None if no name is similar.
+
+    ``sure`` is for a name that may be intended: then the other one must be more similar.
+    """
+    return next(iter(several_close(name, known, most=1, sure=sure)), None)
+
+
+def several_close(name: str, known: Iterable[str], *, most: int, sure: bool = False) -> list[str]:
+    """The known names that are similar, the most similar one first."""
     import difflib  # slow to import: only where something is wrong
 
-    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
+    return difflib.get_close_matches(name[:MOST_CHARACTERS], list(known), n=most, cutoff=_SURE if sure else _NEAR)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -175,7 +175,7 @@ class NeedsSyntaxError(SegueError, ValueError):
 
 
 class NoCandidateError(SegueError):
-    """There is no candidate; ``explanation`` gives the reason for each model."""
+    """No model can get the request; ``explanation`` gives the reason for each model."""
 
     def __init__(self, message: str, *, explanation: str = "") -> None:
         super().__init__(f"{message}\n{explanation}" if explanation else message)
@@ -324,8 +324,12 @@ class StreamBrokenError(ProviderError):
 
 
 class ProtocolError(ProviderError):
-    """The response is not valid for the wire: a wrong encoding, invalid JSON, or too much data."""
+    """The response is not valid for the wire: a wrong encoding, invalid JSON, or too much data.
 
+    ``is_page`` means that the host sent a web page (HTML) with a status of success.
+    """
+
+    is_page: bool = False
     shows_address: ClassVar[bool] = True
     default_phase: ClassVar[Phase] = "decode"
 
@@ -549,6 +553,12 @@ class AllFailedError(SegueError, ExceptionGroup[ProviderError]):
         if len(addresses) > 1:  # of some hosts the model is part of the path
             addresses = {origin(address) for address in addresses}
         message = message_of(first, address=addresses.pop() if len(addresses) == 1 else "")
+        made = sum(
+            attempt.outcome != "skipped" and attempt.provider == first.provider and attempt.model in models
+            for attempt in self.attempts
+        )
+        if made > len(models):
+            message = f"{message} (after {made} attempts)"
         return f"{who}: {message}" if who else message
 
     def derive(self, excs: Sequence[ProviderError]) -> AllFailedError:  # type: ignore[override]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import field, fields
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, TypeAlias, get_args
 
 from typing_extensions import TypeVar
 
 from .errors import ProtocolError, StreamBrokenError
 from .frames import forget_locals
-from .values import dataclass
+from .values import absent, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Sequence
@@ -398,6 +398,68 @@ class EmbedReply:
         if self.pricing is not None:
             return self.pricing.cost(self.usage)
         return None if self.usage is None else self.usage.cost
+
+
+# ── names of other libraries ──────────────────────────────────────────────────────────────────────────
+
+_AS_DICT = "use its fields, such as reply.text; dataclasses.asdict(reply) makes a dict of all"
+_EMBEDDED = "use reply.vectors, a list with a vector for each input"
+
+absent(
+    Usage,
+    {
+        **dict.fromkeys(("prompt_tokens", "prompt_eval_count"), "use usage.input_tokens"),
+        **dict.fromkeys(("completion_tokens", "eval_count"), "use usage.output_tokens"),
+        **dict.fromkeys(("prompt_tokens_details", "input_tokens_details"), "use usage.cached_tokens"),
+        **dict.fromkeys(("completion_tokens_details", "output_tokens_details"), "use usage.reasoning_tokens"),
+        "cache_read_input_tokens": "use usage.cached_tokens",
+        "cache_creation_input_tokens": "use usage.cache_write_tokens",
+    },
+)
+absent(
+    Choice,
+    {
+        **dict.fromkeys(("message", "delta"), "use choice.text; reply.message is the first answer as a message"),
+        "content": "use choice.text",
+        "index": "use its place in reply.choices",
+        "reasoning_content": "use choice.reasoning",
+        "stop_reason": "use choice.finish_reason",
+    },
+)
+absent(
+    Reply,
+    {
+        **dict.fromkeys(("content", "output_text", "output", "answer", "result", "response"), "use reply.text"),
+        **dict.fromkeys(("messages", "delta", "data"), "use reply.text, or reply.message for the whole message"),
+        **dict.fromkeys(("dict", "json", "model_dump", "model_dump_json", "to_dict", "to_json"), _AS_DICT),
+        **dict.fromkeys(("reasoning_content", "thinking", "thoughts"), "use reply.reasoning"),
+        **dict.fromkeys(("output_parsed", "structured", "object"), "use reply.parsed"),
+        **dict.fromkeys(("citations", "annotations", "grounding_metadata"), "use reply.sources"),
+        **dict.fromkeys(("usage_metadata", "usageMetadata"), "use reply.usage"),
+        "candidates": "use reply.choices",
+        "function_call": "use reply.tool_calls",
+        "id": "use reply.response_id",
+        "stop_reason": "use reply.finish_reason",
+    },
+)
+absent(
+    EmbedReply,
+    {
+        **dict.fromkeys(("data", "embedding", "embeddings", "values", "vector"), _EMBEDDED),
+        **dict.fromkeys(("dict", "json", "model_dump", "model_dump_json", "to_dict", "to_json"), _AS_DICT),
+    },
+)
+_NOT_OF_ALL = "only a TextDelta has text: iterate over stream.text(), or check isinstance(event, TextDelta)"
+
+for _kind in get_args(Event):
+    absent(
+        _kind,
+        {
+            **dict.fromkeys(("choices", "content", "delta"), "use event.text of a TextDelta, or stream.text()"),
+            "text": _NOT_OF_ALL,
+            "type": "use isinstance(event, TextDelta), or match",
+        },
+    )
 
 
 # ── folding events ───────────────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
 from .capabilities import KNOWN_FACTS, Capabilities, Fact, Needs, contradiction
 from .constraints import ANY_TEXT, Of, check
+from .display import closest, several_close
+from .errors import NoCandidateError
 from .observation import HealthSnapshot
 from .provider.contract import Model
 from .values import dataclass
@@ -33,6 +35,7 @@ class Offer:
     named. ``rank`` is its place in its provider's own recommended order, from 0. ``ambient`` is the credential that may
     be set for another purpose, so that the model is used only if it is named; None if its key is meant for it.
     ``keyless`` is whether an installed plugin sends it to another machine without a key or settings of the user's.
+    ``placeholder`` is its address, if nobody can have this address yet, so that the model is used only if it is named.
     """
 
     provider: str
@@ -45,6 +48,7 @@ class Offer:
     ambient: str | None = None
     short: str | None = None
     keyless: bool = False
+    placeholder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +176,20 @@ class Selection:
         return f"no key is set for a model that fits: set one of {', '.join(variables[:_KEYS_NAMED])}{more}"
 
 
-def without_candidate(selection: Selection | None, message: str = "there is no candidate") -> str:
-    """The message of the error if there is no candidate: what to do first, if it is known, and then this line."""
+def no_candidate(
+    selection: Selection | None, message: str = "no model can get this request", *, explanation: str = ""
+) -> NoCandidateError:
+    """The error if there is no candidate: what to do first, if it is known, the message, and why each model is not one.
+
+    What the first line says of all models of a provider is not said again. ``explanation`` is that of the selection, to
+    which something may be added; it is enough alone.
+    """
     advice = "" if selection is None else selection.advice
-    return f"{advice}\n{message}" if advice else message
+    if selection is None or not advice:
+        return NoCandidateError(message, explanation=explanation or ("" if selection is None else selection.explain()))
+    others = [one for one in selection.rejected if one.lacks is None or _advice(one) != advice]
+    added = explanation.removeprefix(selection.explain())
+    return NoCandidateError(f"{advice}\n{message}", explanation=replace(selection, rejected=others).explain() + added)
 
 
 def _advice(rejection: Rejection) -> str:
@@ -354,7 +368,9 @@ class Offers:
             like = next(one for one in [*own, *self.all, *self._undeclared] if one.provider == provider)
             meant = nearest_model(bare, [one.model.name for one in own])
             chosen = [replace(like, model=Model(bare, _shared(like)))]
-            unlisted = _UNLISTED if meant is None else f"{_UNLISTED}; did you mean {f'{provider}/{meant}'!r}?"
+            unlisted = f"{provider} does not declare the model {bare!r}: its facts are unknown"
+            if meant is not None:
+                unlisted += f"; did you mean {f'{provider}/{meant}'!r}?"
         return _Scope(chosen, self._preferences, provider=provider, bare=bare, unlisted=unlisted)
 
     def _match(self, scope: _Scope, needs: Needs, model: str | None, health: HealthSnapshot) -> Matched:
@@ -413,10 +429,11 @@ class _Scope:
                 return None
         if offer.obstacle is not None:
             return None
-        if not self._named and (
-            offer.access == "offline" or offer.ambient is not None or _is_retired(offer, capabilities)
-        ):
-            return None
+        if not self._named:
+            if offer.access == "offline" or offer.ambient is not None or offer.placeholder is not None:
+                return None
+            if _is_retired(offer, capabilities):
+                return None
         return _candidate(offer, capabilities, named=self._named, unlisted=self._unlisted)
 
     def rejected(self, needs: Needs, health: HealthSnapshot) -> Sequence[Rejection]:
@@ -481,6 +498,12 @@ def _reasons(offer: Offer, capabilities: Capabilities, needs: Needs, *, named: b
                 f"or add [providers.{offer.provider}] to segue.toml"
             )
             reasons.append((ambient, ambient))
+        if offer.placeholder is not None:
+            unset = (
+                f"its address {offer.placeholder} is a placeholder: set it in its code, "
+                f"or base_url in [providers.{offer.provider}]"
+            )
+            reasons.append((unset, unset))
     if offer.obstacle is not None:
         reasons.append((offer.obstacle, offer.short or offer.obstacle))
     return reasons
@@ -521,7 +544,7 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
     return [
         Offer(
             like.provider, one, like.access, like.obstacle, like.local, like.consent, rank, like.ambient, like.short,
-            like.keyless,
+            like.keyless, like.placeholder,
         )
         for one, rank in zip(models, ranks, strict=True)
     ]  # fmt: skip
@@ -638,9 +661,15 @@ def _end(capabilities: Capabilities) -> str:
     works, deprecated, retires = (capabilities.fact(name) for name in ("working", "deprecated", "retires"))
     day = retires.value if isinstance(retires.value, str) else None
     if works.value is False:
-        return f"retired{'' if day is None else f' on {day}'} ({works.source})"
+        return f"retired{'' if day is None else f' on {day}'} ({_as_of(works.source)})"
     when = "" if day is None else f", retires on {day}"
-    return f"deprecated{when} ({(deprecated if deprecated.value is True else retires).source})"
+    return f"deprecated{when} ({_as_of((deprecated if deprecated.value is True else retires).source)})"
+
+
+def _as_of(source: str) -> str:
+    """A source, with its day as the day on which it was read: beside another day nobody would know."""
+    place, comma, day = source.rpartition(", ")
+    return f"{place}, read on {day}" if comma and _DAY.fullmatch(day) else source
 
 
 def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
@@ -649,9 +678,6 @@ def _observed(offer: Offer, health: HealthSnapshot) -> Capabilities:
     if seen is None:
         return offer.model.capabilities
     return offer.model.capabilities.merged(Capabilities({"working": Fact(seen.working, seen.source)}))
-
-
-_UNLISTED: Final = "not a declared model: its facts are unknown"
 
 
 def nearest_model(name: str, declared: Sequence[str]) -> str | None:
@@ -744,10 +770,6 @@ def _hints_without_models(provider: str | None, undeclared: Sequence[Offer]) -> 
     ]
 
 
-_NEAR_PROVIDER: Final = 0.75
-"""How similar a name must be to a provider's, so that this provider was meant."""
-
-
 def _hints(
     model: str | None, needs: Needs, bare: str | None, offers: Sequence[Offer], rejected: Iterable[Rejection]
 ) -> list[str]:
@@ -759,7 +781,7 @@ def _hints(
     if bare is not None and not list(rejected):
         hints.append(_unknown_name(model or bare, bare, offers))
     known = {name for offer in offers for name in offer.model.capabilities}
-    for need in needs:
+    for need in needs if offers else ():
         if need.name not in known:
             meant = _meant_fact(need.name, known)
             told = f"no installed model has the fact {need.name!r}"
@@ -769,14 +791,12 @@ def _hints(
 
 def _unknown_name(model: str, bare: str, offers: Sequence[Offer]) -> str:
     """That a model or its provider does not exist, with the nearest names."""
-    import difflib  # slow to import: only where nothing is found
-
     providers = sorted({offer.provider for offer in offers})
     provider = model.partition("/")[0]
     if provider not in providers:
-        meant = difflib.get_close_matches(provider, providers, n=1, cutoff=_NEAR_PROVIDER)
-        if meant:
-            return f"no provider {provider!r}; did you mean {meant[0]!r}?"
+        meant = closest(provider, providers, sure=True)
+        if meant is not None:
+            return f"no provider {provider!r}; did you mean {meant!r}?"
     names = sorted(
         {
             name
@@ -785,17 +805,15 @@ def _unknown_name(model: str, bare: str, offers: Sequence[Offer]) -> str:
             for name in (offer.model.name, f"{offer.provider}/{offer.model.name}")
         }
     )
-    near = difflib.get_close_matches(model, names, n=3, cutoff=0.5)
+    near = several_close(model, names, most=3)
     return f"no provider has a model {bare!r}" + (f"; the nearest are {', '.join(near)}" if near else "")
 
 
 def _meant_fact(name: str, known: AbstractSet[str]) -> str | None:
     """The known fact whose name is near this one; None if the name is known, or near to none."""
-    import difflib  # as above
-
     if name in known or name in KNOWN_FACTS or name.startswith("supports_"):
         return None
-    return next(iter(difflib.get_close_matches(name, sorted(known | KNOWN_FACTS), n=1, cutoff=0.7)), None)
+    return closest(name, sorted(known | KNOWN_FACTS), sure=True)
 
 
 def can_be_met(needs: Needs, offers: Sequence[Offer]) -> bool:

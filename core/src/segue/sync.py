@@ -24,8 +24,9 @@ from typing_extensions import TypeVar
 
 from .chain.calls import closed
 from .client.arguments import NOTHING_SAID
+from .client.client import EXHAUSTED
 from .client.client import Client as AsyncClient
-from .client.misnamed import known_arguments, refused
+from .client.misnamed import known_arguments, mark_client, mark_stream, refused
 from .events import TextDelta
 from .frames import forgetful
 from .transport import AiohttpTransport
@@ -208,7 +209,7 @@ class Client:
         ``schema`` is the required form of the answer: a pydantic model, a JSON schema (the answer is parsed as JSON,
         but not validated), or ``"json"`` for any JSON object. The parsed answer is in ``reply.parsed``.
         Raises the candidate's error if there is only one candidate, AllFailedError if two or more fail,
-        NoCandidateError if there is no candidate.
+        NoCandidateError if no model can get the request.
         """
         form = cast("Any", schema)  # which of the three forms it is, the overloads have said
         return self._call(self._client.chat(messages, model=model, needs=needs, chain=chain, schema=form, **asking))
@@ -432,11 +433,14 @@ class Stream(Generic[T]):
         return relay
 
     def text(self) -> Iterator[str]:
-        """The pieces of text as they arrive."""
+        """The pieces of text as they arrive; RuntimeError if the stream was already read to its end."""
         self._stream._refuse_text()  # noqa: SLF001 - as above
+        event: Event | None = None
         for event in self:
             if isinstance(event, TextDelta) and event.choice == 0:
                 yield event.text
+        if event is None:
+            raise RuntimeError(EXHAUSTED)
 
     def reply(self) -> Reply[T]:
         """Read the rest of the stream and return the whole answer."""
@@ -467,6 +471,10 @@ class _End:
     """Marks the end of a relay's queue, after the last event."""
 
     error: BaseException | None = None
+
+
+mark_client(Client)
+mark_stream(Stream)
 
 
 class _Relay:

@@ -24,6 +24,7 @@ from typing import (
 )
 
 from .constraints import shown
+from .display import closest
 from .frames import forget_locals
 
 if TYPE_CHECKING:
@@ -318,11 +319,9 @@ def _refusal(kind: type[Value], error: ValueError, where: str, given: Mapping[st
     unknown = next((name for name in given if name not in names), None)
     if unknown is None:
         return _arguments_fault(kind, error, where, given)
-    import difflib  # slow to import: only where something is wrong
-
-    near = difflib.get_close_matches(unknown, names, n=1)
+    near = closest(unknown, sorted(names))
     known = ", ".join(sorted(names - {"type"}))
-    help_ = f"did you mean {near[0]!r}?" if near else f"known are {known}"
+    help_ = f"did you mean {near!r}?" if near else f"known are {known}"
     return TypeError(f"{where}({unknown}=…): unknown argument {unknown!r}; {help_}")
 
 

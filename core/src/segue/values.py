@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from .frames import forget_locals, forgetful
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from dataclasses import dataclass
     from inspect import Signature
 else:
@@ -36,7 +36,7 @@ else:
         return made
 
 
-__all__ = ["dataclass", "maker"]
+__all__ = ["absent", "dataclass", "maker"]
 
 T = TypeVar("T")
 _Fields = tuple[dataclasses.Field[Any], ...]
@@ -84,6 +84,38 @@ def _made(kind: type[Any], options: dict[str, bool]) -> type[Any]:
                 method.__module__ = made.__module__
             setattr(made, name, method)
     return made  # type: ignore[no-any-return]
+
+
+class _Absent:
+    """An attribute that a class does not have, with what to write instead."""
+
+    __slots__ = ("_instead", "_name")
+
+    def __init__(self, name: str, instead: str) -> None:
+        self._name = name
+        self._instead = instead
+
+    def __get__(self, value: object, kind: type[object]) -> object:
+        if value is None:
+            return self
+        raise AttributeError(f"{kind.__name__!r} object has no attribute {self._name!r}: {self._instead}")
+
+
+def absent(kind: type[Any], instead: Mapping[str, str]) -> None:
+    """Say in the AttributeError for each of these names what to write instead; a name that the class has stays.
+
+    They are names that the libraries of hosts have. Type checkers and ``dir()`` of a value do not see them, and what a
+    class has costs no more than before, unlike with ``__getattr__``.
+    """
+    for name in instead:
+        if not hasattr(kind, name):
+            setattr(kind, name, _Absent(name, instead[name]))
+    kind.__dir__ = _dir_of_present  # type: ignore[assignment]
+
+
+def _dir_of_present(self: Any) -> list[str]:
+    kind = self.__class__
+    return [name for name in object.__dir__(self) if getattr(kind, name, None).__class__ is not _Absent]
 
 
 # ── methods that all share ───────────────────────────────────────────────────────────────────────────

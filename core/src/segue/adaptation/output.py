@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from ..errors import InvalidOutputError
 from ..json_text import from_json
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
     from ..events import Choice
+
+_NOT_JSON: Final = "it is not JSON"
+_MOST_FAULTS: Final = 5
 
 Parse: TypeAlias = "Callable[[Choice], Any]"
 """Parses an answer; InvalidOutputError if it does not match."""
@@ -31,10 +35,10 @@ def parser(schema: type[BaseModel] | Mapping[str, Any] | str) -> Parse:
         try:
             return read(_unfenced(choice.text))
         except ValueError as error:
-            told = "it is not JSON" if read is _json else _told(error)
+            told = _NOT_JSON if read is _json else _told(error)
         cut = ", because it is longer than max_tokens" if choice.finish_reason == "length" else ""
         raise InvalidOutputError(
-            f"the answer does not match the schema{cut} ({told})", text=choice.text, finish_reason=choice.finish_reason
+            f"the answer does not match the schema{cut}: {told}", text=choice.text, finish_reason=choice.finish_reason
         )
 
     return parse
@@ -46,8 +50,14 @@ def _told(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     faults = error.errors(include_url=False, include_context=False, include_input=False)
-    places = (".".join(map(str, fault["loc"])) or "the answer" for fault in faults[:5])
-    return ", ".join(f"{place}: {fault['msg']}" for place, fault in zip(places, faults, strict=False))
+    return "; ".join(map(_of_fault, faults[:_MOST_FAULTS]))
+
+
+def _of_fault(fault: ErrorDetails) -> str:
+    if fault["type"] == "json_invalid":
+        return f"{_NOT_JSON} ({fault['msg'].partition(': ')[2]})"
+    place = ".".join(map(str, fault["loc"]))
+    return f"{place}: {fault['msg']}" if place else fault["msg"]
 
 
 def _unfenced(text: str) -> str:

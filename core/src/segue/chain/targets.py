@@ -251,7 +251,7 @@ class Lineup:
     broken: tuple[PluginError, ...] = ()
 
     def checked(self) -> Lineup:
-        """Itself; PluginError or NoCandidateError if there is no candidate."""
+        """Itself; PluginError or NoCandidateError if no model can get the request."""
         if self.ready:
             return self
         if len(self.left_out) == len(self.broken) == 1:
@@ -273,7 +273,7 @@ class Lineup:
 
     def reasons(self) -> list[tuple[str, str]]:
         """The targets that were left out, each with its reason in one line."""
-        return [(one.name, one.reason) for one in self.left_out]
+        return [(one.name, one.reason.removeprefix(f"{one.name}: ")) for one in self.left_out]
 
 
 def joined(lineups: Sequence[Lineup]) -> Lineup:

@@ -290,22 +290,27 @@ def models(
     return 0
 
 
-@models.command(name="default", short_help="Show or set the default model.")
+@models.command(name="default", short_help="Show, set or remove the default model.")
 @click.argument("name", required=False, callback=_text, shell_complete=completion.models)
+@click.option("--unset", is_flag=True, help="Remove the default from segue.toml.")
 @_json
 @_config
 @click.pass_context
-def models_default(context: click.Context, name: str | None, as_json: bool, config: str | None) -> int:
+def models_default(context: click.Context, name: str | None, unset: bool, as_json: bool, config: str | None) -> int:
     """Write NAME, a model or a chain, into segue.toml as the default.
 
     The default is used if a command or a call names no model, needs or chain. Without NAME, print the default and
     where it was set.
     """
-    from .default import set_default, show_default
+    from .default import set_default, show_default, unset_default
 
+    if unset and name is not None:
+        raise click.UsageError("give either NAME or --unset")
     if config is None and context.parent is not None:
         config = context.parent.params["config"]
-    if name is None:
+    if unset:
+        unset_default(config=config)
+    elif name is None:
         show_default(config=config, as_json=as_json)
     else:
         set_default(name, config=config)
@@ -512,7 +517,7 @@ def conform(targets: tuple[str, ...], listed: bool, as_json: bool, **given: Any)
     "--kind", type=click.Choice(("text", "host", "wire")), default="text", show_default=True,
     help="text: a generator of text; host: a host with a known wire; wire: a host with its own wire.",
 )  # fmt: skip
-@click.option("--url", metavar="URL", callback=_text, help="Address of the host; https://NAME.example if not given.")
+@click.option("--url", metavar="URL", callback=_text, help="Address of the host; a placeholder if not given.")
 @click.option(
     "--wire",
     type=click.Choice(("openai_chat", "openai_responses")),

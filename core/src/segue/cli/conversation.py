@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
+from ..display import closest
 from ..errors import ConfigError, SegueError
 from ..messages import Message, TextPart
 from .faults import tell
@@ -127,8 +127,8 @@ class Conversation:
             case "/model":
                 self._change_model(argument.strip())
             case _:
-                near = difflib.get_close_matches(name, _COMMANDS, n=1)
-                hint = f"did you mean {near[0]}?" if near else "/help lists them"
+                near = closest(name, _COMMANDS)
+                hint = f"did you mean {near}?" if near else "/help lists them"
                 say(f"error: unknown command {one_line(name)}; {hint}")
         return True
 

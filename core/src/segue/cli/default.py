@@ -1,4 +1,4 @@
-"""``segue models default``: print the default model, or write it into the user's file."""
+"""``segue models default``: print the default model, or write it into the user's file, or remove it there."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from ..client.client import Client
-from ..config.editing import writable_file, write_default
+from ..config.editing import remove_default, writable_file, write_default
 from ..errors import ConfigError, NoCandidateError
-from ..selection import without_candidate
+from ..selection import no_candidate
 from .terminal import one_line, output, reserved, say, write_json
 
 if TYPE_CHECKING:
@@ -23,10 +23,7 @@ def show_default(*, config: str | None, as_json: bool) -> None:
         selection = client.select()
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
-            raise NoCandidateError(
-                without_candidate(selection, "no default is set, and there is no candidate"),
-                explanation=selection.explain(),
-            )
+            raise no_candidate(selection, "no default is set, and no model can get requests")
     kind = "model" if client.config.default_chain is None else "chain"
     if as_json:
         write_json({"default": name, "kind": kind, "where": where or None})
@@ -54,6 +51,15 @@ def set_default(name: str, *, config: str | None) -> None:
     write_default(path, name)
     say(one_line(f"{name} is now the default, in {path}"))
     _remark_obstacle(_client(config))
+
+
+def unset_default(*, config: str | None) -> None:
+    """Remove the default from the user's file; ConfigError if the file cannot be changed."""
+    path = writable_file(config, os.environ)
+    if remove_default(path):
+        say(one_line(f"the default was removed from {path}"))
+    else:
+        say(one_line(f"no default is set in {path}"))
 
 
 def _remark_obstacle(client: Client) -> None:

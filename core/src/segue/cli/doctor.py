@@ -102,7 +102,8 @@ def _configuration(report: _Report, config: str | None) -> tuple[Config, bool]:
     """The settings, and whether all of them are valid."""
     reading = configuration.read(True if config is None else config)
     if reading.faults:
-        report.wrong("\n".join(map(str, reading.faults)))
+        for fault in reading.faults:
+            report.wrong(str(fault))
         return configuration.Config(plugins=reading.config.plugins), False  # what is denied stays denied
     settings = reading.config
     for source in settings.sources:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ..client.client import Client
-from ..errors import ConfigError, InvalidOutputError, NoCandidateError
+from ..errors import ConfigError, InvalidOutputError
 from ..events import Usage
 from ..pricing import rounded
-from ..selection import without_candidate
+from ..selection import no_candidate
 from ..values import dataclass
 from .faults import as_argument
 from .progress import PROGRESS
 from .replies import attempt_as_json, usage_as_json
 from .terminal import Page, is_terminal, json_line, one_line, output, reserved, write_json
-from .waiting import Waiting
+from .waiting import Waiting, observing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +55,7 @@ def embed(wish: Embedding, *, config: str | None, as_json: bool) -> None:
     with ExitStack() as opened, asyncio.Runner() as runner:
         texts = _texts(wish, opened)
         with reserved(), PROGRESS.during("loading plugins"):
-            observers = (waiting,) if is_terminal(sys.stderr) else ()
+            observers = (observing(waiting),)
             client = Client(config=True if config is None else config, observers=observers)
         try:
             embedding = _Embedder(client, wish, runner, waiting, page)
@@ -152,7 +152,7 @@ class _Embedder:
         selection = self._client.select("embeddings")
         name = next((one.name for one in selection.candidates if one.consent), None)
         if name is None:
-            raise NoCandidateError(without_candidate(selection), explanation=selection.explain())
+            raise no_candidate(selection)
         return name
 
     def _note(self, reply: EmbedReply) -> None:

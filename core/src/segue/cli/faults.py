@@ -17,6 +17,7 @@ from ..errors import (
     PluginError,
     ProviderError,
     SegueError,
+    UnsupportedError,
     leaves,
 )
 from .terminal import clean, one_line, say, write_json
@@ -90,9 +91,15 @@ def _message(error: BaseException) -> str:
 
 
 def is_failure(error: BaseException) -> bool:
-    """Whether a provider or Segue failed; False if an argument or the configuration is wrong."""
+    """Whether a provider or Segue failed; False if an argument or the configuration is wrong.
+
+    What a model or its wire does not support was never sent: its request was wrong.
+    """
     if isinstance(error.__cause__, ConfigError):
         return False  # a key that is not to be had
+    each = leaves(error) if isinstance(error, AllFailedError) else [error]
+    if all(isinstance(one, UnsupportedError) for one in each):
+        return False
     return isinstance(error, (ProviderError, AllFailedError)) or not isinstance(error, SegueError)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import importlib.util
 import pkgutil
@@ -12,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ..display import closest
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,9 +45,8 @@ def imported(option: str, reference: str) -> object:
         raise ConfigError(f"{option} {reference}: its import failed with {type(error).__name__}: {error}") from error
     for name in path.split("."):
         if not hasattr(found, name):
-            near = difflib.get_close_matches(name, [one for one in dir(found) if not one.startswith("_")], n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"{option} {reference}: the module has no {name!r}{hint}")
+            near = _near(name, [one for one in dir(found) if not one.startswith("_")])
+            raise ConfigError(f"{option} {reference}: the module has no {name!r}{near}")
         found = getattr(found, name)
     return found
 
@@ -84,8 +83,8 @@ def check_reference(option: str, reference: str) -> None:
 
 
 def _near(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = closest(name, names, sure=True)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def _names_in(file: str | None) -> set[str] | None:

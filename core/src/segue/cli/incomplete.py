@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..config import find_key
 from ..errors import ConfigError
+from ..plugins.places import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,9 @@ def _lacking(client: Client, name: str) -> str | None:
     spec = client.registry.installed[name].spec
     if spec.access == "offline":
         return None
+    if (placeholder := client.placeholder(name)) is not None:
+        place = place_of(client.registry.installed[name].origin, spec.url or "")
+        return f"{name}: its address {placeholder} is a placeholder: set it in {place or 'its code'}"
     source = find_key(client.config, name, spec.env, environ=os.environ)
     if source is not None:
         return None if source.obstacle is None else f"{name} has no key: {source.obstacle}"

@@ -122,7 +122,14 @@ def _provider(client: Client, name: str, consent: bool, origin: str, version: st
         "level": None if spec.conformance is None else spec.conformance.level,
         "distribution": origin,
         "version": version,
+        "where": _where(client, name, origin),
     }
+
+
+def _where(client: Client, name: str, origin: str) -> str | None:
+    """The file and line of a provider that the configuration describes; None for one of a package."""
+    table = client.config.providers.get(name)
+    return table.where if origin == "code" and table is not None else None
 
 
 def _state(entry: dict[str, Any]) -> str:
@@ -140,7 +147,7 @@ def _short_state(entry: dict[str, Any]) -> str:
 
 
 def _origin(entry: dict[str, Any]) -> str:
-    return f"{entry['distribution']} {entry['version'] or ''}".strip()
+    return f"{entry['where'] or entry['distribution']} {entry['version'] or ''}".strip()
 
 
 def _key(client: Client, name: str) -> str:

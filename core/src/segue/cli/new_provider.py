@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 
 from .. import __version__
 from ..client.client import Client
+from ..config import PLACEHOLDER
 from ..errors import ConfigError
+from ..plugins import packages
 from ..plugins.registry import look_of
 from ..values import dataclass
 from .terminal import one_line, output, say
@@ -81,7 +83,7 @@ class NewProvider:
     def address(self) -> str:
         """The host's address, checked; ConfigError if it is not valid."""
         if self.url is None:
-            return f"https://{re.sub('[._]', '-', self.name)}.example{_PATHS[self.kind]}"
+            return f"https://{re.sub('[._]', '-', self.name)}{PLACEHOLDER}{_PATHS[self.kind]}"
         try:
             parts = urlsplit(self.url)
             whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -214,6 +216,9 @@ def _check_free(new: NewProvider, registry: Registry) -> None:
         raise ConfigError(
             f"the plugin {name!r} already exists: it belongs to {taken[0].distribution}, which is installed"
         )
+    ours = packages.owner_of(new.name, same=look_of)
+    if ours is not None:
+        raise ConfigError(f"the name {name!r} belongs to {ours}, a package of Segue; take another name")
     try:
         importlib.metadata.distribution(new.distribution)
     except importlib.metadata.PackageNotFoundError:

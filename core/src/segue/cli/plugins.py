@@ -16,7 +16,7 @@ import click
 
 from ..errors import PluginError
 from .nearness import near_command
-from .usage import Command, Group, instead_of, near_option, no_such_option, owners
+from .usage import Command, Group, WholeHelp, instead_of, near_option, no_such_option, owners
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _QUESTION: Final = "chat"
 _IS_QUESTION: Final = "segue.question"
-_ENDING: Final = frozenset({"-h", "--help", "--version"})
+_HELP: Final = frozenset({"-h", "--help"})
+_ENDING: Final = _HELP | {"--version"}
 _SHOWN: Final = 60
 _LIKE_A_COMMAND: Final = re.compile("[a-z]+(-[a-z]+)+")
 _OPTIONS: Final = {"help": "--help", "version": "--version"}
@@ -100,9 +101,16 @@ class Commands(click.Group):
             if near is not None:
                 meant = f"No such command {first!r}; did you mean 'segue {near}'?"
                 raise click.UsageError(f"{meant} Or, {anyway}", ctx)
+            if _HELP.intersection(args):
+                hint = (
+                    f"'--{first}' is an option of 'segue {_QUESTION}'; "
+                    if f"--{first}" in _options_of(question)
+                    else ""
+                )
+                raise click.UsageError(f"No such command {first!r}; {hint}'segue --help' lists the commands", ctx)
             if len(words) == 1 and _LIKE_A_COMMAND.fullmatch(first):
                 raise click.UsageError(f"No such command {first!r}; 'segue --help' lists them. Or, {anyway}", ctx)
-        own = [name for parameter in question.params for name in parameter.opts]
+        own = _options_of(question)
         for option in (word.partition("=")[0] for word in given if word.startswith("--")):
             have = owners(option, self.commands)
             if _QUESTION in have:
@@ -126,6 +134,10 @@ class Commands(click.Group):
         return None if entries is None else _PluginCommand(cmd_name, entries)
 
 
+def _options_of(command: click.Command) -> list[str]:
+    return [name for parameter in command.params for name in parameter.opts]
+
+
 def is_only_piped() -> bool:
     """Whether only ``segue`` was typed: piped input is then the question, if there is any."""
     return click.get_current_context().meta.get(_IS_QUESTION) == "piped"
@@ -140,7 +152,7 @@ def _is_piped() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
-class _PluginCommand(click.Command):
+class _PluginCommand(WholeHelp):
     """Stands for a plugin's command until it is run."""
 
     def __init__(self, name: str, entries: list[Entry]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ..client.client import Client
@@ -11,20 +10,21 @@ from ..errors import message_of
 from ..pricing import rounded
 from .progress import PROGRESS
 from .terminal import is_terminal, one_line, output, reserved, say, write_json
-from .waiting import Waiting
+from .waiting import Waiting, observing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..observation import Attempt
 
+_HEAD = ("model", "outcome", "first content", "total", "cost", "what is wrong")
 _STYLES = {"answered": "green", "failed": "red", "skipped": "red"}
 
 
 def probe(targets: Sequence[str], timeout: float, *, config: str | None, as_json: bool) -> bool:
     """Send a request to each, and show the results; True if all answered."""
     waiting = Waiting()
-    observers = (waiting,) if is_terminal(sys.stderr) else ()
+    observers = (observing(waiting),)
 
     async def ask() -> tuple[Attempt, ...]:
         with reserved():
@@ -42,8 +42,8 @@ def probe(targets: Sequence[str], timeout: float, *, config: str | None, as_json
     elif is_terminal(output()):
         _draw(told)
     else:
-        for attempt in told:
-            output().write("\t".join(_cells(attempt)) + "\n")
+        for cells in (_HEAD, *map(_cells, told)):
+            output().write("\t".join(cells) + "\n")
     failed = sum(attempt.outcome != "answered" for attempt in told)
     if failed and not as_json:
         say(f"{failed} of {len(told)} did not answer")
@@ -88,7 +88,7 @@ def _draw(told: Sequence[Attempt]) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("model", "", "first content", "total", "cost", ""):
+    for heading in _HEAD:
         table.add_column(heading, overflow="fold")
     for attempt in told:
         name, outcome, *rest = _cells(attempt)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from ..errors import ConfigError, HTTPError, NoCandidateError
+from ..errors import ConfigError, HTTPError
 from ..messages import Message, TextPart
 from ..resilience import Retry
-from ..selection import without_candidate
+from ..selection import no_candidate
 from ..testing.recording import Reading, RecordingClient, cassette_of
 from ..values import dataclass
 from .attachments import read_attachments
@@ -22,9 +21,9 @@ from .faults import as_argument
 from .progress import PROGRESS
 from .schemas import read_schema
 from .targets import Choice, find_target, remark_broken
-from .terminal import Page, is_terminal, one_line, output, reserved
+from .terminal import Page, one_line, output, reserved
 from .tools import Tools
-from .waiting import Waiting
+from .waiting import Waiting, observing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +76,7 @@ def record(exchange: Exchange, keeping: Keeping, *, config: str | None) -> None:
     page = Page()
     # Asked once: a second try would be another exchange.
     waiting = Waiting()
-    observers = (waiting,) if is_terminal(sys.stderr) else ()
+    observers = (observing(waiting),)
     with reserved(), PROGRESS.during("loading plugins"):
         client = RecordingClient(
             config=True if config is None else config, retry=Retry(count=0), breaker=None, observers=observers
@@ -148,7 +147,7 @@ def _name(client: RecordingClient, exchange: Exchange, page: Page) -> str:
     ready = [candidate for candidate in selections[-1].candidates if candidate.consent or len(selections) > 1]
     if not ready:
         remark_broken(client, page)
-        raise NoCandidateError(without_candidate(selections[-1]), explanation=selections[-1].explain())
+        raise no_candidate(selections[-1])
     name = ready[0].provider
     if client.registry.installed[name].spec.access == "offline":
         raise ConfigError(f"{name} is offline: it has no exchange with a host that could be recorded")

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pydantic import ValidationError
+
 from ..capabilities import FLAGS, KNOWN_FACTS, PRICES, SIZES, Needs
 from ..config import PluginRules
+from ..display import closest
+from ..errors import PluginError
 from .keys import known_providers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
+
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
     from ..capabilities import Capabilities, Need
     from ..config import Config, Reading
     from ..config.settings import ChainConfig
     from ..plugins.registry import Registry
 
-_NEAR: Final = 0.8
-"""How close a model's name must be to a declared one to count as a typing error."""
+_OURS: Final = "segue-"
 
 _AS_CHAIN: Final = re.compile(r"(?:chains?\s*[:./= ]|@)\s*(?P<name>.+)")
 """What people write for a chain in place of its table: ``chain:main``, ``chains.main``, ``@main``."""
@@ -40,6 +45,7 @@ def check_references(reading: Reading, registry: Registry) -> References:
     checking.default()
     checking.lists()
     checking.facts()
+    checking.options()
     checking.plugins()
     return References(checking.faults, checking.notes)
 
@@ -116,9 +122,9 @@ class _Checking:
     def _stated(self, facts: Iterable[str], *path: str | int) -> None:
         """Note facts in the configuration with nearly a known name; any other name may be intended."""
         for fact in facts:
-            if fact not in self._facts and (near := difflib.get_close_matches(fact, sorted(self._facts), 1, _NEAR)):
+            if fact not in self._facts and (near := closest(fact, sorted(self._facts), sure=True)):
                 where = self._reading.where(*path, fact)
-                self.notes.append(f"{where}: no installed model has the fact {fact!r}; did you mean {near[0]!r}?")
+                self.notes.append(f"{where}: no installed model has the fact {fact!r}; did you mean {near!r}?")
 
     def _needs(self, needs: Needs, where: str) -> None:
         for need in needs:
@@ -131,12 +137,12 @@ class _Checking:
             elif need.name not in self._every_fact:
                 # A name of the configuration's own may have the same typing error.
                 every = sorted(self._facts), sorted(self._every_fact)
-                near = next((found for names in every if (found := _closest(need.name, names))), [])
+                near = next((found for names in every if (found := closest(need.name, names, sure=True))), None)
                 told = f"{where}: no model has the fact {need.name!r}"
                 if near and not need.unknown_ok:
-                    self.faults.append(f"{told}; did you mean {near[0]!r}?")
+                    self.faults.append(f"{told}; did you mean {near!r}?")
                 else:
-                    self.notes.append(told + (f"; did you mean {near[0]!r}?" if near else ""))
+                    self.notes.append(told + (f"; did you mean {near!r}?" if near else ""))
 
     def _is_meant_as_chain(self, name: str, where: str, form: str) -> bool:
         """Whether a name has a form that other tools use for a chain; then it is a fault that says what to write."""
@@ -149,6 +155,33 @@ class _Checking:
             near += _near(chain, self._config.chains, "expected one of")
         self.faults.append(f"{where}: {name!r} does not name a chain; write {form.format(chain)}{near}")
         return True
+
+    def options(self) -> None:
+        """The options of providers and targets, as the providers' own models read them; their plugins are imported."""
+        for name, provider in self._config.providers.items():
+            if provider.options:
+                self._options(name, provider.options, ("providers", name, "options"))
+        for name, chain in self._config.chains.items():
+            for place, target in enumerate(chain.targets):
+                whose = target.what.partition("/")[0] if isinstance(target.what, str) else ""
+                if target.options:
+                    self._options(whose, target.options, ("chains", name, "targets", place, "options"))
+
+    def _options(self, provider: str, options: Mapping[str, object], path: tuple[str | int, ...]) -> None:
+        if provider not in self._registry.installed:
+            return  # of an unknown one another fault tells; needs may select any provider
+        try:
+            model = self._registry.options(provider)
+            if model is not None:
+                model.model_validate(dict(options))
+        except PluginError as error:
+            self.faults.append(f"{self._reading.where(*path)}: {error}")
+        except ValidationError as error:
+            assert model is not None
+            for fault in error.errors(include_url=False, include_input=False):
+                place = fault["loc"][0] if fault["loc"] else ""
+                where = self._reading.where(*path, place)
+                self.faults.append(f"{where}: the option {str(place)!r} of {provider} {_wrong_option(fault, model)}")
 
     def plugins(self) -> None:
         """Names of distributions, and of the providers that several claim."""
@@ -163,11 +196,24 @@ class _Checking:
                 self.notes.append(f"{where}: no provider {provider!r} is installed{_near(provider, self._providers)}")
 
     def _distribution(self, name: str, where: str) -> None:
+        with_plugins = {plugin.distribution for plugin in self._registry.plugins}
+        if any(PluginRules.is_same(name, one) for one in with_plugins):
+            return
         installed = {one.name for one in distributions()}
-        if not any(PluginRules.is_same(name, one) for one in installed):
-            with_plugins = {plugin.distribution for plugin in self._registry.plugins}
-            near = _near(name, with_plugins) or _near(name, installed)
-            self.notes.append(f"{where}: no distribution {name!r} is installed{near}")
+        has_none = any(PluginRules.is_same(name, one) for one in installed)
+        told = f"the distribution {name!r} has no plugin" if has_none else f"no distribution {name!r} is installed"
+        whose = self._registry.installed.get(name)
+        owner = next((one.distribution for one in self._registry.plugins if name in {one.name, *one.providers}), None)
+        if whose is not None and whose.origin != "code":
+            owner = whose.origin
+        if owner is not None:
+            near = f"; {name!r} is a provider of the distribution {owner!r}"
+        else:
+            # Of names that all begin alike only the rest is compared.
+            tails = {one.removeprefix(_OURS): one for one in with_plugins}
+            meant = closest(name.removeprefix(_OURS), sorted(tails))
+            near = f"; did you mean {tails[meant]!r}?" if meant else "" if has_none else _near(name, installed)
+        self.notes.append(f"{where}: {told}{near}")
 
     def _target(self, name: str, where: str) -> None:
         """One that is asked: a provider, a model of one, or a model by its bare name."""
@@ -200,9 +246,9 @@ class _Checking:
         known = (self._declared if describes else self._models).get(provider)
         if not known or model in known:
             return
-        near = difflib.get_close_matches(model, sorted(known), n=1, cutoff=_NEAR if describes else 0.6)
+        near = closest(model, sorted(known), sure=describes)
         if near or not describes:
-            hint = f"; did you mean {near[0]!r}?" if near else "; its facts are unknown"
+            hint = f"; did you mean {near!r}?" if near else "; its facts are unknown"
             self.notes.append(f"{where}: {provider} does not declare the model {model!r}{hint}")
 
 
@@ -224,8 +270,19 @@ def _described(declared: Mapping[str, set[str]], config: Config) -> dict[str, se
     return models
 
 
-def _closest(name: str, names: Sequence[str]) -> list[str]:
-    return difflib.get_close_matches(name, names, 1, 0.7)
+def _wrong_option(fault: ErrorDetails, model: type[BaseModel]) -> str:
+    """What is wrong with an option, without its value."""
+    match fault["type"]:
+        case "extra_forbidden":
+            return "does not exist" + _near(str(fault["loc"][0]), model.model_fields, "expected one of")
+        case "missing":
+            return "is missing"
+        case "value_error" | "assertion_error":  # a text of the provider's own, which may hold the value
+            return "has an invalid value"
+        case _:
+            told = fault["msg"].replace("Input should be", "must be")
+            inner = ".".join(map(str, fault["loc"][1:]))
+            return f"{told} (at {inner})" if inner else told
 
 
 def _wrong_type(need: Need) -> str | None:
@@ -256,7 +313,7 @@ def _ring(name: str, chains: Mapping[str, ChainConfig]) -> list[str]:
 
 def _near(name: str, known: Iterable[str], listing: str = "") -> str:
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = closest(name, names)
     if near:
-        return f"; did you mean {near[0]!r}?"
+        return f"; did you mean {near!r}?"
     return f"; {listing} {', '.join(names)}" if listing and names else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,9 +20,11 @@ from .terminal import json_line, one_line, output, reserved
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
     from rich.text import Text
 
     from ..rehearsal import Call, Lane, Rehearsal
+    from ..rehearsal.record import Turn
 
 _MARKS: Final = {"answered": "✔", "failed": "✗", "lost": "◦", "abandoned": "◦", "skipped": "⊘"}
 _STYLES: Final = {
@@ -99,16 +102,26 @@ def _show(rehearsal: Rehearsal) -> None:
     wide = max(20, console.width - _NAME - 4)
     for call in rehearsal.calls:
         console.print(Text(f"call {call.number}, {call.started:.2f} s", style="bold"))
+        turns = sorted(call.turns, key=attrgetter("at"))
         for lane in call.lanes:
             line = Text(f"  {_cut(f'{lane.provider}/{lane.model}'):<{_NAME}}")
             console.print(line.append_text(_bar(call, lane, wide)), no_wrap=True, crop=False)
+            # In the order of time: what happened before a lane's end is told before it.
+            while turns and turns[0].at < lane.ended:
+                _show_turn(console, call, turns.pop(0))
             console.print(Text(f"    {one_line(of_lane(lane))}", style=_STYLES[lane.outcome]), soft_wrap=True)
-        for turn in call.turns:
-            about = f": {one_line(turn.about)}" if turn.about else ""
-            console.print(Text(f"  {turn.at - call.started:8.2f} s  {turn.what}{about}", style="dim"), soft_wrap=True)
+        for turn in turns:
+            _show_turn(console, call, turn)
         style = "bold green" if call.whole else "bold red"
         console.print(Text(f"  the caller: {one_line(of_call(call))}", style=style), soft_wrap=True)
         console.print()
+
+
+def _show_turn(console: Console, call: Call, turn: Turn) -> None:
+    from rich.text import Text
+
+    about = f": {one_line(turn.about)}" if turn.about else ""
+    console.print(Text(f"  {turn.at - call.started:8.2f} s  {turn.what}{about}", style="dim"), soft_wrap=True)
 
 
 def _bar(call: Call, lane: Lane, wide: int) -> Text:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
 from ..chain.targets import LeftOut, Lineup
 from ..client.arguments import request_of
 from ..client.client import Client
-from ..errors import NoCandidateError, ProviderError
+from ..errors import ProviderError
 from ..events import Handover, Notice, ReasoningDelta, RefusalDelta, TextDelta, is_content
 from ..observation import Observer
-from ..selection import without_candidate
+from ..selection import no_candidate
 from ..values import dataclass
 from .faults import as_argument
 from .progress import PROGRESS
 from .schemas import plain
 from .targets import remark_who
-from .terminal import is_terminal, one_line, reserved, write_json
-from .waiting import Waiting
+from .terminal import one_line, reserved, write_json
+from .waiting import Waiting, observing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -92,8 +91,7 @@ class Session:
     def __init__(self, config: str | None, page: Page, manner: Manner, tools: Tools) -> None:
         self._waiting = Waiting()
         observers: list[Observer] = [_Trace(page)] if manner.trace else []
-        if is_terminal(sys.stderr):
-            observers.append(self._waiting)
+        observers.append(observing(self._waiting))
         with reserved(), PROGRESS.during("loading plugins"):
             self.client: Client = Client(config=True if config is None else config, observers=observers)
         self.page = page
@@ -144,7 +142,7 @@ class Session:
                 client.resolve(model)  # which raises where its plugin is not to be had
             selection = client.select(target.needs, model=model, request=request)
             if selection.reason:
-                raise NoCandidateError(without_candidate(selection), explanation=selection.explain())
+                raise no_candidate(selection)
             return
         left_out = []
         for one in (client.chain(chain) if isinstance(chain, str) else chain).leaves():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..chain.targets import Chain
-from ..errors import ConfigError, NoCandidateError
-from ..selection import without_candidate
+from ..errors import ConfigError
+from ..selection import no_candidate
 from ..values import dataclass
 from .incomplete import what_is_incomplete
 from .progress import PROGRESS
@@ -172,7 +172,7 @@ def remark_who(name: str, target: Target, page: Page) -> None:
 def _chosen(selection: Selection) -> str:
     """The name of the candidate that a person picks from a table."""
     if not selection.candidates:
-        raise NoCandidateError(without_candidate(selection), explanation=selection.explain())
+        raise no_candidate(selection)
     if not can_ask():
         raise ConfigError("--choose needs a terminal: name a model with --model")
     _print_candidates(selection.candidates)

@@ -15,6 +15,8 @@ _SHORTEST: Final = 3
 """Letters that must be given of a longer name, so that the beginning of a name counts as near."""
 
 _MOST_OWNERS: Final = 3
+_WHOLE: Final = 1000
+"""Characters of a short help, which is one sentence."""
 
 _TIMEOUT: Final = "set SEGUE_TIMEOUT_TOTAL=SECONDS, or timeout = SECONDS in segue.toml"
 _KEY: Final = "a key is never an option: use `segue keys set NAME`, or set the provider's variable (`segue providers`)"
@@ -55,7 +57,15 @@ _LETTERS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-class Command(click.Command):
+class WholeHelp(click.Command):
+    """A command whose short help is never cut off in a list of commands; it is wrapped."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 - click's own signature
+        """The short help, or else the first sentence of the help."""
+        return super().get_short_help_str(_WHOLE)
+
+
+class Command(WholeHelp):
     """A command that says what to type instead of an argument or option that it does not take.
 
     ``instead`` is what to type in place of an argument too many.
@@ -80,7 +90,7 @@ class Command(click.Command):
         return left
 
 
-class Group(click.Group):
+class Group(WholeHelp, click.Group):
     """A group of such commands."""
 
     command_class: type[click.Command] | None = Command

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Final
 
 from ..observation import Observer
-from .progress import PROGRESS
-from .terminal import one_line
+from .progress import PROGRESS, takes_escapes
+from .terminal import one_line, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from .progress import Progress, State
 
 _NAMED: Final = 2
+_LONG: Final = 2.0
+"""Seconds from which a wait is told on a line of its own."""
 
 
 class Waiting(Observer):
@@ -79,6 +82,24 @@ class Waiting(Observer):
     def wait_ended(self, wait: Wait, /) -> None:
         with self._progress.changing():
             self._waits = [entry for entry in self._waits if entry[0] is not wait]
+
+
+class _PlainWaits(Observer):
+    """Says on a plain line that a call waits for long, where no status line can be shown."""
+
+    def wait_started(self, wait: Wait, /) -> None:
+        seconds = wait.seconds or 0.0
+        if seconds < _LONG:
+            return
+        if wait.reason == "retry_after":
+            say(f"note: {one_line(wait.provider)} asked to wait {seconds:.0f} s (Retry-After)")
+        else:
+            say(f"note: waiting {seconds:.0f} s before a retry of {_name(wait.provider, wait.model)}")
+
+
+def observing(waiting: Waiting) -> Observer:
+    """What tells a person for what a client waits: the status line, or else a line for each long wait."""
+    return waiting if takes_escapes(sys.stderr) else _PlainWaits()
 
 
 def _name(provider: str, model: str) -> str:

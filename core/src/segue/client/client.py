@@ -24,15 +24,25 @@ from ..chain.attempt import Ready, Run, next_number
 from ..chain.calls import Calls
 from ..chain.targets import Chain, Lineup, Resolution, Target, chain_of, joined
 from ..chain.walk import in_turn
-from ..config import Config, ProviderConfig, Source, address_fault, find_key, is_loopback, key_sources, load, secret
+from ..config import (
+    Config,
+    ProviderConfig,
+    Source,
+    address_fault,
+    find_key,
+    is_loopback,
+    is_placeholder,
+    key_sources,
+    load,
+    secret,
+)
 from ..constraints import NAME, Of, check
-from ..display import nearest, shown_address
+from ..display import closest, nearest, shown_address
 from ..errors import (
     ConfigError,
     ConnectError,
     InvalidOutputError,
     ModelNotFoundError,
-    NoCandidateError,
     PhaseTimeoutError,
     PluginError,
     ProtocolError,
@@ -61,8 +71,8 @@ from ..selection import (
     as_of,
     can_be_met,
     nearest_model,
+    no_candidate,
     offers_like,
-    without_candidate,
 )
 from ..transport import AiohttpTransport, Timeout, at_most, foreign_error, limits_with
 from ..validation import made
@@ -90,8 +100,8 @@ from .constraints import (
     direct,
     needs_given,
 )
-from .hints import Asked, add_hints
-from .misnamed import known_arguments, refused
+from .hints import NO_MODEL, Asked, add_hints
+from .misnamed import known_arguments, mark_client, mark_stream, refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -345,7 +355,7 @@ class Client:
         ``schema`` is the required form of the answer: a pydantic model, a JSON schema (the answer is parsed as JSON,
         but not validated), or ``"json"`` for any JSON object. The parsed answer is in ``reply.parsed``.
         Raises the candidate's error if there is only one candidate, AllFailedError if two or more fail,
-        NoCandidateError if there is no candidate.
+        NoCandidateError if no model can get the request.
         """
         try:
             stream = self._ask(messages, model, needs, chain, schema, asking, whole=True)
@@ -473,7 +483,7 @@ class Client:
         if resolution.selection is not None:
             self._observers.selected(resolution.selection)
         if not resolution.ready:
-            raise NoCandidateError(without_candidate(resolution.selection), explanation=resolution.explanation)
+            raise no_candidate(resolution.selection, explanation=resolution.explanation)
         return self._seen(in_turn(resolution.ready, request, run), run, crossing)
 
     @staticmethod
@@ -560,7 +570,7 @@ class Client:
             if resolution.selection is not None:
                 self._observers.selected(resolution.selection)
             if not resolution.ready:
-                raise NoCandidateError(without_candidate(resolution.selection), explanation=resolution.explanation)
+                raise no_candidate(resolution.selection, explanation=resolution.explanation)
             lineup = Lineup(resolution.ready[:1] if model is None and needs is None else resolution.ready)
         else:
             lineup = chosen.lineup(resolve=resolve, run=run).checked()
@@ -712,9 +722,7 @@ class Client:
 
     def _meant_chain(self, name: str) -> str | None:
         """The configured chain with this name or one near to it."""
-        import difflib  # slow to import: only where nothing is found
-
-        return next(iter(difflib.get_close_matches(name, self._config.chains, n=1, cutoff=0.75)), None)
+        return closest(name, self._config.chains, sure=True)
 
     def _matched_alone(self, model: str, needs: Needs, health: HealthSnapshot) -> Matched | None:
         """The match if the name contains the provider, so that only its offers are needed; or else None.
@@ -803,7 +811,11 @@ class Client:
 
         self._calls.check()
         check_arguments("probe", locals(), PROBE)
-        chains = [target if isinstance(target, Chain) else Chain(target) for target in targets or self._usual()]
+        usual = targets or self._usual()
+        if not usual:
+            selection = self.select()
+            raise no_candidate(selection)
+        chains = [target if isinstance(target, Chain) else Chain(target) for target in usual]
         run = self._run(whole=False)
         lineup = joined([chain.lineup(resolve=self.resolve, run=run) for chain in chains]).checked()
         async with self._calls.one(run.call):
@@ -962,11 +974,25 @@ class Client:
             and not (local or spec.env or spec.without_key or name in self._config.providers)
             and self._registry.installed[name].origin != "code"
         )
-        return Offer(name, model, spec.access, obstacle, local, consent, ambient=ambient, short=short, keyless=keyless)
+        placeholder = None
+        if (
+            is_placeholder(spec.url)
+            and self._base_url(name) is None
+            and self._registry.installed[name].origin != "code"
+        ):
+            placeholder = shown_address(spec.url)
+        return Offer(
+            name, model, spec.access, obstacle, local, consent,
+            ambient=ambient, short=short, keyless=keyless, placeholder=placeholder,
+        )  # fmt: skip
 
     def is_ambient(self, provider: str) -> bool:
         """Whether this provider's credential may be set for another purpose; then it is used only when named."""
         return self._offer(self._installed(provider), Model("")).ambient is not None
+
+    def placeholder(self, provider: str) -> str | None:
+        """The provider's address if it is a placeholder, so that the provider is used only when named; else None."""
+        return self._offer(self._installed(provider), Model("")).placeholder
 
     def _ambient(self, name: str, key: KeySource | None) -> str | None:
         """The credential of a provider that may be set for another purpose; None if its key is meant for it."""
@@ -1117,7 +1143,8 @@ class Client:
         for name in names:
             key, offer = self._key(name), self._offer(name, Model(""))
             given = key is not None or name in self._config.providers or installed[name].origin == "code"
-            if not given or offer.obstacle or offer.ambient or offer.access == "offline" or not offer.consent:
+            unusable = offer.obstacle or offer.ambient or offer.placeholder or offer.access == "offline"
+            if not given or unusable or not offer.consent:
                 continue
             if key is not None and key.kind == "environment":
                 if (key.kind, key.where) in keys:
@@ -1293,16 +1320,18 @@ class Client:
         if isinstance(error, ModelNotFoundError):
             meant = nearest_model(model, [offer.model.name for offer in self._offers_of(name)])
             if meant is not None:
-                error.add_note(f"hint: {name} declares no model {model!r}; did you mean {meant!r}?")
+                error.add_note(f"hint: {name} does not declare the model {model!r}; did you mean {meant!r}?")
+            elif error.code == NO_MODEL and isinstance(self._registry.provider(name), ModelLister):
+                error.add_note(f"hint: `segue models --live --provider {name}` lists the models of this host")
         headers: tuple[str, ...] = ()
         headers_from = ""
         if configured is not None and configured.headers:
             headers = tuple(configured.headers)
             headers_from = f"headers of [providers.{name}] in {configured.where}"
-        key = self._key(name)
+        key, origin = self._key(name), self._registry.installed[name].origin
         add_hints(
             error,
-            Asked(name, spec, key, base_url, place, is_configured, headers, headers_from, tuple(extra_headers)),
+            Asked(name, spec, key, base_url, place, is_configured, origin, headers, headers_from, tuple(extra_headers)),
         )
 
     def _endpoint(self, name: str, model: str, *, ask: bool) -> Endpoint:
@@ -1407,6 +1436,9 @@ async def _after(notices: Sequence[Notice], events: AsyncIterator[Event]) -> Asy
             await events.aclose()
 
 
+EXHAUSTED = "the stream was already read to its end, or closed; stream.reply() returns the whole answer"
+
+
 class Stream(Generic[T]):
     """A streamed answer; leaving the ``async with`` block early closes the connection to the host."""
 
@@ -1434,11 +1466,14 @@ class Stream(Generic[T]):
         return aiter(self._events)
 
     async def text(self) -> AsyncGenerator[str, None]:
-        """The pieces of text as they arrive."""
+        """The pieces of text as they arrive; RuntimeError if the stream was already read to its end."""
         self._refuse_text()
+        event: Event | None = None
         async for event in self._events:
             if isinstance(event, TextDelta) and event.choice == 0:
                 yield event.text
+        if event is None:
+            raise RuntimeError(EXHAUSTED)
 
     def _refuse_text(self) -> None:
         """TypeError if the text alone would not be the answer: after a restart its beginning would be in it twice."""
@@ -1468,6 +1503,10 @@ class Stream(Generic[T]):
         return None if self._run.answering is None else self._run.answering.model
 
 
+mark_client(Client)
+mark_stream(Stream)
+
+
 def _is_ambient(spec: ProviderSpec, key: KeySource) -> bool:
     return key.kind == "environment" and key.where in spec.ambient
 
@@ -1483,6 +1522,8 @@ def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
         return "a public host, used only if it is named or configured"
     if offer.ambient is not None and not named:
         return f"{offer.ambient} may be set for another purpose: used only if it is named or configured"
+    if offer.placeholder is not None and not named:
+        return f"its address {offer.placeholder} is a placeholder"
     return offer.obstacle
 
 

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from ..config import is_loopback
+from ..config import is_loopback, is_placeholder
 from ..display import origin, shown_address
-from ..errors import ConnectError, HTTPError, PermissionDeniedError, ProtocolError, ProxyError, message_of
+from ..errors import ConnectError, DNSError, HTTPError, PermissionDeniedError, ProtocolError, ProxyError, message_of
+from ..plugins.places import place_of
 from ..values import dataclass
 
 if TYPE_CHECKING:
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from ..provider.contract import ProviderSpec
 
 _VERSION: Final = re.compile(r"/v\d+[a-z0-9]*(?=/|$)")
-_NO_MODEL: Final = "model_not_found"
+_CAPITAL: Final = re.compile(r"/V\d+[A-Za-z0-9]*(?=/|$)")
+NO_MODEL: Final = "model_not_found"
+"""The code of an error that says that the host does not have the model."""
+
 # What wires add to a base address; somebody who copies a whole address has it already.
+_RESERVED: Final = (".invalid", ".example")
 _ADDED: Final = ("/chat/completions", "/completions", "/responses", "/embeddings", "/messages", "/models")
 
 
@@ -36,6 +41,8 @@ class Asked:
     base_url_from: str = ""
     is_configured: bool = False
     """Whether the address was set in a file or a variable, which the user may have forgotten."""
+    origin: str = ""
+    """The distribution of the provider."""
     headers: tuple[str, ...] = ()
     """The headers that the user configured, at the place ``headers_from``."""
     headers_from: str = ""
@@ -105,16 +112,25 @@ def _address_of(error: ProviderError, asked: Asked) -> str | None:
     if isinstance(error, ConnectError):
         if error.is_refused and is_loopback(error.address):
             return _start(error, asked)
+        if isinstance(error, DNSError) and is_placeholder(asked.base_url or asked.spec.url, _RESERVED):
+            return _placeholder(asked)
     elif isinstance(error, (HTTPError, ProtocolError)) and not isinstance(error, PermissionDeniedError):
-        if error.refuses_credential or (isinstance(error, HTTPError) and error.code == _NO_MODEL):
+        if error.refuses_credential or (isinstance(error, HTTPError) and error.code == NO_MODEL):
             return None  # an address that knows which models there are is right
         wrong = _wrong_base(error, asked)
         if wrong is not None:
             return wrong
-    is_named = isinstance(error, (ConnectError, HTTPError)) and message_of(error) != message_of(error, address="")
+    may_be_wrong = isinstance(error, (ConnectError, HTTPError)) or (isinstance(error, ProtocolError) and error.is_page)
+    is_named = may_be_wrong and message_of(error) != message_of(error, address="")
     if asked.is_configured and is_named and not isinstance(error, ProxyError):
         return f"hint: the address comes from {asked.base_url_from}"
     return None
+
+
+def _placeholder(asked: Asked) -> str:
+    address = asked.base_url or asked.spec.url or ""
+    place = asked.base_url_from or place_of(asked.origin, address) or f"the code of {asked.origin}"
+    return f"hint: {shown_address(address)} is a placeholder: set the address of the host in {place}"
 
 
 def _start(error: ConnectError, asked: Asked) -> str:
@@ -149,6 +165,10 @@ def _wrong_base(error: HTTPError | ProtocolError, asked: Asked) -> str | None:
     begins = _VERSION.match(rest)
     if begins is not None and path.endswith(begins[0]):
         return _written(f"has {begins[0]} twice", base.removesuffix(begins[0]), asked)
+    capital = _CAPITAL.search(path)
+    if begins is None and capital is not None:
+        lower = base.replace(capital[0], capital[0].lower())
+        return _written(f"has {capital[0]} with a capital letter, which most hosts do not know", lower, asked)
     if begins is None and rest in _ADDED and not _VERSION.search(path) and _wants_version(asked):
         return _written("lacks /v1, which most hosts with this API need", f"{base}/v1", asked)
     return None
@@ -160,7 +180,7 @@ def _is_of_address(error: HTTPError | ProtocolError) -> bool:
         return True
     if error.status == 200:
         return error.code is None  # some hosts answer a wrong path so
-    return error.status in {404, 405} and error.code != _NO_MODEL
+    return error.status in {404, 405} and error.code != NO_MODEL
 
 
 def _wants_version(asked: Asked) -> bool:

@@ -1,8 +1,8 @@
-"""Arguments with a wrong name: what to write instead of the names that other libraries have."""
+"""Arguments and attributes with a wrong name: what to write instead of the names that other libraries have."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, ParamSpec, TypeVar
 
 from .. import constraints
 from ..display import nearest
@@ -11,7 +11,7 @@ from ..messages import SETTING_NAMES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["known_arguments", "refused", "unknown_argument"]
+__all__ = ["known_arguments", "mark_client", "mark_stream", "refused", "unknown_argument"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -222,3 +222,71 @@ def refused(told: str) -> Any:
         raise TypeError(told)
 
     return refuse
+
+
+# ── attributes ───────────────────────────────────────────────────────────────────────────────────────
+
+_ASK: Final = "call client.chat(messages, model=…)"
+_NOT_SENT: Final = (
+    "Segue sends requests for answers and embeddings only: client.chat(…), client.stream(…), client.embed(…)"
+)
+_CLIENT_LACKS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("responses", "messages", "completions", "completion", "complete", "beta", "create"), _ASK),
+    **dict.fromkeys(("generate", "generate_content", "invoke", "ainvoke", "ask", "run", "prompt", "acompletion"), _ASK),
+    **dict.fromkeys(("embeddings", "embedding", "embed_content", "aembedding"), "call client.embed(inputs, model=…)"),
+    **dict.fromkeys(("with_options", "with_raw_response"), "give timeout= to the call, and retry= to the Client"),
+    **dict.fromkeys(("images", "audio", "files", "batches", "moderations", "vector_stores", "fine_tuning"), _NOT_SENT),
+    "close": "use `async with Client() as client:`, or `await client.aclose()`",
+    "aclose": "use `with Client() as client:`, or client.close()",
+}
+_STREAM_LACKS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("text_stream", "text_deltas", "stream_text", "content", "choices", "delta"), "use stream.text()"),
+    **dict.fromkeys(
+        ("get_final_message", "get_final_completion", "get_final_response", "get_final_text", "until_done"),
+        "use stream.reply(), which reads the rest and returns the whole answer",
+    ),
+    **dict.fromkeys(("usage", "cost", "response", "message", "result"), "it is in the whole answer: stream.reply()"),
+    "close": "use `async with`, or `await stream.aclose()`",
+    "aclose": "use `with`, or stream.close()",
+}
+_METHODS_LACK: Final[Mapping[str, Mapping[str, str]]] = {
+    "chat": {"completions": _ASK},
+    "models": {"list": "call client.models() for the declared models, or client.live_models() to ask the hosts"},
+}
+
+
+class _Inside:
+    """What another library has inside of a method's name, such as ``client.chat.completions``."""
+
+    def __init__(self, path: str, instead: str) -> None:
+        self._path = path
+        self._instead = instead
+
+    def __getattr__(self, name: str) -> Never:
+        raise AttributeError(f"there is no {self._path}.{name}: {self._instead}")
+
+    def __call__(self, *_: object, **_named: object) -> Never:
+        raise AttributeError(f"there is no {self._path}(): {self._instead}")
+
+
+def mark_client(kind: type[object]) -> None:
+    """Let an attribute that clients of other libraries have say what to write instead."""
+    for method, lacks in _METHODS_LACK.items():
+        for name, instead in lacks.items():
+            setattr(getattr(kind, method), name, _Inside(f"client.{method}.{name}", instead))
+    _mark(kind, _CLIENT_LACKS)
+
+
+def mark_stream(kind: type[object]) -> None:
+    """The same for a stream."""
+    _mark(kind, _STREAM_LACKS)
+
+
+def _mark(kind: type[object], lacks: Mapping[str, str]) -> None:
+    # Set from outside, or else type checkers would take every attribute for one that may be there.
+    def __getattr__(self: object, name: str) -> Never:  # noqa: N807 - it becomes one
+        told = f"{type(self).__name__!r} object has no attribute {name!r}"
+        instead = None if hasattr(kind, name) else lacks.get(name)
+        raise AttributeError(f"{told}: {instead}" if instead else told, name=name, obj=self)
+
+    setattr(kind, "__getattr__", __getattr__)  # noqa: B010 - as above

@@ -9,6 +9,7 @@ from .environment import FILE_NAME, VARIABLES, Variable, keys_file, unknown_vari
 from .keys import KeySource, find_key, key_sources
 from .reading import Fault, Reading, Source, load, read, secret
 from .settings import (
+    PLACEHOLDER,
     ChainConfig,
     Config,
     PluginRule,
@@ -17,10 +18,12 @@ from .settings import (
     TargetConfig,
     address_fault,
     is_loopback,
+    is_placeholder,
 )
 
 __all__ = [
     "FILE_NAME",
+    "PLACEHOLDER",
     "VARIABLES",
     "ChainConfig",
     "Config",
@@ -36,6 +39,7 @@ __all__ = [
     "address_fault",
     "find_key",
     "is_loopback",
+    "is_placeholder",
     "key_sources",
     "keys_file",
     "load",

@@ -43,15 +43,71 @@ def write_default(path: Path, name: str) -> None:
         raise ConfigError(f"{path}: {error}; set model in [default] by hand") from None
 
 
+def remove_default(path: Path) -> bool:
+    """Remove ``[default] model`` from this file; False if it is not set there; ConfigError if this fails."""
+    try:
+        text = _read(path)
+        changed = without_default(text)
+        if changed != text:
+            _replace(path, changed)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or type(error).__name__}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}; delete model in [default] by hand") from None
+    return changed != text
+
+
+def without_default(text: str) -> str:
+    """The text of a file without a default; ValueError if it is not TOML, or if the default cannot be removed."""
+    mark, text = (_MARK, text[1:]) if text.startswith(_MARK) else ("", text)
+    before = _parsed(text)
+    if "model" not in before.get("default", {}):
+        return mark + text
+    spans = spans_of(text)
+    start, end = spans.values[_TABLE if _TABLE in spans.values else _KEY]
+    changed = _without_header(_without_lines(text, start, end))
+    left = {name: value for name, value in before["default"].items() if name != "model"}
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        if {"default": {}, **tomllib.loads(changed)} == {**before, "default": left}:
+            return mark + changed
+    raise ValueError("the default cannot be removed from it")
+
+
+def _without_lines(text: str, start: int, end: int) -> str:
+    """The text without the whole lines from one place to another."""
+    after = text.find("\n", end)
+    return text[: text.rfind("\n", 0, start) + 1] + ("" if after < 0 else text[after + 1 :])
+
+
+def _without_header(text: str) -> str:
+    """The text without the header of the default's table, if nothing else is in the table, not even a comment."""
+    end = spans_of(text).headers.get(_TABLE)
+    if end is None:
+        return text
+    after = text[end:].lstrip()
+    if after and not (after.startswith("[") and text[end:].startswith(("\n", "\r\n"))):
+        return text
+    if after:
+        return _without_lines(text, end, end)
+    head = text[: text.rfind("\n", 0, end) + 1]
+    newline = "\r\n" if "\r\n" in head else "\n"
+    return head.removesuffix(newline) if head.endswith(newline * 2) else head
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        parsed = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        raise ValueError("it is not valid TOML") from None
+    if not isinstance(parsed.get("default", {}), dict):
+        raise ValueError("its default is not a table")
+    return parsed
+
+
 def with_default(text: str, name: str) -> str:
     """The text of a file with this default; ValueError if it is not TOML, or if the default cannot be inserted."""
     mark, text = (_MARK, text[1:]) if text.startswith(_MARK) else ("", text)
-    try:
-        before = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        raise ValueError("it is not valid TOML") from None
-    if not isinstance(before.get("default", {}), dict):
-        raise ValueError("its default is not a table")
+    before = _parsed(text)
     changed = _changed(text, spans_of(text), json.dumps(name, ensure_ascii=False))
     wanted: dict[str, Any] = {**before, "default": {**before.get("default", {}), "model": name}}
     with contextlib.suppress(tomllib.TOMLDecodeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from ..display import closest
 from ..values import dataclass
 
 if TYPE_CHECKING:
@@ -128,11 +129,5 @@ def _number(text: str, kind: type[int | float], fault: str) -> int | float:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
     """``SEGUE_…`` variables that do not exist, each with the nearest existing name."""
-    import difflib  # slow to import: only where a nearest name is wanted
-
     known = [variable.name for variable in VARIABLES]
-    return [
-        (name, next(iter(difflib.get_close_matches(name, known, n=1)), None))
-        for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in known
-    ]
+    return [(name, closest(name, known)) for name in sorted(environ) if name.startswith(PREFIX) and name not in known]

@@ -5,7 +5,6 @@ All messages about a wrong file come from here; they never contain a value from 
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -46,6 +45,7 @@ from ..constraints import (
     is_header_name,
     is_header_text,
 )
+from ..display import closest
 from ..errors import NeedsSyntaxError
 from ..json_text import JSON
 from ..messages import SETTING_NAMES, Settings
@@ -152,9 +152,9 @@ def _read_rule(value: object) -> PluginRule:
 
 def _check_quirk(name: str) -> str:
     if name not in QUIRKS:
-        near = difflib.get_close_matches(name[:_MOST_SHOWN], QUIRKS, n=1)
+        near = closest(name, QUIRKS)
         raise _wrong(
-            f"is not a quirk; did you mean {near[0]!r}?"
+            f"is not a quirk; did you mean {near!r}?"
             if near
             else f"is not a quirk; expected one of {', '.join(QUIRKS)}"
         )
@@ -665,10 +665,10 @@ def _has(table: object, part: str | int) -> bool:
 
 def _unknown(path: Path) -> str:
     key, known = str(path[-1]), _known_at(path[:-1])
-    near = difflib.get_close_matches(key[:_MOST_SHOWN], known, n=1)
+    near = closest(key, known)
     where = f"{shown(path[:-1])}: " if len(path) > 1 else ""
     return f"{where}unknown key {_cut(key)!r}" + (
-        f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
+        f"; did you mean {near!r}?" if near else f"; expected one of {', '.join(known)}"
     )
 
 

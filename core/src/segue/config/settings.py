@@ -239,3 +239,17 @@ def is_loopback(url: str | None) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+PLACEHOLDER: Final = ".placeholder.invalid"
+"""The end of the host of an address that its author has to replace: such a name never resolves (RFC 2606)."""
+
+
+def is_placeholder(url: str | None, ends: tuple[str, ...] = (PLACEHOLDER,)) -> bool:
+    """Whether nothing can have this address, because the name of its host is reserved for that."""
+    if url is None or not any(end in url for end in ends):  # for each provider, so a quick look first
+        return False
+    try:
+        return (urlsplit(url).hostname or "").endswith(ends)
+    except ValueError:
+        return False

@@ -150,7 +150,7 @@ def own_stamps() -> list[Stamp]:
         return []
     here = os.path.dirname(__file__)  # noqa: PTH120 - as above
     names = [os.path.join(here, name) for name in sorted(os.listdir(here)) if name.endswith(".py")]  # noqa: PTH118, PTH208
-    names += [os.path.join(_OWN, name) for name in ("capabilities.py", "host.py", "provider.py")]  # noqa: PTH118
+    names += [os.path.join(_OWN, name) for name in ("capabilities.py", "provider/contract.py", "provider/host.py")]  # noqa: PTH118
     return [stamp(name) for name in names]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+import os
 import re
 import time
 import traceback
@@ -198,7 +199,9 @@ def told_trace(error: BaseException) -> tuple[str, ...]:
     """The traceback, without the frames of the loader."""
     import pluggy  # it is loaded: something was called
 
-    machinery = (_OWN, "<frozen ", str(Path(pluggy.__file__).parent))
+    # With the separator: beside the folder "segue" are those of plugins, such as "segue_acme".
+    folders = (_OWN, str(Path(pluggy.__file__).parent), str(Path(importlib.__file__).parent))
+    machinery = ("<frozen ", *(f"{folder}{os.sep}" for folder in folders))
     told = traceback.TracebackException.from_exception(error)
     part: traceback.TracebackException | None = told
     while part is not None:

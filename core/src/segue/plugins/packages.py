@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 _OPEN: Final = "open"
 """Only these hosts are suggested: not a rehearsal, and not a public host that is not named."""
@@ -50,6 +50,14 @@ def _extra(distribution: str) -> str:
 def package_of(provider: str) -> str | None:
     """The package that contains a provider, or None."""
     return next((package for package, providers in _packages().items() if provider in providers), None)
+
+
+def owner_of(name: str, *, same: Callable[[str], str]) -> str | None:
+    """The package that is called ``segue-NAME``, or has a provider of this name; names with the same key are equal."""
+    for package, providers in _packages().items():
+        if same(name) in {same(_extra(package)), *map(same, providers)}:
+            return package
+    return None
 
 
 def packages_with(model: str) -> dict[str, Sequence[str]]:

@@ -103,7 +103,9 @@ class Registry:
         left_alone: dict[Entry, str] = {}
         declared: list[Declared] = []
         self._environ = environ
-        self._looks = plugins and environ.get("SEGUE_NO_PLUGINS", "0") in {"", "0"}
+        is_off = environ.get("SEGUE_NO_PLUGINS", "0") not in {"", "0"}
+        self._looks = plugins and not is_off
+        self._switch = "--no-plugins, or SEGUE_NO_PLUGINS" if is_off else ""
         if self._looks:
             declared = _declared(entries, rules, environ, left_alone, anew=anew)
         self.hooks: Hooks = Hooks(declared, time_limit=rules.hook_time_limit)
@@ -210,13 +212,18 @@ class Registry:
 
         ``model`` is the requested model. ``lacking`` is whether no installed model fits, with or without a key.
         """
+        has_none = not any(one.spec.access == _OPEN for one in self._installed.values())
         if not self._looks:
-            return []
+            provider = "" if model is None else model.partition("/")[0]
+            # By code that gives providers of its own they were switched off for good reason.
+            is_missed = self._switch and provider not in self._installed and packages.package_of(provider) is not None
+            told = f"plugins are switched off ({self._switch or 'plugins=False'})"
+            return [told] if has_none or is_missed else []
         if model is not None:
             return self._with_model(model)
         keys = self.unused_keys()
         others = [package for package in packages.package_names() if self._may_install(package)]
-        if not any(one.spec.access == _OPEN for one in self._installed.values()):
+        if has_none:
             unused = self._unused()
             if unused:
                 return [unused, *keys]

@@ -7,7 +7,8 @@ import pkgutil
 from typing import TYPE_CHECKING, Any, Final
 
 from ..capabilities import Capabilities, known_fact
-from ..errors import ProtocolError
+from ..display import shown_address
+from ..errors import ProtocolError, ProviderError
 from .contract import Model
 
 if TYPE_CHECKING:
@@ -86,7 +87,12 @@ async def list_pages(
         joint = "&" if "?" in url else "?"
         address = url if following is None else f"{url}{joint}{token}={quote(following, safe='')}"
         call = Call(address, {**headers, "accept": "application/json"}, b"", "GET")
-        page, following = read(await fetch(context.transport, call, max_bytes=MAX_LIST_BYTES))
+        body = await fetch(context.transport, call, max_bytes=MAX_LIST_BYTES)
+        try:
+            page, following = read(body)
+        except ProviderError as error:
+            error.address = error.address or shown_address(address)
+            raise
         models.update((one.name, Model(one.name, Capabilities(one.facts, source="the host's list"))) for one in page)
         if len(models) > MAX_MODELS:
             raise ProtocolError(f"the list has more than {MAX_MODELS} models")

@@ -26,7 +26,7 @@ from ..errors import (
     http_error,
 )
 from .deadlines import NO_TIMEOUT
-from .headers import retry_after
+from .headers import retry_after, says_page
 
 if TYPE_CHECKING:
     from ..errors import Phase
@@ -140,7 +140,9 @@ def foreign_error(error: Exception, *, begun: bool) -> ProviderError | None:  # 
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | PermissionError() | FileNotFoundError():
             return None  # its own doing
         case aiohttp.ContentTypeError():
-            return ProtocolError("the answer does not have the content type that the provider expects")
+            wrong = ProtocolError("the answer does not have the content type that the provider expects")
+            wrong.is_page = says_page(error.headers or {})
+            return wrong
         case aiohttp.TooManyRedirects():
             return ProtocolError("the host redirected too many times", phase="headers")
         case aiohttp.ClientHttpProxyError():

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..display import shown_address
 from ..errors import HTTPError, ProtocolError, ProviderError
 from ..events import Flow
+from ..wire import error_body
 from ..wire.blotting import blot, secrets_of
 from .deadlines import note_address
-from .headers import rate_limits, request_id_of
+from .headers import rate_limits, request_id_of, says_page
 from .session import AiohttpTransport, _BodyReader
 from .statuses import note_credentials, raise_for_status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from ..events import Event
@@ -87,6 +88,8 @@ class _Exchanged(Flow):
         self._request_id = request_id_of(headers)
         if not self._is_answered():
             await raise_for_status(response, self._call)
+        if says_page(headers):
+            self._response = await _without_page(response, self._call)
         decoder.request_id, decoder.limits = self._request_id, rate_limits(headers)
 
     def _is_answered(self) -> bool:
@@ -142,9 +145,10 @@ class _Exchanged(Flow):
 
 async def fetch(transport: Transport, call: Call, *, max_bytes: int = 64 * 1024 * 1024) -> bytes:
     """Send a call and return the whole body of the response; a status outside 200-299 raises its HTTPError."""
-    async with transport.open(call) as response:
-        if not 200 <= response.status <= 299:
-            await raise_for_status(response, call)
+    async with transport.open(call) as opened:
+        if not 200 <= opened.status <= 299:
+            await raise_for_status(opened, call)
+        response = await _without_page(opened, call) if says_page(opened.headers) else opened
         body = bytearray()
         async with contextlib.aclosing(response.chunks()) as chunks:
             async for data in chunks:
@@ -152,6 +156,49 @@ async def fetch(transport: Transport, call: Call, *, max_bytes: int = 64 * 1024 
                 if len(body) > max_bytes:
                     raise ProtocolError(f"the answer is larger than {max_bytes} bytes")
         return bytes(body)
+
+
+async def _without_page(response: Response, call: Call) -> Response:
+    """The response, if its body is not a page in spite of its content type; else a ProtocolError.
+
+    Some hosts send JSON or events as text/html. A page is what a login, a proxy or a wrong address answers with.
+    """
+    first, head = b"", b""
+    chunks = response.chunks()
+    async for data in chunks:
+        first += data
+        head = first.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if head or len(first) > _MOST_BLANK:
+            break
+    if not head.startswith(b"<"):
+        return _Begun(response, first, chunks)
+    await chunks.aclose()
+    error = ProtocolError("the host sent a web page (HTML) instead of JSON")
+    error.is_page = True
+    error.address = shown_address(call.url)
+    error.request_id = request_id_of(response.headers)
+    error.host_message = error_body.read(first, secrets=secrets_of(url=call.url, headers=call.headers)).message
+    raise error
+
+
+_MOST_BLANK: Final = 1024
+
+
+class _Begun:
+    """A response whose first bytes were read."""
+
+    def __init__(self, response: Response, first: bytes, rest: AsyncGenerator[bytes, None]) -> None:
+        self._first = first
+        self._rest = rest
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.delimited: bool = response.delimited
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        async with contextlib.aclosing(self._rest):
+            yield self._first
+            async for data in self._rest:
+                yield data
 
 
 @contextlib.asynccontextmanager

@@ -55,6 +55,14 @@ def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.t
     return max(waits, default=None)
 
 
+def says_page(headers: Mapping[str, str]) -> bool:
+    """Whether the content type is that of a web page."""
+    return headers.get("content-type", "").lstrip().lower().startswith(_PAGES)
+
+
+_PAGES: Final = ("text/html", "application/xhtml")
+
+
 def rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
     """The key's rate limits from the ``x-ratelimit-`` headers of OpenAI and similar hosts; None if there are none."""
     if "x-ratelimit-limit-requests" not in headers and "x-ratelimit-limit-tokens" not in headers:

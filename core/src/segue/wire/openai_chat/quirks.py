@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from ...adaptation.omissions import Omissions
+from ...display import closest
 from ...values import dataclass
 
 Body: TypeAlias = dict[str, Any]
@@ -181,12 +182,10 @@ def dialect(quirks: Iterable[str]) -> Dialect:
     names = tuple(quirks)
     for name in names:
         if name not in QUIRKS:
-            import difflib  # slow to import: only where something is wrong
-
-            near = difflib.get_close_matches(name, QUIRKS, n=1)
+            near = closest(name, QUIRKS)
             raise ValueError(
                 f"there is no quirk {name!r}"
-                + (f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(QUIRKS)}")
+                + (f"; did you mean {near!r}?" if near else f"; there are {', '.join(QUIRKS)}")
             )
     backs = [name for name in names if name.endswith("_back")]
     if len(backs) > 1:
