@@ -281,6 +281,7 @@ HUNGRY = """
 import asyncio, json, os, resource, sys
 from segue import Client, Breaker
 from segue.errors import SegueError
+from segue.transport import AiohttpTransport
 
 async def ask(client):
     try:
@@ -291,9 +292,12 @@ async def ask(client):
 async def main(url, failures):
     rows = {"h": {"wire": "openai_chat", "base_url": url, "models": ["m"]}}
     breaker = Breaker(failures=failures)
-    async with Client(config={"providers": rows}, plugins=False, environ={}, retry=None, breaker=breaker) as client:
+    transport = AiohttpTransport()
+    async with transport, Client(
+        config={"providers": rows}, plugins=False, environ={}, retry=None, breaker=breaker, transport=transport
+    ) as client:
         said = [await ask(client)]
-        await client.aclose()
+        await transport.aclose()
         held = []
         try:
             while True:

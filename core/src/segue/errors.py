@@ -469,6 +469,10 @@ class PermissionDeniedError(HTTPError):
 
     default_status: ClassVar[int] = 403
 
+    @property
+    def refuses_credential(self) -> bool:
+        return self.code in _OF_ACCOUNT
+
 
 class ModelNotFoundError(HTTPError):
     """The host does not have this model, or retired it (404, 410)."""
@@ -593,6 +597,18 @@ _BY_STATUS: Final[Mapping[int, type[HTTPError]]] = {
     529: OverloadedError,
 }
 
+# The account itself is closed, so that its key has no permission for any model (platform.openai.com/docs/guides/
+# error-codes; console.groq.com/docs/errors).
+_OF_ACCOUNT: Final[frozenset[str]] = frozenset(
+    {
+        "account_deactivated",
+        "account_disabled",
+        "account_suspended",
+        "organization_deactivated",
+        "organization_restricted",
+    }
+)
+
 # Codes and types of error bodies, compared whole. OpenAI: platform.openai.com/docs/guides/error-codes;
 # Anthropic: docs.anthropic.com/en/api/errors. Not yet held against recorded errors of each host.
 _BY_CODE: Final[Mapping[str, type[HTTPError]]] = {
@@ -612,6 +628,13 @@ _BY_CODE: Final[Mapping[str, type[HTTPError]]] = {
     "TOO_MANY_TOKENS": ContextLengthError,  # Cohere
     "too_many_prompt_tokens": ContextLengthError,  # Perplexity
     "insufficient_quota": QuotaExhaustedError,
+    "Arrearage": QuotaExhaustedError,  # Alibaba, with 400
+    "billing_hard_limit_reached": QuotaExhaustedError,  # OpenAI, with 400 and 429
+    "billing_not_active": QuotaExhaustedError,  # OpenAI, with 429
+    "exceeded_current_quota": QuotaExhaustedError,  # with 429
+    "exceeded_current_quota_error": QuotaExhaustedError,  # Moonshot, with 429
+    "payment_required": QuotaExhaustedError,  # also with 429
+    **dict.fromkeys(_OF_ACCOUNT, PermissionDeniedError),
     "invalid_api_key": AuthenticationError,
     "invalid_request_error": BadRequestError,
     "model_not_found": ModelNotFoundError,
@@ -638,7 +661,13 @@ _NARROWING: Final[frozenset[str]] = frozenset(
         "UnrecognizedClientException",
         "TOO_MANY_TOKENS",
         "too_many_prompt_tokens",
+        "Arrearage",
         "billing_error",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "exceeded_current_quota",
+        "exceeded_current_quota_error",
+        "payment_required",
         "content_filter",
         "content_policy_violation",
         "context_length_exceeded",
@@ -679,8 +708,19 @@ class ErrorFields:
     """Whether the body contains one of the phrases of `segue.wire.error_body`; some hosts send no field for this."""
 
 
-_CODE: Final = re.compile(r"[\w.:/#-]{1,100}", re.ASCII)
+_CODE: Final = re.compile(r"[A-Za-z0-9][\w.:/#-]{0,63}", re.ASCII)
 """What a code may look like that `str()` and the log show: a word, never a sentence."""
+
+
+def forget_code(error: HTTPError) -> None:
+    """Remove the code from an error, and from its message: it is a word of the request."""
+    code, error.code = error.code, None
+    error.args = tuple(arg.replace(f" ({code})", "") if isinstance(arg, str) else arg for arg in error.args)
+
+
+def is_known_code(code: str) -> bool:
+    """Whether this is a code of an API, whatever a request says."""
+    return code in _BY_CODE or code in _MODEL_FAILED
 
 
 def http_error(

@@ -41,6 +41,7 @@ from ..display import closest, nearest, shown_address
 from ..errors import (
     ConfigError,
     ConnectError,
+    HTTPError,
     InvalidOutputError,
     ModelNotFoundError,
     PhaseTimeoutError,
@@ -50,6 +51,8 @@ from ..errors import (
     SegueError,
     TimeIsUpError,
     UnsupportedError,
+    forget_code,
+    is_known_code,
 )
 from ..events import Embeddings, EmbedReply, Finish, Notice, Start, TextDelta, flow_of
 from ..frames import forget_locals, forgetful, forgetful_async, raised_at
@@ -1246,6 +1249,9 @@ class Client:
 
         def explain(error: ProviderError, request: Request) -> None:
             asked = request if wish is None else wish.request
+            code = error.code if isinstance(error, HTTPError) else None
+            if code and not is_known_code(code) and _says(asked, code):
+                forget_code(cast("HTTPError", error))
             self._explain(error, name, candidate.model, asked.extra_headers)
 
         source = self._key(name)
@@ -1525,6 +1531,19 @@ def _unasked(spec: ProviderSpec, offer: Offer, *, named: bool) -> str | None:
     if offer.placeholder is not None and not named:
         return f"its address {offer.placeholder} is a placeholder"
     return offer.obstacle
+
+
+def _says(request: Request | EmbedRequest, word: str) -> bool:
+    """Whether a text of the request has this word, in upper or lower case."""
+    word = word.lower()
+    if isinstance(request, EmbedRequest):
+        return any(word in text.lower() for text in request.inputs)
+    for message in request.messages:
+        content = message.content
+        parts = (content,) if isinstance(content, str) else [getattr(part, "text", "") for part in content]
+        if any(word in text.lower() for text in parts if isinstance(text, str)):
+            return True
+    return False
 
 
 def _implied(request: Request) -> tuple[Need, ...]:

@@ -108,8 +108,9 @@ def _of_header(name: str, value: str) -> Iterator[str]:
             yield from _of_words(value)
         return
     sounds_secret = _SOUNDS_SECRET.search(name) is not None
-    least = _LEAST if sounds_secret else _LEAST_ELSE
     value = value.strip()
+    # A short value counts if it looks like a key; of the text of a host it is then removed as a whole word alone.
+    least = _LEAST if sounds_secret or _SHORT.match(value) else _LEAST_ELSE
     if len(value) >= least:
         yield value
     scheme, *rest = _PARTS.split(value)
@@ -173,6 +174,7 @@ def _lower(text: str) -> str:
 
 def _blotted(text: str, secrets: Iterable[tuple[str, str, int]]) -> str:
     is_escaped = "\\" in text or "%" in text or "&" in text
+    may_be_coded = _BASE64.search(text) is not None
     lower = _lower(text)
     for secret, key, least in secrets:
         before = text
@@ -182,12 +184,32 @@ def _blotted(text: str, secrets: Iterable[tuple[str, str, int]]) -> str:
         else:
             if least < len(key) or key in lower:
                 text = _without(text, lower, key, least)
+            if may_be_coded:
+                text = _without_base64(text, secret)
             if is_escaped and not secret.isalnum():
                 text = re.sub("".join(map(_written, secret)), "…", text, flags=re.IGNORECASE)
             if len(text) >= _MAY_BE_CUT:
                 text = _without_beginning(text, key)
         if text is not before:
             lower = _lower(text)
+    return text
+
+
+_BASE64: Final = re.compile(r"(?<![\w+/-])(?=[a-z0-9+/_-]*[A-Z])(?=[A-Z0-9+/_-]*[a-z])[\w+/-]{10,}")
+"""What base64 of a text looks like: in it upper and lower case are mixed."""
+
+
+def _without_base64(text: str, secret: str) -> str:
+    """The text without the base64 of this secret, alone or inside a longer text, such as ``user:secret``."""
+    data = secret.encode("utf-8", "replace")
+    for before in range(3):
+        # Of the characters at both ends some bits belong to what is before and after it.
+        coded = binascii.b2a_base64(b"\0" * before + data, newline=False).decode().rstrip("=")
+        first = (0, 2, 3)[before]
+        last = len(coded) - (0 if (before + len(data)) % 3 == 0 else 1)
+        part = coded[first:last]
+        for form in {part, part.replace("+", "-").replace("/", "_")}:
+            text = text.replace(form, "…")
     return text
 
 
