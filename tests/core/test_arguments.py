@@ -795,7 +795,7 @@ WRONG_ALONE = [
         r"providers\[0\]: models\(\) must return a list of models, ",
     ),
     (lambda: Chain("a", reject=_generates), "reject must be"),
-    (lambda: Chain("a", reject=functools.partial(_two)), "reject must be"),
+    (lambda: _ANY[Chain]("a", reject=functools.partial(_two)), "reject must be"),
     (lambda: declared_models(5), r"^declared_models\(package=5\): package must be text, not empty$"),  # type: ignore[arg-type]
     (
         lambda: _ANY[Telemetry](tracer_provider=5),
