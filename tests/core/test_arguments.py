@@ -705,7 +705,7 @@ def _provider(**methods: Any) -> Any:
 
 
 _ANY: dict[type[Any], Callable[..., Any]] = {
-    kind: kind for kind in (Message, TextPart, Telemetry, Client)
+    kind: kind for kind in (Message, TextPart, Telemetry, Client, Chain)
 }  # without their types
 WRONG_ALONE = [
     (lambda: Client(observers=print), "observers must be a list of observers"),  # type: ignore[arg-type]
