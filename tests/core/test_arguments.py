@@ -55,8 +55,9 @@ from segue.client import misnamed
 from segue.client.arguments import Asking
 from segue.client.constraints import CLIENT
 from segue.config import models
-from segue.plugin import Conformance, EmbedRequest, Model, ProviderSpec
-from segue.resilience import Concurrency
+from segue.plugin import Conformance, EmbedRequest, Model, ProviderSpec, declared_models
+from segue.resilience import Concurrency, MemoryHealth
+from segue.telemetry import Telemetry
 from segue.testing import OpenAIHost, Stall
 from segue.transport import AiohttpTransport
 
@@ -668,7 +669,44 @@ def _undefined(city: NoSuchType) -> None:  # type: ignore[name-defined]  # noqa:
     del city
 
 
-_MADE: dict[type[Any], Callable[..., Any]] = {kind: kind for kind in (Message, TextPart)}  # without their types
+class _Shape:
+    """An object with these methods."""
+
+    def __init__(self, **methods: Any) -> None:
+        vars(self).update(methods)
+
+
+def _nothing() -> None:
+    """Takes nothing."""
+
+
+def _one(value: object) -> Any:
+    return value
+
+
+async def _async_one(value: object) -> Any:
+    return value
+
+
+async def _coroutine(request: object, context: object) -> object:
+    return request, context
+
+
+async def _generator(request: object, context: object) -> Any:
+    yield request, context
+
+
+def _generates(reply: object) -> Any:
+    yield reply
+
+
+def _provider(**methods: Any) -> Any:
+    return _Shape(**{"name": "odd", "models": list, "stream": _generator, **methods})
+
+
+_ANY: dict[type[Any], Callable[..., Any]] = {
+    kind: kind for kind in (Message, TextPart, Telemetry, Client, Chain)
+}  # without their types
 WRONG_ALONE = [
     (lambda: Client(observers=print), "observers must be a list of observers"),  # type: ignore[arg-type]
     (lambda: Client(observers=_Looks()), "observers must be a list"),  # type: ignore[arg-type]
@@ -694,8 +732,8 @@ WRONG_ALONE = [
     (lambda: Capabilities(Capabilities(), source=5), r"^Capabilities\(source=5\): source must be text$"),  # type: ignore[arg-type]
     (lambda: Capabilities({"context": float("inf")}), r"context must be a whole number of at least 1, not inf$"),
     (lambda: Timeout(5), r"^Timeout\(5\): give each limit by name: Timeout\(total=5\), or timeout=5, "),  # type: ignore[call-arg]
-    (lambda: _MADE[Message]("user", "canary"), r"^Message\(<str>, <str>\): .* Message\(role=…, content=…\)$"),
-    (lambda: _MADE[TextPart]("canary"), r"^TextPart\(<str>\): give the fields by name: TextPart\(text=…\)$"),
+    (lambda: _ANY[Message]("user", "canary"), r"^Message\(<str>, <str>\): .* Message\(role=…, content=…\)$"),
+    (lambda: _ANY[TextPart]("canary"), r"^TextPart\(<str>\): give the fields by name: TextPart\(text=…\)$"),
     (lambda: Message(rol="canary"), r"^Message\(rol=…\): unknown argument 'rol'; did you mean 'role'\?$"),  # type: ignore[call-arg]
     (lambda: Host("x", "127.0.0.1:1"), "url must be a URL that starts with http"),
     (lambda: Host("x", "http://127.0.0.1:1", models="m"), "models must be a list of models"),
@@ -710,6 +748,77 @@ WRONG_ALONE = [
         lambda: Target("a", settings={"temperature": "hot"}),
         r"Target\(settings=<dict>\): settings.temperature must be a number",
     ),
+    (
+        lambda: Client(observers=[_Shape(attempt_ended=_nothing)]),  # type: ignore[list-item]
+        r"observers\[0\].attempt_ended must be a method that takes 1 positional argument, not <function _nothing>$",
+    ),
+    (
+        lambda: Client(middleware=[_Shape(request=_two)]),  # type: ignore[list-item]
+        r"middleware\[0\].request must be a method that takes 1 positional argument, not <function _two>$",
+    ),
+    (
+        lambda: Client(middleware=[_Shape(events=_one)]),  # type: ignore[list-item]
+        r"middleware\[0\].events must be a method that takes 2 positional arguments, not <function _one>$",
+    ),
+    (lambda: Client(middleware=[_Says]), r"middleware\[0\] must be middleware: .*, not <class _Says>"),  # type: ignore[list-item]
+    (
+        lambda: Client(transport=_Shape(open=_nothing)),  # type: ignore[arg-type]
+        r"transport.open must be a method that takes 1 positional argument, not <function _nothing>$",
+    ),
+    (
+        lambda: Client(transport=_Shape(open=_async_one)),  # type: ignore[arg-type]
+        r"transport.open must be a function that returns an async context manager .*, not <async function _async_one>$",
+    ),
+    (lambda: Client(transport=print), "transport must be a transport: an object with open, or None$"),  # type: ignore[arg-type]
+    (lambda: Client(health={}), "health must be a health store: an object with get, put and items"),  # type: ignore[arg-type]
+    (lambda: Client(health=MemoryHealth), "health must be a health store"),  # type: ignore[arg-type]
+    (
+        lambda: Client(health=_Shape(get=_one, put=_one, items=list)),  # type: ignore[arg-type]
+        r"health.put must be a method that takes 2 positional arguments, not <function _one>$",
+    ),
+    (
+        lambda: Client(health=_Shape(get=_async_one, put=_two, items=list)),  # type: ignore[arg-type]
+        r"health.get must be a function that is not async, not <async function _async_one>$",
+    ),
+    (lambda: Client(providers=[5]), r"^Client\(providers=…\): providers\[0\]: 5 is not a provider"),
+    (lambda: Client(providers=[_provider(stream=_one)]), r"providers\[0\]: .*stream must be a method that takes 2 "),
+    (
+        lambda: Client(providers=[_provider(stream=_coroutine)]),
+        r"providers\[0\]: <_Shape>.stream must be an async generator function \(it awaits, but never yields\), not",
+    ),
+    (
+        lambda: Client(providers=[_provider(models=_one)]),
+        r"providers\[0\]: .*models must be a method that takes no arg",
+    ),
+    (
+        lambda: Client(providers=[_provider(models=lambda: 5)]),
+        r"providers\[0\]: models\(\) must return a list of models, ",
+    ),
+    (lambda: Chain("a", reject=_generates), "reject must be"),
+    (lambda: _ANY[Chain]("a", reject=functools.partial(_two)), "reject must be"),
+    (lambda: declared_models(5), r"^declared_models\(package=5\): package must be text, not empty$"),  # type: ignore[arg-type]
+    (
+        lambda: _ANY[Telemetry](tracer_provider=5),
+        r"^Telemetry\(tracer_provider=5\): tracer_provider must be a TracerProvider",
+    ),
+    (
+        lambda: _ANY[Telemetry](meter_provider=print),
+        r"^Telemetry\(.*\): meter_provider must be a MeterProvider, or None$",
+    ),
+    (
+        lambda: _ANY[Telemetry](5),
+        "^Telemetry: too many arguments .* give these by name: tracer_provider=…, meter_provider=…$",
+    ),
+    (
+        lambda: _ANY[Telemetry](tracer=5),
+        r"^Telemetry\(tracer=…\): unknown argument 'tracer'; use tracer_provider=$",
+    ),
+    (
+        lambda: _ANY[Client]("openai"),
+        "^Client: too many arguments without a name; give these by name: config=…, plugins=…",
+    ),
+    (lambda: Client(telemetry=Telemetry()), r"use observers=\[Telemetry\(\)\]$"),  # type: ignore[call-arg]
+    (lambda: Client(order_by="price"), "set it in the configuration: order_by$"),  # type: ignore[call-arg]
     (lambda: Tool.of(_undefined), "the parameters cannot be read: name 'NoSuchType'"),
     (lambda: Output.of(dict), "schema must be a pydantic model"),  # type: ignore[arg-type]
 ]

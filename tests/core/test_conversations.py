@@ -345,9 +345,9 @@ async def test_a_generator_provider_refuses_what_it_cannot_say() -> None:
     ],
 )
 async def test_a_wrong_argument_is_one_line_that_names_it(asking: dict[str, Any], told: str) -> None:
-    """Wrong settings are a ValueError, or a TypeError, of one line, not pydantic's page."""
+    """Wrong settings are a TypeError or ValueError of one line, not pydantic's page."""
     async with client_of(Plain) as client:
-        with pytest.raises((ValueError, TypeError), match=told) as caught:
+        with pytest.raises((TypeError, ValueError), match=told) as caught:
             await client.chat("x", model="plain/m", **asking)
     assert "\n" not in str(caught.value)
     assert "pydantic" not in str(caught.value)

@@ -119,6 +119,23 @@ def is_async(function: object) -> bool:
     )
 
 
+def can_take(function: Callable[..., object], count: int) -> bool:
+    """Whether a function can be called with this number of positional arguments; True if that is not known."""
+    if not isinstance(function, types.FunctionType):
+        try:
+            inspect.signature(function).bind(*range(count))
+        except TypeError:
+            return False
+        except ValueError:  # of C, without a signature
+            return True
+        return True
+    code = function.__code__
+    needed = code.co_argcount - len(function.__defaults__ or ())
+    needs_names = code.co_kwonlyargcount > len(function.__kwdefaults__ or ())
+    takes_more = bool(code.co_flags & inspect.CO_VARARGS)
+    return needed <= count and (takes_more or code.co_argcount >= count) and not needs_names
+
+
 # ── names of arguments ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -140,9 +157,15 @@ def known_arguments(
         code = function.__code__
         names = tuple(name for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if name != "self")
         known = frozenset(names)
+        most = math.inf if code.co_flags & inspect.CO_VARARGS else code.co_argcount
+        by_name = ", ".join(
+            f"{name}=…" for name in code.co_varnames[code.co_argcount :][: min(code.co_kwonlyargcount, 4)]
+        )
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if len(args) > most:
+                raise TypeError(f"{where}: too many arguments without a name; give these by name: {by_name}")
             if not kwargs.keys() <= known:
                 raise unknown(where, next(name for name in kwargs if name not in known), names)
             return function(*args, **kwargs)
@@ -188,6 +211,7 @@ _INSTEAD: Final[Mapping[str, Mapping[str, str]]] = {
         "enabled": "use Client(breaker=False)",
     },
     "Budget": {"budget": "use reserve=", "max": "use reserve=", "size": "use reserve=", "rate": "use ratio="},
+    "Telemetry": {"tracer": "use tracer_provider=", "meter": "use meter_provider="},
     "Downloads": {
         "enabled": "use Client(downloads=True)",
         "max_size": "use max_bytes=",
@@ -358,7 +382,7 @@ class Of:
 
 
 class Function:
-    """A function or callable object that is neither async nor a class.
+    """A function or callable object that is neither async nor a generator function nor a class.
 
     ``takes`` is the number of positional arguments that it gets.
     """
@@ -368,18 +392,9 @@ class Function:
         self._takes = takes
 
     def fault(self, value: object) -> Fault | None:
-        if not callable(value) or isinstance(value, type) or is_async(value) or not self._can_be_called(value):
+        if not callable(value) or isinstance(value, type) or is_async(value) or inspect.isgeneratorfunction(value):
             return Fault(TypeError, self.wanted, value)
-        return None
-
-    def _can_be_called(self, function: object) -> bool:
-        if not isinstance(function, types.FunctionType):
-            return True  # known only by calling it
-        code = function.__code__
-        needed = code.co_argcount - len(function.__defaults__ or ())
-        needs_names = code.co_kwonlyargcount > len(function.__kwdefaults__ or ())
-        takes_more = bool(code.co_flags & inspect.CO_VARARGS)
-        return needed <= self._takes and (takes_more or code.co_argcount >= self._takes) and not needs_names
+        return None if can_take(value, self._takes) else Fault(TypeError, self.wanted, value)
 
 
 class _Callable:
@@ -391,10 +406,14 @@ class _Callable:
         return None if callable(value) else Fault(TypeError, self.wanted, value)
 
 
+_NO_COUNTS: Final[Mapping[str, int]] = types.MappingProxyType({})
+
+
 class Methods:
     """An object with these methods, or with at least one of ``any_of``; not a class.
 
-    None of them may be a coroutine function; those in ``generators`` may be async generators.
+    None of them may be a coroutine function; those in ``generators`` may be async generators. ``takes`` are the numbers
+    of positional arguments that they get; ``instead`` is what an async method must be.
     """
 
     def __init__(
@@ -402,20 +421,22 @@ class Methods:
         wanted: str,
         *needed: str,
         any_of: Sequence[str] = (),
-        async_too: bool = False,
         generators: Sequence[str] = (),
+        takes: Mapping[str, int] = _NO_COUNTS,
+        instead: str = "a function that is not async",
     ) -> None:
         self.wanted: Final[str] = wanted
         self._needed = needed
         self._any_of = any_of
-        self._async_too = async_too
         self._generators = generators
+        self._takes = takes
+        self._instead = instead
 
     def fault(self, value: object) -> Fault | None:
         found = [name for name in (*self._needed, *self._any_of) if callable(getattr(value, name, None))]
         if isinstance(value, type) or not set(self._needed) <= set(found) or not (found or not self._any_of):
             return Fault(TypeError, self.wanted, value)
-        for name in () if self._async_too else found:
+        for name in found:
             method = getattr(value, name)
             if name in self._generators:
                 if inspect.iscoroutinefunction(method):
@@ -423,7 +444,11 @@ class Methods:
                         TypeError, "an async generator function (it awaits, but never yields)", method, f".{name}"
                     )
             elif is_async(method):
-                return Fault(TypeError, "a function that is not async", method, f".{name}")
+                return Fault(TypeError, self._instead, method, f".{name}")
+            count = self._takes.get(name)
+            if count is not None and not can_take(method, count):
+                words = "no arguments" if count == 0 else f"{count} positional argument{'s' * (count > 1)}"
+                return Fault(TypeError, f"a method that takes {words}", method, f".{name}")
         return None
 
 

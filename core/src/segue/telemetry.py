@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from .constraints import NOTHING, Either, Methods, check, known_arguments
 from .errors import ConfigError
 from .observation import Observer
 
@@ -47,6 +48,10 @@ _TOKENS: Final = (
 """The bucket boundaries that the conventions recommend."""
 
 
+_TRACERS: Final = Either(Methods("a TracerProvider", "get_tracer"), NOTHING)
+_METERS: Final = Either(Methods("a MeterProvider", "get_meter"), NOTHING)
+
+
 class Telemetry(Observer):
     """Pass it to a client: ``Client(observers=[Telemetry()])``. Without providers, the global ones are used.
 
@@ -55,9 +60,12 @@ class Telemetry(Observer):
     number for all attempts of a call. A candidate that was skipped has a span of zero length.
     """
 
+    @known_arguments("Telemetry")
     def __init__(
         self, *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
     ) -> None:
+        check("Telemetry", "tracer_provider", tracer_provider, _TRACERS)
+        check("Telemetry", "meter_provider", meter_provider, _METERS)
         self._tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
         meter = metrics.get_meter(_SCOPE, meter_provider=meter_provider)
         self._durations = meter.create_histogram(

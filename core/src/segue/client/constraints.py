@@ -92,11 +92,27 @@ class _File:
 
 
 _VARIABLES: Final = Table(ANY_TEXT, _Environ.wanted)
-_OBSERVER: Final = Methods(f"an observer: an object with one or more of the methods {', '.join(TOLD)}", any_of=TOLD)
+_OBSERVER: Final = Methods(
+    f"an observer: an object with one or more of the methods {', '.join(TOLD)}",
+    any_of=TOLD,
+    takes=dict.fromkeys(TOLD, 1),
+)
 _MIDDLEWARE: Final = Methods(
     f"middleware: an object with one or both of the methods {' and '.join(CHANGES)}",
     any_of=CHANGES,
     generators=("events",),
+    takes={"request": 1, "events": 2},
+)
+_HEALTH: Final = Methods(
+    "a health store: an object with get, put and items",
+    *("get", "put", "items"),
+    takes={"get": 1, "put": 2, "items": 0},
+)
+_TRANSPORT: Final = Methods(
+    "a transport: an object with open",
+    "open",
+    takes={"open": 1},
+    instead="a function that returns an async context manager (decorate it with contextlib.asynccontextmanager)",
 )
 _KEY: Final = Either(ANY_TEXT, Methods("a secret", "get_secret_value"), wanted="text or a pydantic SecretStr")
 _SETTINGS: Final = Of((os.PathLike, Mapping), "a path or a mapping")
@@ -109,7 +125,7 @@ CLIENT: Final[Mapping[str, Constraint]] = {
     "timeout": TIMEOUT,
     "concurrency": CONCURRENCY,
     "budget": Either(Of(Budget), NOTHING),
-    "health": Either(Methods("a health store: an object with get, put and items", "get", "put", "items"), NOTHING),
+    "health": Either(_HEALTH, NOTHING),
     "proxy": Either(PROXY, NOTHING),
     "ca_file": Either(_File(), NOTHING),
     "environment_proxies": Either(FLAG, NOTHING),
@@ -117,7 +133,7 @@ CLIENT: Final[Mapping[str, Constraint]] = {
     "host_messages": Either(FLAG, NOTHING),
     "observers": Items(_OBSERVER, "a list of observers"),
     "middleware": Items(_MIDDLEWARE, "a list of middleware"),
-    "transport": Either(Methods("a transport: an object with open", "open", async_too=True), NOTHING),
+    "transport": Either(_TRANSPORT, NOTHING),
     "environ": Either(_Environ(), NOTHING),
 }
 """Those of `Client` itself; ``retry`` and ``breaker`` are read where they are defined."""

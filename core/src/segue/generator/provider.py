@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from ..capabilities import Capabilities
+from ..constraints import Methods, shown
 from ..errors import ProtocolError, ProviderError
 from ..events import Finish, TextDelta
 from ..provider.contract import Provider, ProviderSpec
@@ -275,6 +276,14 @@ def as_provider(loaded: object, name: str) -> Provider:
     if isinstance(loaded, type) and issubclass(loaded, AsyncGeneratorProvider):
         return GeneratorAdapter(loaded, name)
     candidate = loaded() if isinstance(loaded, type) else loaded
-    if isinstance(candidate, Provider):
-        return candidate
-    raise TypeError(f"{loaded!r} is not a provider: name, models() or stream() is missing")
+    if not isinstance(candidate, Provider):
+        raise TypeError(f"{shown(loaded)} is not a provider: name, models() or stream() is missing")
+    fault = _METHODS.fault(candidate)
+    if fault is not None:
+        raise TypeError(f"{shown(loaded)}{fault.place} must be {fault.wanted}, not {shown(fault.value)}")
+    return candidate
+
+
+_METHODS: Final = Methods(
+    "a provider", "models", "stream", generators=("stream",), takes={"models": 0, "stream": 2},
+)  # fmt: skip

@@ -15,6 +15,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..constraints import shown
 from ..errors import PluginError
 from ..generator.provider import USE_YIELD, AsyncGeneratorProvider, as_provider, spec_of
 from ..provider.contract import Model, ProviderSpec, options_model
@@ -235,7 +236,10 @@ def given_as_spec(given: object) -> ProviderSpec:
         provider = as_provider(given, "")
         if inspect.iscoroutinefunction(provider.stream):
             raise TypeError(f"stream of {type(provider).__name__} {USE_YIELD}")
-        spec = ProviderSpec(provider.name, load=lambda: provider, models=tuple(provider.models()))
+        models: object = provider.models()
+        if isinstance(models, str) or not isinstance(models, Iterable):
+            raise TypeError(f"models() must return a list of models, not {shown(models)}")
+        spec = ProviderSpec(provider.name, load=lambda: provider, models=tuple(models))
     _check_name(spec.name)
     if isinstance(spec.models, str) or isinstance(spec.env, str):
         # A string would be read letter by letter.

@@ -7,6 +7,7 @@ import pkgutil
 from typing import TYPE_CHECKING, Any, Final
 
 from ..capabilities import Capabilities, known_fact
+from ..constraints import NAME, check
 from ..display import shown_address
 from ..errors import ProtocolError, ProviderError
 from .contract import Model
@@ -36,6 +37,8 @@ def declared_models(package: str, file: str = "models.json") -> dict[str, tuple[
     ``recommended`` has, by provider, the ``models`` that are used first if no model is named, with ``why`` and
     ``checked`` (YYYY-MM-DD). ValueError for a recommended model that the provider does not have.
     """
+    check("declared_models", "package", package, NAME)
+    check("declared_models", "file", file, NAME)
     data = pkgutil.get_data(package, file)
     if data is None:
         raise FileNotFoundError(f"{package} does not contain {file}")

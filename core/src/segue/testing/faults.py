@@ -6,9 +6,14 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
+from ..constraints import ANY_TEXT, FLAG, NOTHING, Either, Fault, Items, Number, Of, Table, Word, check
+from ..json_text import JSON_TABLE
 from ..values import dataclass
+
+if TYPE_CHECKING:
+    from ..constraints import Constraint
 
 Framing: TypeAlias = Literal["chunked", "length", "close"]
 """How the end of a body is marked: chunks, a Content-Length, or only the end of the connection."""
@@ -48,6 +53,9 @@ class Answer:
     reasoning_tokens: int | None = None
     headers: Mapping[str, str] = field(default_factory=_no_headers)
 
+    def __post_init__(self) -> None:
+        _check(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -62,6 +70,9 @@ class Status:
     headers: Mapping[str, str] = field(default_factory=_no_headers)
     body: bytes | None = None
 
+    def __post_init__(self) -> None:
+        _check(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Stall:
@@ -74,6 +85,9 @@ class Stall:
     _: KW_ONLY
     after_tokens: int = 2
 
+    def __post_init__(self) -> None:
+        _check(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -82,6 +96,9 @@ class Cut:
     after: int
     _: KW_ONLY
     how: End = "close"
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +112,9 @@ class Drop:
     _: KW_ONLY
     how: End = "close"
 
+    def __post_init__(self) -> None:
+        _check(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
@@ -104,6 +124,9 @@ class Garbage:
     _: KW_ONLY
     content_type: str = "text/event-stream"
 
+    def __post_init__(self) -> None:
+        _check(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Raw:
@@ -112,6 +135,9 @@ class Raw:
     data: bytes
     _: KW_ONLY
     how: End = "close"
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +152,76 @@ class Body:
     headers: Mapping[str, str] = field(default_factory=_no_headers)
     split: Split = None
 
+    def __post_init__(self) -> None:
+        _check(self)
 
+
+_TEXT: Final = Either(ANY_TEXT, NOTHING)
+_COUNT: Final = Either(Number(ge=0, whole=True), NOTHING)
+_BYTES: Final = Of(bytes, "bytes")
+_TEXTS: Final = Table(ANY_TEXT, "a dict of text by name")
+_FRAMING: Final = Either(Word(*get_args(Framing)), NOTHING)
+_END: Final = Word(*get_args(End))
+_STATUS: Final = Number(ge=100, le=999, whole=True)
+ARGUMENTS: Final = Either(ANY_TEXT, JSON_TABLE, wanted="text, or a dict of values that JSON can express")
+"""The allowed arguments of a tool call."""
+SPLIT: Final = Either(
+    Number(ge=1, whole=True),
+    Items(Number(ge=0, whole=True)),
+    NOTHING,
+    wanted="a number of bytes, a list of offsets, or None",
+)
+TOKENS: Final = Items(ANY_TEXT, "a list of texts")
+
+
+class _Call:
+    """A call of a tool: its name and its arguments."""
+
+    wanted: str = "a tuple of the name of a tool and its arguments"
+
+    def fault(self, value: object) -> Fault | None:
+        if not isinstance(value, tuple) or len(value) != 2:
+            return Fault(TypeError, self.wanted, value)
+        parts: Sequence[Constraint] = (ANY_TEXT, ARGUMENTS)
+        for place, constraint in enumerate(parts):
+            fault = constraint.fault(value[place])
+            if fault is not None:
+                return fault._replace(place=f"[{place}]{fault.place}")
+        return None
+
+
+_STEPS: Final[Mapping[type[object], Mapping[str, Constraint]]] = {
+    Answer: {
+        "text": _TEXT, "tokens": Either(TOKENS, NOTHING), "framing": _FRAMING,
+        "tool_calls": Items(_Call(), "a list of tool calls, each (name, arguments)"), "interleaved": FLAG,
+        "reasoning": _TEXT, "reasoning_field": ANY_TEXT, "refusal": _TEXT, "finish_reason": _TEXT,
+        "cached_tokens": _COUNT, "reasoning_tokens": _COUNT, "headers": _TEXTS,
+    },
+    Status: {
+        "status": _STATUS, "code": _TEXT, "type": _TEXT, "message": ANY_TEXT, "retry_after": _TEXT, "headers": _TEXTS,
+        "body": Either(_BYTES, NOTHING),
+    },
+    Stall: {"where": Word("headers", "first_event", "middle"), "after_tokens": Number(ge=0, whole=True)},
+    Cut: {"after": Number(ge=0, whole=True), "how": _END},
+    Drop: {"when": Word("accept", "request"), "how": _END},
+    Garbage: {"body": _BYTES, "content_type": ANY_TEXT},
+    Raw: {"data": _BYTES, "how": _END},
+    Body: {
+        "body": _BYTES, "content_type": ANY_TEXT, "status": _STATUS, "framing": _FRAMING, "headers": _TEXTS,
+        "split": SPLIT,
+    },
+}  # fmt: skip
+
+
+def _check(step: object) -> None:
+    for kind in type(step).__mro__:
+        for name, constraint in _STEPS.get(kind, {}).items():
+            check(type(step).__name__, name, getattr(step, name), constraint)
+
+
+STEP: Final = Of(
+    tuple(_STEPS), "a step: Answer(…), Status(…), Stall(…), Cut(…), Drop(…), Garbage(…), Raw(…) or Body(…)"
+)
 Step: TypeAlias = Answer | Status | Stall | Cut | Drop | Garbage | Raw | Body
 
 

@@ -11,23 +11,55 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, assert_never, get_args
 
+from ..constraints import (
+    ANY_TEXT,
+    NAME,
+    NOTHING,
+    Either,
+    Function,
+    Items,
+    Number,
+    Word,
+    check,
+    known_arguments,
+)
 from ..values import dataclass
 from .chat_completions import LLAMA_CPP, OPENAI, Telling, embeddings, models, to_json, tokens_of, words
-from .faults import Answer, Body, Cut, Drop, Garbage, Raw, Stall, Status, Step
+from .faults import ARGUMENTS, SPLIT, STEP, TOKENS, Answer, Body, Cut, Drop, Framing, Garbage, Raw, Stall, Status, Step
 from .loopback import Connection, Loopback, Received
 
 if TYPE_CHECKING:
     import ssl
 
-    from .faults import End, Framing, Split
+    from ..constraints import Constraint
+    from .faults import End, Split
 
 Script: TypeAlias = str | Sequence[str] | Callable[[Received], Sequence[str]]
 """The answer of a host: a text, its tokens, or a function that makes tokens from a request."""
 
 _DIMENSIONS = 8
 _NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+_TEXT: Final = Either(ANY_TEXT, NOTHING)
+_TIMES: Final = Either(Number(ge=1, whole=True), NOTHING)
+_FAILURE: Final = Number(ge=300, le=599, whole=True)
+_RETRY_AFTER: Final = Either(ANY_TEXT, NOTHING, wanted="text, as in the header (such as '2'), or None")
+_STEPS: Final = Items(STEP, f"one or more steps, each {STEP.wanted.removeprefix('a step: ')}", empty=False)
+_ANSWERS: Final = Items(ANY_TEXT, "one or more texts (for JSON use json.dumps)", empty=False)
+_HOST: Final[Mapping[str, Constraint]] = {
+    "answer": Either(
+        ANY_TEXT, TOKENS, Function("a function"), wanted="text, a list of texts, or a function of the request"
+    ),
+    "script": Either(
+        Items(STEP, "a list of steps", empty=False), NOTHING, wanted="a list of at least one step, or None"
+    ),
+    "framing": Word(*get_args(Framing)),
+    "split": SPLIT,
+    "pace": Number(ge=0, unit="seconds"),
+}
 
 
 def rehearsed(messages_text: str) -> list[str]:
@@ -100,8 +132,14 @@ class ScriptedHost(Loopback):
         pace: float = 0.0,
         ssl: ssl.SSLContext | None = None,
     ) -> None:
-        if script is not None and not script:
-            raise ValueError("script is empty: give at least one step")
+        for name, value in (
+            ("answer", answer),
+            ("script", script),
+            ("framing", framing),
+            ("split", split),
+            ("pace", pace),
+        ):
+            check(type(self).__name__, name, value, _HOST[name])
         super().__init__(ssl=ssl)
         self._answer = answer
         self._script = _Script(script or ())
@@ -116,18 +154,23 @@ class ScriptedHost(Loopback):
 
     # ── the script ────────────────────────────────────────────────────────────────────────────────────
 
+    @known_arguments("does")
     def does(self, *steps: Step, times: int | None = None) -> None:
         """Add steps after the earlier ones, one per request.
 
         With ``times`` each step is used that many times. Without it, each is used once, and the last step of the
         script is repeated.
         """
+        check("does", "steps", steps, _STEPS)
+        check("does", "times", times, _TIMES)
         self._script.add(steps, times)
 
     def answers(self, *texts: str) -> None:
         """Answer the next requests with these texts, one each, and all later requests with the last one."""
+        check("answers", "texts", texts, _ANSWERS)
         self.does(*map(Answer, texts))
 
+    @known_arguments("fails")
     def fails(
         self,
         status: int = 500,
@@ -138,6 +181,11 @@ class ScriptedHost(Loopback):
         retry_after: str | None = None,
     ) -> None:
         """Answer this many requests with this status, or all later ones; ``retry_after`` is the header."""
+        check("fails", "status", status, _FAILURE)
+        check("fails", "times", times, _TIMES)
+        check("fails", "code", code, _TEXT)
+        check("fails", "message", message, ANY_TEXT)
+        check("fails", "retry_after", retry_after, _RETRY_AFTER)
         self.does(Status(status, code=code, message=message, retry_after=retry_after), times=times)
 
     def _dropped(self) -> End | None:
@@ -286,9 +334,14 @@ class OpenAIHost(ScriptedHost):
         """The address with ``/v1``."""
         return f"{self.address}/v1"
 
+    @known_arguments("calls_tool")
     def calls_tool(self, name: str, arguments: Mapping[str, Any] | str = _NONE) -> None:
         """Answer one request with a call of this tool; arguments that are a text are sent unchanged."""
-        self.does(Answer(tool_calls=[(name, arguments)]), times=1)
+        check("calls_tool", "name", name, NAME)
+        check("calls_tool", "arguments", arguments, ARGUMENTS)
+        self.does(
+            Answer(tool_calls=[(name, dict(arguments) if isinstance(arguments, Mapping) else arguments)]), times=1
+        )
 
     def told(self, received: Received, tokens: Sequence[str], answer: Answer) -> Told:
         """Chunks ending in ``[DONE]``, or one JSON body."""

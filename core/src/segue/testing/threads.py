@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from ..constraints import shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -23,6 +25,8 @@ def in_thread(host: Host) -> Iterator[Host]:
     Its script, ``requests`` and counts can be used from any thread; its coroutines cannot.
     An error in a function of the script is raised at the end, unless another error is already raised.
     """
+    if isinstance(host, type) or not hasattr(host, "__aenter__"):
+        raise TypeError(f"in_thread(host={shown(host)}): host must be a host, such as OpenAIHost()")
     opened: Future[Callable[[], object]] = Future()
     ended: Future[None] = Future()
     thread = threading.Thread(target=_run, args=(host, opened, ended), name="segue-host", daemon=True)
