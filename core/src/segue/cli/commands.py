@@ -291,7 +291,7 @@ def models(
 
 
 @models.command(name="default", short_help="Show, set or remove the default model.")
-@click.argument("name", required=False, callback=_text, shell_complete=completion.models)
+@click.argument("name", required=False, callback=_text, shell_complete=completion.targets)
 @click.option("--unset", is_flag=True, help="Remove the default from segue.toml.")
 @_json
 @_config
@@ -357,7 +357,7 @@ def doctor(pins: bool, config: str | None) -> int:
 
 
 @segue.command(short_help="Send a small question to each model, and report the results.")
-@click.argument("targets", nargs=-1, callback=_text, shell_complete=completion.models)
+@click.argument("targets", nargs=-1, callback=_text, shell_complete=completion.targets)
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, metavar="SECONDS",
     callback=_finite, help="How long to wait until each begins to answer.",
