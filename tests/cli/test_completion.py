@@ -44,6 +44,24 @@ async def test_chains_of_the_configuration_are_completed(cli: CommandLine) -> No
     assert await _completed(cli, f"segue chat --config {config} --chain m") == ["main", "more"]
 
 
+@pytest.mark.parametrize(
+    "line", ["segue chat --chain ", "segue --chain ", "segue embed --chain ", "segue rehearse ", "segue chat --chain=m"]
+)
+async def test_the_chains_of_the_users_file_are_completed_wherever_a_chain_is_named(
+    cli: CommandLine, line: str
+) -> None:
+    """Also before anything of a name was typed, and without the command."""
+    cli.environ["SEGUE_CONFIG"] = cli.config("[chains]\nmain = ['rehearsal']\nmore = ['rehearsal']\n")
+    assert await _completed(cli, line) == ["main", "more"]
+
+
+@pytest.mark.parametrize("line", ["segue probe rehea", "segue models default rehea"])
+async def test_a_target_is_completed_with_chains_and_models(cli: CommandLine, line: str) -> None:
+    """A probe and the default take both."""
+    cli.environ["SEGUE_CONFIG"] = cli.config("[chains]\nrehearsals = ['rehearsal']\n")
+    assert await _completed(cli, line) == ["rehearsal", "rehearsal/rehearsal", "rehearsals"]
+
+
 async def test_a_broken_configuration_completes_nothing(cli: CommandLine) -> None:
     """The line that is being typed is not written over."""
     config = cli.config("[chains\n")

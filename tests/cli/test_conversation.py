@@ -44,10 +44,10 @@ async def test_each_turn_is_sent_with_those_before_it(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["-m", "openai/gpt-4o"], "openai/gpt-4o: no key: set OPENAI_API_KEY"),
+        (["-m", "openai/gpt-4o"], "openai has no key: set OPENAI_API_KEY"),
         (["-m", "opnai/gpt-4o"], "no provider 'opnai'; did you mean 'openai'?"),
         (["-m", "rehearsal", "--schema", '{"type": "object"}', "--needs", "vision"], "vision unknown"),
-        (["-m", "openai/gpt-4o", "-m", "mistral/x"], "  2. mistral/x: mistral/x: no key: set MISTRAL_API_KEY"),
+        (["-m", "openai/gpt-4o", "-m", "mistral/x"], "  2. mistral/x: no key: set MISTRAL_API_KEY"),
         (["--needs", "context>=100m"], "context>=100m"),
     ],
 )

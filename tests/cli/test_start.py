@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -60,3 +62,20 @@ def test_no_list_of_commands_cuts_a_line_off(width: int) -> None:
         assert "..." not in listed
         for command in group.commands.values():
             assert " ".join(command.get_short_help_str().split()) in listed
+
+
+def test_a_command_says_that_its_code_is_imported() -> None:
+    """The first time Python compiles it, which takes seconds: no import is outside of the wait."""
+    tree = ast.parse(Path(commands.__file__).read_text("utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list]
+    imports = (ast.Import, ast.ImportFrom)
+    outside = [one.name for one in functions for node in one.body if isinstance(node, imports)]
+    inside = [
+        ast.unparse(block.items[0].context_expr)
+        for function in functions
+        for block in ast.walk(function)
+        if isinstance(block, ast.With) and any(isinstance(node, ast.ImportFrom) for node in block.body)
+    ]
+    assert outside == []
+    assert len(inside) > 10
+    assert set(inside) == {"_loading()"}

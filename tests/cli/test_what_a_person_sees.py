@@ -637,6 +637,31 @@ ROWS = (
         ),
     ),
     Row(
+        "forty rows of one address, on one line",
+        ("--no-plugins", "chat", "--needs", "tools", "Hi"),
+        code=2,
+        requests=0,
+        config="".join(OWN.replace("[providers.own]", f"[providers.h{number}]") for number in range(40)),
+        err=(
+            "error: no model can get this request\nwanted: tools\ncandidates: none\n"
+            "hint: no installed model has the fact 'tools'\nnot candidates:\n"
+            "  - h0 and 39 more with the address {url} (80 models): tools unknown\n"
+            f"{MORE}"
+        ),
+    ),
+    Row(
+        "needs that are given twice, each hint once",
+        ("--no-plugins", "embed", "--needs", "embeddings?, toolz, toolz?", "-m", "own", "Hi"),
+        code=2,
+        requests=0,
+        config=OWN,
+        err=(
+            "error: no model can get this request\nwanted: own (embeddings?, toolz, toolz?)\ncandidates: none\n"
+            "hint: no installed model has the fact 'toolz'; did you mean 'tools'?\nnot candidates:\n"
+            "  - own/m: toolz unknown\n  - own/n: toolz unknown\n"
+        ),
+    ),
+    Row(
         "a model's name with a typing error",
         ("chat", "-m", "gpt-5.4-mni", "Hi"),
         code=2,
@@ -1187,3 +1212,19 @@ async def test_what_a_person_sees(cli: CommandLine, row: Row) -> None:
         assert {name: error[name] for name in row.error} == row.error
     assert row.requests in {None, asked}
     assert "canary" not in ended.out + ended.err
+
+
+@pytest.mark.parametrize("needs", ["tools", "vision", "embeddings", "toolz", "context>=9m"])
+@pytest.mark.parametrize("command", ["explain", "chat", "embed", "probe"])
+async def test_with_forty_hosts_of_a_users_own_an_explanation_fits_a_screen(
+    cli: CommandLine, command: str, needs: str
+) -> None:
+    """Each at an address of its own: there are at most 25 lines."""
+    hosts = (
+        OWN.replace("own", f"h{number}").replace("{url}", f"http://127.0.0.1:9/{number}/v1") for number in range(40)
+    )
+    config = cli.config("".join(hosts) + f'[chains]\nall = [{{ needs = "{needs}" }}]\n')
+    arguments = ["all"] if command == "probe" else ["--needs", needs, *(["Hi"] if command != "explain" else [])]
+    cli.environ["SEGUE_NO_NETWORK"] = "1"
+    ended = await cli(command, "--config", config, *arguments)
+    assert (ended.code, len((ended.out + ended.err).splitlines()) <= 25) == (2, True), ended

@@ -36,6 +36,7 @@ class Offer:
     be set for another purpose, so that the model is used only if it is named; None if its key is meant for it.
     ``keyless`` is whether an installed plugin sends it to another machine without a key or settings of the user's.
     ``placeholder`` is its address, if nobody can have this address yet, so that the model is used only if it is named.
+    ``address`` is the address that the user gave it, which several providers may share.
     """
 
     provider: str
@@ -49,6 +50,7 @@ class Offer:
     short: str | None = None
     keyless: bool = False
     placeholder: str | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class Rejection:
     """A model that is not a candidate, with every reason.
 
     ``short`` has each reason in a few words, which are equal for all models with the same reason. ``lacks`` is what the
-    user must set, if nothing else is in the way: ``no key: set …``.
+    user must set, if nothing else is in the way: ``no key: set …``. ``address`` is the one that the user gave its
+    provider: those with the same address are explained together.
     """
 
     provider: str
@@ -81,6 +84,7 @@ class Rejection:
     reasons: tuple[str, ...]
     short: tuple[str, ...] = field(default=(), repr=False, compare=False)
     lacks: str | None = field(default=None, repr=False, compare=False)
+    address: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -186,10 +190,16 @@ def no_candidate(
     """
     advice = "" if selection is None else selection.advice
     if selection is None or not advice:
-        return NoCandidateError(message, explanation=explanation or ("" if selection is None else selection.explain()))
+        shown = explanation if selection is None else _beside(selection, selection, explanation)
+        return NoCandidateError(message, explanation=shown)
     others = [one for one in selection.rejected if one.lacks is None or _advice(one) != advice]
-    added = explanation.removeprefix(selection.explain())
-    return NoCandidateError(f"{advice}\n{message}", explanation=replace(selection, rejected=others).explain() + added)
+    shown = _beside(selection, replace(selection, rejected=others), explanation)
+    return NoCandidateError(f"{advice}\n{message}", explanation=shown)
+
+
+def _beside(selection: Selection, told: Selection, explanation: str) -> str:
+    """What is told of a selection on a screen that has the error too, with what was added to its explanation."""
+    return told.explain(lines=LINES_OF_ERROR) + explanation.removeprefix(selection.explain(lines=LINES_OF_ERROR))
 
 
 def _advice(rejection: Rejection) -> str:
@@ -203,6 +213,8 @@ _NO_KEY: Final = "no key: set "
 _KEYS_NAMED: Final = 3
 _FEW: Final = 4
 """Up to this many models are explained one by one, each with all its reasons."""
+LINES_OF_ERROR: Final = 22
+"""Lines of an explanation that fit a screen together with its error."""
 _FIRST: Final = 5
 _NAMED: Final = 8
 _MORE: Final = "to list each model: `segue explain --all`"
@@ -226,22 +238,22 @@ def _told(rejection: Rejection) -> str:
 
 
 def _folded(rejected: Sequence[Rejection], room: int) -> list[str]:
-    """The rejected models, a line for each provider, in at most ``room`` lines."""
+    """The rejected models, a line for each provider or address of several, in at most ``room`` lines."""
     groups: dict[str, list[Rejection]] = {}
     for rejection in rejected:
-        groups.setdefault(rejection.provider, []).append(rejection)
+        groups.setdefault(rejection.address or rejection.provider, []).append(rejection)
     names = list(groups)
     told = names if len(names) <= room else names[: room - 1]
-    lines = [_group(provider, groups[provider], full=len(names) <= _FEW) for provider in told]
-    left = names[len(told) :]
+    lines = [_group(groups[name], full=len(names) <= _FEW) for name in told]
+    left = list(dict.fromkeys(rejection.provider for name in names[len(told) :] for rejection in groups[name]))
     if left:
         others = "" if len(left) <= _NAMED else ", …"
         lines.append(f"and {len(left)} more providers: {', '.join(left[:_NAMED])}{others}")
     return lines
 
 
-def _group(provider: str, rejections: Sequence[Rejection], *, full: bool) -> str:
-    """Why these models of a provider are out: what holds for all of them first, then for how many what else does."""
+def _group(rejections: Sequence[Rejection], *, full: bool) -> str:
+    """Why these models are out: what holds for all of them first, then for how many what else does."""
     counts: dict[str, int] = {}
     texts: dict[str, set[str]] = {}
     for rejection in rejections:
@@ -256,7 +268,11 @@ def _group(provider: str, rejections: Sequence[Rejection], *, full: bool) -> str
     reasons += [f"{reason} ({count})" for reason, count in others[:_FEW]]
     if len(others) > _FEW:
         reasons.append("…")
-    name = rejections[0].name if number == 1 else f"{provider} ({number} models)"
+    providers = list(dict.fromkeys(rejection.provider for rejection in rejections))
+    who = providers[0]
+    if len(providers) > 1:
+        who += f" and {len(providers) - 1} more with the address {rejections[0].address}"
+    name = rejections[0].name if number == 1 else f"{who} ({number} models)"
     return f"{name}: {'; '.join(reasons)}"
 
 
@@ -516,6 +532,7 @@ def _rejection(offer: Offer, reasons: Sequence[tuple[str, str]]) -> Rejection:
         tuple(reason for reason, _ in reasons),
         tuple(short for _, short in reasons),
         offer.obstacle if len(reasons) == 1 else None,
+        offer.address,
     )
 
 
@@ -544,7 +561,7 @@ def offers_like(like: Offer, models: Sequence[Model]) -> list[Offer]:
     return [
         Offer(
             like.provider, one, like.access, like.obstacle, like.local, like.consent, rank, like.ambient, like.short,
-            like.keyless, like.placeholder,
+            like.keyless, like.placeholder, like.address,
         )
         for one, rank in zip(models, ranks, strict=True)
     ]  # fmt: skip
@@ -784,9 +801,11 @@ def _hints(
     for need in needs if offers else ():
         if need.name not in known:
             meant = _meant_fact(need.name, known)
+            if need.unknown_ok and meant is None:
+                continue
             told = f"no installed model has the fact {need.name!r}"
             hints.append(told if meant is None else f"{told}; did you mean {meant!r}?")
-    return hints
+    return list(dict.fromkeys(hints))
 
 
 def _unknown_name(model: str, bare: str, offers: Sequence[Offer]) -> str:

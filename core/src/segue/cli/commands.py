@@ -12,8 +12,10 @@ from .. import __version__
 from . import completion
 from .faults import as_json_option
 from .plugins import Commands, is_only_piped
+from .progress import PROGRESS
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable
 
 _EPILOG = """\b
@@ -50,6 +52,11 @@ def segue(debug: bool) -> None:
     \b
     segue "What is a segue?"    sends a message, like segue chat
     """  # noqa: D301 - click reads the character
+
+
+def _loading() -> contextlib.AbstractContextManager[None]:
+    """Say that the code of a command is imported: the first time after an installation that takes seconds."""
+    return PROGRESS.during("loading Segue")
 
 
 def _text(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
@@ -200,8 +207,9 @@ def chat(*, message: tuple[str, ...], config: str | None, **given: Any) -> int:
         raise click.UsageError("--chain cannot be combined with --model, --needs or --choose")
     if len(models) > 1 and (needs is not None or given["choose"]):
         raise click.UsageError("--needs and --choose accept at most one --model")
-    from .chat import Form, Question, ask
-    from .targets import Choice
+    with _loading():
+        from .chat import Form, Question, ask
+        from .targets import Choice
 
     choice = Choice(**{name: given.pop(name) for name in ("models", "needs", "chain", "choose")})
     settings = {name: value for name in _SETTINGS if (value := given.pop(name)) not in (None, ())}
@@ -240,8 +248,9 @@ def embed(texts: tuple[str, ...], as_json: bool, config: str | None, **given: An
     """
     if given["chain"] is not None and (given["model"] is not None or given["needs"] is not None):
         raise click.UsageError("--chain cannot be combined with --model or --needs")
-    from .embed import Embedding
-    from .embed import embed as embed_texts
+    with _loading():
+        from .embed import Embedding
+        from .embed import embed as embed_texts
 
     embed_texts(Embedding(texts, **given), config=config, as_json=as_json)
     return 0
@@ -252,7 +261,8 @@ def embed(texts: tuple[str, ...], as_json: bool, config: str | None, **given: An
 @_config
 def providers(as_json: bool, config: str | None) -> int:
     """List the installed providers, and what each one still lacks."""
-    from .lists import list_providers
+    with _loading():
+        from .lists import list_providers
 
     list_providers(config=config, as_json=as_json)
     return 0
@@ -282,7 +292,8 @@ def models(
     """
     if context.invoked_subcommand is not None:
         return 0
-    from .lists import list_live_models, list_models
+    with _loading():
+        from .lists import list_live_models, list_models
 
     if live:
         return list_live_models(needs, provider, config=config, as_json=as_json)
@@ -291,7 +302,7 @@ def models(
 
 
 @models.command(name="default", short_help="Show, set or remove the default model.")
-@click.argument("name", required=False, callback=_text, shell_complete=completion.models)
+@click.argument("name", required=False, callback=_text, shell_complete=completion.targets)
 @click.option("--unset", is_flag=True, help="Remove the default from segue.toml.")
 @_json
 @_config
@@ -302,7 +313,8 @@ def models_default(context: click.Context, name: str | None, unset: bool, as_jso
     The default is used if a command or a call names no model, needs or chain. Without NAME, print the default and
     where it was set.
     """
-    from .default import set_default, show_default, unset_default
+    with _loading():
+        from .default import set_default, show_default, unset_default
 
     if unset and name is not None:
         raise click.UsageError("give either NAME or --unset")
@@ -335,7 +347,8 @@ def explain(needs: str | None, model: str | None, everything: bool, as_json: boo
     Without --all, at most 24 lines are printed: the first candidates, and one line for each provider whose models
     are not candidates. JSON has every model. The exit code is 2 if there is no candidate.
     """
-    from .lists import explain_selection
+    with _loading():
+        from .lists import explain_selection
 
     return 0 if explain_selection(needs, model, config=config, as_json=as_json, everything=everything) else 2
 
@@ -348,7 +361,8 @@ def doctor(pins: bool, config: str | None) -> int:
 
     Plugins are imported in a separate process. The exit code is 1 if something is broken.
     """
-    from .doctor import examine, print_pins
+    with _loading():
+        from .doctor import examine, print_pins
 
     if pins:
         print_pins(config=config)
@@ -357,7 +371,7 @@ def doctor(pins: bool, config: str | None) -> int:
 
 
 @segue.command(short_help="Send a small question to each model, and report the results.")
-@click.argument("targets", nargs=-1, callback=_text, shell_complete=completion.models)
+@click.argument("targets", nargs=-1, callback=_text, shell_complete=completion.targets)
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, metavar="SECONDS",
     callback=_finite, help="How long to wait until each begins to answer.",
@@ -371,7 +385,8 @@ def probe(targets: tuple[str, ...], timeout: float, as_json: bool, config: str |
     configured chains, or, without chains, the first model of each provider that is ready. The hosts may charge for
     these calls. The exit code is 1 if a target did not answer.
     """
-    from .probe import probe as probe_all
+    with _loading():
+        from .probe import probe as probe_all
 
     return 0 if probe_all(targets, timeout, config=config, as_json=as_json) else 1
 
@@ -409,7 +424,8 @@ def rehearse(steps: bool, as_json: bool, config: str | None, **given: Any) -> in
     segue rehearse main --fault openai=F08
     segue rehearse -m openai -m anthropic --fault openai=F12 --svg timeline.svg
     """  # noqa: D301 - click reads the character
-    from .rehearse import Play, list_steps, play
+    with _loading():
+        from .rehearse import Play, list_steps, play
 
     if steps:
         list_steps()
@@ -468,8 +484,9 @@ def record(*, message: tuple[str, ...], config: str | None, **given: Any) -> int
     """
     if given["model"] is None and given["needs"] is None:
         raise click.UsageError("no model is named: give --model or --needs")
-    from .record import Exchange, Keeping
-    from .record import record as record_exchange
+    with _loading():
+        from .record import Exchange, Keeping
+        from .record import record as record_exchange
 
     keeping = Keeping(**{name: given.pop(name) for name in ("to", "api", "force", "allow_error")})
     settings = {name: value for name in _SETTINGS if (value := given.pop(name)) not in (None, ())}
@@ -501,7 +518,8 @@ def conform(targets: tuple[str, ...], listed: bool, as_json: bool, **given: Any)
     declares the tests that it cannot pass, each with a reason, which is shown. If it passes such a test, that is a
     failure.
     """
-    from .conform import list_items, try_providers
+    with _loading():
+        from .conform import list_items, try_providers
 
     if listed:
         list_items(given["patterns"], as_json=as_json)
@@ -537,7 +555,8 @@ def new_provider(config: str | None, **given: Any) -> int:
     It has an entry point, one source file with four marked places, a test on recorded bytes, a README and a CI
     workflow. Existing files are never changed.
     """
-    from .new_provider import NewProvider, write_provider
+    with _loading():
+        from .new_provider import NewProvider, write_provider
 
     write_provider(NewProvider(**given), config=config)
     return 0
@@ -568,7 +587,8 @@ def keys_group() -> None:
 @click.option("--force", is_flag=True, help="Also store the key of a provider that is not installed.")
 def keys_set(name: str, in_keyring: bool, force: bool) -> int:
     """Store the key of provider NAME. It is read from a hidden prompt, or from stdin."""
-    from .keys import set_key
+    with _loading():
+        from .keys import set_key
 
     set_key(name, in_keyring=in_keyring, force=force)
     return 0
@@ -578,7 +598,8 @@ def keys_set(name: str, in_keyring: bool, force: bool) -> int:
 @_json
 def keys_list(as_json: bool) -> int:
     """List the providers that have a key, and where it comes from."""
-    from .keys import list_keys
+    with _loading():
+        from .keys import list_keys
 
     list_keys(as_json=as_json)
     return 0
@@ -588,7 +609,8 @@ def keys_list(as_json: bool) -> int:
 @click.argument("name", callback=_text, shell_complete=completion.providers)
 def keys_remove(name: str) -> int:
     """Remove the key of provider NAME from the key store and the keyring."""
-    from .keys import remove_key
+    with _loading():
+        from .keys import remove_key
 
     remove_key(name)
     return 0
@@ -606,7 +628,8 @@ def config_check(config: str | None) -> int:
 
     The exit code is 2 if there is one.
     """
-    from .configuration import check_configuration
+    with _loading():
+        from .configuration import check_configuration
 
     return 0 if check_configuration(config=config) else 2
 
@@ -616,7 +639,8 @@ def config_check(config: str | None) -> int:
 @_config
 def config_show(as_json: bool, config: str | None) -> int:
     """Print the effective settings, and where each one was set. Of a secret, only its kind is shown."""
-    from .configuration import show_configuration
+    with _loading():
+        from .configuration import show_configuration
 
     show_configuration(config=config, as_json=as_json)
     return 0

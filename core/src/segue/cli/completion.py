@@ -58,6 +58,11 @@ def models(context: click.Context, _parameter: click.Parameter, incomplete: str)
     )
 
 
+def targets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The configured chains, and the providers and models, whose names begin with this text."""
+    return sorted({*chains(context, parameter, incomplete), *models(context, parameter, incomplete)})
+
+
 def providers(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """The installed providers whose names begin with this text."""
     return _beginning(incomplete, _offered(context))

@@ -75,7 +75,8 @@ class Progress:
         self._told = set()
         self._changed = now = self._clock()
         if self._since is None:
-            self._since = now
+            # What was imported until now was silent too, and took as much time as this process had of a processor.
+            self._since = now - (time.process_time() if self._given is None else 0.0)
         self._state = _constant(state, now) if isinstance(state, str) else state
         watched = contextlib.nullcontext() if self._given else contextlib.redirect_stderr(_Watched(stream, self))
         thread = threading.Thread(target=self._watch, args=(self._state,), name="segue status line", daemon=True)

@@ -66,6 +66,7 @@ from ..provider.contract import Context, Embedder, Model, ModelLister, ProviderS
 from ..redaction import shown
 from ..resilience import Breaker, Budget, Concurrency, Endpoint, Fleet, breaker_of, retry_of
 from ..selection import (
+    LINES_OF_ERROR,
     NO_HEALTH,
     Candidate,
     Offer,
@@ -977,16 +978,13 @@ class Client:
             and not (local or spec.env or spec.without_key or name in self._config.providers)
             and self._registry.installed[name].origin != "code"
         )
-        placeholder = None
-        if (
-            is_placeholder(spec.url)
-            and self._base_url(name) is None
-            and self._registry.installed[name].origin != "code"
-        ):
-            placeholder = shown_address(spec.url)
+        is_code = self._registry.installed[name].origin == "code"
+        given = self._base_url(name) or (spec.url if is_code else None)
+        address = None if given is None else shown_address(given)
+        placeholder = shown_address(spec.url) if given is None and is_placeholder(spec.url) else None
         return Offer(
             name, model, spec.access, obstacle, local, consent,
-            ambient=ambient, short=short, keyless=keyless, placeholder=placeholder,
+            ambient=ambient, short=short, keyless=keyless, placeholder=placeholder, address=address,
         )  # fmt: skip
 
     def is_ambient(self, provider: str) -> bool:
@@ -1370,7 +1368,7 @@ def _resolution(ready: tuple[Ready, ...], selection: Selection) -> Resolution:
     """The candidates of a selection; it is explained only if there is none, because that takes time."""
     if ready:
         return Resolution(ready, selection=selection)
-    return Resolution(ready, selection.explain(), selection.reason, selection)
+    return Resolution(ready, selection.explain(lines=LINES_OF_ERROR), selection.reason, selection)
 
 
 class _Sent:
