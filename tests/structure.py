@@ -25,7 +25,7 @@ from segue.testing.conformance import installed_origins
 
 ROOT: Final = Path(__file__).parents[1]
 MOST_ROOMS: Final = 32
-MOST_FLOORS: Final = 16
+MOST_FLOORS: Final = 18
 MOST_LAYERS: Final = 16
 FACADES: Final = frozenset({"segue", "segue._lazy"})
 FOR_PROVIDERS: Final = ("segue.plugin", "segue.wire", "segue.transport")
