@@ -569,11 +569,12 @@ async def test_debug_shows_where_it_happened(cli: CommandLine) -> None:
 
 
 async def test_a_fault_that_nobody_foresaw_is_one_line_too(cli: CommandLine) -> None:
-    """A plugin's stray exception is named as a fault, with exit code 1 and the way to see more."""
+    """A plugin's stray exception is one line with its place, then the way to see more; exit code 1."""
     cli.plugin("acme", _PUBLIC.replace("public = True", "").replace('yield "from the commons"', "yield 1 / 0"))
     ended = await cli("chat", "-m", "commons", "Hi")
-    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 2)
     assert "ZeroDivisionError" in ended.err
+    assert "segue --debug" in ended.err
 
 
 # ── terminal and pipe ────────────────────────────────────────────────────────────────────────────────

@@ -80,10 +80,16 @@ def test_a_value_that_cannot_be_made_keeps_nothing(name: str) -> None:
             assert not shown, repr(refused)
 
 
-@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, kind in VALUES.items()
+        # These are never half made, or pydantic makes them.
+        if not (issubclass(kind, (tuple, str)) or kind.__module__.startswith("segue.config"))
+    ],
+)
 def test_the_repr_of_a_half_made_value_does_not_raise(name: str) -> None:
     """A debugger or an error tracker may print a value before its fields are set."""
     kind = VALUES[name]
-    if issubclass(kind, (tuple, str)) or kind.__module__.startswith("segue.config"):
-        pytest.skip("it is never half made, or pydantic makes it")
     assert kind.__name__ in repr(object.__new__(kind))

@@ -117,13 +117,13 @@ def test_pytest_finds_the_fixtures_by_itself() -> None:
 
 
 def test_a_run_that_needs_no_fixture_pays_nothing() -> None:
-    """What every run of pytest imports is two empty packages and the module of the fixtures."""
+    """What every run of pytest imports is two packages, the loader of their names and the fixtures."""
     program = (
         "import sys, importlib, pytest; before = set(sys.modules);"
         "import segue.testing.fixtures; print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["segue", "segue.testing", "segue.testing.fixtures"]
+    assert done.stdout.split() == ["segue", "segue._lazy", "segue.testing", "segue.testing.fixtures"]
 
 
 def test_every_fixture_has_the_projects_name(pytestconfig: pytest.Config) -> None:

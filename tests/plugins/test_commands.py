@@ -81,11 +81,12 @@ async def test_a_command_that_two_claim_is_run_for_the_preferred(cli: CommandLin
 
 
 async def test_a_broken_command_is_told_in_one_line(cli: CommandLine) -> None:
-    """One that cannot be imported, and one that is no command, cost no other command anything."""
+    """One that cannot be imported, and one that is not a command, do not affect other commands."""
     command(cli, "acme", "raise RuntimeError('no such luck')\n", name="broken")
     command(cli, "other", "greet = 42\n", name="number")
     broken, number = await cli("broken"), await cli("number")
     assert (broken.code, number.code) == (2, 2)
-    assert broken.err == "error: the command 'broken' of acme-dist cannot be loaded: RuntimeError: no such luck\n"
+    told = "error: the command 'broken' of acme-dist cannot be loaded: RuntimeError: no such luck\n"
+    assert broken.err == f"{told}  hint: `segue --debug …` shows the traceback of the plugin's error\n"
     assert "is not a click command but of type int" in number.err
     assert (await cli("--version")).code == 0

@@ -172,12 +172,14 @@ class _Checking:
             return  # of an unknown one another fault tells; needs may select any provider
         try:
             model = self._registry.options(provider)
-            if model is not None:
-                model.model_validate(dict(options))
         except PluginError as error:
             self.faults.append(f"{self._reading.where(*path)}: {error}")
+            return
+        if model is None:
+            return
+        try:
+            model.model_validate(dict(options))
         except ValidationError as error:
-            assert model is not None
             for fault in error.errors(include_url=False, include_input=False):
                 place = fault["loc"][0] if fault["loc"] else ""
                 where = self._reading.where(*path, place)

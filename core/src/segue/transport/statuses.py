@@ -41,10 +41,11 @@ async def raise_for_status(response: Response | aiohttp.ClientResponse, call: Ca
 
 async def _error_of(response: Response | aiohttp.ClientResponse, call: Call | str | None) -> HTTPError:
     """The error of an answer whose status is none of success."""
-    secrets = [] if call is None or isinstance(call, str) else secrets_of(url=call.url, headers=call.headers)
+    url, headers = ("", {}) if call is None or isinstance(call, str) else (call.url, call.headers)
+    secrets = secrets_of(url=url, headers=headers)
     if isinstance(response, aiohttp.ClientResponse):
-        sent = response.request_info
-        secrets += secrets_of(url=str(sent.real_url), headers=sent.headers)
+        url, headers = str(response.request_info.real_url), response.request_info.headers
+        secrets += secrets_of(url=url, headers=headers)
         response = ForeignResponse(response)
     body = bytearray()
     try:
@@ -67,10 +68,7 @@ async def _error_of(response: Response | aiohttp.ClientResponse, call: Call | st
     if response.headers.get("x-should-retry", "").lower() == "false":
         error.retryable = False  # OpenAI and Anthropic say so where the status alone would mislead
     blot(error, secrets, is_read=True)
-    if isinstance(response, ForeignResponse):
-        note_credentials(error, str(sent.real_url), sent.headers)
-    elif call is not None and not isinstance(call, str):
-        note_credentials(error, call.url, call.headers)
+    note_credentials(error, url, headers)
     return error
 
 

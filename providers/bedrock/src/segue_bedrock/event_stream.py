@@ -7,6 +7,7 @@ of all of it; numbers are big-endian. Sources: smithy.io/2.0/aws/amazon-eventstr
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -116,13 +117,12 @@ def _headers(data: bytes) -> dict[str, HeaderValue]:
     while place < len(data):
         raw, place = _take(data, place + 1, data[place])
         kind, place = _take(data, place, 1)
-        is_text = True
-        try:
-            name = raw.decode()
+        name = None
+        value: HeaderValue = ""
+        with contextlib.suppress(UnicodeDecodeError):
             value, place = _value(data, place, kind[0])
-        except UnicodeDecodeError:
-            is_text = False
-        if not is_text:  # outside the except block: the other error has the bytes
+            name = raw.decode()
+        if name is None:  # raised here, because the other error has the bytes
             raise ProtocolError("a header of a message is not UTF-8")
         if name in headers:
             raise ProtocolError("a message has a header twice")
