@@ -202,7 +202,11 @@ YIELD = "must be an async generator (use yield)"
     [
         (Returns, f"create_async_generator of Returns {YIELD}"),
         (Bare, f"Bare: create_async_generator has no parameter proxy: {WRITE}"),
-        (Awaited, "<class Awaited>.stream must be an async generator function (it awaits, but never yields), not <async function stream>"),
+        (
+            Awaited,
+            "<class Awaited>.stream must be an async generator function (it awaits, but never yields), "
+            "not <async function stream>",
+        ),
     ],
 )  # fmt: skip
 def test_a_wrong_form_is_refused_when_it_is_registered(provider: Any, wanted: str) -> None:
