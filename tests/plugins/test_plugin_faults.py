@@ -168,6 +168,9 @@ class Demanding(AsyncGeneratorProvider):
         yield "text"
 
 
+AWAITS = "must be an async generator function (it awaits, but never yields), not <async function stream>"
+
+
 class Awaited:
     """A provider whose stream is a coroutine."""
 
@@ -202,11 +205,7 @@ YIELD = "must be an async generator (use yield)"
     [
         (Returns, f"create_async_generator of Returns {YIELD}"),
         (Bare, f"Bare: create_async_generator has no parameter proxy: {WRITE}"),
-        (
-            Awaited,
-            "<class Awaited>.stream must be an async generator function (it awaits, but never yields), "
-            "not <async function stream>",
-        ),
+        (Awaited, f"<class Awaited>.stream {AWAITS}"),
     ],
 )  # fmt: skip
 def test_a_wrong_form_is_refused_when_it_is_registered(provider: Any, wanted: str) -> None:

@@ -261,17 +261,37 @@ def blot(error: ProviderError, secrets: Iterable[str], *, is_read: bool = False)
     prepared = _prepared(secrets)
     if not prepared:
         return
-    for name in ("request_id",) if is_read else ("body", "host_message", "request_id"):
-        value = getattr(error, name, None)
-        if isinstance(value, str) and value:
-            text = _blotted(value, prepared)
-            if text is not value:
-                setattr(error, name, text)
-    notes = getattr(error, "__notes__", None)
-    if notes and not is_read:
+    names = ("request_id",) if is_read else ("body", "host_message", "request_id")
+    texts = {name: value for name in names if isinstance(value := getattr(error, name, None), str)}
+    notes = () if is_read else getattr(error, "__notes__", ())
+    code = getattr(error, "code", None)
+    if _are_clean([*texts.values(), *notes, code, *error.args], prepared):
+        return
+    for name, value in texts.items():
+        setattr(error, name, _blotted(value, prepared))
+    if notes:
         error.__notes__ = [_blotted(note, prepared) if isinstance(note, str) else note for note in notes]
     prepared = [one for one in prepared if len(one[0]) >= _LEAST_ELSE]
-    code = getattr(error, "code", None)
     if isinstance(code, str):
         error.code = _blotted(code, prepared)  # type: ignore[attr-defined]
     error.args = tuple(_blotted(arg, prepared) if isinstance(arg, str) else arg for arg in error.args)
+
+
+def _are_clean(texts: Iterable[object], prepared: Iterable[tuple[str, str, int]]) -> bool:
+    """Whether short texts hold no secret, as nearly all do; False also where that takes a closer look."""
+    written = [text for text in texts if isinstance(text, str)]
+    whole = "\n".join(written)
+    if (
+        max(map(len, written), default=0) >= _MAY_BE_CUT
+        or "\\" in whole
+        or "%" in whole
+        or "&" in whole
+        or _BASE64.search(whole)
+    ):
+        return False
+    lower = _lower(whole)
+    return not any(key in lower if least == len(key) else _has_piece(lower, key, least) for _, key, least in prepared)
+
+
+def _has_piece(text: str, key: str, least: int) -> bool:
+    return any(key[start : start + least] in text for start in range(len(key) - least + 1))
