@@ -104,7 +104,7 @@ from .constraints import (
     direct,
     needs_given,
 )
-from .hints import NO_MODEL, Asked, add_hints
+from .hints import NO_MODEL, Asked, add_hints, may_have_hints
 from .misnamed import known_arguments, mark_client, mark_stream, refused
 
 if TYPE_CHECKING:
@@ -1318,6 +1318,8 @@ class Client:
                 if text != said:
                     caused.host_message = text
             caused = caused.__cause__ or caused.__context__
+        if not may_have_hints(error):
+            return
         base_url, place = self._base_url(name), ""
         spec, is_configured = self._registry.installed[name].spec, base_url is not None
         configured = self._config.providers.get(name)

@@ -8,7 +8,16 @@ from urllib.parse import urlsplit
 
 from ..config import is_loopback, is_placeholder
 from ..display import origin, shown_address
-from ..errors import ConnectError, DNSError, HTTPError, PermissionDeniedError, ProtocolError, ProxyError, message_of
+from ..errors import (
+    ConnectError,
+    DNSError,
+    HTTPError,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    ProxyError,
+    message_of,
+)
 from ..plugins.places import place_of
 from ..values import dataclass
 
@@ -48,6 +57,17 @@ class Asked:
     headers_from: str = ""
     extra_headers: tuple[str, ...] = ()
     """The headers of the call itself."""
+
+
+def may_have_hints(error: ProviderError) -> bool:
+    """Whether `add_hints` may know something about this kind of error: not about a host that is overloaded or slow."""
+    if isinstance(error, HTTPError):
+        is_about_address = 200 <= error.status <= 399 or error.status in {404, 405, 410}
+        return is_about_address or error.refuses_credential or isinstance(error, _OF_NAMES)
+    return isinstance(error, (ConnectError, ProtocolError)) or error.refuses_credential
+
+
+_OF_NAMES: Final = (PermissionDeniedError, ModelNotFoundError)
 
 
 def add_hints(error: ProviderError, asked: Asked) -> None:

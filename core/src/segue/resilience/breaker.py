@@ -85,17 +85,16 @@ class Breaker:
                 return replace(left, last_until=now + _REFUSED, error=error)
             case "limit" if hint is None:
                 return replace(left, last_until=now + _LIMITED, error=error)
-            case "limit":
-                failed = left
-            case "fault":
-                failed = self._fault(circuit, now, probe=probe)
-        hint_until = circuit.hint_until if hint is None else max(circuit.hint_until, now + hint)
-        return replace(failed, hint_until=hint_until, error=error)
+            case kind:
+                hint_until = circuit.hint_until if hint is None else max(circuit.hint_until, now + hint)
+                if kind == "limit":
+                    return replace(left, hint_until=hint_until, error=error)
+                return self._fault(circuit, error, hint_until, now, probe=probe)
 
-    def _fault(self, circuit: Circuit, now: float, *, probe: bool) -> Circuit:
+    def _fault(self, circuit: Circuit, error: ProviderError, hint_until: float, now: float, *, probe: bool) -> Circuit:
         in_row = circuit.in_row + 1
         since = now if circuit.since is None else circuit.since
-        failed = replace(circuit, in_row=in_row, since=since)
+        failed = replace(circuit, in_row=in_row, since=since, hint_until=hint_until, error=error)
         if circuit.interval:
             # Of a call from before it opened it is known already.
             return self._opened(failed, now, min(self.longest, circuit.interval * 4)) if probe else failed

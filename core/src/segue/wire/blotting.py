@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -102,12 +103,13 @@ def _of_url(url: str) -> Iterator[str]:
 
 
 def _of_header(name: str, value: str) -> Iterator[str]:
-    name = name.lower()
-    if _PUBLIC.fullmatch(name):
-        if _WRITTEN_BY_USERS.fullmatch(name):
-            yield from _of_words(value)
+    kind = _kind_of(name)
+    if kind == "public":
         return
-    sounds_secret = _SOUNDS_SECRET.search(name) is not None
+    if kind == "written":
+        yield from _of_words(value)
+        return
+    sounds_secret = kind == "secret"
     value = value.strip()
     # A short value counts if it looks like a key; of the text of a host it is then removed as a whole word alone.
     least = _LEAST if sounds_secret or _SHORT.match(value) else _LEAST_ELSE
@@ -124,6 +126,15 @@ def _of_header(name: str, value: str) -> Iterator[str]:
         for part in (word, word.partition("=")[2].strip('"')):
             if len(part.strip("=")) >= least:
                 yield part
+
+
+@lru_cache(maxsize=256)
+def _kind_of(name: str) -> Literal["public", "written", "secret", "other"]:
+    """What a header holds, by its name."""
+    name = name.lower()
+    if _PUBLIC.fullmatch(name):
+        return "written" if _WRITTEN_BY_USERS.fullmatch(name) else "public"
+    return "secret" if _SOUNDS_SECRET.search(name) else "other"
 
 
 def _of_words(text: str) -> Iterator[str]:
