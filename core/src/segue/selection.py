@@ -185,7 +185,7 @@ def no_candidate(
 ) -> NoCandidateError:
     """The error if there is no candidate: what to do first, if it is known, the message, and why each model is not one.
 
-    What the first line says of all models of a provider is not said again. ``explanation`` is that of the selection, to
+    The first line is not repeated for each model of that provider. ``explanation`` is the explanation of the selection, to
     which something may be added; it is enough alone.
     """
     advice = "" if selection is None else selection.advice

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NAMED: Final = 2
 _LONG: Final = 2.0
-"""Seconds from which a wait is told on a line of its own."""
+"""Seconds from which a wait is shown on a line of its own."""
 
 
 class Waiting(Observer):
