@@ -42,6 +42,7 @@ ADVICE = {
     "PluginError": "`segue doctor` shows the plugin's own error. Update or uninstall the plugin.",
     "NeedsSyntaxError": "Look at the place that the `^` points to.",
     "NoCandidateError": "Read the explanation (also in `segue explain`): set a key, name a model, or ask for less.",
+    "ClosedError": "Nothing failed: the client, or the stream, was closed. Make calls inside of `async with`.",
     "ProviderError": "`retryable`, `next_may_help` and `retry_after` say what may help, `attempts` what was tried.",
     "ConnectError": "Check the address and the network. Segue retries, and tries the next candidate.",
     "DNSError": "Check the host name.",
@@ -141,7 +142,7 @@ print(copy.status, copy.retry_after)  # 429 3.0
 
 def exported_errors() -> list[type[Exception]]:
     """Every exported error class, the root of the tree first."""
-    classes = [getattr(errors, name) for name in dir(errors) if name in segue.__all__]
+    classes = [getattr(errors, name) for name in dir(errors) if name in dir(segue)]
     return sorted(
         (cls for cls in classes if isinstance(cls, type) and issubclass(cls, errors.SegueError)),
         key=lambda cls: inspect.getsourcelines(cls)[1],

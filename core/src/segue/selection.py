@@ -185,8 +185,8 @@ def no_candidate(
 ) -> NoCandidateError:
     """The error if there is no candidate: what to do first, if it is known, the message, and why each model is not one.
 
-    The first line is not repeated for each model of that provider. ``explanation`` is the explanation of the selection, to
-    which something may be added; it is enough alone.
+    The first line is not repeated for each model of that provider. ``explanation`` is the selection's, with more at its
+    end where there is more to say; it is enough alone.
     """
     advice = "" if selection is None else selection.advice
     if selection is None or not advice:
