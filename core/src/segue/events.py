@@ -779,14 +779,18 @@ class Flow(AsyncGenerator[Event, None]):
         return single.athrow(typ) if val is None and tb is None else single.athrow(typ, val, tb)
 
     async def rest(self) -> None:
-        """Read and discard the remaining events."""
+        """Read and discard the remaining events; RuntimeError while another task reads them."""
         if self._one_by_one is None:
+            in_use = self._one_by_one = _InUse()
             try:
                 while await self.batch():
                     pass
             except BaseException as error:  # only looked at
                 forget_locals(error)
                 raise
+            finally:
+                if self._one_by_one is in_use:
+                    self._one_by_one = None
         else:
             async for _ in self._one_by_one:
                 pass
@@ -796,6 +800,25 @@ class Flow(AsyncGenerator[Event, None]):
         if self._one_by_one is not None:
             await self._one_by_one.aclose()
         await self.close()
+
+
+class _InUse(AsyncGenerator[Event, None]):
+    """What a second reader of a stream gets while the first one reads it to its end."""
+
+    async def _refuse(self) -> Event:
+        raise RuntimeError("the stream is read by another task: one task reads a stream")
+
+    def __anext__(self) -> Any:
+        return self._refuse()
+
+    def asend(self, value: None) -> Any:  # noqa: ARG002 - as the others have it
+        return self._refuse()
+
+    def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Any:  # noqa: ARG002 - as above
+        return self._refuse()
+
+    async def aclose(self) -> None:
+        """Nothing: the first reader has it."""
 
 
 async def _cut_off() -> AsyncGenerator[Event, None]:

@@ -102,6 +102,7 @@ class ImagePart(Value):
 
     def _check(self) -> Self:
         _either(self, "url", "data")
+        _check_url(self.url, "ImagePart")
         if self.data is not None and self.media_type is None:
             media_type = image_type(self.data)
             if media_type is None:
@@ -114,6 +115,13 @@ class ImagePart(Value):
         """The image in a file; its first bytes decide its media type."""
         check("ImagePart.from_file", "path", path, _PATH)
         return cls(data=Path(path).read_bytes(), detail=detail)
+
+
+def _check_url(url: str | None, kind: str) -> None:
+    """Refuse what no host can fetch: a path, and bare base64."""
+    if url is not None and ("://" not in url or url.startswith("file:")):
+        told = "a URL starts with data: or with a scheme such as https://"
+        raise ValueError(f"{told}; to send a file of this machine write {kind}.from_file(path)")
 
 
 class AudioPart(Value):
@@ -163,8 +171,7 @@ class FilePart(Value):
 
     def _check(self) -> Self:
         _either(self, "data", "url", "id")
-        if self.url is not None and "://" not in self.url:
-            raise ValueError("a URL starts with data: or with a scheme such as https://")  # and no bare base64
+        _check_url(self.url, "FilePart")
         if self.data is not None and self.media_type is None:
             guessed = mimetypes.guess_type(self.name or "")[0]
             if guessed is None:

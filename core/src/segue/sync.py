@@ -400,6 +400,7 @@ class Stream(Generic[T]):
         self._relay: _Relay | None = None
 
     def __enter__(self) -> Self:
+        self._stream._check_open()  # noqa: SLF001 - as above
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -411,12 +412,14 @@ class Stream(Generic[T]):
 
     def close(self) -> None:
         """Stop the stream; the rest of the answer is not read."""
+        self._stream._is_closed = True  # noqa: SLF001 - as above
         if self._relay is not None:
             self._relay.close()
         elif not self._client._client._calls.is_closed:  # noqa: SLF001 - as above
             self._client._call(self._stream.aclose())  # noqa: SLF001 - as above
 
     def __iter__(self) -> Iterator[Event]:
+        self._stream._check_open()  # noqa: SLF001 - as above
         return self
 
     def __next__(self) -> Event:

@@ -154,6 +154,11 @@ class Run:
     begun: int = 0
     """The number of attempts that have begun."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer has ended."""
+        return self.answering is not None and self.collector is not None
+
     def reply(self) -> Reply[Any]:
         """The whole answer; ValueError before its end."""
         if self.answering is None or self.collector is None:

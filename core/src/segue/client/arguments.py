@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -28,7 +27,7 @@ from ..validation import made, refusal_of
 from .misnamed import unknown_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from pydantic import BaseModel
 
@@ -169,16 +168,13 @@ def _output(where: str, schema: SchemaInput) -> Output:
     raise kind(f"{told} must be a pydantic model (the class), a JSON schema (a dict), or 'json'")
 
 
-@contextlib.contextmanager
-def named(where: str, place: str = "") -> Iterator[None]:
-    """Turn pydantic's error of several lines into a TypeError or ValueError of one line."""
+def options_read(model: type[BaseModel], values: Mapping[str, Any], where: str, place: str) -> dict[str, Any]:
+    """The options as the provider's own model reads them; a TypeError or ValueError of one line if it refuses them."""
     try:
-        yield
+        return model.model_validate(dict(values)).model_dump(exclude_unset=True)
     except ValueError as error:
         refusal = refusal_of(error, where, place)
-    else:
-        return
-    raise refusal
+    raise refusal  # outside the except block: the frames of the other error hold the values
 
 
 def with_implied(needs: Needs, implied: Sequence[Need], *, lenient: bool) -> Needs:

@@ -39,6 +39,7 @@ from ..config import (
 from ..constraints import NAME, Of, check
 from ..display import closest, nearest, shown_address
 from ..errors import (
+    ClosedError,
     ConfigError,
     ConnectError,
     HTTPError,
@@ -88,8 +89,8 @@ from .arguments import (
     NOTHING_SAID,
     Asking,
     SchemaInput,
-    named,
     nothing_said,
+    options_read,
     request_of,
     with_implied,
 )
@@ -517,8 +518,7 @@ class Client:
             model = self._registry.options(name)
             checked[name] = dict(values)
             if model is not None:
-                with named(f"{where}(options=<dict>)", f"options[{name!r}]"):
-                    checked[name] = model.model_validate(dict(values)).model_dump(exclude_unset=True)
+                checked[name] = options_read(model, values, f"{where}(options=<dict>)", f"options[{name!r}]")
         return checked
 
     @forgetful_async
@@ -1457,8 +1457,10 @@ class Stream(Generic[T]):
     def __init__(self, events: Flow, run: Run) -> None:
         self._events = events
         self._run = run
+        self._is_closed = False
 
     async def __aenter__(self) -> Self:
+        self._check_open()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -1471,15 +1473,22 @@ class Stream(Generic[T]):
         __iter__ = refused("stream: write `async for event in stream`; without async use segue.sync.Client")
 
     async def aclose(self) -> None:
-        """Stop the stream; the rest of the answer is not read."""
+        """Stop the stream; the rest of the answer is not read, and reading it is a ClosedError."""
+        self._is_closed = True
         await self._events.aclose()
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError("the stream is closed: read it inside its `async with` block")
+
     def __aiter__(self) -> AsyncIterator[Event]:
+        self._check_open()
         return aiter(self._events)
 
     async def text(self) -> AsyncGenerator[str, None]:
         """The pieces of text as they arrive; RuntimeError if the stream was already read to its end."""
         self._refuse_text()
+        self._check_open()
         event: Event | None = None
         async for event in self._events:
             if isinstance(event, TextDelta) and event.choice == 0:
@@ -1495,7 +1504,9 @@ class Stream(Generic[T]):
             )
 
     async def reply(self) -> Reply[T]:
-        """Read the rest of the stream and return the whole answer."""
+        """Read the rest of the stream and return the whole answer; RuntimeError while another task reads it."""
+        if self._is_closed and not self._run.is_whole:
+            self._check_open()
         await self._events.rest()
         return cast("Reply[T]", self._run.reply())
 
