@@ -272,7 +272,7 @@ def blot(error: ProviderError, secrets: Iterable[str], *, is_read: bool = False)
     prepared = _prepared(secrets)
     if not prepared:
         return
-    names = ("request_id",) if is_read else ("body", "host_message", "request_id")
+    names = ("request_id", "address") if is_read else ("body", "host_message", "request_id", "address")
     texts = {name: value for name in names if isinstance(value := getattr(error, name, None), str)}
     notes = () if is_read else getattr(error, "__notes__", ())
     code = getattr(error, "code", None)
