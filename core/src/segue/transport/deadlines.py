@@ -268,12 +268,12 @@ def again(late: float) -> float:
 
 def note_address(error: asyncio.CancelledError, url: str) -> None:
     """Note in the cancellation of a wait where the request went; it may become a timeout."""
-    error.url = url  # type: ignore[attr-defined]
+    error.address = shown_address(url)  # type: ignore[attr-defined]
 
 
 def address_of(error: asyncio.CancelledError) -> str | None:
     """The address, without user and query, of the request whose wait was cancelled; None if it is unknown."""
-    return shown_address(getattr(error, "url", None))
+    return getattr(error, "address", None)
 
 
 @contextlib.asynccontextmanager
