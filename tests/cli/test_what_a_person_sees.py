@@ -425,9 +425,10 @@ ROWS = (
         "an address with a query",
         ASK,
         environ={"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "{refused}/v1?token=canary-token"},
+        code=2,
         err=(
-            "error: openai: cannot connect (connection refused): {refused}/v1\n"
-            "  hint: no program listens at {refused}: start the server, or correct OPENAI_BASE_URL in the environment\n"
+            "error: openai: OPENAI_BASE_URL in the environment must be a URL without a query: "
+            "remove '?' and what follows it\n"
         ),
     ),
     # ── programs of this machine ─────────────────────────────────────────────────────────────────────

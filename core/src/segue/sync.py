@@ -27,6 +27,7 @@ from .client.arguments import NOTHING_SAID
 from .client.client import EXHAUSTED
 from .client.client import Client as AsyncClient
 from .client.misnamed import known_arguments, mark_client, mark_stream, refused
+from .errors import ClosedError
 from .events import TextDelta
 from .frames import forgetful
 from .transport import AiohttpTransport
@@ -398,9 +399,10 @@ class Stream(Generic[T]):
         self._client = client
         self._stream = stream
         self._relay: _Relay | None = None
+        self._is_closed = False
 
     def __enter__(self) -> Self:
-        self._stream._check_open()  # noqa: SLF001 - as above
+        self._check_open()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -412,14 +414,18 @@ class Stream(Generic[T]):
 
     def close(self) -> None:
         """Stop the stream; the rest of the answer is not read."""
-        self._stream._is_closed = True  # noqa: SLF001 - as above
+        self._is_closed = True
         if self._relay is not None:
             self._relay.close()
         elif not self._client._client._calls.is_closed:  # noqa: SLF001 - as above
             self._client._call(self._stream.aclose())  # noqa: SLF001 - as above
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError("the stream is closed: read it inside its `with` block")
+
     def __iter__(self) -> Iterator[Event]:
-        self._stream._check_open()  # noqa: SLF001 - as above
+        self._check_open()
         return self
 
     def __next__(self) -> Event:
@@ -447,9 +453,12 @@ class Stream(Generic[T]):
 
     def reply(self) -> Reply[T]:
         """Read the rest of the stream and return the whole answer."""
+        if self._is_closed and not self._stream._run.is_whole:  # noqa: SLF001 - as above
+            self._check_open()
         if self._relay is not None:
-            for _ in self:
-                pass
+            if not self._is_closed:
+                for _ in self:
+                    pass
             return cast("Reply[T]", self._stream._run.reply())  # noqa: SLF001 - as above
         return self._client._call(self._stream.reply())  # noqa: SLF001 - as above
 

@@ -213,8 +213,11 @@ def address_fault(variable: str, address: str) -> str | None:
         is_url = False
     if is_url and address.isprintable() and " " not in address:
         sign = next((sign for sign in address if sign in "?#"), None)
+        if sign is None:
+            return None
         # The path of each request is put at the end of it.
-        return None if sign is None else f"{variable} in the environment must be a URL without what follows {sign!r}"
+        kind = "query" if sign == "?" else "fragment"
+        return f"{variable} in the environment must be a URL without a {kind}: remove {sign!r} and what follows it"
     if address != address.strip() and address_fault(variable, address.strip()) is None:
         return f"{variable} in the environment has spaces or line breaks around its URL: remove them"
     told = f"{variable} in the environment must be a URL such as http://127.0.0.1:8080/v1"
