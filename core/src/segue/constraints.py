@@ -183,7 +183,7 @@ _INSTEAD: Final[Mapping[str, Mapping[str, str]]] = {
         **dict.fromkeys(("read", "read_timeout", "sock_read"), "use idle= (the longest silence) or first_event="),
         **dict.fromkeys(("connect_timeout", "sock_connect", "connection"), "use connect="),
         **dict.fromkeys(("timeout", "default", "all", "overall", "seconds", "deadline", "max"), "use total="),
-        **dict.fromkeys(("write", "pool"), "there is no such limit; use connect=, first_event=, idle= or total="),
+        **dict.fromkeys(("write", "pool"), "this limit does not exist; use connect=, first_event=, idle= or total="),
     },
     "Retry": {
         **dict.fromkeys(

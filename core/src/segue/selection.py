@@ -183,7 +183,7 @@ class Selection:
 def no_candidate(
     selection: Selection | None, message: str = "no model can get this request", *, explanation: str = ""
 ) -> NoCandidateError:
-    """The error if there is no candidate: what to do first, if it is known, the message, and why each model is not one.
+    """The error for a selection without candidates: what to do first, if known, the message, and why each model is out.
 
     The first line is not repeated for each model of that provider. ``explanation`` is the selection's, with more at its
     end where there is more to say; it is enough alone.
@@ -198,7 +198,7 @@ def no_candidate(
 
 
 def _beside(selection: Selection, told: Selection, explanation: str) -> str:
-    """What is told of a selection on a screen that has the error too, with what was added to its explanation."""
+    """The explanation of a selection for a screen that shows the error too, with what was added to it."""
     return told.explain(lines=LINES_OF_ERROR) + explanation.removeprefix(selection.explain(lines=LINES_OF_ERROR))
 
 

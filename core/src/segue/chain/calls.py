@@ -116,7 +116,7 @@ class Reader:
         return True
 
     def was_stopped(self) -> bool:
-        """Whether the last CancelledError came from `stop` alone; if so, the task is no longer cancelled."""
+        """Whether the last CancelledError came from `stop` alone; if so, the cancellation is withdrawn."""
         task = self.task
         return self.is_stopped and task is not None and task.uncancel() <= self._cancelling
 

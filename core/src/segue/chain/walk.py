@@ -118,7 +118,7 @@ class _Walk(Flow):
             reader.task = None
             if is_over:
                 await self.close()
-        # Outside the except block: what was cancelled is no cause.
+        # Outside the except block: the cancellation is not the cause.
         raise closed()
 
     async def stop(self) -> None:

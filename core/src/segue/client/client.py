@@ -1306,13 +1306,9 @@ class Client:
         secrets = self._secrets(name)
         caused: BaseException | None = error
         while caused is not None:
-            if (
-                isinstance(caused, ProviderError)
-                and (said := caused.host_message) is not None
-                and (
-                    caused is not error or not self._host_messages  # else it is done with the whole error
-                )
-            ):
+            said = caused.host_message if isinstance(caused, ProviderError) else None
+            # The error itself is blotted as a whole afterwards.
+            if isinstance(caused, ProviderError) and said and not (caused is error and self._host_messages):
                 # Of what came inside a stream, or with vectors, the layers below do not know the key.
                 text = blotted(said, secrets) if self._host_messages else None
                 if text != said:

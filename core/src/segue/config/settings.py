@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from ..capabilities import Capabilities, Needs
+from ..constraints import is_address
 from ..display import single_line
 from ..provider.host import Host
 from ..resilience import Breaker, Budget, Retry
@@ -206,12 +207,7 @@ def address_fault(variable: str, address: str) -> str | None:
 
     It shows the address without a user and a password, and not at all if it does not look like an address.
     """
-    try:
-        parts = urlsplit(address)
-        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 0) >= 0
-    except ValueError:
-        is_url = False
-    if is_url and address.isprintable() and " " not in address:
+    if is_address(address):
         sign = next((sign for sign in address if sign in "?#"), None)
         if sign is None:
             return None
@@ -223,8 +219,8 @@ def address_fault(variable: str, address: str) -> str | None:
     told = f"{variable} in the environment must be a URL such as http://127.0.0.1:8080/v1"
     scheme, sign, rest = address.rpartition("://")
     place = re.split(r"[?#]", rest.rpartition("@")[2], maxsplit=1)[0]
-    is_address = re.search(r"[.:/]", place) is not None or place == "localhost"
-    if not is_address or ("@" in rest and re.search(r"[?#]", rest)):  # it may be a key, or hold a password anywhere
+    looks_right = re.search(r"[.:/]", place) is not None or place == "localhost"
+    if not looks_right or ("@" in rest and re.search(r"[?#]", rest)):  # it may be a key, or hold a password anywhere
         return f"{told}; its value is not shown"
     came = single_line(f"{scheme}{sign}{place}" if sign else place, most=_LONGEST_ADDRESS)
     told = f"{told}, not {came!r}"

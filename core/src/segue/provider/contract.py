@@ -123,7 +123,7 @@ class Context:
         return key.get_secret_value()
 
     def bearer(self) -> dict[str, str]:
-        """The configured headers with the key as ``authorization: Bearer …``; ConfigError if there is no key."""
+        """The configured headers with the key as ``authorization: Bearer …``; ConfigError without a key."""
         return {**self.settings.headers, "authorization": f"Bearer {self.key()}"}
 
 
